@@ -1,0 +1,15 @@
+namespace Harness.Tensors;
+
+/// <summary>What a rank asks of its backend.</summary>
+/// <param name="Threads">Worker threads on the host; 0 leaves the choice to the backend.</param>
+/// <param name="LocalRank">This rank's number on its node; a backend takes device LocalRank modulo the visible ones.</param>
+/// <param name="LocalRanks">Ranks on this node, who share its cores.</param>
+/// <param name="Activations">Element type in which activations travel through the model, where the backend offers a choice.</param>
+public sealed record BackendOptions(int Threads, int LocalRank, int LocalRanks, DType Activations);
+
+/// <summary>How a backend is made; a plug-in assembly has exactly one public implementation.</summary>
+public interface ITensorBackendFactory
+{
+    string Name { get; }
+    ITensorBackend Create(BackendOptions options);
+}
