@@ -1,0 +1,29 @@
+using Harness.Sharding;
+using Harness.Tensors;
+
+namespace Harness.Models.Llama.Checkpoints;
+
+/// <summary>Where weights come from: files, or a formula. Nothing is read until a backend copies or touches a slice.</summary>
+public interface ICheckpoint : IDisposable
+{
+    /// <summary>As the user named it.</summary>
+    string Name { get; }
+    LlamaConfig Config { get; }
+
+    /// <summary>Element type of the stored matrices.</summary>
+    DType DType { get; }
+
+    /// <summary>Equal for checkpoints of equal configuration, tensors and sizes; ranks compare it before they load.</summary>
+    string Fingerprint { get; }
+
+    /// <exception cref="UserErrorException">The tensor is missing, has another shape, or a dtype that is not supported.</exception>
+    WeightSlice Read(TensorSlice slice);
+}
+
+public static class Checkpoint
+{
+    /// <summary>Opens a Hugging Face directory, or <c>synthetic:NAME</c>; reads headers only.</summary>
+    public static ICheckpoint Open(string model) => model.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)
+        ? new SyntheticCheckpoint(model)
+        : new HuggingFaceCheckpoint(model);
+}

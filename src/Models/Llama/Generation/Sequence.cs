@@ -1,0 +1,38 @@
+namespace Harness.Models.Llama.Generation;
+
+public enum FinishReason { Eos, Length }
+
+/// <summary>One prompt on its way through the model: what goes in, and what has come out so far.</summary>
+/// <param name="id">The prompt's number in its data set; with the seed it fixes the random draws.</param>
+/// <param name="prompt">Token ids, beginning-of-text included; at least one.</param>
+/// <param name="maxNewTokens">Tokens after which generation ends with reason length; at least one.</param>
+public sealed class Sequence(int id, int[] prompt, int maxNewTokens)
+{
+    private readonly List<int> _tokens = [.. prompt];
+
+    public int Id => id;
+    public int PromptLength => prompt.Length;
+    public int MaxNewTokens => maxNewTokens;
+
+    /// <summary>Prompt and output, as the repetition penalty sees them.</summary>
+    public IReadOnlyList<int> Tokens => _tokens;
+    public int OutputLength => _tokens.Count - prompt.Length;
+    public int[] Output => [.. _tokens.Skip(prompt.Length)];
+
+    /// <summary>When each output token was known, in Stopwatch ticks.</summary>
+    public List<long> TokenTicks { get; } = [];
+    public FinishReason? Finish { get; private set; }
+
+    /// <summary>Tokens whose keys and values are in the cache.</summary>
+    internal int Cached { get; set; }
+    internal int Slot { get; set; }
+    internal bool InPrefill => Cached < PromptLength;
+
+    internal void Append(int token, long ticks, IReadOnlySet<int> endOfText)
+    {
+        _tokens.Add(token);
+        TokenTicks.Add(ticks);
+        if (endOfText.Contains(token)) Finish = FinishReason.Eos;
+        else if (OutputLength == maxNewTokens) Finish = FinishReason.Length;
+    }
+}
