@@ -3,14 +3,16 @@ namespace Harness.Models.Llama.Generation;
 public enum FinishReason { Eos, Length }
 
 /// <summary>One prompt on its way through the model: what goes in, and what has come out so far.</summary>
-/// <param name="id">The prompt's number in its data set; with the seed it fixes the random draws.</param>
+/// <param name="id">Its number in the workload.</param>
+/// <param name="stream">With the seed it fixes the random draws: the prompt's place in its data set, whatever was drawn with it.</param>
 /// <param name="prompt">Token ids, beginning-of-text included; at least one.</param>
 /// <param name="maxNewTokens">Tokens after which generation ends with reason length; at least one.</param>
-public sealed class Sequence(int id, int[] prompt, int maxNewTokens)
+public sealed class Sequence(int id, int stream, int[] prompt, int maxNewTokens)
 {
     private readonly List<int> _tokens = [.. prompt];
 
     public int Id => id;
+    public int Stream => stream;
     public int PromptLength => prompt.Length;
     public int MaxNewTokens => maxNewTokens;
 

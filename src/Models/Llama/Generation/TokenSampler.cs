@@ -16,7 +16,7 @@ internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, 
         if (sampling is { Greedy: true, RepetitionPenalty: 1 }) return Largest(logits);
         if (tensorGroup.Size > 1) logits = tensorGroup.AllGatherColumns(logits, widths);
         if (tensorGroup.Rank != 0) return new int[sequences.Count];
-        var uniforms = sequences.Select(sequence => Uniform(seed, sequence.Id, sequence.OutputLength)).ToArray();
+        var uniforms = sequences.Select(sequence => Uniform(seed, sequence.Stream, sequence.OutputLength)).ToArray();
         return ops.Sample(logits, sampling, uniforms, [.. sequences.Select(sequence => sequence.Tokens)]);
     }
 
@@ -41,9 +41,9 @@ internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, 
     }
 
     /// <summary>A draw in [0, 1) that depends on seed, prompt and step alone, so that batching does not change an answer (SplitMix64, Steele et al. 2014).</summary>
-    internal static double Uniform(ulong seed, int sequence, int step)
+    internal static double Uniform(ulong seed, int stream, int step)
     {
-        var z = Mix(Mix(Mix(seed) + (ulong)(uint)sequence) + (ulong)(uint)step);
+        var z = Mix(Mix(Mix(seed) + (ulong)(uint)stream) + (ulong)(uint)step);
         return (z >> 11) * (1.0 / (1L << 53));
 
         static ulong Mix(ulong z)

@@ -1,0 +1,119 @@
+using System.ComponentModel;
+using System.Globalization;
+using System.Reflection;
+using Harness.Tensors;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Configuration.Memory;
+
+namespace Harness.Configuration;
+
+/// <summary>
+/// One tree from defaults, <c>--config FILE.json</c>, HARNESS_ environment and command line, later ones winning; knows
+/// of every value where it came from.
+/// </summary>
+public sealed class ResolvedConfiguration
+{
+    private const string EnvironmentPrefix = "HARNESS_";
+
+    private readonly List<(string Source, IConfigurationProvider Provider)> _layers = [];
+    private readonly IConfigurationRoot _root;
+
+    /// <summary>The bound sections; Validate has passed.</summary>
+    public RunOptions Options { get; }
+
+    /// <param name="file">A JSON file, or null.</param>
+    /// <param name="commandLine">Key and value of every switch that was given.</param>
+    /// <exception cref="UserErrorException">An unknown key, or a value that its key does not take.</exception>
+    public ResolvedConfiguration(string? file, IReadOnlyDictionary<string, string?> commandLine)
+    {
+        var builder = new ConfigurationBuilder();
+        if (file != null) AddFile(builder, file);
+        builder.AddEnvironmentVariables(EnvironmentPrefix);
+        builder.Add(new MemoryConfigurationSource { InitialData = commandLine });
+        _root = Build(builder, file);
+        string[] sources = file == null ? ["environment", "command line"] : [file, "environment", "command line"];
+        _layers.AddRange(sources.Zip(_root.Providers));
+        foreach (var (key, type) in Keys()) CheckValue(key, type);
+        CheckForUnknownKeys(_root);
+        Options = new RunOptions();
+        _root.Bind(Options);
+        Validation.Check(Options);
+    }
+
+    /// <summary>Every key with its value in force and the layer that set it.</summary>
+    public IEnumerable<(string Key, string Value, string Source)> Entries() =>
+        from entry in Keys()
+        let value = _root[entry.Key]
+        select value == null
+            ? (entry.Key, Text(Default(entry.Key)), "default")
+            : (entry.Key, value, _layers.Last(layer => layer.Provider.TryGet(entry.Key, out _)).Source);
+
+    /// <summary>Section:Key and type of every option there is.</summary>
+    private static IEnumerable<(string Key, Type Type)> Keys() =>
+        from section in typeof(RunOptions).GetProperties()
+        from key in section.PropertyType.GetProperties()
+        where key.CanWrite
+        select ($"{section.Name}:{key.Name}", key.PropertyType);
+
+    private static object? Default(string key)
+    {
+        var (section, name) = (key.Split(':')[0], key.Split(':')[1]);
+        var options = typeof(RunOptions).GetProperty(section)!.GetValue(new RunOptions())!;
+        return options.GetType().GetProperty(name)!.GetValue(options);
+    }
+
+    private static string Text(object? value) => value is bool flag ? (flag ? "true" : "false") : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+
+    private void CheckValue(string key, Type type)
+    {
+        if (_root.GetSection(key).GetChildren().Any())
+            throw new UserErrorException($"{key} is a list, which is a dimension of a sweep; a run takes one value, 'harness sweep' takes lists");
+        if (_root[key] is not { } value) return;
+        try { TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value); }
+        catch (Exception e) when (e is FormatException or ArgumentException or NotSupportedException or OverflowException)
+        {
+            throw new UserErrorException($"{Validation.Named(key)} is '{value}', but {Expected(type)} is expected", e);
+        }
+    }
+
+    private static string Expected(Type type) => (Nullable.GetUnderlyingType(type) ?? type).Name switch
+    {
+        nameof(Int32) => "a whole number",
+        nameof(Int64) => "a whole number",
+        nameof(UInt64) => "a whole number of at least 0",
+        nameof(Boolean) => "true or false",
+        _ => "a number",
+    };
+
+    private static void CheckForUnknownKeys(IConfiguration root)
+    {
+        var known = Keys().Select(entry => entry.Key).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        foreach (var section in root.GetChildren())
+            foreach (var key in section.GetChildren())
+                if (!known.Contains(key.Path) && IsSection(section.Key))
+                    throw new UserErrorException($"configuration key {key.Path} is unknown; {section.Key} has {string.Join(", ", NamesIn(section.Key))}");
+                else if (!IsSection(section.Key))
+                    throw new UserErrorException($"configuration section {section.Key} is unknown; there are {string.Join(", ", typeof(RunOptions).GetProperties().Select(p => p.Name))}");
+    }
+
+    private static PropertyInfo? SectionNamed(string name) => typeof(RunOptions).GetProperty(name, BindingFlags.IgnoreCase | BindingFlags.Public | BindingFlags.Instance);
+
+    private static bool IsSection(string name) => SectionNamed(name) != null;
+
+    private static IEnumerable<string> NamesIn(string section) => SectionNamed(section)!.PropertyType.GetProperties().Where(p => p.CanWrite).Select(p => p.Name);
+
+    private static void AddFile(ConfigurationBuilder builder, string file)
+    {
+        if (!File.Exists(file)) throw new UserErrorException($"configuration file '{file}' does not exist; --config takes a JSON file");
+        builder.AddJsonFile(Path.GetFullPath(file), optional: false, reloadOnChange: false);
+    }
+
+    private static IConfigurationRoot Build(ConfigurationBuilder builder, string? file)
+    {
+        try { return builder.Build(); }
+        catch (Exception e) when (e is InvalidDataException or FormatException)
+        {
+            throw new UserErrorException($"configuration file '{file}' is not valid JSON: {(e.InnerException ?? e).Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+}

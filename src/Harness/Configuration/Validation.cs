@@ -1,0 +1,60 @@
+using Harness.Tensors;
+
+namespace Harness.Configuration;
+
+/// <summary>Checks of single values and of their company, before anything is loaded.</summary>
+internal static class Validation
+{
+    public static void Check(RunOptions o)
+    {
+        if (o.Model.Dtype != "auto") DTypes.Parse(o.Model.Dtype);
+        AtLeast(1, o.Sharding.Tensor, "Sharding:Tensor");
+        AtLeast(1, o.Sharding.Pipeline, "Sharding:Pipeline");
+        AtLeast(1, o.Sharding.Data, "Sharding:Data");
+        AtLeast(0, o.Sharding.MicroBatches, "Sharding:MicroBatches");
+        OneOf(o.Sharding.Communicator, "Sharding:Communicator", "auto", "solo", "threads", "mpi", "mpinet");
+        OneOf(o.Sharding.Link, "Sharding:Link", "auto", "host", "nccl");
+        OneOf(o.Sharding.CommDtype, "Sharding:CommDtype", "f32", "bf16");
+        OneOf(o.Runtime.Backend, "Runtime:Backend", "cpu", "torch");
+        Between(0, 4096, o.Runtime.Threads, "Runtime:Threads");
+        AtLeast(0, o.Dataset.Limit, "Dataset:Limit");
+        AtLeast(0, o.Dataset.Shots, "Dataset:Shots");
+        AtLeast(1, o.Batch.Size, "Batch:Size");
+        OneOf(o.Batch.Schedule, "Batch:Schedule", "static");
+        AtLeast(1, o.Generation.MaxNewTokens, "Generation:MaxNewTokens");
+        AtLeast(0, o.Generation.MaxLength, "Generation:MaxLength");
+        Between(0, 100, o.Generation.Temperature, "Generation:Temperature");
+        AtLeast(0, o.Generation.TopK, "Generation:TopK");
+        if (o.Generation.TopP is not (> 0 and <= 1)) throw Wrong("Generation:TopP", o.Generation.TopP, "a number above 0 and up to 1");
+        if (!(o.Generation.RepetitionPenalty > 0)) throw Wrong("Generation:RepetitionPenalty", o.Generation.RepetitionPenalty, "a number above 0");
+        if (Duration.Parse(o.Energy.SampleInterval, "Energy:SampleInterval") is < 0.001 or > 60) throw Wrong("Energy:SampleInterval", o.Energy.SampleInterval, "1ms to 60s");
+        Duration.Parse(o.Energy.IdleBaseline, "Energy:IdleBaseline");
+        Duration.Parse(o.Energy.Cooldown, "Energy:Cooldown");
+        Duration.ParsePercent(o.Repeats.UntilCi, "Repeats:UntilCi");
+        AtLeast(0, o.Repeats.Warmup, "Repeats:Warmup");
+        AtLeast(1, o.Repeats.Count, "Repeats:Count");
+        AtLeast(2, o.Repeats.Max, "Repeats:Max");
+        if (o.Output.Directory.Length == 0) throw Wrong("Output:Directory", "", "a directory");
+    }
+
+    /// <summary>The key as people know it: Batch:Size (--batch).</summary>
+    public static string Named(string key) => Switch.Of(key) is { } known ? $"{key} ({known.Name})" : key;
+
+    public static UserErrorException Wrong(string key, object value, string expected) =>
+        new(FormattableString.Invariant($"{Named(key)} is '{value}', but {expected} is expected"));
+
+    private static void AtLeast(int least, int value, string key)
+    {
+        if (value < least) throw Wrong(key, value, $"a whole number of at least {least}");
+    }
+
+    private static void Between(float low, float high, float value, string key)
+    {
+        if (!(value >= low && value <= high)) throw Wrong(key, value, FormattableString.Invariant($"a number from {low} to {high}"));
+    }
+
+    private static void OneOf(string value, string key, params string[] words)
+    {
+        if (!words.Contains(value)) throw Wrong(key, value, $"one of {string.Join(", ", words)}");
+    }
+}

@@ -1,0 +1,82 @@
+using System.Text;
+using Harness.Configuration;
+using Harness.Models.Llama;
+using Harness.Models.Llama.Checkpoints;
+using Harness.PlugIns;
+using Harness.Sharding;
+using Harness.Sharding.Launch;
+using Harness.Sharding.Links;
+using Harness.Tensors;
+
+namespace Harness.Running;
+
+/// <summary>One rank's place in the grid and its part of the model. Opening checks everything that can be checked without weights.</summary>
+internal sealed class RankModel : IDisposable
+{
+    private readonly RunOptions _options;
+    private readonly ITensorBackendFactory _backends;
+
+    public ICommunicator World { get; }
+    public GridGroups Groups { get; }
+    public NodeTopology Topology { get; }
+    public ICheckpoint Checkpoint { get; }
+    public RankPlan Plan { get; }
+    public DType Storage { get; }
+    public ITensorBackend Backend { get; private set; } = null!;
+    public LlamaStage Stage { get; private set; } = null!;
+    public ReplicaGroup Replica { get; private set; } = null!;
+    public bool IsRoot => World.Rank == 0;
+
+    /// <summary>What has crossed this rank's links.</summary>
+    public LinkStatistics LinkStatistics => Replica.TensorLink.Statistics + Replica.Pipeline.Statistics;
+
+    /// <summary>Every rank of the world opens together; ranks that see different things end here, with one message.</summary>
+    public RankModel(ResolvedConfiguration configuration, ICommunicator world)
+    {
+        _options = configuration.Options;
+        World = world;
+        var sharding = _options.Sharding;
+        LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]>
+        {
+            ["program"] = Encoding.UTF8.GetBytes(Build.Version),
+            ["configuration"] = Encoding.UTF8.GetBytes(string.Join('\n', configuration.Entries().Select(entry => $"{entry.Key}={entry.Value}"))),
+        });
+        Groups = new GridGroups(new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data), world);
+        Topology = NodeTopology.Of(world);
+        (_backends, Checkpoint) = LaunchChecks.OnEveryRank(world, () =>
+            (Backends.Find(_options.Runtime.Backend), Models.Llama.Checkpoints.Checkpoint.Open(ModelPath(_options.Model))));
+        LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]> { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
+        Storage = _options.Model.Dtype == "auto" ? Checkpoint.DType : DTypes.Parse(_options.Model.Dtype);
+        Plan = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline).For(Groups.Position.TensorRank, Groups.Position.Stage);
+    }
+
+    /// <summary>Loads this rank's slices onto its device.</summary>
+    public void Load()
+    {
+        var wire = DTypes.Parse(_options.Sharding.CommDtype);
+        var shape = Checkpoint.Config.Shape;
+        Backend = LaunchChecks.OnEveryRank(World, () =>
+            _backends.Create(new(_options.Runtime.Threads, Topology.LocalRank, Topology.LocalSize, Storage)));
+        Replica = new()
+        {
+            Replica = Groups.Replica,
+            TensorRanks = Groups.Tensor,
+            TensorLink = Link(Groups.Tensor, wire),
+            Pipeline = Link(Groups.Pipeline, wire),
+            VocabularyWidths = [.. Enumerable.Range(0, Groups.Grid.Tensor).Select(rank => Slice.Even(shape.Vocabulary, Groups.Grid.Tensor, rank).Count)],
+        };
+        Stage = LaunchChecks.OnEveryRank(World, () => new LlamaStage(Backend, Checkpoint, Plan, Storage, Replica.TensorLink, Replica.Pipeline));
+    }
+
+    /// <summary>The directory or synthetic shape that the options name; the demo checkpoint where they name none.</summary>
+    public static string ModelPath(ModelOptions model) => model.Path.Length > 0 ? model.Path : Build.DemoModel;
+
+    public void Dispose()
+    {
+        Backend?.Dispose();
+        Checkpoint.Dispose();
+        Groups.Dispose();
+    }
+
+    private ITensorLink Link(ICommunicator ranks, DType wire) => ranks.Size == 1 ? new SoloLink() : new HostLink(ranks, Backend, wire);
+}

@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using Harness.Configuration;
+using Harness.Energy;
+using Harness.Models.Llama.Generation;
+using Harness.Reporting;
+using Harness.Tensors;
+
+namespace Harness.Running;
+
+/// <summary>Runs this replica's batches: batch b belongs to replica b mod dp.</summary>
+internal sealed class RepeatRunner(
+    RankModel model, Workload workload, IReadOnlyList<WorkItem[]> batches, KvCache cache, RunOptions options, StopSignal stop, MonotonicClock clock)
+{
+    private readonly int _replica = model.Groups.Position.Replica, _replicas = model.Groups.Grid.Data;
+    private readonly Generator _generator = new(model.Backend, model.Stage, model.Replica, new(
+        new(options.Generation.Temperature, options.Generation.TopK, options.Generation.TopP, options.Generation.RepetitionPenalty),
+        options.Generation.Seed,
+        workload.EndOfText,
+        options.Sharding.MicroBatches > 0 ? options.Sharding.MicroBatches : options.Sharding.Pipeline));
+
+    /// <summary>Generates this many batches and keeps nothing of them.</summary>
+    public void WarmUp(int count)
+    {
+        var own = Enumerable.Range(0, batches.Count).Where(batch => batch % _replicas == _replica).ToArray();
+        for (var i = 0; i < count && own.Length > 0; i++)
+            if (_generator.Run(Sequences(batches[own[i % own.Length]]), cache, stopRequested: () => stop.Requested).Stopped) return;
+    }
+
+    /// <summary>One measured repeat. Rank 0 takes the finished batches of all replicas.</summary>
+    /// <returns>Whether any replica was stopped; equal on every rank.</returns>
+    public bool Run(int repeat, ResultBook? book, IStageProgress progress)
+    {
+        var reports = new ReportStream(model.World, model.Groups.Grid);
+        var leads = model.Groups.Replica.Rank == 0;
+        var (stopped, done, tokens) = (false, 0, 0L);
+        for (var round = 0; round * _replicas + _replica < batches.Count && !stopped; round++)
+        {
+            var batch = round * _replicas + _replica;
+            var sequences = Sequences(batches[batch]);
+            var outcome = _generator.Run(sequences, cache, Progress(sequences), () => stop.Requested);
+            stopped = outcome.Stopped;
+            done += sequences.Count;
+            if (leads && !stopped) Deliver(Report(repeat, batch, sequences, outcome));
+            if (book != null && round > 0) TakeRound();
+        }
+        if (leads && book == null) reports.SendEnd(stopped);
+        while (book != null && reports.AnyOpen) TakeRound();
+        return Agree(stopped || reports.AnyStopped);
+
+        void Deliver(BatchReport report)
+        {
+            if (book != null) book.Take(report);
+            else reports.Send(report);
+        }
+
+        void TakeRound()
+        {
+            foreach (var report in reports.ReceiveRound()) book.Take(report);
+        }
+
+        Action<Step> Progress(List<Sequence> sequences) => step =>
+        {
+            tokens += step.Kind == StepKind.Decode ? step.Shares.Length : 0;
+            var underWay = sequences.Sum(s => s.Finish != null ? 1 : (double)s.OutputLength / s.MaxNewTokens);
+            progress.Report(new((done + underWay) * _replicas, tokens * _replicas));     // the other replicas go as fast
+        };
+    }
+
+    private bool Agree(bool stopped)
+    {
+        Span<float> votes = [stopped ? 1 : 0];
+        model.World.AllReduceSum(votes);
+        return votes[0] > 0;
+    }
+
+    private static List<Sequence> Sequences(WorkItem[] batch) =>
+        [.. batch.Select(item => new Sequence(item.Number, item.PromptIndex, item.Tokens, item.MaxNewTokens))];
+
+    private BatchReport Report(int repeat, int batch, List<Sequence> sequences, BatchOutcome outcome) => new(
+        repeat, batch, Seconds(outcome.StartTicks), Seconds(outcome.EndTicks),
+        [.. sequences.Select(s => new SequenceReport(s.Id, s.Finish!.Value, s.Output, [.. s.TokenTicks.Select(Seconds)]))],
+        [.. outcome.Steps.Select(s => new StepReport(s.Kind, s.MicroBatch, Seconds(s.StartTicks), Seconds(s.EndTicks), s.Shares))]);
+
+    private double Seconds(long ticks) => (ticks - clock.OriginTicks) / (double)Stopwatch.Frequency;
+}

@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Harness.Configuration;
+using Harness.Datasets;
+using Harness.Models.Llama.Tokenizers;
+using Harness.Sharding;
+using Harness.Tensors;
+
+namespace Harness.Running;
+
+/// <summary>One prompt as every rank needs it.</summary>
+/// <param name="Number">Its place in the workload.</param>
+/// <param name="PromptIndex">Its place in its data set.</param>
+/// <param name="Tokens">Beginning-of-text first.</param>
+/// <param name="MaxNewTokens">0 for a prompt that does not fit the context.</param>
+internal sealed record WorkItem(int Number, int PromptIndex, int[] Tokens, int MaxNewTokens)
+{
+    public bool Fits => MaxNewTokens > 0;
+}
+
+/// <summary>The run's prompts in order. Rank 0 reads and tokenises them once and tells the others.</summary>
+internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int> EndOfText)
+{
+    /// <summary>Batches of prompts that fit; the last may be smaller.</summary>
+    public IReadOnlyList<WorkItem[]> Batches(int size) => [.. Items.Where(item => item.Fits).Chunk(size)];
+
+    /// <summary>Tokens of the longest sequence, prompt and output.</summary>
+    public int LongestSequence => Items.Where(item => item.Fits).Select(item => item.Tokens.Length + item.MaxNewTokens).DefaultIfEmpty(1).Max();
+
+    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int context)
+    {
+        var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, context) : context;
+        var items = new WorkItem[prompts.Count];
+        Parallel.For(0, prompts.Count, i =>
+        {
+            var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
+            var room = Math.Clamp(limit - tokens.Length, 0, generation.MaxNewTokens);
+            items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
+        });
+        return new(items, generation.IgnoreEos ? new HashSet<int>() : tokenizer.EndOfText);
+    }
+
+    /// <summary>Rank 0 gives its workload, every rank gets it.</summary>
+    public static Workload Share(ICommunicator world, Workload? mine)
+    {
+        var bytes = mine?.Serialize() ?? [];
+        Span<long> length = [bytes.Length];
+        world.Broadcast(MemoryMarshal.AsBytes(length), 0);
+        if (length[0] > Array.MaxLength)
+            throw new UserErrorException($"the prompts are {length[0]} bytes of tokens, more than ranks can share; use --limit");
+        if (mine == null) bytes = new byte[length[0]];
+        world.Broadcast(bytes, 0);
+        return mine ?? Deserialize(bytes);
+    }
+
+    private byte[] Serialize()
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream, Encoding.UTF8);
+        writer.Write(EndOfText.Count);
+        foreach (var token in EndOfText) writer.Write(token);
+        writer.Write(Items.Count);
+        foreach (var item in Items)
+        {
+            writer.Write(item.PromptIndex);
+            writer.Write(item.MaxNewTokens);
+            writer.Write(item.Tokens.Length);
+            writer.Write(MemoryMarshal.AsBytes(item.Tokens.AsSpan()));
+        }
+        return stream.ToArray();
+    }
+
+    private static Workload Deserialize(byte[] bytes)
+    {
+        using var reader = new BinaryReader(new MemoryStream(bytes));
+        var endOfText = Enumerable.Range(0, reader.ReadInt32()).Select(_ => reader.ReadInt32()).ToHashSet();
+        var items = new WorkItem[reader.ReadInt32()];
+        for (var i = 0; i < items.Length; i++)
+        {
+            var (index, most) = (reader.ReadInt32(), reader.ReadInt32());
+            var tokens = new int[reader.ReadInt32()];
+            reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(tokens.AsSpan()));
+            items[i] = new(i, index, tokens, most);
+        }
+        return new(items, endOfText);
+    }
+}

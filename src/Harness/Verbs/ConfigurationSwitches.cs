@@ -1,0 +1,43 @@
+using System.CommandLine;
+using Harness.Configuration;
+using Harness.Tensors;
+
+namespace Harness.Verbs;
+
+/// <summary>The switches of a verb that works from the configuration tree: friendly ones, --config, and --Section:Key=value.</summary>
+internal sealed class ConfigurationSwitches
+{
+    private readonly Option<string?> _config = new("--config") { HelpName = "FILE", Description = "JSON file with sections Model, Sharding, Runtime, Dataset, Batch, Generation, Energy, Repeats, Output" };
+    private readonly List<(Switch Switch, Option Option)> _switches = [];
+
+    public ConfigurationSwitches(Command command, params Switch[][] switches)
+    {
+        foreach (var known in switches.SelectMany(group => group))
+        {
+            Option option = known.Value.Length == 0
+                ? new Option<bool>(known.Name) { Description = known.Help }
+                : new Option<string?>(known.Name) { Description = known.Help, HelpName = known.Value };
+            _switches.Add((known, option));
+            command.Options.Add(option);
+        }
+        command.Options.Add(_config);
+        command.TreatUnmatchedTokensAsErrors = false;       // --Section:Key=value
+    }
+
+    public ResolvedConfiguration Resolve(ParseResult parsed)
+    {
+        var values = new Dictionary<string, string?>();
+        foreach (var token in parsed.UnmatchedTokens)
+        {
+            var (key, value) = token.Split('=', 2) is [['-', '-', .. var name], var text] && name.Contains(':')
+                ? (name, text)
+                : throw new UserErrorException($"'{token}' is not an option of harness {parsed.CommandResult.Command.Name}; see harness {parsed.CommandResult.Command.Name} --help, or write --Section:Key=value");
+            values[key] = value;
+        }
+        foreach (var (known, option) in _switches)
+            if (parsed.GetResult(option) is { Implicit: false })
+                foreach (var key in known.Keys)
+                    values[key] = option is Option<bool> flag ? (parsed.GetValue(flag) ? "true" : "false") : parsed.GetValue((Option<string?>)option);
+        return new ResolvedConfiguration(parsed.GetValue(_config), values);
+    }
+}

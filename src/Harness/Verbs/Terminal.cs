@@ -1,0 +1,44 @@
+using System.CommandLine;
+using Harness.Tensors;
+
+namespace Harness.Verbs;
+
+/// <summary>What a process returns to the shell.</summary>
+internal static class ExitCode
+{
+    public const int Success = 0;
+
+    /// <summary>Nothing more to say than the one line on standard error.</summary>
+    public const int Failure = 1;
+
+    /// <summary>Stopped by a signal or a time limit; what was finished is kept.</summary>
+    public const int Interrupted = 3;
+}
+
+/// <summary>How a verb ends: a user's mistake is one line without a stack trace, anything else is a defect and shows where it happened.</summary>
+internal static class Terminal
+{
+    public static int Invoke(RootCommand root, string[] args)
+    {
+        try
+        {
+            return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (Exception e)
+        {
+            return Report(e);
+        }
+    }
+
+    /// <summary>Writes the failure to standard error and returns the exit code.</summary>
+    public static int Report(Exception failure)
+    {
+        Console.Error.WriteLine(failure switch
+        {
+            UserErrorException or Energy.EnergyException or Sharding.Communicators.CommunicationException => $"harness: {failure.Message}",
+            OutOfMemoryException => "harness: out of memory; use more ranks (--tp, --pp), a smaller --batch or --max-length, or see harness plan",
+            _ => $"harness: this is a defect, please report it: {failure}",
+        });
+        return ExitCode.Failure;
+    }
+}
