@@ -1,0 +1,70 @@
+using System.Text.Json;
+using CsvHelper;
+using Harness.Records;
+using Harness.Tensors;
+
+namespace Harness.Collecting;
+
+/// <summary>A row of the merged table: texts as the run wrote them, by column, so that columns of other versions are kept too.</summary>
+internal sealed record CollectedRow(string RunId, string Directory, IReadOnlyDictionary<string, string> Columns)
+{
+    private const string RunIdColumn = "run_id";
+
+    /// <summary>The rows of one run directory: those of its summary, or one of what is known while there is none.</summary>
+    /// <exception cref="UserErrorException">A file of the run is damaged or may not be read.</exception>
+    public static IReadOnlyList<CollectedRow> Of(string directory)
+    {
+        var run = new RunReader(directory);
+        if (run.IsComplete) return Complete(directory);
+        try
+        {
+            var row = Incomplete(run);
+            // The run may have ended while its unfinished files were read.
+            return run.IsComplete ? Complete(directory) : row == null ? [] : [row];
+        }
+        catch (UserErrorException) when (run.IsComplete)
+        {
+            return Complete(directory);
+        }
+    }
+
+    private static List<CollectedRow> Complete(string directory)
+    {
+        var path = Path.Combine(directory, RunDirectory.SummaryFile);
+        try
+        {
+            using var file = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+            using var reader = new CsvReader(file, CsvRows.Configuration());
+            if (!reader.Read() || !reader.ReadHeader() || reader.HeaderRecord?.Contains(RunIdColumn) != true)
+                throw new UserErrorException($"{path} has no column {RunIdColumn}");
+            var rows = new List<CollectedRow>();
+            while (reader.Read())
+            {
+                var columns = reader.HeaderRecord.Distinct().ToDictionary(c => c, c => reader.GetField(c) ?? "");
+                rows.Add(new CollectedRow(columns[RunIdColumn], directory, columns));
+            }
+            return rows.Count > 0 ? rows : throw new UserErrorException($"{path} has no row");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CsvHelperException)
+        {
+            throw new UserErrorException($"cannot read {path}: {e.Message.Split('\n')[0].Trim()}", e);
+        }
+    }
+
+    /// <summary>The manifest's part of the row and the figures of the prompts that are done; null where this is no run after all.</summary>
+    private static CollectedRow? Incomplete(RunReader run)
+    {
+        var known = run.HasManifest ? Manifest.RunOf(run.ReadManifest()) : null;
+        var prompts = run.HasPrompts ? run.Prompts().ToList() : [];
+        if (known == null && !run.HasPrompts) return null;
+        var runId = known?.RunId ?? prompts.FirstOrDefault()?.RunId ?? Path.GetFileName(Path.GetFullPath(run.Directory));
+        known = (known ?? new SummaryRecord { RunId = runId, Status = RunStatus.Incomplete, Dataset = prompts.FirstOrDefault()?.Dataset }) with { Status = RunStatus.Incomplete };
+        var numPrompts = known.NumPrompts; // How many there would have been; those that are done say nothing of it.
+        var summary = Summary.Compute(known, prompts, durationSeconds: null, new EnergyTotals { Source = known.EnergySource }) with { NumPrompts = numPrompts };
+        var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject().ToDictionary(p => p.Name, p => Text(p.Value));
+        return new CollectedRow(runId, run.Directory, columns);
+    }
+
+    private static string Text(JsonElement value) =>
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+}

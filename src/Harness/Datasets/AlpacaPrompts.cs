@@ -1,0 +1,47 @@
+namespace Harness.Datasets;
+
+/// <summary>
+/// Stanford Alpaca: <c>alpaca_data.json</c>, records of <c>instruction</c>, <c>input</c> (often empty) and <c>output</c>,
+/// under the two prompt templates of tatsu-lab/stanford_alpaca (<c>PROMPT_DICT</c> in its <c>train.py</c>).
+/// </summary>
+public sealed class AlpacaPrompts(string path) : IPromptSource
+{
+    public const string Name = "alpaca";
+
+    public string Dataset => Name;
+
+    public IEnumerable<Prompt> Read()
+    {
+        foreach (var record in JsonRecords.Read(path))
+            yield return new Prompt
+            {
+                Index = record.Number,
+                Dataset = Name,
+                Text = Render(record.Required("instruction"), record.Optional("input") ?? ""),
+                Source = record.Source,
+                ReferenceOutput = record.Optional("output") is { Length: > 0 } output ? output : null,
+            };
+    }
+
+    /// <summary>Any <paramref name="input"/> but the empty string takes the template with an input, as in the original.</summary>
+    public static string Render(string instruction, string input) => input.Length > 0
+        ? $"""
+          Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.
+
+          ### Instruction:
+          {instruction}
+
+          ### Input:
+          {input}
+
+          ### Response:
+          """
+        : $"""
+          Below is an instruction that describes a task. Write a response that appropriately completes the request.
+
+          ### Instruction:
+          {instruction}
+
+          ### Response:
+          """;
+}

@@ -1,0 +1,96 @@
+using System.Text.Json;
+using Harness.Tensors;
+
+namespace Harness.Datasets;
+
+/// <summary>The known datasets: from a name, a path, or both, to prompts.</summary>
+public static class DatasetCatalog
+{
+    private sealed record Kind(string Name, string[] Files, string RecordKey, Func<string, int, long?, IPromptSource> Open);
+
+    private static readonly Kind[] Kinds =
+    [
+        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], "instruction", (path, _, _) => new AlpacaPrompts(path)),
+        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], "question", (path, shots, seed) => new GsmPrompts(path, shots, seed)),
+        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], "conversations", (path, _, _) => new ShareGptPrompts(path)),
+        new(JsonLinesPrompts.Name, ["prompts.jsonl"], "prompt", (path, _, _) => new JsonLinesPrompts(path)),
+    ];
+
+    public static string KnownNames => string.Join(", ", Kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));
+
+    /// <summary>The prompts that a run uses, in its order (<see cref="PromptSelection"/>).</summary>
+    /// <inheritdoc cref="Open" path="/param"/>
+    public static IReadOnlyList<Prompt> Load(string? name, string? path, int shots, int? limit, long? seed)
+    {
+        var source = Open(name, path, shots, seed);
+        var prompts = PromptSelection.Select(source.Read(), limit, seed);
+        return prompts.Count > 0 ? prompts : throw new UserErrorException($"{path ?? source.Dataset} holds no prompts");
+    }
+
+    /// <param name="name">One of <see cref="KnownNames"/>; null to tell it from the path, or the demo where that is null too.</param>
+    /// <param name="path">The dataset's file, the directory that holds it, or a directory that holds that directory.</param>
+    /// <param name="shots">Worked examples in front of each GSM8K question.</param>
+    /// <param name="seed">Chooses the subset and the worked examples; null takes both in the order of their files.</param>
+    public static IPromptSource Open(string? name, string? path, int shots = 0, long? seed = null)
+    {
+        (name, path) = (NullIfEmpty(name), NullIfEmpty(path));
+        if (shots < 0) throw new UserErrorException($"the number of worked examples (shots) is {shots}, expected 0 or more");
+        if (IsDemo(name, path)) return new DemoPrompts(Path.Combine(AppContext.BaseDirectory, "Demo"), shots, seed);
+        var named = name == null ? null : Find(name);
+        if (path == null)
+            throw new UserErrorException($"dataset {named!.Name} needs its file: give --data with {named.Files[0]} or the directory that holds it");
+        if (!File.Exists(path) && !Directory.Exists(path))
+            throw new UserErrorException($"there is no dataset at {path}; give --data with the dataset's file or the directory that holds it");
+        var (kind, file) = Directory.Exists(path) ? FindIn(path, named) : (named ?? Recognise(path), path);
+        if (shots > 0 && kind.Name != GsmPrompts.Name)
+            throw new UserErrorException($"worked examples (shots) come from GSM8K's training file, and the dataset is {kind.Name}; leave the shots out");
+        return kind.Open(file, shots, seed);
+    }
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    private static bool IsDemo(string? name, string? path)
+    {
+        if (path == null) return name is null || name.Equals(DemoPrompts.Name, StringComparison.OrdinalIgnoreCase);
+        return name?.Equals(DemoPrompts.Name, StringComparison.OrdinalIgnoreCase) == true
+            ? throw new UserErrorException($"dataset demo comes with the program and takes no --data (it is {path}); leave one of the two out")
+            : false;
+    }
+
+    private static Kind Find(string name) =>
+        Kinds.FirstOrDefault(k => k.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new UserErrorException($"unknown dataset {name}; known are {KnownNames}");
+
+    /// <summary>Looks for the files of one kind or of all, in a directory and in its subdirectory of the dataset's name.</summary>
+    private static (Kind, string) FindIn(string directory, Kind? named)
+    {
+        var found = (named == null ? Kinds : [named]).Select(k => (Kind: k, File: FileIn(directory, k))).Where(f => f.File != null).ToList();
+        return found switch
+        {
+            [var one] => (one.Kind, one.File!),
+            [] when named != null => throw new UserErrorException(
+                $"{directory} does not hold {named.Name}: none of {string.Join(", ", named.Files)} is there; give --data with the file itself"),
+            [] => throw new UserErrorException(
+                $"{directory} holds no dataset that can be told by its file name; give --data with the file itself"),
+            _ => throw new UserErrorException(
+                $"{directory} holds more than one dataset; name one with --dataset: {string.Join(", ", found.Select(f => f.Kind.Name))}"),
+        };
+    }
+
+    private static string? FileIn(string directory, Kind kind) =>
+        new[] { directory, Path.Combine(directory, kind.Name) }
+            .SelectMany(d => kind.Files.Select(f => Path.Combine(d, f)))
+            .FirstOrDefault(File.Exists);
+
+    /// <summary>Tells the kind of a file by the keys of its first record.</summary>
+    private static Kind Recognise(string file)
+    {
+        foreach (var record in JsonRecords.Read(file).Take(1))
+        {
+            var keys = record.Value.ValueKind == JsonValueKind.Object ? record.Value.EnumerateObject().Select(p => p.Name).ToHashSet() : [];
+            return Kinds.FirstOrDefault(k => keys.Contains(k.RecordKey)) ?? throw new UserErrorException(
+                $"cannot tell which dataset {file} is: its first record has none of {string.Join(", ", Kinds.Select(k => $"\"{k.RecordKey}\" ({k.Name})"))}; name it with --dataset");
+        }
+        throw new UserErrorException($"{file} holds no prompts");
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Harness.Tensors;
+
+namespace Harness.Datasets;
+
+/// <summary>
+/// GSM8K (Cobbe et al. 2021): JSON lines of <c>question</c> and <c>answer</c>, the answer a worked solution that ends in
+/// <c>#### N</c>. Zero-shot, or after worked examples from the training file that lies beside the test file.
+/// </summary>
+/// <remarks>
+/// The calculator annotations of the solutions (<c>&lt;&lt;48/2=24&gt;&gt;</c>) are left out of the worked examples: they address a
+/// tool that the model does not have, and would lengthen every response that imitates them.
+/// The examples are the first of the training file, or those that the seed draws. A question is never its own example.
+/// </remarks>
+public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPromptSource
+{
+    public const string Name = "gsm8k";
+
+    public string Dataset => Name;
+
+    public IEnumerable<Prompt> Read()
+    {
+        // One to spare, for a question that was drawn as an example itself.
+        var examples = shots > 0 ? PromptSelection.Select(Problems(TrainingFile()), shots + 1, seed) : [];
+        foreach (var problem in Problems(path))
+        {
+            var text = new StringBuilder();
+            foreach (var example in examples.Where(e => e.Question != problem.Question).Take(shots))
+                text.Append(Ask(example.Question)).Append(' ').Append(Annotation().Replace(example.Solution, "")).Append("\n\n");
+            yield return new Prompt
+            {
+                Index = problem.Index,
+                Dataset = Name,
+                Text = text.Append(Ask(problem.Question)).ToString(),
+                Source = problem.Source,
+                ReferenceAnswer = problem.Answer,
+                ReferenceOutput = problem.Solution,
+            };
+        }
+    }
+
+    private sealed record Problem(int Index, string Source, string Question, string Solution, string Answer);
+
+    private static IEnumerable<Problem> Problems(string file)
+    {
+        foreach (var record in JsonRecords.Read(file))
+        {
+            var (question, solution) = (record.Required("question"), record.Required("answer"));
+            var answer = GsmAnswer.Marked(solution)
+                ?? throw record.Malformed("has an \"answer\" without a final \"#### number\"");
+            yield return new Problem(record.Number, record.Source, question, solution, answer);
+        }
+    }
+
+    private static string Ask(string question) => $"Question: {question}\nAnswer:";
+
+    /// <summary><c>train.jsonl</c> beside <c>test.jsonl</c>, <c>NAME-train.jsonl</c> beside <c>NAME.jsonl</c>.</summary>
+    private string TrainingFile()
+    {
+        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        string[] names = [$"{Path.GetFileNameWithoutExtension(path)}-train.jsonl", "train.jsonl"];
+        return names.Select(n => Path.Combine(directory, n)).FirstOrDefault(File.Exists)
+            ?? throw new UserErrorException(
+                $"{shots} worked examples need GSM8K's training file: neither {names[0]} nor {names[1]} lies in {directory}; put it there or leave the shots out");
+    }
+
+    [GeneratedRegex("<<[^<>]*>>")]
+    private static partial Regex Annotation();
+}

@@ -1,0 +1,61 @@
+using System.Text.Json;
+using Harness.Tensors;
+
+namespace Harness.Datasets;
+
+/// <summary>One object of a dataset file. <see cref="Value"/> is valid until the next record is read.</summary>
+internal readonly record struct JsonRecord(string File, int Number, long Line, JsonElement Value)
+{
+    public string Source => $"{Path.GetFileName(File)}:{Line}";
+
+    /// <summary>The string under a key that a record must have, and must not leave empty.</summary>
+    public string Required(string key)
+    {
+        var text = Optional(key) ?? throw Malformed($"has no \"{key}\"{Keys()}");
+        return text.Length > 0 ? text : throw Malformed($"has an empty \"{key}\"");
+    }
+
+    /// <summary>The string under a key, null where the key is absent or null.</summary>
+    public string? Optional(string key) =>
+        Property(key) is { } value ? Text(value, key) : null;
+
+    /// <summary>The text of a string or a number under a key, null where the key is absent or null.</summary>
+    public string? OptionalScalar(string key) =>
+        Property(key) is { ValueKind: JsonValueKind.Number } number ? number.GetRawText() : Optional(key);
+
+    public JsonElement? Property(string key)
+    {
+        if (Value.ValueKind != JsonValueKind.Object)
+            throw Malformed($"is {Kind(Value)}, expected an object");
+        return Value.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    }
+
+    /// <summary>The text of a string value; what Unicode cannot express (a lone surrogate, broken UTF-8) is malformed.</summary>
+    public string Text(JsonElement value, string key)
+    {
+        if (value.ValueKind != JsonValueKind.String)
+            throw Malformed($"has {Kind(value)} as its \"{key}\", expected a string");
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw Malformed($"has text in \"{key}\" that is not valid Unicode", e);
+        }
+    }
+
+    public UserErrorException Malformed(string what, Exception? cause = null) =>
+        new($"{File}:{Line}: record {Number} (counted from 0) {what}; correct or remove it", cause);
+
+    private string Keys() => $" (it has {string.Join(", ", Value.EnumerateObject().Select(p => $"\"{p.Name}\"").Take(8))})";
+
+    private static string Kind(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => "an object",
+        JsonValueKind.Array => "an array",
+        JsonValueKind.String => "a string",
+        JsonValueKind.Number => "a number",
+        _ => value.GetRawText(),
+    };
+}

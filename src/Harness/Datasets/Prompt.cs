@@ -1,0 +1,27 @@
+namespace Harness.Datasets;
+
+/// <summary>One prompt of a dataset, rendered and ready for the tokenizer.</summary>
+public sealed record Prompt
+{
+    /// <summary>Position of its record in the dataset file, from 0: the stable <c>prompt_index</c>, whatever subset was drawn.</summary>
+    public required int Index { get; init; }
+
+    public required string Dataset { get; init; }
+
+    /// <summary>What the model reads: template filled in, worked examples in front.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>File and line of its record (<c>test.jsonl:12</c>), for messages.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>The user's own name of the prompt, where the file gives one.</summary>
+    public string? Id { get; init; }
+
+    public string? Category { get; init; }
+
+    /// <summary>The final number that a response is judged against (<see cref="GsmAnswer"/>); null where nothing can be judged.</summary>
+    public string? ReferenceAnswer { get; init; }
+
+    /// <summary>The dataset's own reply in full, whose length can stand for a realistic output length; null where there is none.</summary>
+    public string? ReferenceOutput { get; init; }
+}

@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text;
+using CsvHelper;
+using CsvHelper.Configuration;
+using CsvHelper.TypeConversion;
+using Harness.Tensors;
+
+namespace Harness.Records;
+
+/// <summary>
+/// Rows of a record type as CSV: UTF-8 without byte-order mark, lines ended by a line feed, numbers in the shortest form that
+/// reads back to the same bits, booleans <c>true</c> and <c>false</c>, missing values empty.
+/// </summary>
+public static class CsvRows
+{
+    public static void WriteHeader<T>(Stream stream)
+    {
+        using var writer = Open<T>(stream);
+        writer.WriteHeader<T>();
+        writer.NextRecord();
+    }
+
+    public static void Write<T>(Stream stream, IEnumerable<T> rows)
+    {
+        using var writer = Open<T>(stream);
+        foreach (var row in rows)
+        {
+            writer.WriteRecord(row);
+            writer.NextRecord();
+        }
+    }
+
+    /// <param name="source">The file's name, for messages.</param>
+    /// <exception cref="UserErrorException">A column is missing or a value is not of its type; line and column are named.</exception>
+    public static IEnumerable<T> Read<T>(Stream stream, string source)
+    {
+        using var reader = new CsvReader(new StreamReader(stream, Encoding.UTF8), Configuration());
+        Prepare<T>(reader.Context);
+        using var rows = reader.GetRecords<T>().GetEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!rows.MoveNext()) yield break;
+            }
+            catch (CsvHelperException e)
+            {
+                throw new UserErrorException($"{source}:{Math.Max(reader.Parser.RawRow, 1)}: {Describe(e, reader)}", e);
+            }
+            yield return rows.Current;
+        }
+    }
+
+    internal static CsvConfiguration Configuration() => new(CultureInfo.InvariantCulture) { NewLine = "\n" };
+
+    private static CsvWriter Open<T>(Stream stream)
+    {
+        var writer = new CsvWriter(new StreamWriter(stream, leaveOpen: true), Configuration());
+        Prepare<T>(writer.Context);
+        return writer;
+    }
+
+    private static void Prepare<T>(CsvContext context)
+    {
+        context.TypeConverterCache.AddConverter<bool>(new LowerCaseBoolean());
+        context.TypeConverterOptionsCache.GetOptions<string>().NullValues.Add("");
+        context.RegisterClassMap<ColumnMap<T>>();
+    }
+
+    private static string Describe(CsvHelperException e, CsvReader reader) => e switch
+    {
+        HeaderValidationException h => $"has no column {string.Join(", ", h.InvalidHeaders.SelectMany(i => i.Names))}",
+        TypeConverterException t => $"column {reader.HeaderRecord?.ElementAtOrDefault(reader.CurrentIndex)} holds '{t.Text}', which is not of its type",
+        CsvHelper.MissingFieldException => "has fewer columns than its header",
+        _ => e.Message.Split('\n')[0],
+    };
+
+    private sealed class LowerCaseBoolean : BooleanConverter
+    {
+        public override string ConvertToString(object? value, IWriterRow row, MemberMapData memberMapData) =>
+            value is true ? "true" : "false";
+    }
+}

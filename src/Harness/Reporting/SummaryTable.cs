@@ -1,0 +1,65 @@
+using Harness.Records;
+using Spectre.Console;
+
+namespace Harness.Reporting;
+
+/// <summary>The few figures of a run that matter, within 80 columns, and where the rest lies.</summary>
+public static class SummaryTable
+{
+    public static void Write(IAnsiConsole console, SummaryRecord run, string directory)
+    {
+        console.WriteLine();
+        console.Write(Facts(run));
+        console.WriteLine();
+        console.Write(Latencies(run));
+        console.WriteLine();
+        // Whole and on a line of its own, however long: it is there to be copied.
+        console.Profile.Out.Writer.WriteLine($"files: {directory}");
+        console.Profile.Out.Writer.Flush();
+    }
+
+    private static Grid Facts(SummaryRecord run)
+    {
+        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
+        void Fact(string name, string text) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Bold)), new Text(text));
+
+        Fact("run", $"{run.RunId}: {run.Status}");
+        Fact("model", Join(run.Model, Unit(run.ParametersBillions, "billion parameters"), run.Dtype, run.Backend, run.Gpu));
+        Fact("ranks", $"{Figures.Count(run.Ranks)} on {Plural(run.Nodes, "node")}, tensor parallel {Figures.Count(run.TensorParallel)}, pipeline stages {Figures.Count(run.PipelineParallel)}");
+        Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, $"batch {Figures.Count(run.BatchSize)}")})");
+        Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in {Figures.Significant(run.DurationSeconds)} s");
+        Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, {Figures.Significant(run.ResponsesPerSecond)} responses/s");
+        if (run.Accuracy is { } accuracy) Fact("accuracy", $"{Figures.Significant(100 * accuracy)} % of judged answers are correct");
+        Fact("energy", Energy(run));
+        Fact("valid", run.Valid ? "yes" : $"no: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"} (energy; times and tokens stand)");
+        return grid;
+    }
+
+    private static string Energy(SummaryRecord run) => run.TotalEnergyJoules == null
+        ? "not measured"
+        : Join(
+            $"{Figures.Significant(run.TotalEnergyJoules)} J",
+            Unit(run.EnergyPerOutputTokenJoules, "J/token"),
+            Unit(run.EnergyPerResponseJoules, "J/response"),
+            Unit(run.AvgPowerWatts, "W on average"),
+            run.EnergySource is { } source ? $"by {source}" : null);
+
+    private static Table Latencies(SummaryRecord run)
+    {
+        var table = new Table().Border(TableBorder.Horizontal).AddColumn("seconds");
+        foreach (var column in new[] { "mean", "p50", "p90", "p99" }) table.AddColumn(new TableColumn(column).RightAligned());
+        void Row(string name, params double?[] values) =>
+            table.AddRow(values.Select(v => new Text(Figures.Significant(v))).Prepend(new Text(name)));
+
+        Row("time to first token", run.TtftMeanSeconds, run.TtftP50Seconds, run.TtftP90Seconds, run.TtftP99Seconds);
+        Row("time per output token", run.TpotMeanSeconds, run.TpotP50Seconds, run.TpotP90Seconds, run.TpotP99Seconds);
+        Row("latency, end to end", run.LatencyMeanSeconds, run.LatencyP50Seconds, run.LatencyP90Seconds, run.LatencyP99Seconds);
+        return table;
+    }
+
+    private static string Join(params string?[] parts) => string.Join(", ", parts.Where(p => !string.IsNullOrEmpty(p)));
+
+    private static string? Unit(double? value, string unit) => value == null ? null : $"{Figures.Significant(value)} {unit}";
+
+    private static string Plural(long? count, string noun) => $"{Figures.Count(count)} {noun}{(count == 1 ? "" : "s")}";
+}

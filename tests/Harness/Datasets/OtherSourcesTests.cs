@@ -1,0 +1,75 @@
+using Harness.Datasets;
+using Harness.Tensors;
+
+namespace Harness.Tests.Datasets;
+
+[TestFixture]
+public sealed class OtherSourcesTests
+{
+    private ScratchDirectory _scratch = null!;
+
+    [SetUp]
+    public void SetUp() => _scratch = new ScratchDirectory();
+
+    [TearDown]
+    public void TearDown() => _scratch.Dispose();
+
+    [Test]
+    public void ShareGptGivesFirstHumanTurnsAndKeepsIndexes()
+    {
+        var path = _scratch.File("sharegpt.json", """
+            [
+              {"id": "a", "conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Hello there."}]},
+              {"id": "b", "conversations": [{"from": "gpt", "value": "Continued"}, {"from": "human", "value": "No"}]},
+              {"id": "c", "conversations": []},
+              {"id": 4, "conversations": [{"from": "user", "value": " As typed \n"}]}
+            ]
+            """);
+        var prompts = new ShareGptPrompts(path).Read().ToList();
+        Assert.That(prompts, Is.EqualTo(new[]
+        {
+            new Prompt { Index = 0, Dataset = "sharegpt", Text = "Hi?", Source = "sharegpt.json:2", Id = "a", ReferenceOutput = "Hello there." },
+            new Prompt { Index = 3, Dataset = "sharegpt", Text = " As typed \n", Source = "sharegpt.json:5", Id = "4" },
+        }));
+    }
+
+    [TestCase("[{\"id\": \"a\"}]", "no list of \"conversations\"")]
+    [TestCase("[{\"conversations\": [{\"from\": \"human\"}]}]", "a turn without")]
+    public void AMalformedConversationIsNamed(string content, string what)
+    {
+        var path = _scratch.File("sharegpt.json", content);
+        Assert.That(() => new ShareGptPrompts(path).Read().ToList(), Throws.TypeOf<UserErrorException>()
+            .With.Message.StartWith($"{path}:1: record 0 ").And.Message.Contains(what));
+    }
+
+    [Test]
+    public void JsonLinesOfTheUsersOwn()
+    {
+        var path = _scratch.File("mine.jsonl", """
+            {"prompt": "One and one?", "category": "sums", "answer": 2, "id": 17}
+            {"prompt": "Capital of France?", "answer": "Paris"}
+            {"prompt": "Explain.", "answer": "Well.\n#### 1,000"}
+            """);
+        var prompts = new JsonLinesPrompts(path).Read().ToList();
+        Assert.That(prompts, Is.EqualTo(new[]
+        {
+            new Prompt { Index = 0, Dataset = "jsonl", Text = "One and one?", Source = "mine.jsonl:1", Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
+            new Prompt { Index = 1, Dataset = "jsonl", Text = "Capital of France?", Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
+            new Prompt { Index = 2, Dataset = "jsonl", Text = "Explain.", Source = "mine.jsonl:3", ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
+        }));
+    }
+
+    [Test]
+    public void TheDemoTakesTurns()
+    {
+        _scratch.File("alpaca.json", """[{"instruction": "A", "output": "a"}, {"instruction": "B"}, {"instruction": "C"}]""");
+        _scratch.File("gsm8k.jsonl", """{"question": "P", "answer": "#### 1"}""");
+        var prompts = new DemoPrompts(_scratch.Path, 0, null).Read().ToList();
+        Assert.That(prompts.Select(p => (p.Index, p.Dataset, p.Category)), Is.EqualTo(new[]
+        {
+            (0, "demo", "alpaca"), (1, "demo", "gsm8k"), (2, "demo", "alpaca"), (3, "demo", "alpaca"),
+        }));
+        Assert.That(prompts[1].Text, Is.EqualTo("Question: P\nAnswer:"));
+        Assert.That(prompts[1].ReferenceAnswer, Is.EqualTo("1"));
+    }
+}
