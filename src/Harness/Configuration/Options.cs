@@ -34,6 +34,7 @@ public sealed record ShardingOptions
 
     /// <summary>Parts of a batch that are in the pipeline at the same time; 0 for as many as stages.</summary>
     public int MicroBatches { get; init; }
+    internal int EffectiveMicroBatches => MicroBatches > 0 ? MicroBatches : Pipeline;
 
     /// <summary>auto, solo, threads, mpi, mpinet.</summary>
     public string Communicator { get; init; } = "auto";

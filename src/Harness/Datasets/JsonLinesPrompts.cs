@@ -19,7 +19,7 @@ public sealed class JsonLinesPrompts(string path) : IPromptSource
             {
                 Index = record.Number,
                 Dataset = Name,
-                Text = record.Required("prompt"),
+                Text = record.Given("prompt"),     // empty: the model speaks from beginning-of-text alone
                 Source = record.Source,
                 Id = record.OptionalScalar("id"),
                 Category = record.OptionalScalar("category"),

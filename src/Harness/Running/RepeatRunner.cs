@@ -16,7 +16,7 @@ internal sealed class RepeatRunner(
         new(options.Generation.Temperature, options.Generation.TopK, options.Generation.TopP, options.Generation.RepetitionPenalty),
         options.Generation.Seed,
         workload.EndOfText,
-        options.Sharding.MicroBatches > 0 ? options.Sharding.MicroBatches : options.Sharding.Pipeline));
+        options.Sharding.EffectiveMicroBatches));
 
     /// <summary>Generates this many batches and keeps nothing of them.</summary>
     public void WarmUp(int count)

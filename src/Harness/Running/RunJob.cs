@@ -1,15 +1,10 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using Harness.Configuration;
-using Harness.Datasets;
 using Harness.Energy;
-using Harness.Models.Llama.Generation;
-using Harness.Models.Llama.Tokenizers;
 using Harness.Records;
 using Harness.Reporting;
 using Harness.Sharding;
 using Harness.Tensors;
-using Spectre.Console;
 
 namespace Harness.Running;
 
@@ -26,7 +21,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var clock = new MonotonicClock();
 
         using var model = new RankModel(configuration, world);
-        var root = model.IsRoot ? RootPart.Prepare(_options, model) : null;
+        using var root = model.IsRoot ? new RootPart(configuration, model) : null;
         var workload = Workload.Share(world, root?.Workload);
         log.Open(SharePath(world, root?.Directory.Path));
 
@@ -49,7 +44,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         }
 
         var ranks = RankWindows.Gather(world, RankRecords(model, windows, cache, SharePath(world, root?.Directory.RunId)));
-        root?.Finish(ranks.ToList(), windows.All, stopped ? RunStatus.Interrupted : RunStatus.Complete);
+        root?.Finish([.. ranks], model, stopped ? RunStatus.Interrupted : RunStatus.Complete);
         world.Barrier();
         if (stopped) log.NoteOnce($"stopped by {stop.Reason ?? "a signal to another rank"}; finished batches are kept");
         return stopped ? Verbs.ExitCode.Interrupted : Verbs.ExitCode.Success;

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Harness.Configuration;
 using Harness.Datasets;
+using Harness.Models.Llama;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Sharding;
 using Harness.Tensors;
@@ -27,16 +28,19 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     /// <summary>Tokens of the longest sequence, prompt and output.</summary>
     public int LongestSequence => Items.Where(item => item.Fits).Select(item => item.Tokens.Length + item.MaxNewTokens).DefaultIfEmpty(1).Max();
 
-    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int context)
+    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, LlamaConfig model)
     {
-        var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, context) : context;
+        var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
         var items = new WorkItem[prompts.Count];
-        Parallel.For(0, prompts.Count, i =>
+        // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
+        for (var i = 0; i < items.Length; i++)
         {
             var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
+            if (tokens.FirstOrDefault(token => token >= model.Shape.Vocabulary, -1) is >= 0 and var foreign)
+                throw new UserErrorException($"the tokenizer gives token {foreign} for {prompts[i].Source}, but the model has {model.Shape.Vocabulary}; tokenizer and checkpoint do not belong together");
             var room = Math.Clamp(limit - tokens.Length, 0, generation.MaxNewTokens);
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
-        });
+        }
         return new(items, generation.IgnoreEos ? new HashSet<int>() : tokenizer.EndOfText);
     }
 

@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text.Json;
+using Harness.Configuration;
+using Harness.Models.Llama.Generation;
+using Harness.Models.Llama.Tokenizers;
+using Harness.Records;
+using Harness.Sharding;
+using Harness.Tensors;
+
+namespace Harness.Running;
+
+/// <summary><c>harness score</c>, as every rank runs it.</summary>
+internal sealed class ScoreJob(ResolvedConfiguration configuration, string textFile, string outputFile, string? logitsFile)
+{
+    public int Execute(ICommunicator world)
+    {
+        using var model = new RankModel(configuration, world);
+        if (configuration.Options.Sharding.Data > 1) throw Validation.Wrong("Sharding:Data", configuration.Options.Sharding.Data, "1, since a text is scored once,");
+        var config = model.Checkpoint.Config;
+        var tokenizer = model.IsRoot ? Tokenizers.For(configuration.Options.Model) : null;
+        var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config.MaxPositions)).Items[0].Tokens;
+
+        model.Load();
+        var scorer = new Scorer(model.Backend, model.Stage, model.Replica, config.Shape.Vocabulary);
+        if (!model.IsRoot) scorer.Run(tokens, (_, _) => { });
+        else Write(tokenizer!, tokens, config.Shape.Vocabulary, scorer);
+        world.Barrier();
+        return Verbs.ExitCode.Success;
+    }
+
+    private Workload TextAsWorkload(ITokenizer tokenizer, int context)
+    {
+        string text;
+        try { text = File.ReadAllText(textFile); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"cannot read {textFile}: {e.Message}", e);
+        }
+        var tokens = tokenizer.Encode(text, addBeginOfText: true);
+        if (tokens.Length < 2) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens; a text to score needs at least one after beginning-of-text");
+        if (tokens.Length > context) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {context}; score a shorter text");
+        return new([new(0, 0, tokens, 1)], tokenizer.EndOfText);
+    }
+
+    private void Write(ITokenizer tokenizer, int[] tokens, int vocabulary, Scorer scorer)
+    {
+        var sum = 0.0;
+        AtomicFile.Write(outputFile, stream =>
+        {
+            using var npy = logitsFile == null ? null : new NpyWriter(logitsFile, tokens.Length, vocabulary);
+            var decoder = tokenizer.NewDecoder();
+            scorer.Run(tokens, (position, logits) =>
+            {
+                npy?.Append(logits);
+                if (position == 0) WriteLine(stream, 0, tokens[0], decoder, null);
+                if (position + 1 == tokens.Length) return;
+                var logProbability = LogProbability(logits, tokens[position + 1]);
+                sum += logProbability;
+                WriteLine(stream, position + 1, tokens[position + 1], decoder, logProbability);
+            });
+            npy?.Complete();
+        });
+        var mean = -sum / (tokens.Length - 1);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tokens.Length - 1} tokens scored, {mean:F6} nats per token, perplexity {Math.Exp(mean):F4}"));
+    }
+
+    /// <summary>The first token, beginning-of-text, has no probability: nothing comes before it.</summary>
+    private static void WriteLine(Stream stream, int position, int id, ITokenDecoder decoder, double? logProbability)
+    {
+        JsonSerializer.Serialize(stream, new { position, id, text = decoder.Append(id), logprob = logProbability }, JsonRows.Line);
+        stream.WriteByte((byte)'\n');
+    }
+
+    /// <summary>log softmax, in double: ln p = l - m - ln Σ exp(l_i - m).</summary>
+    private static double LogProbability(ReadOnlySpan<float> logits, int token)
+    {
+        double max = float.NegativeInfinity;
+        foreach (var logit in logits) max = Math.Max(max, logit);
+        var sum = 0.0;
+        foreach (var logit in logits) sum += Math.Exp(logit - max);
+        return logits[token] - max - Math.Log(sum);
+    }
+}

@@ -1,0 +1,34 @@
+using System.CommandLine;
+using Harness.Configuration;
+using Harness.Running;
+using Harness.Sharding;
+using Harness.Sharding.Launch;
+
+namespace Harness.Verbs;
+
+/// <summary><c>harness run</c>: generates on prompts and writes a run directory.</summary>
+internal static class RunVerb
+{
+    public static Command Create()
+    {
+        var command = new Command("run", "Generate on prompts and write a run directory: time, tokens and joules. Without options: the demo model on the demo prompts.");
+        var switches = new ConfigurationSwitches(command, Switch.Model, Switch.Run);
+        var print = new Option<bool>("--print-config") { Description = "show the resolved configuration and where each value came from, and stop" };
+        command.Options.Add(print);
+        command.SetAction(parsed =>
+        {
+            var configuration = switches.Resolve(parsed);
+            if (parsed.GetValue(print)) return Print(configuration);
+            using var stop = new StopSignal();
+            return Ranks.Run(configuration.Options.Sharding, new RunJob(configuration, stop).Execute);
+        });
+        return command;
+    }
+
+    private static int Print(ResolvedConfiguration configuration)
+    {
+        foreach (var (key, value, source) in configuration.Entries())
+            Console.WriteLine($"{key,-30} {value,-24} {source}");
+        return ExitCode.Success;
+    }
+}
