@@ -41,7 +41,9 @@ public static class CsvRows
         {
             try
             {
-                if (!rows.MoveNext()) yield break;
+                if (!rows.MoveNext())
+                    if (reader.HeaderRecord == null) throw new UserErrorException($"{source} is empty: it has no header");
+                    else yield break;
             }
             catch (CsvHelperException e)
             {
@@ -78,6 +80,6 @@ public static class CsvRows
     private sealed class LowerCaseBoolean : BooleanConverter
     {
         public override string ConvertToString(object? value, IWriterRow row, MemberMapData memberMapData) =>
-            value is true ? "true" : "false";
+            value switch { true => "true", false => "false", _ => "" };
     }
 }

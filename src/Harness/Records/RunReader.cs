@@ -41,6 +41,7 @@ public sealed class RunReader(string directory)
     private IEnumerable<T> Rows<T>(string file, Func<Stream, string, IEnumerable<T>> read)
     {
         using var stream = OpenRows(PathOf(file), out var source);
+        if (stream is MemoryStream { Length: 0 }) yield break; // a partial file that was opened this moment
         foreach (var row in read(stream, source)) yield return row;
     }
 

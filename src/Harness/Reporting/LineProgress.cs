@@ -17,14 +17,16 @@ public sealed class LineProgress(TextWriter output, TimeProvider time) : IProgre
     private sealed class Stage(LineProgress reporter, string stage, StageClock clock) : IStageProgress
     {
         private TimeSpan _saidAt;
-        private double _saidFraction;
+        private int _saidTenths;
         private GenerationProgress _said;
+
+        private int Tenths => (int)(10 * clock.FractionDone);
 
         public void Report(GenerationProgress value)
         {
             clock.Latest = value;
             var since = clock.Elapsed - _saidAt;
-            if (since.TotalSeconds >= 10 || (since.TotalSeconds >= 1 && clock.FractionDone - _saidFraction >= 0.1)) Say();
+            if (since.TotalSeconds >= 10 || (since.TotalSeconds >= 1 && Tenths > _saidTenths)) Say();
         }
 
         public void Dispose()
@@ -34,7 +36,7 @@ public sealed class LineProgress(TextWriter output, TimeProvider time) : IProgre
 
         private void Say()
         {
-            (_saidAt, _saidFraction, _said) = (clock.Elapsed, clock.FractionDone, clock.Latest);
+            (_saidAt, _saidTenths, _said) = (clock.Elapsed, Tenths, clock.Latest);
             var left = clock.FractionDone < 1 && clock.Remaining is { } remaining ? $", about {Figures.Clock(remaining)} left" : "";
             reporter.Note(
                 $"{stage}: {clock.WholePromptsDone} of {clock.Prompts} prompts, {Figures.Significant(clock.TokensPerSecond)} tokens/s, {Figures.Clock(clock.Elapsed)}{left}");

@@ -31,7 +31,7 @@ public static class SummaryTable
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, {Figures.Significant(run.ResponsesPerSecond)} responses/s");
         if (run.Accuracy is { } accuracy) Fact("accuracy", $"{Figures.Significant(100 * accuracy)} % of judged answers are correct");
         Fact("energy", Energy(run));
-        Fact("valid", run.Valid ? "yes" : $"no: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"} (energy; times and tokens stand)");
+        Fact("valid", run.Valid ? "yes" : $"not for energy: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"}; times and tokens stand");
         return grid;
     }
 

@@ -1,0 +1,73 @@
+using Harness.Records;
+using Harness.Reporting;
+using Spectre.Console;
+
+namespace Harness.Tests.Reporting;
+
+[TestFixture]
+public sealed class SummaryTableTests
+{
+    private static string[] Printed(SummaryRecord run, string directory)
+    {
+        var output = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
+        console.Profile.Width = 80;
+        SummaryTable.Write(console, run, directory);
+        TestContext.Out.WriteLine(output);
+        return output.ToString().ReplaceLineEndings("\n").Split('\n');
+    }
+
+    [Test]
+    public void TheFiguresThatMatterInEightyColumns()
+    {
+        var directory = "/shared/" + new string('d', 100) + "/run";
+        var lines = Printed(new SummaryRecord
+        {
+            RunId = "20251121T015600Z-Llama-2-7b-hf-3fa9c1",
+            Status = RunStatus.Complete,
+            Model = "Llama-2-7b-hf",
+            ParametersBillions = 6.738,
+            Dtype = "bf16",
+            Backend = "torch",
+            Gpu = "Tesla V100-SXM2-32GB",
+            Ranks = 8,
+            Nodes = 2,
+            TensorParallel = 4,
+            PipelineParallel = 2,
+            BatchSize = 64,
+            Dataset = "gsm8k",
+            Completed = 1318,
+            Failed = 1,
+            DurationSeconds = 812.25,
+            TotalOutputTokens = 120003,
+            TotalOutputWords = 91234,
+            TokensPerSecond = 147.7,
+            WordsPerSecond = 112.3,
+            ResponsesPerSecond = 1.623,
+            TtftMeanSeconds = 0.5121,
+            TtftP99Seconds = 1.25,
+            LatencyP50Seconds = 12.34567,
+            TotalEnergyJoules = 1234567.8,
+            EnergyPerOutputTokenJoules = 10.28,
+            Accuracy = 0.1463,
+            EnergySource = "nvml_counter",
+            InvalidReasons = "sample_gap;clock_offset",
+        }, directory);
+        var text = string.Join('\n', lines);
+        foreach (var figure in new[]
+        {
+            "1,318 completed, 1 failed (gsm8k, batch 64)", "8 on 2 nodes, tensor parallel 4, pipeline stages 2", "120,003 tokens, 91,234 words in 812.2 s",
+            "147.7 tokens/s", "0.5121", "1.250", "12.35", "1,234,568 J, 10.28 J/token", "14.63 %", "not for energy: sample_gap, clock_offset; times and tokens stand",
+        })
+            Assert.That(text, Does.Contain(figure));
+        Assert.That(lines, Has.Some.EqualTo($"files: {directory}"));
+        Assert.That(lines.Where(l => !l.StartsWith("files:")).Max(l => l.Length), Is.LessThanOrEqualTo(80));
+    }
+
+    [Test]
+    public void WithoutAMeterItSaysSo()
+    {
+        var text = string.Join('\n', Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Interrupted, InvalidReasons = "no_meter" }, "results/r"));
+        Assert.That(text, Does.Contain("r: interrupted").And.Contain("not measured").And.Contain("not for energy: no_meter"));
+    }
+}
