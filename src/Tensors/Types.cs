@@ -3,8 +3,8 @@ namespace Harness.Tensors;
 /// <summary>Activations [Rows, Columns], owned by the scope in which they were made.</summary>
 public abstract class Tensor
 {
-    public int Rows { get; protected init; }
-    public int Columns { get; protected init; }
+    public int Rows { get; protected set; }
+    public int Columns { get; protected set; }
 }
 
 /// <summary>A matrix [Outputs, Inputs] on the backend's device; lives as long as the backend.</summary>
