@@ -1,0 +1,180 @@
+using Harness.Sharding.Communicators;
+
+namespace Harness.Sharding.Mpi;
+
+/// <summary>
+/// A communicator of libmpi. A blocking call polls inside MPI: a waiting rank keeps its core busy.
+/// </summary>
+internal sealed unsafe class MpiCommunicator : ICommunicator
+{
+    /// <summary>Longest piece handed to MPI at once: some transports mishandle counts near 2³¹ bytes.</summary>
+    private const int PieceBytes = 1 << 30;
+
+    private const int GatherTag = MpiAbi.HighestTag;
+
+    private readonly MpiLibrary _mpi;
+    private readonly PendingSends _sends;
+    private nint _handle;
+
+    public MpiCommunicator(MpiLibrary mpi, PendingSends sends, nint handle)
+    {
+        (_mpi, _sends, _handle) = (mpi, sends, handle);
+        int rank, size;
+        mpi.Check(mpi.CommRank(handle, &rank), "MPI_Comm_rank");
+        mpi.Check(mpi.CommSize(handle, &size), "MPI_Comm_size");
+        (Rank, Size) = (rank, size);
+    }
+
+    public string Name => "mpi";
+    public int Rank { get; }
+    public int Size { get; }
+
+    public void Barrier()
+    {
+        using var calls = _sends.Enter();
+        _mpi.Check(_mpi.Barrier(_handle), "MPI_Barrier");
+    }
+
+    public void AllReduceSum(Span<float> data)
+    {
+        using var calls = _sends.Enter();
+        fixed (float* p = data)
+        {
+            for (var done = 0; done < data.Length;)
+            {
+                var count = Math.Min(data.Length - done, PieceBytes / sizeof(float));
+                _mpi.Check(_mpi.AllReduce((void*)_mpi.Abi.InPlace, p + done, count, _mpi.Abi.Float, _mpi.Abi.Sum, _handle), "MPI_Allreduce");
+                done += count;
+            }
+        }
+    }
+
+    public void AllGather(ReadOnlySpan<byte> mine, Span<byte> all)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(all.Length, checked(mine.Length * Size));
+        using var calls = _sends.Enter();
+        if (mine.Length == 0) return;
+        fixed (byte* from = mine, to = all)
+            _mpi.Check(_mpi.AllGather(from, mine.Length, _mpi.Abi.Byte, to, mine.Length, _mpi.Abi.Byte, _handle), "MPI_Allgather");
+    }
+
+    /// <summary>Rank by rank, each message straight into its own array: MPI_Gatherv counts no further than 2³¹ bytes in all.</summary>
+    public byte[][]? Gather(ReadOnlySpan<byte> mine, int root)
+    {
+        CheckRank(root);
+        using var calls = _sends.Enter();
+        long length = mine.Length;
+        if (Rank != root)
+        {
+            SendNow(new ReadOnlySpan<byte>(&length, sizeof(long)), root);
+            SendNow(mine, root);
+            return null;
+        }
+        var all = new byte[Size][];
+        for (var rank = 0; rank < Size; rank++)
+        {
+            if (rank == root)
+            {
+                all[rank] = mine.ToArray();
+                continue;
+            }
+            ReceiveNow(new Span<byte>(&length, sizeof(long)), rank, GatherTag);
+            all[rank] = GC.AllocateUninitializedArray<byte>((int)length);
+            ReceiveNow(all[rank], rank, GatherTag);
+        }
+        return all;
+    }
+
+    public void Broadcast(Span<byte> data, int root)
+    {
+        CheckRank(root);
+        using var calls = _sends.Enter();
+        fixed (byte* p = data)
+        {
+            for (var done = 0; done < data.Length;)
+            {
+                var count = Math.Min(data.Length - done, PieceBytes);
+                _mpi.Check(_mpi.Broadcast(p + done, count, _mpi.Abi.Byte, root, _handle), "MPI_Bcast");
+                done += count;
+            }
+        }
+    }
+
+    public void Send(ReadOnlySpan<byte> data, int destination, int tag)
+    {
+        CheckRank(destination);
+        CheckTag(tag);
+        using var calls = _sends.Enter();
+        do
+        {
+            var piece = data[..Math.Min(data.Length, PieceBytes)];
+            _sends.Post(piece, destination, tag, _handle);
+            data = data[piece.Length..];
+        }
+        while (data.Length > 0);
+    }
+
+    public void Receive(Span<byte> data, int source, int tag)
+    {
+        CheckRank(source);
+        CheckTag(tag);
+        using var calls = _sends.Enter();
+        ReceiveNow(data, source, tag);
+    }
+
+    public ICommunicator Split(int color, int key)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(color);
+        using var calls = _sends.Enter();
+        nint child = 0;
+        _mpi.Check(_mpi.CommSplit(_handle, color, key, &child), "MPI_Comm_split");
+        return new MpiCommunicator(_mpi, _sends, child);
+    }
+
+    public void Abort(int exitCode) => MpiWorld.Abort(_mpi, exitCode);
+
+    /// <summary>Frees a communicator made by <see cref="Split"/>; the world itself ends in <see cref="MpiWorld"/>.</summary>
+    public void Dispose()
+    {
+        if (_handle == _mpi.Abi.World || _handle == 0) return;
+        using var calls = _sends.Enter();
+        fixed (nint* handle = &_handle) _mpi.Check(_mpi.CommFree(handle), "MPI_Comm_free");
+        _handle = 0;
+    }
+
+    private void SendNow(ReadOnlySpan<byte> data, int destination)
+    {
+        do
+        {
+            var piece = data[..Math.Min(data.Length, PieceBytes)];
+            fixed (byte* p = piece)
+                _mpi.Check(_mpi.Send(p, piece.Length, _mpi.Abi.Byte, destination, GatherTag, _handle), "MPI_Send");
+            data = data[piece.Length..];
+        }
+        while (data.Length > 0);
+    }
+
+    private void ReceiveNow(Span<byte> data, int source, int tag)
+    {
+        var status = stackalloc byte[MpiAbi.StatusBytes];
+        do
+        {
+            var piece = data[..Math.Min(data.Length, PieceBytes)];
+            int result, count;
+            fixed (byte* p = piece)
+                result = _mpi.Receive(p, piece.Length, _mpi.Abi.Byte, source, tag, _handle, status);
+            if (result != 0) _mpi.Check(result, $"MPI_Recv of {piece.Length} bytes with tag {tag} from rank {source}");
+            _mpi.Check(_mpi.GetCount(status, _mpi.Abi.Byte, &count), "MPI_Get_count");
+            if (count != piece.Length)
+                throw new CommunicationException($"a message of {count} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
+            data = data[piece.Length..];
+        }
+        while (data.Length > 0);
+    }
+
+    private void CheckRank(int rank) =>
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)rank, (uint)Size, nameof(rank));
+
+    private static void CheckTag(int tag) =>
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)GatherTag, nameof(tag));
+}

@@ -1,0 +1,100 @@
+using Harness.Sharding.Launch;
+
+namespace Harness.Sharding.Mpi;
+
+/// <summary>
+/// The ranks that a launcher started, one process each. Signal handlers must be registered before <see cref="Run"/>:
+/// a signal that arrives while MPI starts otherwise kills the rank.
+/// </summary>
+public static unsafe class MpiWorld
+{
+    /// <summary>Seconds that an abort may take before the process ends by itself.</summary>
+    private const int AbortSeconds = 5;
+
+    /// <summary>
+    /// Joins the world, runs <paramref name="body"/> and leaves it. An exception on any rank ends every rank: it is
+    /// given to <paramref name="fail"/>, which reports it and returns the exit code, and the world is aborted before any <c>finally</c> runs,
+    /// so that no clean-up waits for a peer. Of several ranks that fail alike, the lowest reports (<see cref="RankFailure"/>).
+    /// </summary>
+    /// <param name="launcher">Who started this process.</param>
+    /// <param name="library">libmpi, a path or a file name; null chooses by environment and launcher.</param>
+    /// <param name="body">Called once with the communicator of all ranks, which it must not keep.</param>
+    /// <param name="fail">Reports an exception; its result, made non-zero, is the job's exit code.</param>
+    /// <exception cref="Harness.Tensors.UserErrorException">No usable library; MPI has not been started.</exception>
+    public static void Run(Launcher launcher, string? library, Action<ICommunicator> body, Func<Exception, int> fail)
+    {
+        // Else UCX, which reads it when it is loaded, takes the signals by which .NET turns a null dereference into an exception.
+        ProcessControl.SetNativeDefault("UCX_ERROR_SIGNALS", "");
+        MpiLibrary mpi;
+        try
+        {
+            mpi = MpiLibrary.Load(launcher, library);
+            LaunchChecks.LibraryFits(launcher, mpi.Abi.Family, mpi.Name, mpi.Version);
+        }
+        catch
+        {
+            RankFailure.LetRankZeroSpeak(launcher);
+            throw;
+        }
+
+        int provided;
+        mpi.Check(mpi.InitThread(0, 0, MpiAbi.ThreadSerialized, &provided), "MPI_Init_thread");
+        mpi.Check(mpi.CommSetErrorHandler(mpi.Abi.World, mpi.Abi.ErrorsReturn), "MPI_Comm_set_errhandler");
+        var sends = new PendingSends(mpi, provided >= MpiAbi.ThreadSerialized);
+        var world = new MpiCommunicator(mpi, sends, mpi.Abi.World);
+        try
+        {
+            try
+            {
+                LaunchChecks.WorldSize(launcher, world.Size, mpi.Abi.Family, mpi.Name, mpi.Version);
+            }
+            catch
+            {
+                RankFailure.LetRankZeroSpeak(launcher);
+                throw;
+            }
+            body(world);
+            Leave(launcher, mpi, sends, world);
+        }
+        catch (Exception e) when (End(mpi, world.Rank, e, fail))
+        {
+        }
+    }
+
+    /// <summary>Does not return, whatever the library does.</summary>
+    internal static void Abort(MpiLibrary mpi, int exitCode)
+    {
+        new Thread(() =>
+        {
+            Thread.Sleep(TimeSpan.FromSeconds(AbortSeconds));
+            ProcessControl.ExitAtOnce(exitCode);
+        })
+        { IsBackground = true }.Start();
+        mpi.Abort(mpi.Abi.World, exitCode);
+        ProcessControl.ExitAtOnce(exitCode);
+    }
+
+    private static bool End(MpiLibrary mpi, int rank, Exception e, Func<Exception, int> fail)
+    {
+        RankFailure.Wait(rank);
+        var code = fail(e);
+        Abort(mpi, code == 0 ? 1 : code);
+        return true;
+    }
+
+    private static void Leave(Launcher launcher, MpiLibrary mpi, PendingSends sends, MpiCommunicator world)
+    {
+        var nodes = mpi.HangsInFinalize ? NodeTopology.Of(world).Nodes : 1;
+        sends.Drain();
+        if (nodes == 1)
+        {
+            mpi.Check(mpi.Finalize(), "MPI_Finalize");
+            return;
+        }
+        // The ranks meet once more and then go without MPI_Finalize, which needs a word with Hydra, and an end of the process
+        // that runs no exit handler of the native libraries.
+        world.Barrier();
+        if (launcher.Kind == LauncherKind.Hydra) ProcessManager.Farewell();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => ProcessControl.ExitAtOnce(Environment.ExitCode);
+    }
+}

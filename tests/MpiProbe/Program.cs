@@ -1,0 +1,46 @@
+using System.Globalization;
+using Harness.Sharding;
+using Harness.Sharding.Launch;
+using Harness.Sharding.Mpi;
+using Harness.Tensors;
+using Harness.Tests.MpiProbe;
+
+// Started by mpiexec from the tests and the benchmarks: VERB [NUMBER...].
+if (args.Length == 0)
+{
+    Console.Error.WriteLine("MpiProbe VERB [NUMBER...]: contract, open, differ, throw R, step R, stall R, allreduce, gather PROMPTS TOKENS BYTES, gather-threads RANKS PROMPTS TOKENS BYTES");
+    return 2;
+}
+int[] numbers = [.. args[1..].Select(a => int.Parse(a, CultureInfo.InvariantCulture))];
+
+Action<ICommunicator> body = args[0] switch
+{
+    "contract" => Verbs.Contract,
+    "open" => Verbs.Open,
+    "differ" => Verbs.Differ,
+    "throw" => world => Verbs.Throw(world, numbers[0]),
+    "step" => world => Verbs.Step(world, numbers[0]),
+    "stall" => world => Verbs.Stall(world, numbers[0]),
+    "tmp" => Tmp.Run,
+    "allreduce" => AllReduceBenchmark.Run,
+    "gather" => world => GatherBenchmark.Run(world, numbers[0], numbers[1], numbers[2]),
+    "gather-threads" => world => GatherBenchmark.Run(world, numbers[1], numbers[2], numbers[3]),
+    var verb => throw new ArgumentException($"unknown verb {verb}"),
+};
+
+int Fail(Exception e)
+{
+    Console.Error.WriteLine($"MpiProbe failed: {(e is UserErrorException ? e.Message : e)}");
+    return 3;
+}
+
+try
+{
+    var threads = args[0] == "gather-threads";
+    Worlds.Run(threads ? "threads" : "mpi", threads ? numbers[0] : 1, Launcher.Detect(), null, body, Fail);
+    return 0;
+}
+catch (Exception e)
+{
+    return Fail(e);
+}
