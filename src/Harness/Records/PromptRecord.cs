@@ -14,7 +14,8 @@ public sealed record PromptRecord
     /// <summary>Position of the prompt in its dataset, whatever subset was drawn.</summary>
     [JsonPropertyName("prompt_index")] public required int PromptIndex { get; init; }
 
-    [JsonPropertyName("batch_index")] public int BatchIndex { get; init; }
+    /// <summary>Missing for a prompt that did not fit the context.</summary>
+    [JsonPropertyName("batch_index")] public int? BatchIndex { get; init; }
 
     [JsonPropertyName("input_tokens")] public int InputTokens { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Harness.Tensors;
 
 namespace Harness.Records;
@@ -13,6 +14,10 @@ public sealed class RunDirectory : IResultSink, IDisposable
     public const string ResponsesFile = "responses.jsonl";
     public const string RanksFile = "ranks.csv";
     public const string SummaryFile = "summary.csv";
+    public const string PowerFile = "power.csv";
+    public const string WindowsFile = "windows.jsonl";
+    public const string StepsFile = "steps.jsonl";
+    public const string EnergyFile = "energy.json";
 
     private readonly AppendedFile<PromptRecord> _prompts;
     private readonly AppendedFile<ResponseRecord> _responses;
@@ -89,6 +94,16 @@ public sealed class RunDirectory : IResultSink, IDisposable
         CsvRows.WriteHeader<T>(stream);
         CsvRows.Write(stream, rows);
     });
+
+    public void WriteText(string file, Action<TextWriter> content) => AtomicFile.Write(PathOf(file), stream =>
+    {
+        using var text = new StreamWriter(stream, leaveOpen: true);
+        content(text);
+    });
+
+    public void WriteJson(string file, object tree) => AtomicFile.Write(PathOf(file), stream => JsonSerializer.Serialize(stream, tree, JsonRows.Document));
+
+    public void WriteJsonLines<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream => JsonRows.Write(stream, rows));
 
     /// <summary>Closes the files; what is partial stays so, for a later run to resume.</summary>
     public void Dispose()

@@ -11,4 +11,7 @@ public static class RunStatus
 
     /// <summary>Still going on, or ended without a word: there is no <c>summary.csv</c>.</summary>
     public const string Incomplete = "incomplete";
+
+    /// <summary>Not measured: the devices did not take the power setting.</summary>
+    public const string Skipped = "skipped";
 }

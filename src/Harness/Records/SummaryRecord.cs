@@ -134,4 +134,13 @@ public sealed record SummaryRecord
 
     /// <summary>Stable codes joined by a semicolon.</summary>
     [JsonPropertyName("invalid_reasons")] public string? InvalidReasons { get; init; }
+
+    /// <summary>Of a sweep's cell; missing where the devices were left as they were.</summary>
+    [JsonPropertyName("power_limit_w")] public double? PowerLimitWatts { get; init; }
+
+    /// <summary>Of a sweep's cell; missing where the devices were left as they were.</summary>
+    [JsonPropertyName("sm_clock_mhz")] public int? SmClockMhz { get; init; }
+
+    /// <summary>Rank 0's node times the number of nodes, by integrated power: the method of 'From Words to Watts', beside ours.</summary>
+    [JsonPropertyName("paper_energy_j")] public double? PaperEnergyJoules { get; init; }
 }

@@ -10,9 +10,13 @@ internal sealed class RankLog(int rank, Action<string> terminal)
 {
     private string? _file;
 
+    /// <summary>The run directory, once it is there.</summary>
+    public string Directory { get; private set; } = "";
+
     /// <summary>From now on the run directory is there to be written to.</summary>
     public void Open(string runDirectory)
     {
+        Directory = runDirectory;
         if (rank > 0) _file = Path.Combine(runDirectory, string.Create(CultureInfo.InvariantCulture, $"rank-{rank:000}.log"));
     }
 

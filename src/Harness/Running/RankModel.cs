@@ -27,8 +27,8 @@ internal sealed class RankModel : IDisposable
     public ReplicaGroup Replica { get; private set; } = null!;
     public bool IsRoot => World.Rank == 0;
 
-    /// <summary>What has crossed this rank's links.</summary>
-    public LinkStatistics LinkStatistics => Replica.TensorLink.Statistics + Replica.Pipeline.Statistics;
+    /// <summary>What has crossed this rank's links; nothing before they are made.</summary>
+    public LinkStatistics LinkStatistics => Replica == null ? default : Replica.TensorLink.Statistics + Replica.Pipeline.Statistics;
 
     /// <summary>Every rank of the world opens together; ranks that see different things end here, with one message.</summary>
     public RankModel(ResolvedConfiguration configuration, ICommunicator world)

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using Harness.Configuration;
-using Harness.Energy;
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
 using Harness.Tensors;
@@ -9,7 +7,7 @@ namespace Harness.Running;
 
 /// <summary>Runs this replica's batches: batch b belongs to replica b mod dp.</summary>
 internal sealed class RepeatRunner(
-    RankModel model, Workload workload, IReadOnlyList<WorkItem[]> batches, KvCache cache, RunOptions options, StopSignal stop, MonotonicClock clock)
+    RankModel model, Workload workload, IReadOnlyList<WorkItem[]> batches, KvCache cache, RunOptions options, StopSignal stop, RankClock clock)
 {
     private readonly int _replica = model.Groups.Position.Replica, _replicas = model.Groups.Grid.Data;
     private readonly Generator _generator = new(model.Backend, model.Stage, model.Replica, new(
@@ -26,9 +24,21 @@ internal sealed class RepeatRunner(
             if (_generator.Run(Sequences(batches[own[i % own.Length]]), cache, stopRequested: () => stop.Requested).Stopped) return;
     }
 
-    /// <summary>One measured repeat. Rank 0 takes the finished batches of all replicas.</summary>
+    /// <summary>
+    /// One measured repeat: passes over the prompts until <paramref name="leastSeconds"/> are over, at least one. Rank 0 takes
+    /// the finished batches of all replicas; batches of later passes are numbered on.
+    /// </summary>
     /// <returns>Whether any replica was stopped; equal on every rank.</returns>
-    public bool Run(int repeat, ResultBook? book, IStageProgress progress)
+    public bool Run(int repeat, double leastSeconds, ResultBook? book, IStageProgress progress)
+    {
+        var begin = clock.Seconds;
+        var stopped = false;
+        for (var pass = 0; pass == 0 || (!stopped && batches.Count > 0 && model.World.Decide(clock.Seconds - begin < leastSeconds)); pass++)
+            stopped = Pass(repeat, pass * batches.Count, book, progress);
+        return stopped;
+    }
+
+    private bool Pass(int repeat, int firstBatch, ResultBook? book, IStageProgress progress)
     {
         var reports = new ReportStream(model.World, model.Groups.Grid);
         var leads = model.Groups.Replica.Rank == 0;
@@ -40,12 +50,12 @@ internal sealed class RepeatRunner(
             var outcome = _generator.Run(sequences, cache, Progress(sequences), () => stop.Requested);
             stopped = outcome.Stopped;
             done += sequences.Count;
-            if (leads && !stopped) Deliver(Report(repeat, batch, sequences, outcome));
+            if (leads && !stopped) Deliver(Report(repeat, firstBatch + batch, sequences, outcome));
             if (book != null && round > 0) TakeRound();
         }
         if (leads && book == null) reports.SendEnd(stopped);
         while (book != null && reports.AnyOpen) TakeRound();
-        return Agree(stopped || reports.AnyStopped);
+        return model.World.Any(stopped || reports.AnyStopped);
 
         void Deliver(BatchReport report)
         {
@@ -66,20 +76,12 @@ internal sealed class RepeatRunner(
         };
     }
 
-    private bool Agree(bool stopped)
-    {
-        Span<float> votes = [stopped ? 1 : 0];
-        model.World.AllReduceSum(votes);
-        return votes[0] > 0;
-    }
-
     private static List<Sequence> Sequences(WorkItem[] batch) =>
         [.. batch.Select(item => new Sequence(item.Number, item.PromptIndex, item.Tokens, item.MaxNewTokens))];
 
     private BatchReport Report(int repeat, int batch, List<Sequence> sequences, BatchOutcome outcome) => new(
-        repeat, batch, Seconds(outcome.StartTicks), Seconds(outcome.EndTicks),
-        [.. sequences.Select(s => new SequenceReport(s.Id, s.Finish!.Value, s.Output, [.. s.TokenTicks.Select(Seconds)]))],
-        [.. outcome.Steps.Select(s => new StepReport(s.Kind, s.MicroBatch, Seconds(s.StartTicks), Seconds(s.EndTicks), s.Shares))]);
+        repeat, batch, clock.OfTicks(outcome.StartTicks), clock.OfTicks(outcome.EndTicks),
+        [.. sequences.Select(s => new SequenceReport(s.Id, s.Finish!.Value, s.Output, [.. s.TokenTicks.Select(clock.OfTicks)]))],
+        [.. outcome.Steps.Select(s => new StepReport(s.Kind, s.MicroBatch, clock.OfTicks(s.StartTicks), clock.OfTicks(s.EndTicks), s.Shares))]);
 
-    private double Seconds(long ticks) => (ticks - clock.OriginTicks) / (double)Stopwatch.Frequency;
 }

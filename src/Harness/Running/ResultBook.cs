@@ -1,38 +1,39 @@
+using Harness.Accounting;
 using Harness.Datasets;
+using Harness.Energy.Clocks;
+using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Records;
-using Harness.Reporting;
 using FinishReason = Harness.Records.FinishReason;
 
 namespace Harness.Running;
 
 /// <summary>Rank 0's book of results: turns finished batches into rows, and stores them as they come.</summary>
-internal sealed class ResultBook(string runId, IReadOnlyList<Prompt> prompts, Workload workload, ITokenizer tokenizer, IResultSink sink)
+internal sealed class ResultBook(string runId, PromptSet set, int replicas, IResultSink sink)
 {
     private readonly List<PromptRecord> _rows = [];
+    private readonly List<(BatchReport Report, int FirstRow)> _batches = [];
 
-    /// <summary>What <see cref="_rows"/>' energy comes from: every finished batch, as reported.</summary>
-    public List<BatchReport> Batches { get; } = [];
-
-    /// <summary>In the order of repeats and prompts, whatever order the replicas finished in.</summary>
-    public IReadOnlyList<PromptRecord> Rows => [.. _rows.OrderBy(row => row.Repeat)];
+    /// <summary>In the order in which they were stored.</summary>
+    public IReadOnlyList<PromptRecord> Rows => _rows;
 
     /// <summary>Prompts that do not fit the context have a row in every repeat, and count as failed.</summary>
     public void BeginRepeat(int repeat)
     {
-        var rows = workload.Items.Where(item => !item.Fits).Select(item => Row(repeat, item, FinishReason.ContextLength)).ToList();
-        var responses = rows.Zip(workload.Items.Where(item => !item.Fits), (row, item) => Response(row, item, [], "", null)).ToList();
-        Store(rows, responses);
+        var unfit = set.Workload.Items.Where(item => !item.Fits).ToList();
+        var rows = unfit.Select(item => Row(repeat, item, FinishReason.ContextLength)).ToList();
+        Store(rows, [.. rows.Zip(unfit, (row, item) => Response(row, item, [], "", null))]);
     }
 
     public void Take(BatchReport report)
     {
+        _batches.Add((report, _rows.Count));
         var rows = new List<PromptRecord>();
         var responses = new List<ResponseRecord>();
         foreach (var sequence in report.Sequences)
         {
-            var item = workload.Items[sequence.Number];
-            var text = tokenizer.Decode(sequence.Output, continuation: true);
+            var item = set.Workload.Items[sequence.Number];
+            var text = set.Tokenizer.Decode(sequence.Output, continuation: true);
             var times = sequence.TokenSeconds;
             var (first, latency) = (times[0] - report.StartSeconds, times[^1] - report.StartSeconds);
             var row = Row(report.Repeat, item, sequence.Finish == Models.Llama.Generation.FinishReason.Eos ? FinishReason.Eos : FinishReason.Length) with
@@ -43,14 +44,34 @@ internal sealed class ResultBook(string runId, IReadOnlyList<Prompt> prompts, Wo
                 TtftSeconds = first,
                 TpotSeconds = times.Length > 1 ? (latency - first) / (times.Length - 1) : null,
                 LatencySeconds = latency,
-                Correct = GsmAnswer.Judge(prompts[item.Number].ReferenceAnswer, text),
+                Correct = GsmAnswer.Judge(set.Prompts[item.Number].ReferenceAnswer, text),
             };
             rows.Add(row);
             responses.Add(Response(row, item, sequence.Output, text, [.. times.Skip(1).Zip(times, (later, earlier) => later - earlier)]));
         }
-        Batches.Add(report);
         Store(rows, responses);
     }
+
+    /// <summary>Every pass of every finished batch, on rank 0's clock.</summary>
+    /// <param name="clockOf">The clock of a replica's first rank.</param>
+    public IEnumerable<StepRecord> Steps(Func<int, ClockMap> clockOf) =>
+        from batch in _batches
+        let replica = batch.Report.Batch % replicas
+        let clock = clockOf(replica)
+        let rowOf = batch.Report.Sequences.Select((sequence, i) => (sequence.Number, Row: batch.FirstRow + i)).ToDictionary(pair => pair.Number, pair => pair.Row)
+        from step in batch.Report.Steps
+        select new StepRecord
+        {
+            Repeat = batch.Report.Repeat,
+            Replica = replica,
+            Batch = batch.Report.Batch,
+            MicroBatch = step.MicroBatch,
+            Kind = step.Kind.ToString().ToLowerInvariant(),
+            StartSeconds = clock.ToRunClock(step.StartSeconds),
+            EndSeconds = clock.ToRunClock(step.EndSeconds),
+            Rows = [.. step.Shares.Select(share => rowOf[share.SequenceId])],
+            Tokens = step.Kind == StepKind.Prefill ? [.. step.Shares.Select(share => share.Tokens)] : null,
+        };
 
     private void Store(List<PromptRecord> rows, List<ResponseRecord> responses)
     {
@@ -62,11 +83,10 @@ internal sealed class ResultBook(string runId, IReadOnlyList<Prompt> prompts, Wo
     {
         RunId = runId,
         Repeat = repeat,
-        Dataset = prompts[item.Number].Dataset,
+        Dataset = set.Prompts[item.Number].Dataset,
         PromptIndex = item.PromptIndex,
         InputTokens = item.Tokens.Length,
         FinishReason = finishReason,
-        Valid = false,
     };
 
     private ResponseRecord Response(PromptRecord row, WorkItem item, int[] output, string text, double[]? interTokenSeconds) => new()
@@ -74,8 +94,8 @@ internal sealed class ResultBook(string runId, IReadOnlyList<Prompt> prompts, Wo
         RunId = runId,
         Repeat = row.Repeat,
         PromptIndex = item.PromptIndex,
-        Id = prompts[item.Number].Id,
-        Prompt = prompts[item.Number].Text,
+        Id = set.Prompts[item.Number].Id,
+        Prompt = set.Prompts[item.Number].Text,
         OutputIds = output,
         Text = text,
         FinishReason = row.FinishReason,

@@ -1,0 +1,63 @@
+using System.Text.Json.Serialization;
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Clocks;
+using Harness.Energy.Records;
+using Harness.Energy.Sampling;
+
+namespace Harness.Accounting;
+
+/// <summary>Where a rank ran, and which domains it read.</summary>
+internal sealed record RankPlace(int Rank, string Host, int Replica, IReadOnlyList<string> Reads, ClockMap Clock, SamplerCost Sampling);
+
+/// <summary>
+/// Everything besides steps that a run's energy figures follow from. It is written as <c>energy.json</c>, its samples as
+/// <c>power.csv</c> and its windows as <c>windows.jsonl</c>, so that anyone can compute the figures again.
+/// </summary>
+internal sealed record EnergyEvidence
+{
+    public required double SampleIntervalSeconds { get; init; }
+    public required ValidityLimits Limits { get; init; }
+    public required IReadOnlyList<EnergyDomain> Domains { get; init; }
+    public required IReadOnlyList<SensorCharacteristics> Sensors { get; init; }
+
+    /// <summary>As inspected before and after the measured windows, by every rank that reads the domain.</summary>
+    public required IReadOnlyList<DomainFacts> Facts { get; init; }
+    public required IReadOnlyList<RankPlace> Ranks { get; init; }
+    public required int WorldSize { get; init; }
+
+    /// <summary>Ranks compute on the GPUs that they read; false for the CPU backend.</summary>
+    public required bool ComputesOnGpus { get; init; }
+    public required double? MaxStartTemperatureCelsius { get; init; }
+    public required bool RanToEnd { get; init; }
+
+    /// <summary>On rank 0's clock, like the windows.</summary>
+    [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
+    [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];
+
+    /// <summary>Devices that ranks compute on; null where a rank does not know its own.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string>? DevicesInUse
+    {
+        get
+        {
+            if (!ComputesOnGpus) return [];
+            var gpus = Domains.Where(domain => domain.Kind == DomainKind.Gpu).Select(domain => domain.Key).ToHashSet();
+            var ofRanks = Ranks.Select(rank => rank.Reads.Where(gpus.Contains).ToList()).ToList();
+            return ofRanks.Any(keys => keys.Count == 0) ? null : [.. ofRanks.SelectMany(keys => keys).Distinct()];
+        }
+    }
+
+    /// <summary>
+    /// The replicas that a domain works for: those of the ranks that read it, where every rank of its host reads one of its
+    /// own; else all that have ranks on its host.
+    /// </summary>
+    public IReadOnlySet<int> ReplicasOf(string key)
+    {
+        var host = Domains.First(domain => domain.Key == key).Host;
+        var onHost = Ranks.Where(rank => rank.Host == host).ToList();
+        var ownEach = onHost.All(rank => rank.Reads.Count > 0);
+        var working = onHost.Where(rank => !ownEach || rank.Reads.Contains(key)).Select(rank => rank.Replica).ToHashSet();
+        return working.Count > 0 ? working : Ranks.Select(rank => rank.Replica).ToHashSet();
+    }
+}

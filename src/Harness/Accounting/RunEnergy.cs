@@ -1,0 +1,94 @@
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Statistics;
+using Harness.Records;
+
+namespace Harness.Accounting;
+
+/// <summary>The energy figures of one measured run, from evidence alone: the same on rank 0 at its end and in <c>harness verify</c>.</summary>
+internal sealed class RunEnergy
+{
+    private readonly EnergyEvidence _evidence;
+    private readonly EnergyAccount _account;
+    private readonly DeviceLedger _ledger;
+
+    /// <summary>The measured repeats, in order.</summary>
+    public IReadOnlyList<WindowAccount> Repeats { get; }
+
+    /// <summary>Every window, as <c>windows.jsonl</c> holds it.</summary>
+    public IReadOnlyList<WindowRecord> Windows { get; }
+
+    public RunEnergy(EnergyEvidence evidence)
+    {
+        _evidence = evidence;
+        _ledger = new DeviceLedger(evidence.Series);
+        _account = new EnergyAccount(_ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
+        if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle) _account.ResolveIdle(idle);
+        Repeats = [.. evidence.Windows.Where(window => window.Kind == WindowKind.Measured).Select(_account.Resolve)];
+        Windows = [.. evidence.Windows.Select(window => new WindowRecord(window, _account.Resolve(window).Devices))];
+    }
+
+    public double DurationSeconds => Repeats.Sum(repeat => repeat.Window.DurationSeconds);
+
+    /// <summary>GPUs of the run, each once.</summary>
+    public int Gpus => _ledger.Devices.Count(device => device.Domain.Kind == DomainKind.Gpu);
+
+    /// <summary>Model name of the counted devices; null where nothing names them.</summary>
+    public string? DeviceName => _evidence.Domains.Where(domain => _ledger.Counted.Any(c => c.Domain.Key == domain.Key))
+        .Select(domain => domain.Name).FirstOrDefault(name => name.Length > 0);
+
+    /// <summary>Why a repeat's energy may not be believed; empty: valid.</summary>
+    public IReadOnlyList<string> Reasons(WindowAccount repeat) => Validity.Judge(repeat, new RunFacts
+    {
+        DevicesInUse = _evidence.DevicesInUse,
+        DomainFacts = _evidence.Facts,
+        ClockUncertaintySeconds = _evidence.Ranks.Max(rank => rank.Clock.UncertaintySeconds),
+        RanksComplete = _evidence.Ranks.Count == _evidence.WorldSize,
+        RanToEnd = _evidence.RanToEnd,
+        MaxStartTemperatureCelsius = _evidence.MaxStartTemperatureCelsius,
+        StartTemperatureCelsius = repeat.Counted.Max(device => device.StartTemperatureCelsius),
+    }, _evidence.Limits);
+
+    /// <summary>Shares a repeat's joules among its rows; null where it has none.</summary>
+    /// <param name="steps">Entries name rows; groups are replicas.</param>
+    public Attribution? Attribute(WindowAccount repeat, IReadOnlyList<Step> steps) => _account.Attribute(repeat.Window, steps, _evidence.ReplicasOf);
+
+    public EnergyTotals Totals(IReadOnlyList<Attribution?> attributions) => new()
+    {
+        TotalJoules = Sum(Repeats.Select(repeat => repeat.Joules)),
+        NetJoules = Sum(Repeats.Select(repeat => repeat.NetJoules)),
+        IdleWatts = Repeats.Select(repeat => repeat.IdleWatts).FirstOrDefault(),
+        PrefillJoules = Sum(attributions.Select(a => a?.PrefillJoules)),
+        DecodeJoules = Sum(attributions.Select(a => a?.DecodeJoules)),
+        UnattributedJoules = Sum(attributions.Select(a => a?.UnattributedJoules)),
+        CounterVsPowerRatio = Sum(Counted(device => device.CounterJoules)) / Sum(Counted(device => device.PowerJoules)),
+        Source = string.Join('+', Repeats.Select(repeat => repeat.Source).OfType<string>().Distinct()) is { Length: > 0 } source ? source : null,
+        Valid = Repeats.Count > 0 && Repeats.All(repeat => Reasons(repeat).Count == 0),
+        InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : Joined(Repeats.SelectMany(Reasons)),
+    };
+
+    /// <summary>The figure of 'From Words to Watts', summed over the repeats; null without a GPU on rank 0's node.</summary>
+    public double? PaperJoules() => Sum(Repeats.Select(repeat =>
+        PaperEnergy.Joules(repeat.Devices, _evidence.Ranks.First(rank => rank.Rank == 0).Host, _evidence.Ranks.Select(rank => rank.Host).Distinct().Count())));
+
+    /// <summary>What a rank's own domains used in a window; null where it reads none.</summary>
+    public double? JoulesOfRank(int rank, string window)
+    {
+        var reads = _evidence.Ranks.First(place => place.Rank == rank).Reads;
+        return Sum(Windows.First(record => record.Window.Name == window).Devices.Where(device => reads.Contains(device.Key)).Select(device => device.Joules));
+    }
+
+    /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
+    public string? DevicesOfRank(int rank) => string.Join('+', _evidence.Ranks.First(place => place.Rank == rank).Reads.Select(key => key.Split('/', 2)[1])) is { Length: > 0 } text ? text : null;
+
+    public static string? Joined(IEnumerable<string> reasons) => InvalidReason.Join(reasons) is { Length: > 0 } text ? text : null;
+
+    private IEnumerable<double?> Counted(Func<WindowEnergy, double?> value) => Repeats.SelectMany(repeat => repeat.Counted).Select(value);
+
+    /// <summary>Null where there is nothing to add, or a part is missing.</summary>
+    private static double? Sum(IEnumerable<double?> values)
+    {
+        var all = values.ToList();
+        return all.Count == 0 || all.Any(value => value == null) ? null : all.Sum();
+    }
+}

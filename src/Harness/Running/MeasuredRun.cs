@@ -1,0 +1,160 @@
+using Harness.Accounting;
+using Harness.Configuration;
+using Harness.Energy.Accounting;
+using Harness.Energy.Control;
+using Harness.Energy.Statistics;
+using Harness.Records;
+using Harness.Reporting;
+using Harness.Tensors;
+
+namespace Harness.Running;
+
+/// <summary>
+/// One power setting, measured: load (once), warm-up, idle baseline, repeats, each in a window of its own; then rank 0
+/// gathers what the ranks saw and writes the run directory. Every rank goes through it together.
+/// </summary>
+internal sealed class MeasuredRun(
+    RunOptions options, RankModel model, Workload workload, RankClock clock, RankEnergy energy, StopSignal stop, RankLog log, IProgressReporter progress)
+{
+    private const double LongestCooldownSeconds = 600;
+
+    private readonly RankWindows _windows = new(model, energy);
+
+    /// <param name="files">On rank 0.</param>
+    /// <returns>One of <see cref="RunStatus"/>, equal on every rank.</returns>
+    public string Execute(PowerCell cell, RunFiles? files)
+    {
+        energy.Begin();
+        if (model.Stage == null) Load();
+        var owned = OwnDevices();
+        using var control = cell.ChangesNothing || owned.Count == 0 ? null
+            : PowerControl.Open(energy.Meter, owned, Path.Combine(log.Directory, PowerControl.FileName(model.World.Rank)));
+        if (Refusal(cell, control) is { } refusal)
+        {
+            log.NoteOnce($"skipped{cell.Suffix}: {refusal}");
+            files?.Skip(refusal);
+            return RunStatus.Skipped;
+        }
+
+        var batches = workload.Batches(options.Batch.Size);
+        using var cache = model.Stage!.NewCache(batches.Select(batch => batch.Length).DefaultIfEmpty(1).Max(), workload.LongestSequence);
+        var runner = new RepeatRunner(model, workload, batches, cache, options, stop, clock);
+
+        _windows.Measure(WindowKind.Warmup, () => runner.WarmUp(options.Repeats.Warmup));
+        if (model.World.Any(energy.Meter.Domains.Count > 0)) WatchIdle();
+        var stopped = MeasureRepeats(runner, files);
+
+        energy.End();
+        var evidence = Gather(stopped);
+        var ranks = _windows.Gather(model.World.Share(files?.Directory.RunId), cache.Bytes);
+        files?.Finish(evidence!, ranks, model);
+        model.World.Barrier();
+        return stopped ? RunStatus.Interrupted : RunStatus.Complete;
+    }
+
+    private void Load()
+    {
+        log.NoteOnce($"loading {model.Checkpoint.Name} as {model.Storage.Label()}, tensor parallel {options.Sharding.Tensor}, pipeline stages {options.Sharding.Pipeline}");
+        _windows.Measure(WindowKind.Load, model.Load);
+        log.Note(FormattableString.Invariant(
+            $"rank {model.World.Rank} on {model.Backend.Device}: {model.Stage.BytesRead / 1e6:N1} MB of weights read, {model.Stage.BytesResident / 1e6:N1} MB resident"));
+    }
+
+    /// <summary>What the devices draw when the run is ready but computes nothing.</summary>
+    private void WatchIdle()
+    {
+        var seconds = Duration.Parse(options.Energy.IdleBaseline, "Energy:IdleBaseline");
+        if (seconds > 0) _windows.Measure(WindowKind.Idle, () => clock.Clock.Wait(clock.Seconds + seconds, null));
+    }
+
+    /// <returns>Whether the run was stopped.</returns>
+    private bool MeasureRepeats(RepeatRunner runner, RunFiles? files)
+    {
+        var untilCi = Duration.ParsePercent(options.Repeats.UntilCi, "Repeats:UntilCi");
+        var plan = untilCi is { } width ? RepeatPlan.UntilInterval(width, options.Repeats.Max) : RepeatPlan.Fixed(options.Repeats.Count);
+        // Windows grow only where precision was asked for; otherwise a short one is flagged.
+        var least = untilCi == null ? 0 : ShortestWindowSeconds();
+        var joulesPerToken = new List<double?>();
+        var stopped = false;
+        while (!stopped && model.World.Decide(plan.NeedsAnother(joulesPerToken)))
+        {
+            var repeat = joulesPerToken.Count + 1;
+            CoolDown();
+            var label = plan.NeedsAnother([.. joulesPerToken, null]) || repeat > 1 ? $"repeat {repeat}" : "generating";
+            files?.Book.BeginRepeat(repeat);
+            using (var stage = progress.Begin(label, workload.Items.Count(item => item.Fits)))
+                _windows.Measure(WindowKind.Measured, () => stopped = runner.Run(repeat, least, files?.Book, stage), repeat);
+            joulesPerToken.Add(untilCi == null ? null : JoulesPerToken(files, repeat));
+        }
+        return stopped;
+    }
+
+    private void CoolDown()
+    {
+        var seconds = Duration.Parse(options.Energy.Cooldown, "Energy:Cooldown");
+        var limit = options.Energy.MaxStartTemperature;
+        if (seconds == 0 && limit == 0) return;
+        _windows.Measure(WindowKind.Cooldown, () =>
+        {
+            clock.Clock.Wait(clock.Seconds + seconds, null);
+            if (limit == 0 || energy.Meter.Domains.Count == 0) return;
+            var start = Heat.WaitBelow(() => stop.Requested ? 0 : energy.WarmestCelsius, clock.Clock, limit, LongestCooldownSeconds);
+            if (!start.Reached) log.Note(FormattableString.Invariant($"rank {model.World.Rank}: still at {start.Celsius} °C after {start.WaitedSeconds:F0} s, above --max-start-temperature {limit}"));
+        });
+    }
+
+    /// <summary>The last repeat's, on every rank; null where there is no energy.</summary>
+    private double? JoulesPerToken(RunFiles? files, int repeat)
+    {
+        var joules = Gather(stopped: false) is { } evidence ? new RunEnergy(evidence).Repeats[^1].Joules : null;
+        var tokens = files?.Book.Rows.Where(row => row.Repeat == repeat).Sum(row => row.OutputTokens);
+        return joules / tokens;
+    }
+
+    /// <summary>Seconds that the slowest sensor of any rank needs.</summary>
+    private double ShortestWindowSeconds()
+    {
+        var mine = energy.Sensors.Select(sensor => new ValidityLimits().MinimumWindowSeconds(sensor.UpdateSeconds) ?? 0).DefaultIfEmpty(0).Max();
+        return model.World.AllTexts(mine.ToString("R", System.Globalization.CultureInfo.InvariantCulture))
+            .Max(text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Devices of which this rank is the lowest that reads them: it alone changes their limits.</summary>
+    private HashSet<string> OwnDevices()
+    {
+        var keys = model.World.AllTexts(string.Join('\n', energy.Meter.Domains.Select(domain => domain.Key)));
+        var lower = keys.Take(model.World.Rank).SelectMany(text => text.Split('\n')).ToHashSet();
+        return [.. energy.Meter.Domains.Select(domain => domain.Key).Where(key => !lower.Contains(key))];
+    }
+
+    /// <summary>Applies the cell on the ranks that own a device; the first objection of any of them, on every rank.</summary>
+    private string? Refusal(PowerCell cell, PowerControl? control)
+    {
+        if (cell.ChangesNothing) return null;
+        if (!model.World.Any(control != null)) return "no rank measures a GPU whose limits it could set; use --meter nvml";
+        return model.World.AllTexts(control == null ? "" : cell.Apply(control) ?? "").FirstOrDefault(text => text.Length > 0);
+    }
+
+    /// <summary>What all ranks saw, on rank 0; null elsewhere.</summary>
+    private EnergyEvidence? Gather(bool stopped)
+    {
+        if (model.World.Gather(energy.Report().Serialize(), 0) is not { } gathered) return null;
+        var reports = gathered.Select(EnergyReport.Deserialize).ToList();
+        return new()
+        {
+            SampleIntervalSeconds = Duration.Parse(options.Energy.SampleInterval, "Energy:SampleInterval"),
+            Limits = new(),
+            Domains = [.. reports.SelectMany(report => report.Domains).DistinctBy(domain => domain.Key)],
+            Sensors = [.. reports.SelectMany(report => report.Sensors)],
+            Facts = [.. reports.SelectMany(report => report.Facts)],
+            Ranks = [.. reports.Select(report => new RankPlace(report.Rank, model.Topology.Hosts[report.Rank],
+                model.Groups.Grid[report.Rank].Replica, [.. report.Domains.Select(domain => domain.Key)], report.Clock, report.Cost))],
+            WorldSize = model.World.Size,
+            ComputesOnGpus = options.Runtime.Backend != "cpu",
+            MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
+            RanToEnd = !stopped,
+            Series = [.. reports.SelectMany(report => report.Series())],
+            Windows = [.. _windows.All.Select(window => window.Window)],
+        };
+    }
+}

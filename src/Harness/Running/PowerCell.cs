@@ -1,0 +1,46 @@
+using System.Globalization;
+using Harness.Configuration;
+using Harness.Energy;
+using Harness.Energy.Control;
+using Harness.Tensors;
+
+namespace Harness.Running;
+
+/// <summary>One setting of power limit and SM clock; null leaves the device as it is.</summary>
+internal sealed record PowerCell(double? LimitWatts, int? SmClockMhz)
+{
+    public bool ChangesNothing => LimitWatts == null && SmClockMhz == null;
+
+    /// <summary>Appended to the run's name, so that cells of one sweep can be told apart: -250W-1200MHz.</summary>
+    public string Suffix => string.Create(CultureInfo.InvariantCulture,
+        $"{(LimitWatts is { } watts ? $"-{watts}W" : "")}{(SmClockMhz is { } mhz ? $"-{mhz}MHz" : "")}");
+
+    /// <summary>Every combination of the lists in the options; one cell that changes nothing where they are empty.</summary>
+    public static IReadOnlyList<PowerCell> Of(EnergyOptions options) =>
+        [.. from limit in List(options.PowerLimits, "Energy:PowerLimits", double.Parse)
+            from clock in List(options.SmClocks, "Energy:SmClocks", int.Parse)
+            select new PowerCell(limit, clock)];
+
+    /// <returns>What stands in the way, in one line; null when all is set.</returns>
+    public string? Apply(PowerControl control)
+    {
+        var power = LimitWatts is { } watts ? control.SetPowerLimit(watts) : new(ControlOutcome.Applied);
+        if (power.Outcome != ControlOutcome.Applied) return power.Message;
+        var clock = SmClockMhz is { } mhz ? control.LockSmClock(mhz) : new(ControlOutcome.Applied);
+        return clock.Outcome == ControlOutcome.Applied ? null : clock.Message;
+    }
+
+    private static T?[] List<T>(string text, string key, Func<string, NumberStyles, IFormatProvider, T> parse) where T : struct, IComparable<T>
+    {
+        if (text.Length == 0) return [null];
+        try
+        {
+            var values = text.Split(',').Select(part => parse(part.Trim(), NumberStyles.Float & ~NumberStyles.AllowExponent, CultureInfo.InvariantCulture)).ToArray();
+            return values.All(value => value.CompareTo(default) > 0) ? [.. values] : throw new FormatException();
+        }
+        catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
+        {
+            throw new UserErrorException($"{Validation.Named(key)} is '{text}', but numbers above 0 separated by commas are expected", e);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using Harness.Configuration;
+using Harness.Datasets;
+using Harness.Models.Llama;
+using Harness.Models.Llama.Tokenizers;
+
+namespace Harness.Running;
+
+/// <summary>The prompts as rank 0 alone knows them: texts, references, and the tokenizer that reads answers back.</summary>
+internal sealed record PromptSet(IReadOnlyList<Prompt> Prompts, ITokenizer Tokenizer, Workload Workload)
+{
+    public static PromptSet Load(RunOptions options, LlamaConfig model)
+    {
+        var dataset = options.Dataset;
+        var tokenizer = Tokenizers.For(options.Model);
+        var prompts = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, dataset.Limit > 0 ? dataset.Limit : null, dataset.Seed);
+        return new(prompts, tokenizer, Workload.Of(prompts, tokenizer, options.Generation, model));
+    }
+}

@@ -1,0 +1,82 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Harness.Configuration;
+using Harness.Energy;
+using Harness.Energy.Clocks;
+using Harness.Energy.Meters;
+using Harness.Energy.Records;
+using Harness.Energy.Sampling;
+
+namespace Harness.Running;
+
+/// <summary>One rank's meter: opened and characterised once, sampled throughout each measured run.</summary>
+internal sealed class RankEnergy : IDisposable
+{
+    private readonly RankModel _model;
+    private readonly RankClock _clock;
+    private readonly double _intervalSeconds;
+    private readonly int[] _runProcesses;
+    private readonly List<DomainFacts> _facts = [];
+    private EnergySampler? _sampler;
+
+    public IEnergyMeter Meter { get; }
+    public IReadOnlyList<SensorCharacteristics> Sensors { get; }
+
+    public RankEnergy(EnergyOptions options, RankModel model, RankClock clock, RankLog log)
+    {
+        (_model, _clock) = (model, clock);
+        _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
+        Meter = MeterFactory.Open(options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock) { LocalRank = model.Topology.LocalRank });
+        foreach (var notice in Meter.Notices) log.Note($"meter: {notice}");
+        Sensors = SensorCharacteristics.Measure(Meter, clock.Clock);
+        _runProcesses = new int[model.World.Size];
+        Span<int> mine = [Environment.ProcessId];
+        model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
+    }
+
+    /// <summary>The warmest device that this rank reads; null where none shows a temperature.</summary>
+    public int? WarmestCelsius => _sampler?.WarmestCelsius;
+
+    /// <summary>Starts sampling for one measured run.</summary>
+    public void Begin()
+    {
+        _facts.Clear();
+        Inspect();
+        _sampler = new EnergySampler(Meter, _clock.Clock, _intervalSeconds, Sensors);
+        _sampler.Start();
+    }
+
+    /// <summary>A window's edge: reads now, and returns the time on this rank's clock.</summary>
+    public double MarkEdge() => _sampler?.MarkEdge() ?? _clock.Seconds;
+
+    /// <summary>What this rank can say while sampling goes on, its times on rank 0's clock.</summary>
+    public EnergyReport Report()
+    {
+        Inspect();
+        var map = _clock.Map();
+        using var csv = new StringWriter();
+        PowerRecords.Write(csv, _sampler!.Series(_model.World.Rank).Select(series => series.OnClock(map.ToRunClock)));
+        return new(_model.World.Rank, csv.ToString(), Sensors, Meter.Domains, _facts, _sampler.Cost, map);
+    }
+
+    /// <summary>Samples until the last edge is resolved, and stops.</summary>
+    public void End() => _sampler?.Stop();
+
+    public void Dispose()
+    {
+        _sampler?.Dispose();
+        Meter.Dispose();
+    }
+
+    private void Inspect() => _facts.AddRange(Meter.Inspect(_runProcesses));
+}
+
+/// <summary>What a rank hands to rank 0. Readings travel in the form of power.csv.</summary>
+internal sealed record EnergyReport(int Rank, string PowerCsv, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts, SamplerCost Cost, ClockMap Clock)
+{
+    public byte[] Serialize() => JsonSerializer.SerializeToUtf8Bytes(this);
+
+    public static EnergyReport Deserialize(byte[] bytes) => JsonSerializer.Deserialize<EnergyReport>(bytes)!;
+
+    public IReadOnlyList<SampleSeries> Series() => PowerRecords.Read(new StringReader(PowerCsv), $"samples of rank {Rank}");
+}
