@@ -49,6 +49,7 @@ public sealed class OtherSourcesTests
             {"prompt": "One and one?", "category": "sums", "answer": 2, "id": 17}
             {"prompt": "Capital of France?", "answer": "Paris"}
             {"prompt": "Explain.", "answer": "Well.\n#### 1,000"}
+            {"prompt": ""}
             """);
         var prompts = new JsonLinesPrompts(path).Read().ToList();
         Assert.That(prompts, Is.EqualTo(new[]
@@ -56,6 +57,7 @@ public sealed class OtherSourcesTests
             new Prompt { Index = 0, Dataset = "jsonl", Text = "One and one?", Source = "mine.jsonl:1", Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
             new Prompt { Index = 1, Dataset = "jsonl", Text = "Capital of France?", Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
             new Prompt { Index = 2, Dataset = "jsonl", Text = "Explain.", Source = "mine.jsonl:3", ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
+            new Prompt { Index = 3, Dataset = "jsonl", Text = "", Source = "mine.jsonl:4" },
         }));
     }
 
