@@ -35,16 +35,16 @@ internal sealed record EnergyEvidence
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
     [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];
 
-    /// <summary>Devices that ranks compute on; null where a rank does not know its own.</summary>
+    /// <summary>Where the ranks compute: on the GPU that each reads, or on their hosts' sockets; null where a rank does not know its GPU.</summary>
     [JsonIgnore]
-    public IReadOnlyList<string>? DevicesInUse
+    public IReadOnlyList<ComputePlace>? ComputePlaces
     {
         get
         {
-            if (!ComputesOnGpus) return [];
-            var gpus = Domains.Where(domain => domain.Kind == DomainKind.Gpu).Select(domain => domain.Key).ToHashSet();
-            var ofRanks = Ranks.Select(rank => rank.Reads.Where(gpus.Contains).ToList()).ToList();
-            return ofRanks.Any(keys => keys.Count == 0) ? null : [.. ofRanks.SelectMany(keys => keys).Distinct()];
+            if (!ComputesOnGpus) return [.. Ranks.Select(rank => new ComputePlace(rank.Host, null))];
+            var gpus = Domains.Where(domain => domain.Kind == DomainKind.Gpu).ToDictionary(domain => domain.Key, domain => domain.Device);
+            var places = Ranks.Select(rank => new ComputePlace(rank.Host, rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault())).ToList();
+            return places.Any(place => place.GpuUuid == null) ? null : places;
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class RunEnergy
     /// <summary>Why a repeat's energy may not be believed; empty: valid.</summary>
     public IReadOnlyList<string> Reasons(WindowAccount repeat) => Validity.Judge(repeat, new RunFacts
     {
-        DevicesInUse = _evidence.DevicesInUse,
+        ComputePlaces = _evidence.ComputePlaces,
         DomainFacts = _evidence.Facts,
         ClockUncertaintySeconds = _evidence.Ranks.Max(rank => rank.Clock.UncertaintySeconds),
         RanksComplete = _evidence.Ranks.Count == _evidence.WorldSize,

@@ -21,7 +21,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
         var workload = Workload.Share(world, prompts?.Workload);
         var clock = new RankClock(world, model.Topology);
-        using var energy = new RankEnergy(options.Energy, model, clock, log);
+        using var energy = new RankEnergy(options.Energy, options.Runtime.Backend, model, clock, log);
 
         var status = RunStatus.Complete;
         foreach (var cell in cells)
