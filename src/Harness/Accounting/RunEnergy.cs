@@ -34,9 +34,8 @@ internal sealed class RunEnergy
     /// <summary>GPUs of the run, each once.</summary>
     public int Gpus => _ledger.Devices.Count(device => device.Domain.Kind == DomainKind.Gpu);
 
-    /// <summary>Model name of the counted devices; null where nothing names them.</summary>
-    public string? DeviceName => _evidence.Domains.Where(domain => _ledger.Counted.Any(c => c.Domain.Key == domain.Key))
-        .Select(domain => domain.Name).FirstOrDefault(name => name.Length > 0);
+    /// <summary>Model name of the GPUs; null where there are none.</summary>
+    public string? GpuName => _evidence.Domains.Where(domain => domain.Kind == DomainKind.Gpu).Select(domain => domain.Name).FirstOrDefault(name => name.Length > 0);
 
     /// <summary>Why a repeat's energy may not be believed; empty: valid.</summary>
     public IReadOnlyList<string> Reasons(WindowAccount repeat) => Validity.Judge(repeat, new RunFacts

@@ -63,8 +63,8 @@ internal sealed class RunFiles : IDisposable
         _manifest.Run = _manifest.Run with
         {
             Status = evidence.RanToEnd ? RunStatus.Complete : RunStatus.Interrupted,
-            Gpu = energy.DeviceName ?? model.Backend.Device,
-            NumGpus = evidence.ComputesOnGpus || energy.Gpus > 0 ? energy.Gpus : 0,
+            Gpu = energy.GpuName ?? model.Backend.Device,
+            NumGpus = energy.Gpus,
             PaperEnergyJoules = energy.PaperJoules(),
         };
         Directory.WriteManifest(_manifest);
