@@ -71,18 +71,20 @@ def load_tokenizer() -> spm.SentencePieceProcessor:
     return spm.SentencePieceProcessor(model_file=str(MODEL / "tokenizer.model"))
 
 
-def encode(sp: spm.SentencePieceProcessor, doc: list[tuple[str, bool]]) -> tuple[list[int], list[float]]:
+def encode(sp: spm.SentencePieceProcessor, doc: list[tuple[str, bool]], alpaca_weight: float = 1.0,
+           ) -> tuple[list[int], list[float]]:
     """Ids of BOS + text + EOS and the loss weight of each; the text is encoded as a whole, and the borders
     between prompt and answer must be token borders, as at inference the prompt is encoded alone."""
     ids, weights, text = [BOS], [0.0], ""
+    answer_weight = alpaca_weight if doc[0][0].startswith("Below") else 1.0
     for part, is_answer in doc:
         text += part
         now = sp.encode(text)
         assert now[:len(ids) - 1] == ids[1:], "answer does not begin at a token border"
         new = now[len(ids) - 1:]
         ids += new
-        weights += [1.0 if is_answer else PROMPT_WEIGHT] * len(new)
-    return ids + [EOS], weights + [1.0]
+        weights += [answer_weight if is_answer else PROMPT_WEIGHT] * len(new)
+    return ids + [EOS], weights + [answer_weight]
 
 
 # ----------------------------------------------------------------------------- model
@@ -157,12 +159,13 @@ class Llama(nn.Module):
 
 # ----------------------------------------------------------------------------- training
 
-def batches(sp: spm.SentencePieceProcessor, seed: int, tokens: int, chunk: int = 2048) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of about `tokens` tokens; documents of like length are put together."""
-    stream, rng = training_stream(seed), random.Random(seed)
+def batches(sp: spm.SentencePieceProcessor, seed: int, args: argparse.Namespace, chunk: int = 2048,
+            ) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of about `args.tokens` tokens; documents of like length are put together."""
+    stream, rng, tokens = training_stream(seed, args.gsm_share), random.Random(seed), args.tokens
     limit = CONFIG["max_position_embeddings"]
     while True:
-        docs = [d for d in (encode(sp, next(stream)) for _ in range(chunk)) if len(d[0]) <= limit]
+        docs = [d for d in (encode(sp, next(stream), args.alpaca_weight) for _ in range(chunk)) if len(d[0]) <= limit]
         docs.sort(key=lambda d: len(d[0]))
         groups, i = [], 0
         while i < len(docs):
@@ -187,6 +190,8 @@ def worker(rank: int, args: argparse.Namespace, grads: Tensor, progress: Tensor,
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     sp, model = load_tokenizer(), Llama()
+    if args.resume:
+        model.load_state_dict(torch.load(BUILD / "last.pt"))
     params = list(model.parameters())
     if rank == 0:
         print(f"{sum(p.numel() for p in params)} parameters", flush=True)
@@ -195,7 +200,7 @@ def worker(rank: int, args: argparse.Namespace, grads: Tensor, progress: Tensor,
                             lr=args.lr, betas=(0.9, 0.98))
     sizes = [p.numel() for p in params]
     start, seen, mean, step = time.time(), 0, 0.0, 0
-    for ids, weights in batches(sp, args.seed + rank, args.tokens):
+    for ids, weights in batches(sp, args.seed + rank, args):
         hidden, w = model(ids[:, :-1]).flatten(0, 1), weights[:, 1:].flatten()
         used = w > 0
         losses = F.cross_entropy(hidden[used] @ model.embed.weight.T, ids[:, 1:].flatten()[used], reduction="none")
@@ -217,7 +222,7 @@ def worker(rank: int, args: argparse.Namespace, grads: Tensor, progress: Tensor,
             group["lr"] = args.lr * min(1.0, (step + 1) / 200) * (0.01 + 0.495 * (1 + math.cos(math.pi * done)))
         opt.step()
         step, seen = step + 1, seen + ids.numel()
-        answer = losses.detach()[w == 1].mean().item()
+        answer = losses.detach()[w >= 1].mean().item()
         mean = answer if step == 1 else 0.98 * mean + 0.02 * answer
         if rank == 0 and step % 100 == 0:
             spent = time.time() - start
@@ -292,6 +297,9 @@ def main() -> None:
     p.add_argument("--lr", type=float, default=2.5e-3)
     p.add_argument("--seed", type=int, default=1234)
     p.add_argument("--workers", type=int, default=2)
+    p.add_argument("--gsm-share", type=float, default=0.48, help="share of documents in GSM8K form")
+    p.add_argument("--alpaca-weight", type=float, default=1.0, help="loss weight of Alpaca answers")
+    p.add_argument("--resume", action="store_true", help="begin with build/last.pt (weights only)")
     p.add_argument("--minutes", type=float, default=28)
     args = p.parse_args()
     {"tokenizer": train_tokenizer, "train": lambda: train(args), "export": export}[args.what]()
