@@ -5,7 +5,8 @@ using Harness.Verbs;
 //   Configuration/  one tree from defaults, file, environment and command line
 //   Datasets/       prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo
 //   Running/        what a rank does from launch to its last barrier (RunJob)
-//   Records/        the run directory and its files;  Collecting/ merges many
+//   Accounting/     from samples, windows and steps to each prompt's joules
+//   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again
 //   Reporting/      the progress bar and the summary table
 // and the libraries, each referring only to those before it: src/Tensors (the backend seam and the CPU backend),
 // src/Sharding (ranks, communicators, shard plan), src/Models/Llama (the forward pass, tokenizers), src/Energy (meters).
@@ -14,4 +15,6 @@ return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA infere
     RunVerb.Create(),
     ScoreVerb.Create(),
     CollectVerb.Create(),
+    VerifyVerb.Create(),
+    RestoreVerb.Create(),
 }, args);

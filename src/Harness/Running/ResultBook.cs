@@ -12,10 +12,16 @@ namespace Harness.Running;
 internal sealed class ResultBook(string runId, PromptSet set, int replicas, IResultSink sink)
 {
     private readonly List<PromptRecord> _rows = [];
+    private const int ShownResponses = 3;
+
+    private readonly List<ResponseRecord> _firstResponses = [];
     private readonly List<(BatchReport Report, int FirstRow)> _batches = [];
 
     /// <summary>In the order in which they were stored.</summary>
     public IReadOnlyList<PromptRecord> Rows => _rows;
+
+    /// <summary>For the terminal: the answers to the first prompts that fit.</summary>
+    public IReadOnlyList<ResponseRecord> FirstResponses => _firstResponses;
 
     /// <summary>Prompts that do not fit the context have a row in every repeat, and count as failed.</summary>
     public void BeginRepeat(int repeat)
@@ -49,6 +55,7 @@ internal sealed class ResultBook(string runId, PromptSet set, int replicas, IRes
             rows.Add(row);
             responses.Add(Response(row, item, sequence.Output, text, [.. times.Skip(1).Zip(times, (later, earlier) => later - earlier)]));
         }
+        _firstResponses.AddRange(responses.Take(ShownResponses - _firstResponses.Count));
         Store(rows, responses);
     }
 

@@ -70,6 +70,7 @@ internal sealed class RunFiles : IDisposable
         Directory.WriteManifest(_manifest);
         var summary = Summary.Compute(_manifest.Run, rows, energy.DurationSeconds, energy.Totals(attributions));
         Directory.WriteSummary(summary);
+        SampleAnswers.Write(AnsiConsole.Console, Book.FirstResponses);
         SummaryTable.Write(AnsiConsole.Console, summary, Directory.Path);
     }
 

@@ -1,0 +1,27 @@
+using Harness.Records;
+using Spectre.Console;
+
+namespace Harness.Reporting;
+
+/// <summary>The first few prompts with what the model answered, so that a person sees at once whether it speaks sensibly.</summary>
+public static class SampleAnswers
+{
+    private const int PromptCharacters = 160, AnswerCharacters = 320;
+
+    public static void Write(IAnsiConsole console, IEnumerable<ResponseRecord> responses)
+    {
+        foreach (var response in responses)
+        {
+            console.WriteLine();
+            console.Write(new Text(Tail(response.Prompt), new Style(decoration: Decoration.Dim)));
+            console.WriteLine();
+            console.Write(new Text(Head(response.Text.Trim())));
+            console.WriteLine();
+        }
+    }
+
+    /// <summary>A template comes first and the question last: the end of a long prompt says more.</summary>
+    private static string Tail(string text) => text.Length <= PromptCharacters ? text : $"…{text[^PromptCharacters..]}";
+
+    private static string Head(string text) => text.Length <= AnswerCharacters ? text : $"{text[..AnswerCharacters]}…";
+}

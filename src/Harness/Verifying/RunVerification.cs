@@ -1,0 +1,151 @@
+using System.Globalization;
+using System.Reflection;
+using System.Text.Json;
+using Harness.Accounting;
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Records;
+using Harness.Records;
+using Harness.Tensors;
+
+namespace Harness.Verifying;
+
+/// <summary>
+/// Computes a finished run's figures again from its raw files: samples, windows and steps give each prompt's joules; rows
+/// give the summary; responses give the rows' tokens and times. Files that were written by other versions are refused.
+/// </summary>
+internal sealed class RunVerification(string directory)
+{
+    /// <summary>Sums are taken in another order than at the run's end, and decimal text loses nothing: only rounding may differ.</summary>
+    private const double Tolerance = 1e-9;
+
+    private static readonly string[] FatalReasons = [InvalidReason.SampleGap, InvalidReason.CounterDecreased, InvalidReason.RankMissing];
+
+    private readonly List<string> _problems = [];
+
+    /// <summary>One line per problem; none: everything follows from the raw files.</summary>
+    /// <exception cref="UserErrorException">The directory is not that of a finished run, or a file is unreadable.</exception>
+    public IReadOnlyList<string> Check()
+    {
+        var reader = new RunReader(directory);
+        if (!reader.IsComplete) throw new UserErrorException($"{directory} is not a finished run: it has no {RunDirectory.SummaryFile}");
+        var summary = reader.Summary();
+        if (summary.SchemaVersion != SummaryRecord.CurrentSchema)
+            throw new UserErrorException($"{directory} has schema version {summary.SchemaVersion}, this program verifies {SummaryRecord.CurrentSchema}; use the version that wrote it");
+        if (summary.Status == RunStatus.Skipped) return [];
+
+        var evidence = ReadEvidence();
+        var energy = new RunEnergy(evidence);
+        var rows = reader.Prompts().ToList();
+        var steps = ReadLines<StepRecord>(RunDirectory.StepsFile);
+        var (filled, attributions) = PromptEnergies.Fill(energy, rows, steps);
+
+        CheckReadings(energy, evidence);
+        CheckRanks(reader.Ranks().ToList(), energy, evidence);
+        for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
+        CheckResponses(rows, [.. reader.Responses()]);
+        CheckSums(energy, rows, attributions);
+        Compare(RunDirectory.SummaryFile, summary,
+            Summary.Compute(summary with { NumPrompts = summary.NumPrompts, PaperEnergyJoules = energy.PaperJoules() }, rows, energy.DurationSeconds, energy.Totals(attributions)));
+        return _problems;
+    }
+
+    private EnergyEvidence ReadEvidence()
+    {
+        var file = PathOf(RunDirectory.EnergyFile);
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(file));
+            using var windows = File.OpenText(PathOf(RunDirectory.WindowsFile));
+            return json.RootElement.GetProperty("evidence").Deserialize<EnergyEvidence>(JsonRows.Document)! with
+            {
+                Series = PowerRecords.Read(PathOf(RunDirectory.PowerFile)),
+                Windows = [.. WindowRecords.Read(windows, RunDirectory.WindowsFile).Select(record => record.Window)],
+            };
+        }
+        catch (Exception e) when (e is IOException or JsonException or KeyNotFoundException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{file} cannot be verified: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    private List<T> ReadLines<T>(string name)
+    {
+        try { return [.. File.ReadLines(PathOf(name)).Select(line => JsonSerializer.Deserialize<T>(line)!)]; }
+        catch (Exception e) when (e is IOException or JsonException)
+        {
+            throw new UserErrorException($"{PathOf(name)} cannot be verified: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    /// <summary>A gap or a fallen counter is a failure even where the run itself has marked it.</summary>
+    private void CheckReadings(RunEnergy energy, EnergyEvidence evidence)
+    {
+        foreach (var repeat in energy.Repeats)
+            foreach (var reason in energy.Reasons(repeat).Intersect(FatalReasons))
+                Problem($"{repeat.Window.Name}: {reason}");
+        foreach (var series in evidence.Series)
+            if (series.Readings.Zip(series.Readings.Skip(1)).FirstOrDefault(pair => pair.Second.EnergyJoules < pair.First.EnergyJoules) is { Second.EnergyJoules: not null } fallen)
+                Problem(string.Create(CultureInfo.InvariantCulture, $"{RunDirectory.PowerFile}: the counter of {series.Domain.Key} falls at {fallen.Second.TimeSeconds} s"));
+    }
+
+    private void CheckRanks(List<RankRecord> ranks, RunEnergy energy, EnergyEvidence evidence)
+    {
+        foreach (var window in evidence.Windows)
+        {
+            var there = ranks.Where(row => row.Window == window.Name).Select(row => row.Rank).ToHashSet();
+            foreach (var missing in Enumerable.Range(0, evidence.WorldSize).Where(rank => !there.Contains(rank)))
+                Problem($"{RunDirectory.RanksFile}: rank {missing} is missing from window {window.Name}");
+        }
+        foreach (var row in ranks.Where(row => evidence.Ranks.Any(place => place.Rank == row.Rank)))
+            Compare($"{RunDirectory.RanksFile}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules, energy.JoulesOfRank(row.Rank, row.Window));
+    }
+
+    private void CheckResponses(List<PromptRecord> rows, List<ResponseRecord> responses)
+    {
+        if (rows.Count != responses.Count)
+        {
+            Problem($"{RunDirectory.PromptsFile} has {rows.Count} rows, {RunDirectory.ResponsesFile} {responses.Count}");
+            return;
+        }
+        foreach (var (row, response) in rows.Zip(responses))
+        {
+            var place = $"prompt {row.PromptIndex} of repeat {row.Repeat}";
+            if (row.PromptIndex != response.PromptIndex || row.Repeat != response.Repeat) Problem($"{place}: its response is that of prompt {response.PromptIndex}, repeat {response.Repeat}");
+            if (row.OutputTokens != response.OutputIds.Count) Problem($"{place}: output_tokens is {row.OutputTokens}, but its response has {response.OutputIds.Count}");
+            if (row.OutputWords != Words.Count(response.Text)) Problem($"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
+            if (response.ItlSeconds is { } gaps) Compare($"{place}, latency_s", row.LatencySeconds, row.TtftSeconds + gaps.Sum());
+        }
+    }
+
+    /// <summary>What the prompts were given, with what nobody was given, is what the meter showed.</summary>
+    private void CheckSums(RunEnergy energy, List<PromptRecord> rows, List<Attribution?> attributions)
+    {
+        foreach (var (repeat, attribution) in energy.Repeats.Zip(attributions))
+            if (attribution != null)
+                Compare($"{repeat.Window.Name}: prompts + unattributed", rows.Where(row => row.Repeat == repeat.Window.Repeat).Sum(row => row.EnergyJoules ?? 0) + attribution.UnattributedJoules, repeat.Joules);
+    }
+
+    /// <summary>Every column of two records.</summary>
+    private void Compare<T>(string place, T written, T computed)
+    {
+        foreach (var property in typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        {
+            var (was, now) = (property.GetValue(written), property.GetValue(computed));
+            if (property.PropertyType == typeof(double?)) Compare($"{place}, {property.Name}", (double?)was, (double?)now);
+            else if (!Equals(was, now)) Problem($"{place}, {property.Name}: written {was ?? "nothing"}, computed {now ?? "nothing"}");
+        }
+    }
+
+    private void Compare(string place, double? written, double? computed)
+    {
+        if (written is { } was && computed is { } now ? Math.Abs(was - now) > Tolerance * Math.Max(Math.Abs(was), Math.Abs(now)) : written != computed)
+            Problem(string.Create(CultureInfo.InvariantCulture, $"{place}: written {Text(written)}, computed {Text(computed)}"));
+    }
+
+    private static string Text(double? value) => value?.ToString("R", CultureInfo.InvariantCulture) ?? "nothing";
+
+    private void Problem(string line) => _problems.Add(line);
+
+    private string PathOf(string file) => Path.Combine(directory, file);
+}
