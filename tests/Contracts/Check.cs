@@ -14,6 +14,13 @@ internal static class Check
             throw new ContractViolationException(FormattableString.Invariant($"{what}: {actual}, not {expected}"));
     }
 
+    /// <summary>Compares every element; a message is only made for the first that differs.</summary>
+    public static void Elements(ReadOnlySpan<float> actual, Func<int, float> expected, string what)
+    {
+        for (var i = 0; i < actual.Length; i++)
+            if (actual[i] != expected(i)) Equal(actual[i], expected(i), $"element {i} of {what}");
+    }
+
     public static T Throws<T>(Action action, string what) where T : Exception
     {
         try

@@ -21,7 +21,6 @@ Action<ICommunicator> body = args[0] switch
     "throw" => world => Verbs.Throw(world, numbers[0]),
     "step" => world => Verbs.Step(world, numbers[0]),
     "stall" => world => Verbs.Stall(world, numbers[0]),
-    "tmp" => Tmp.Run,
     "allreduce" => AllReduceBenchmark.Run,
     "gather" => world => GatherBenchmark.Run(world, numbers[0], numbers[1], numbers[2]),
     "gather-threads" => world => GatherBenchmark.Run(world, numbers[1], numbers[2], numbers[3]),

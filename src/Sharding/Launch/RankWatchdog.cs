@@ -9,36 +9,47 @@ namespace Harness.Sharding.Launch;
 /// </summary>
 public sealed class RankWatchdog : IDisposable
 {
-    private readonly Timer _timer;
+    private const int PatienceSeconds = 5;
+
+    private readonly TimeProvider _time;
+    private readonly ITimer _timer;
     private readonly TimeSpan _limit;
     private readonly Action<string> _stalled;
-    private long _lastSign = Environment.TickCount64;
+    private long _lastSign;
     private int _fired;
 
     /// <param name="limit">Longest time between two signs of life.</param>
     /// <param name="stalled">Called once, on a thread of its own, with a line that says what happened.</param>
-    public RankWatchdog(TimeSpan limit, Action<string> stalled)
+    /// <param name="time">Null takes the system's.</param>
+    public RankWatchdog(TimeSpan limit, Action<string> stalled, TimeProvider? time = null)
     {
-        (_limit, _stalled) = (limit, stalled);
-        _timer = new Timer(_ => Look(), null, limit / 4, limit / 4);
+        (_limit, _stalled, _time) = (limit, stalled, time ?? TimeProvider.System);
+        Alive();
+        _timer = _time.CreateTimer(_ => Look(), null, limit / 4, limit / 4);
     }
 
-    /// <summary>A watchdog that reports and ends this process, and by that its job; ranks that stall together report once (<see cref="RankFailure"/>).</summary>
-    public static RankWatchdog EndingProcess(TimeSpan limit, int rank, Action<string> report) => new(limit, message =>
-    {
-        RankFailure.Wait(rank);
-        report($"rank {rank}: {message}");
-        ProcessControl.ExitAtOnce(1);
-    });
+    /// <summary>
+    /// A watchdog that reports and ends this process, and by that its job. Rank 0 comes first; the others wait
+    /// <see cref="PatienceSeconds"/> longer, in which the launcher ends them, and speak where it does not.
+    /// </summary>
+    public static RankWatchdog EndingProcess(TimeSpan limit, int rank, Action<string> report) =>
+        new(rank == 0 ? limit : limit + TimeSpan.FromSeconds(PatienceSeconds), message =>
+        {
+            ProcessControl.ExitAtOnce(RankFailure.InTurn(rank, () =>
+            {
+                report($"rank {rank}: {message}");
+                return 1;
+            }));
+        });
 
     /// <summary>A sign of life, cheap enough for every step.</summary>
-    public void Alive() => Volatile.Write(ref _lastSign, Environment.TickCount64);
+    public void Alive() => Volatile.Write(ref _lastSign, _time.GetTimestamp());
 
     public void Dispose() => _timer.Dispose();
 
     private void Look()
     {
-        var silent = TimeSpan.FromMilliseconds(Environment.TickCount64 - Volatile.Read(ref _lastSign));
+        var silent = _time.GetElapsedTime(Volatile.Read(ref _lastSign));
         if (silent > _limit && Interlocked.Exchange(ref _fired, 1) == 0)
             _stalled(FormattableString.Invariant($"no progress for {silent.TotalSeconds:0.0} s; a peer has probably died, or the limit is shorter than a step"));
     }

@@ -19,7 +19,7 @@ public sealed class HostLink : ITensorLink
     private const int ShareTag = 2;
 
     /// <summary>Elements exchanged at a time in bfloat16: bounds the scratch memory at any size of tensor.</summary>
-    private const int PieceElements = 1 << 20;
+    private const int PieceElements = 1 << 18;
 
     /// <summary>Up to here one all-gather beats an exchange of shares: latency rules, not bytes.</summary>
     private const int GatherElements = 8192;

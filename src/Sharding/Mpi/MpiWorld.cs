@@ -76,8 +76,7 @@ public static unsafe class MpiWorld
 
     private static bool End(MpiLibrary mpi, int rank, Exception e, Func<Exception, int> fail)
     {
-        RankFailure.Wait(rank);
-        var code = fail(e);
+        var code = RankFailure.InTurn(rank, () => fail(e));
         Abort(mpi, code == 0 ? 1 : code);
         return true;
     }

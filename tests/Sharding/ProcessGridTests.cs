@@ -1,0 +1,61 @@
+using Harness.Sharding;
+using Harness.Sharding.Communicators;
+using Harness.Sharding.Links;
+using Harness.Tensors;
+using Harness.Tests.Contracts;
+
+namespace Harness.Tests.Sharding;
+
+public class ProcessGridTests
+{
+    [Test]
+    public void EveryRankHasItsPlaceAndEveryPlaceItsRank()
+    {
+        var grid = new ProcessGrid(4, 3, 2);
+        Assert.That(grid.Size, Is.EqualTo(24));
+        Assert.That(Enumerable.Range(0, 24).Select(r => grid.RankOf(grid[r])), Is.EqualTo(Enumerable.Range(0, 24)));
+        Assert.That(grid[0], Is.EqualTo(new GridPosition(0, 0, 0)));
+        Assert.That(grid[3], Is.EqualTo(new GridPosition(3, 0, 0)), "tensor rank fastest");
+        Assert.That(grid[4], Is.EqualTo(new GridPosition(0, 1, 0)), "then the stage");
+        Assert.That(grid[12], Is.EqualTo(new GridPosition(0, 0, 1)), "then the replica");
+        Assert.That(grid[23], Is.EqualTo(new GridPosition(3, 2, 1)));
+    }
+
+    [TestCase(8, 4, 1, 1, "8 ranks are running, but --tp 4 × --pp 1 × --dp 1 needs 4; start 4 (mpiexec -n 4, or srun --ntasks=4) or choose degrees whose product is 8")]
+    [TestCase(1, 2, 2, 2, "1 rank is running, but --tp 2 × --pp 2 × --dp 2 needs 8; start 8 (mpiexec -n 8, or srun --ntasks=8) or choose degrees whose product is 1")]
+    public void AWorldOfAnotherSizeIsRefused(int world, int tensor, int pipeline, int data, string message) =>
+        Assert.That(() => new ProcessGrid(tensor, pipeline, data).Fit(world), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(message));
+
+    [TestCase(0, 1, 1, "--tp 0")]
+    [TestCase(1, -2, 1, "--pp -2")]
+    [TestCase(1, 1, 0, "--dp 0")]
+    public void ADegreeBelowOneIsRefused(int tensor, int pipeline, int data, string named) =>
+        Assert.That(() => new ProcessGrid(tensor, pipeline, data), Throws.TypeOf<UserErrorException>().With.Message.StartsWith(named));
+
+    [Test]
+    public void RanksOfANodeAreCountedByNameAndBoot()
+    {
+        // Two machines named "a", ranks dealt round robin over three nodes.
+        string[] hosts = ["a", "b", "a", "a", "b", "a"], identities = ["a1", "b1", "a2", "a1", "b1", "a2"];
+        Assert.That(NodeTopology.From(hosts, identities, 5) with { Hosts = hosts }, Is.EqualTo(new NodeTopology(1, 2, 2, 3, hosts)));
+        Assert.That(NodeTopology.From(hosts, identities, 0), Is.EqualTo(new NodeTopology(0, 2, 0, 3, hosts)));
+        Assert.That(NodeTopology.From(hosts, ["a1", "a1", "a1", "a1", "a1", "b1"], 4), Is.EqualTo(new NodeTopology(4, 5, 0, 2, hosts)));
+    }
+
+    [Test]
+    public void AWireTypeThatIsNotOneIsRefused() =>
+        Assert.That(() => new HostLink(new SoloCommunicator(), new HostArrays(), DType.F16), Throws.TypeOf<UserErrorException>().With.Message.StartsWith("--comm-dtype f16"));
+
+    [Test]
+    public void TheSoloLinkLeavesTensorsAlone()
+    {
+        var host = new HostArrays();
+        var link = new SoloLink();
+        var x = host.From(2, 3, (row, column) => 3 * row + column);
+        link.AllReduce(x);
+        Assert.That(host.Values(x), Is.EqualTo(new float[] { 0, 1, 2, 3, 4, 5 }));
+        Assert.That(link.AllGatherColumns(x, [3]), Is.SameAs(x));
+        Assert.That(link.Statistics, Is.EqualTo(default(LinkStatistics)));
+        Assert.That(() => link.Send(x, 0), Throws.InvalidOperationException);
+    }
+}
