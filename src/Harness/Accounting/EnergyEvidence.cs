@@ -28,7 +28,7 @@ internal sealed record EnergyEvidence
 
     /// <summary>Ranks compute on the GPUs that they read; false for the CPU backend.</summary>
     public required bool ComputesOnGpus { get; init; }
-    public required double? MaxStartTemperatureCelsius { get; init; }
+    public double? MaxStartTemperatureCelsius { get; init; }
     public required bool RanToEnd { get; init; }
 
     /// <summary>On rank 0's clock, like the windows.</summary>
