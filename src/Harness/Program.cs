@@ -5,6 +5,7 @@ using Harness.Verbs;
 //   Configuration/  one tree from defaults, file, environment and command line
 //   Datasets/       prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo
 //   Running/        what a rank does from launch to its last barrier (RunJob)
+//   Planning/       which layouts fit the devices, and how fast they can be, before anything is loaded
 //   Records/        the run directory and its files;  Collecting/ merges many
 //   Reporting/      the progress bar and the summary table
 // and the libraries, each referring only to those before it: src/Tensors (the backend seam and the CPU backend),
@@ -14,4 +15,5 @@ return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA infere
     RunVerb.Create(),
     ScoreVerb.Create(),
     CollectVerb.Create(),
+    PlanVerb.Create(),
 }, args);

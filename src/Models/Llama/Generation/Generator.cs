@@ -7,7 +7,10 @@ namespace Harness.Models.Llama.Generation;
 /// <param name="EndOfText">Token ids that end a sequence; empty to ignore end-of-text.</param>
 /// <param name="MicroBatches">Parts into which a batch is cut so that pipeline stages work at the same time.</param>
 /// <param name="PrefillRows">Prompt tokens per pass, which bounds the activations' memory.</param>
-public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed, IReadOnlySet<int> EndOfText, int MicroBatches = 1, int PrefillRows = 1024);
+public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed, IReadOnlySet<int> EndOfText, int MicroBatches = 1, int PrefillRows = GenerationSettings.DefaultPrefillRows)
+{
+    public const int DefaultPrefillRows = 1024;
+}
 
 /// <summary>A batch's passes in the order in which this rank completed them, and whether all its sequences finished.</summary>
 public sealed record BatchOutcome(List<Step> Steps, long StartTicks, long EndTicks, bool Stopped);
