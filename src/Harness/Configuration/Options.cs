@@ -44,6 +44,9 @@ public sealed record ShardingOptions
 
     /// <summary>f32 or bf16: activations on the wire.</summary>
     public string CommDtype { get; init; } = "f32";
+
+    /// <summary>A rank under MPI that sees no pass end for this long takes a peer for dead and ends the job; longer than any pass.</summary>
+    public string StallLimit { get; init; } = "30min";
 }
 
 public sealed record RuntimeOptions

@@ -36,7 +36,7 @@ public sealed record RankRecord
     /// <summary>Waiting for the other ranks of the tensor group.</summary>
     [JsonPropertyName("collective_wait_s")] public double? CollectiveWaitSeconds { get; init; }
 
-    /// <summary>Waiting for the stage before: the pipeline's idle time.</summary>
+    /// <summary>Waiting for the stage before, or for the last stage's tokens: the pipeline's idle time.</summary>
     [JsonPropertyName("receive_wait_s")] public double? ReceiveWaitSeconds { get; init; }
 
     [JsonPropertyName("weight_bytes_read")] public long? WeightBytesRead { get; init; }

@@ -28,7 +28,7 @@ internal sealed class RankModel : IDisposable
     public bool IsRoot => World.Rank == 0;
 
     /// <summary>What has crossed this rank's links; nothing before they are made.</summary>
-    public LinkStatistics LinkStatistics => Replica == null ? default : Replica.TensorLink.Statistics + Replica.Pipeline.Statistics;
+    public LinkStatistics LinkStatistics => Replica == null ? default : Replica.TensorLink.Statistics + Replica.Pipeline.Statistics + Replica.Tokens.Statistics;
 
     /// <summary>Every rank of the world opens together; ranks that see different things end here, with one message.</summary>
     public RankModel(ResolvedConfiguration configuration, ICommunicator world)

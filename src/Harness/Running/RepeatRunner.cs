@@ -1,7 +1,9 @@
 using Harness.Configuration;
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
+using Harness.Sharding.Launch;
 using Harness.Tensors;
+using Harness.Verbs;
 
 namespace Harness.Running;
 
@@ -31,14 +33,16 @@ internal sealed class RepeatRunner(
     /// <returns>Whether any replica was stopped; equal on every rank.</returns>
     public bool Run(int repeat, double leastSeconds, ResultBook? book, IStageProgress progress)
     {
+        using var watchdog = model.World.Name == "threads" || model.World.Size == 1 ? null : RankWatchdog.EndingProcess(
+            TimeSpan.FromSeconds(Duration.Parse(options.Sharding.StallLimit, "Sharding:StallLimit")), model.World.Rank, line => Terminal.Report(new UserErrorException(line)));
         var begin = clock.Seconds;
         var stopped = false;
         for (var pass = 0; pass == 0 || (!stopped && batches.Count > 0 && model.World.Decide(clock.Seconds - begin < leastSeconds)); pass++)
-            stopped = Pass(repeat, pass * batches.Count, book, progress);
+            stopped = Pass(repeat, pass * batches.Count, book, progress, watchdog);
         return stopped;
     }
 
-    private bool Pass(int repeat, int firstBatch, ResultBook? book, IStageProgress progress)
+    private bool Pass(int repeat, int firstBatch, ResultBook? book, IStageProgress progress, RankWatchdog? watchdog)
     {
         var reports = new ReportStream(model.World, model.Groups.Grid);
         var leads = model.Groups.Replica.Rank == 0;
@@ -70,6 +74,7 @@ internal sealed class RepeatRunner(
 
         Action<Step> Progress(List<Sequence> sequences) => step =>
         {
+            watchdog?.Alive();
             tokens += step.Kind == StepKind.Decode ? step.Shares.Length : 0;
             var underWay = sequences.Sum(s => s.Finish != null ? 1 : (double)s.OutputLength / s.MaxNewTokens);
             progress.Report(new((done + underWay) * _replicas, tokens * _replicas));     // the other replicas go as fast

@@ -1,3 +1,4 @@
+using Harness.Models.Llama.Generation;
 using Harness.Sharding;
 
 namespace Harness.Models.Llama;
@@ -20,4 +21,7 @@ public sealed class ReplicaGroup
 
     /// <summary>Last stage, tensor rank 0.</summary>
     public int SamplingRank => Replica.Size - TensorRanks.Size;
+
+    /// <summary>From the sampling rank to all others.</summary>
+    public TokenExchange Tokens => field ??= new(Replica, SamplingRank);
 }

@@ -7,7 +7,10 @@ namespace Harness.Models.Llama.Generation;
 /// <param name="EndOfText">Token ids that end a sequence; empty to ignore end-of-text.</param>
 /// <param name="MicroBatches">Parts into which a batch is cut so that pipeline stages work at the same time.</param>
 /// <param name="PrefillRows">Prompt tokens per pass, which bounds the activations' memory.</param>
-public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed, IReadOnlySet<int> EndOfText, int MicroBatches = 1, int PrefillRows = 1024);
+public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed, IReadOnlySet<int> EndOfText, int MicroBatches = 1, int PrefillRows = GenerationSettings.DefaultPrefillRows)
+{
+    public const int DefaultPrefillRows = 1024;
+}
 
 /// <summary>A batch's passes in the order in which this rank completed them, and whether all its sequences finished.</summary>
 public sealed record BatchOutcome(List<Step> Steps, long StartTicks, long EndTicks, bool Stopped);
@@ -19,7 +22,6 @@ public sealed record BatchOutcome(List<Step> Steps, long StartTicks, long EndTic
 public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup group, GenerationSettings settings)
 {
     private readonly TokenSampler _sampler = new(ops, group.TensorLink, group.TensorRanks, group.VocabularyWidths, settings.Sampling, settings.Seed);
-    private readonly TokenExchange _exchange = new(group.Replica, group.SamplingRank);
     private readonly Queue<(int[] Tokens, long Ticks, bool Stop)> _sampled = [];
 
     /// <summary>Runs the sequences to their ends.</summary>
@@ -60,8 +62,8 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
     {
         var count = part.UnderWay!.Value.Yields.Count;
         if (count == 0) return ([], Stopwatch.GetTimestamp(), false);      // a pass that only cached part of a prompt
-        if (_exchange.IsSampler) return _sampled.Dequeue();
-        var (tokens, stop) = _exchange.Receive(count);
+        if (group.Tokens.IsSampler) return _sampled.Dequeue();
+        var (tokens, stop) = group.Tokens.Receive(count);
         return (tokens, Stopwatch.GetTimestamp(), stop);
     }
 
@@ -71,10 +73,10 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
         using var scope = ops.Scope();
         if (stage.Forward(pass, cache) is not { } logits) return;
         var tokens = _sampler.Sample(logits, part.UnderWay!.Value.Yields);
-        if (!_exchange.IsSampler) return;
+        if (!group.Tokens.IsSampler) return;
         var stop = stopRequested?.Invoke() == true;
         _sampled.Enqueue((tokens, Stopwatch.GetTimestamp(), stop));
-        _exchange.Send(tokens, stop);
+        group.Tokens.Send(tokens, stop);
     }
 
     private MicroBatch Cut(IReadOnlyList<Sequence> sequences, int parts, int part)

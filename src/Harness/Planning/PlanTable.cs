@@ -1,0 +1,93 @@
+using System.Globalization;
+using Harness.Reporting;
+using Harness.Sharding;
+using Spectre.Console;
+
+namespace Harness.Planning;
+
+/// <summary>The layouts for people, within 100 columns: the smallest that fits first, then those that fit, then those that do not.</summary>
+internal static class PlanTable
+{
+    /// <summary>Above so many layouts, only those are shown whose count of devices divides the whole, so that none stands idle.</summary>
+    private const int ManyRows = 24;
+
+    public static void Write(IAnsiConsole console, Planner planner, IReadOnlyList<PlanRow> rows, int gpus)
+    {
+        var possible = rows.Where(row => row.TotalBytes != null).ToList();
+        var fewest = possible.Where(row => row.Fits).Select(row => (int?)row.Gpus).Min();
+        var shown = possible.Count <= ManyRows ? possible : [.. possible.Where(row => gpus % row.Gpus == 0 || row.Gpus == fewest)];
+
+        console.WriteLine(Question(planner));
+        console.WriteLine();
+        console.WriteLine(Answer(possible, fewest, gpus));
+        if (shown.Count > 0) console.Write(Layouts(planner, shown));
+        foreach (var note in Notes(planner, rows, possible.Count - shown.Count, gpus)) console.WriteLine(note);
+    }
+
+    private static string Question(Planner planner) => string.Create(CultureInfo.InvariantCulture,
+        $"""
+         {planner.Name}: {planner.Model.Shape.Parameters / 1e9:N3} billion parameters in {planner.Work.Weights.Label()}, KV cache in {planner.Work.Cache.Label()}
+         batch {planner.Work.BatchSize} × {planner.Work.MaxLength} tokens on GPUs of {Quantity.Text(planner.MemoryBytes)}, {Quantity.Text(planner.ReserveBytes)} of it in reserve
+         """);
+
+    private static string Answer(List<PlanRow> possible, int? fewest, int gpus)
+    {
+        if (fewest is { } count)
+            return $"smallest that fits: {count} GPU{(count == 1 ? "" : "s")} ({string.Join(", ", possible.Where(row => row.Fits && row.Gpus == count).Select(Layout))})";
+        var nearest = possible.MinBy(row => row.TotalBytes);
+        return nearest == null
+            ? $"no layout of up to {gpus} GPUs is possible"
+            : $"nothing fits on up to {gpus} GPUs; nearest is {Layout(nearest)}: {nearest.Reason}";
+    }
+
+    private static string Layout(PlanRow row) => $"tp {row.TensorParallel} × pp {row.PipelineParallel}";
+
+    private static Table Layouts(Planner planner, List<PlanRow> rows)
+    {
+        var predicted = rows.Any(row => row.DecodeTokensPerSecond != null);
+        var (memoryUnit, memory) = Quantity.Unit(rows.Max(row => (double)row.TotalBytes!));
+        var (linkUnit, link) = Quantity.Unit(rows.Max(row => (double)Math.Max(row.TensorBytesPerToken!.Value + row.HeadBytesPerToken!.Value, row.PipelineBytesPerToken!.Value)));
+        var table = new Table().Border(TableBorder.Horizontal);
+        string[] heads = ["GPUs", "tp", "pp", $"weights\n{memory}", $"cache\n{memory}", $"activ.\n{memory}", $"total\n{memory}", $"tensor\n{link}/tok", $"stage\n{link}/tok",
+            .. predicted ? (string[])["decode\ntok/s", "prefill\ntok/s"] : []];
+        foreach (var head in heads) table.AddColumn(new TableColumn(new Text(head)).RightAligned().NoWrap());
+        table.AddColumn(new TableColumn(new Text("fits")).NoWrap());
+
+        foreach (var row in rows.OrderByDescending(row => row.Fits))
+        {
+            string[] cells = [Figures.Count(row.Gpus), Figures.Count(row.TensorParallel), Figures.Count(row.PipelineParallel),
+                Amount(row.WeightBytes, memoryUnit), Amount(row.KvCacheBytes, memoryUnit), Amount(row.ActivationBytes, memoryUnit), Amount(row.TotalBytes, memoryUnit),
+                Amount(row.TensorBytesPerToken + row.HeadBytesPerToken, linkUnit), Amount(row.PipelineBytesPerToken, linkUnit),
+                .. predicted ? (string[])[Rate(row.DecodeTokensPerSecond, row.DecodeBound), Rate(row.PrefillTokensPerSecond, row.PrefillBound)] : [],
+                row.Fits ? "yes" : $"{Quantity.Text(row.TotalBytes!.Value - planner.MemoryBytes)} over"];
+            table.AddRow(cells.Select(cell => new Text(cell)));
+        }
+        return table;
+    }
+
+    /// <summary>Two decimals of the table's unit; 0 where there is nothing.</summary>
+    private static string Amount(long? bytes, double unit) => bytes switch
+    {
+        null => Figures.Missing,
+        0 => "0",
+        _ => (bytes.Value / unit).ToString(unit == 1 ? "N0" : "N2", CultureInfo.InvariantCulture),
+    };
+
+    /// <summary>Whole tokens per second and the bound's first letter.</summary>
+    private static string Rate(double? rate, string? bound) =>
+        rate == null ? Figures.Missing : $"{(rate < 1000 ? Figures.Significant(rate) : Figures.Count((long)rate))} {bound![..1]}";
+
+    private static IEnumerable<string> Notes(Planner planner, IReadOnlyList<PlanRow> rows, int leftOut, int gpus)
+    {
+        yield return "Memory is that of the fullest rank, reserve included in total. tensor: bytes that a rank sends within its";
+        yield return "tensor group per token, sampling included; stage: from each rank to the next stage.";
+        if (rows.Any(row => row.DecodeTokensPerSecond != null))
+            yield return "Rates are upper bounds at full length, set by m memory, c compute, l link.";
+        if (planner.Rates is { LinkBytesPerSecond: null } && rows.Any(row => row.Gpus > 1))
+            yield return "Several GPUs are predicted when --link is given.";
+        if (rows.Any(row => row.TotalBytes == null))
+            yield return $"Possible are tp {string.Join(", ", ShardPlan.TensorDegrees(planner.Model.Shape))} and pp 1 to {planner.Model.Shape.Layers}; --format json gives the reasons.";
+        if (leftOut > 0)
+            yield return $"{leftOut} layouts whose number of GPUs does not divide {gpus} are left out; --format csv has them all.";
+    }
+}

@@ -1,0 +1,53 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using Harness.Planning;
+using Harness.Records;
+using Spectre.Console;
+
+namespace Harness.Verbs;
+
+/// <summary><c>harness plan</c>: which layouts of a model fit, before anything is loaded.</summary>
+internal static class PlanVerb
+{
+    private const int TableColumns = 100;
+
+    /// <summary>Every row has every key: what is missing is null.</summary>
+    private static readonly JsonSerializerOptions Rows = new(JsonRows.Document) { DefaultIgnoreCondition = default };
+
+    public static Command Create()
+    {
+        var command = new Command("plan", "List the layouts (tensor-parallel degree × pipeline stages) of up to --gpus GPUs: bytes per rank and link, what fits, and why not. Needs a config.json, no weights.");
+        var switches = new PlanSwitches(command);
+        command.SetAction(parsed =>
+        {
+            var question = switches.Resolve(parsed);
+            Write(parsed.InvocationConfiguration.Output, question, [.. question.Planner.Rows(question.Gpus, question.Tensor, question.Pipeline)]);
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static void Write(TextWriter output, PlanQuestion question, PlanRow[] rows)
+    {
+        switch (question.Format)
+        {
+            case "json":
+                output.WriteLine(JsonSerializer.Serialize(rows, Rows));
+                break;
+            case "csv":
+                using (var stream = new MemoryStream())
+                {
+                    CsvRows.WriteHeader<PlanRow>(stream);
+                    CsvRows.Write(stream, rows);
+                    output.Write(Encoding.UTF8.GetString(stream.ToArray()));
+                }
+                break;
+            default:
+                var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+                if (!console.Profile.Out.IsTerminal) console.Profile.Width = TableColumns;
+                PlanTable.Write(console, question.Planner, rows, question.Gpus);
+                break;
+        }
+    }
+}
