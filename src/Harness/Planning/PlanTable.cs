@@ -1,6 +1,7 @@
 using System.Globalization;
 using Harness.Reporting;
 using Harness.Sharding;
+using Harness.Tensors;
 using Spectre.Console;
 
 namespace Harness.Planning;
@@ -37,7 +38,7 @@ internal static class PlanTable
         var nearest = possible.MinBy(row => row.TotalBytes);
         return nearest == null
             ? $"no layout of up to {gpus} GPUs is possible"
-            : $"nothing fits on up to {gpus} GPUs; nearest is {Layout(nearest)}: {nearest.Reason}";
+            : $"nothing fits on up to {gpus} GPUs; nearest is {Layout(nearest)}, over by {Quantity.Text(nearest.TotalBytes!.Value - nearest.MemoryBytes)}";
     }
 
     private static string Layout(PlanRow row) => $"tp {row.TensorParallel} × pp {row.PipelineParallel}";
@@ -46,41 +47,45 @@ internal static class PlanTable
     {
         var predicted = rows.Any(row => row.DecodeTokensPerSecond != null);
         var (memoryUnit, memory) = Quantity.Unit(rows.Max(row => (double)row.TotalBytes!));
-        var (linkUnit, link) = Quantity.Unit(rows.Max(row => (double)Math.Max(row.TensorBytesPerToken!.Value + row.HeadBytesPerToken!.Value, row.PipelineBytesPerToken!.Value)));
+        var (linkUnit, link) = Quantity.Unit(rows.Max(row => (double)Math.Max(row.TensorBytesPerToken!.Value, row.PipelineBytesPerToken!.Value)));
         var table = new Table().Border(TableBorder.Horizontal);
-        string[] heads = ["GPUs", "tp", "pp", $"weights\n{memory}", $"cache\n{memory}", $"activ.\n{memory}", $"total\n{memory}", $"tensor\n{link}/tok", $"stage\n{link}/tok",
-            .. predicted ? (string[])["decode\ntok/s", "prefill\ntok/s"] : []];
-        foreach (var head in heads) table.AddColumn(new TableColumn(new Text(head)).RightAligned().NoWrap());
-        table.AddColumn(new TableColumn(new Text("fits")).NoWrap());
+        string[] heads = ["\n\nGPUs", "\n\ntp", "\n\npp", $"\nweights\n{memory}", $"\ncache\n{memory}", $"\nactiv.\n{memory}", $"\ntotal\n{memory}",
+            $"tensor\n{link}/\ntoken", $"stage\n{link}/\ntoken", .. predicted ? (string[])["\ndecode\ntokens/s", "\nprefill\ntokens/s"] : [], "\n\nfits"];
+        foreach (var head in heads) table.AddColumn(new TableColumn(new Text(head)).RightAligned().NoWrap().PadLeft(1).PadRight(0));
 
         foreach (var row in rows.OrderByDescending(row => row.Fits))
         {
             string[] cells = [Figures.Count(row.Gpus), Figures.Count(row.TensorParallel), Figures.Count(row.PipelineParallel),
                 Amount(row.WeightBytes, memoryUnit), Amount(row.KvCacheBytes, memoryUnit), Amount(row.ActivationBytes, memoryUnit), Amount(row.TotalBytes, memoryUnit),
-                Amount(row.TensorBytesPerToken + row.HeadBytesPerToken, linkUnit), Amount(row.PipelineBytesPerToken, linkUnit),
+                Amount(row.TensorBytesPerToken, linkUnit), Amount(row.PipelineBytesPerToken, linkUnit),
                 .. predicted ? (string[])[Rate(row.DecodeTokensPerSecond, row.DecodeBound), Rate(row.PrefillTokensPerSecond, row.PrefillBound)] : [],
-                row.Fits ? "yes" : $"{Quantity.Text(row.TotalBytes!.Value - planner.MemoryBytes)} over"];
+                row.Fits ? "yes" : $"{Amount(row.TotalBytes - row.MemoryBytes, memoryUnit)} over"];
             table.AddRow(cells.Select(cell => new Text(cell)));
         }
         return table;
     }
 
-    /// <summary>Two decimals of the table's unit; 0 where there is nothing.</summary>
+    /// <summary>In the table's unit, with two decimals, or one from a hundred on; 0 where there is nothing.</summary>
     private static string Amount(long? bytes, double unit) => bytes switch
     {
         null => Figures.Missing,
         0 => "0",
-        _ => (bytes.Value / unit).ToString(unit == 1 ? "N0" : "N2", CultureInfo.InvariantCulture),
+        _ => (bytes.Value / unit).ToString(unit == 1 ? "N0" : bytes.Value / unit >= 100 ? "N1" : "N2", CultureInfo.InvariantCulture),
     };
 
-    /// <summary>Whole tokens per second and the bound's first letter.</summary>
-    private static string Rate(double? rate, string? bound) =>
-        rate == null ? Figures.Missing : $"{(rate < 1000 ? Figures.Significant(rate) : Figures.Count((long)rate))} {bound![..1]}";
+    /// <summary>Tokens per second and the bound's first letter.</summary>
+    private static string Rate(double? rate, string? bound) => rate switch
+    {
+        null => Figures.Missing,
+        < 1e3 => $"{Figures.Significant(rate)} {bound![..1]}",
+        < 1e6 => $"{Figures.Count((long)rate)} {bound![..1]}",
+        _ => $"{Figures.Significant(rate / 1e6)}M {bound![..1]}",
+    };
 
     private static IEnumerable<string> Notes(Planner planner, IReadOnlyList<PlanRow> rows, int leftOut, int gpus)
     {
-        yield return "Memory is that of the fullest rank, reserve included in total. tensor: bytes that a rank sends within its";
-        yield return "tensor group per token, sampling included; stage: from each rank to the next stage.";
+        yield return "Weights, cache, activations: of the fullest rank; total adds the reserve. tensor: sent by a rank";
+        yield return "within its tensor group, before sampling; stage: to its peer on the next stage.";
         if (rows.Any(row => row.DecodeTokensPerSecond != null))
             yield return "Rates are upper bounds at full length, set by m memory, c compute, l link.";
         if (planner.Rates is { LinkBytesPerSecond: null } && rows.Any(row => row.Gpus > 1))

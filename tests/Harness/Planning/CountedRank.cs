@@ -33,8 +33,8 @@ internal sealed class CountedRank
         Cache = Stage.NewCache(work.BatchSize, work.MaxLength);
     }
 
-    /// <summary>A whole batch: every prompt one token short of the length, and one token generated.</summary>
-    public void Generate()
+    /// <summary>A whole batch: every prompt leaves room for the tokens that are generated.</summary>
+    public void Generate(int newTokens)
     {
         var group = new ReplicaGroup
         {
@@ -46,7 +46,7 @@ internal sealed class CountedRank
         };
         var settings = new GenerationSettings(new(_work.Greedy ? 0 : 0.8f), 0, new HashSet<int>(), _work.MicroBatchesOver(_plan.Pipeline), _work.PrefillRows);
         new Generator(Backend, Stage, group, settings)
-            .Run([.. Enumerable.Range(0, _work.BatchSize).Select(i => new Sequence(i, i, new int[_work.MaxLength - 1], 1))], Cache);
+            .Run([.. Enumerable.Range(0, _work.BatchSize).Select(i => new Sequence(i, i, new int[_work.MaxLength - newTokens], newTokens))], Cache);
     }
 
     /// <summary>One pass over so many sequences, each advanced from one position to another.</summary>

@@ -50,7 +50,7 @@ public sealed class PassCostTests
     {
         var work = new PlannedWork { BatchSize = 5, MaxLength = 2, Greedy = greedy };
         var (rank, cost) = Counted("7b", 4, 1, 0, work, PassShape.Decode(work, 1));
-        rank.Generate();                                                        // one pass of five one-token prompts, sampled once
+        rank.Generate(newTokens: 1);                                                  // one pass of five one-token prompts, sampled once
         Assert.That(cost.TensorBytes + cost.HeadBytes, Is.EqualTo(rank.TensorLink.Statistics.BytesSent + rank.TensorRanks.BytesGathered));
         Assert.That(cost.HeadBytes, Is.EqualTo(greedy ? 5 * 8 * 3 : 5 * 8000 * 4 * 3), "five candidates, or five quarters of 32,000 logits, to three peers");
     }

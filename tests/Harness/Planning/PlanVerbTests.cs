@@ -132,7 +132,7 @@ public sealed class PlanVerbTests
     }
 
     [TestCase("7b", "32", "32GB", "64", "512")]
-    [TestCase("65b", "32", "32GB", "512", "1024")]
+    [TestCase("65b", "64", "32GB", "512", "1024")]
     [TestCase("tiny", "8", "1GB", "1", "16")]
     [TestCase("3.1-405b", "64", "80GB", "256", "4096")]
     public void TheTableKeepsToAHundredColumns(string model, string gpus, string memory, string batch, string length)
@@ -142,7 +142,7 @@ public sealed class PlanVerbTests
         TestContext.Out.WriteLine(text);
         var lines = text.Split('\n').Select(line => line.TrimEnd()).ToList();
         Assert.That(lines.Max(line => line.Length), Is.LessThanOrEqualTo(100));
-        Assert.That(text, Does.Not.Contain("…"), "nothing is cut");
+        Assert.That(lines.Single(line => line.EndsWith(" fits")), Does.Match(@"GPUs +tp +pp +.iB +.iB +.iB +.iB +token +token +tokens/s +tokens/s +fits"), "no head is broken");
         Assert.That(lines.FindIndex(line => line.StartsWith("smallest that fits: ")), Is.InRange(0, 5), "the answer comes first");
         var fits = lines.Where(line => line.EndsWith(" yes") || line.EndsWith(" over")).Select(line => line.EndsWith(" yes")).ToList();
         Assert.That(fits, Is.Ordered.Descending.And.Some.True);
