@@ -27,7 +27,7 @@ internal static class AllReduceBenchmark
                 world.Barrier();
                 var start = Stopwatch.GetTimestamp();
                 for (var i = 0; i < repetitions; i++) world.AllReduceSum(data);
-                least = Math.Min(least, Stopwatch.GetElapsedTime(start).TotalSeconds / repetitions);
+                least = Math.Min(least, (double)(Stopwatch.GetTimestamp() - start) / Stopwatch.Frequency / repetitions);
             }
             if (world.Rank == 0) Console.WriteLine(FormattableString.Invariant($"{bytes},{least:E4}"));
         }

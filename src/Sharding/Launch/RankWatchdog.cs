@@ -35,11 +35,14 @@ public sealed class RankWatchdog : IDisposable
     public static RankWatchdog EndingProcess(TimeSpan limit, int rank, Action<string> report) =>
         new(rank == 0 ? limit : limit + TimeSpan.FromSeconds(PatienceSeconds), message =>
         {
-            ProcessControl.ExitAtOnce(RankFailure.InTurn(rank, () =>
+            var code = RankFailure.InTurn(rank, () =>
             {
                 report($"rank {rank}: {message}");
                 return 1;
-            }));
+            });
+            ProcessManager.Abort(Launcher.Detect(), code);
+            Thread.Sleep(TimeSpan.FromSeconds(1));
+            ProcessControl.ExitAtOnce(code);
         });
 
     /// <summary>A sign of life, cheap enough for every step.</summary>

@@ -10,7 +10,7 @@ namespace Harness.Sharding.Links;
 /// them in float32 in rank order and rounds the sum, so that every rank has the same bits, whatever the number of ranks
 /// and the size of the tensor.
 /// </summary>
-/// <param name="ranks">The group; the link does not dispose of it. One link per communicator: both use its messages.</param>
+/// <param name="ranks">The group; the link does not dispose of it. Its tags 1 and 2 are the link's: one link per communicator.</param>
 /// <param name="backend">Owns the tensors.</param>
 /// <param name="wire">F32 or BF16.</param>
 public sealed class HostLink : ITensorLink

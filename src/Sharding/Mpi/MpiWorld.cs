@@ -93,7 +93,7 @@ public static unsafe class MpiWorld
         // The ranks meet once more and then go without MPI_Finalize, which needs a word with Hydra, and an end of the process
         // that runs no exit handler of the native libraries.
         world.Barrier();
-        if (launcher.Kind == LauncherKind.Hydra) ProcessManager.Farewell();
+        ProcessManager.Farewell(launcher);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => ProcessControl.ExitAtOnce(Environment.ExitCode);
     }
 }
