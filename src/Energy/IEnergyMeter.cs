@@ -1,7 +1,8 @@
 namespace Harness.Energy;
 
 /// <summary>
-/// Reads energy domains. Units, wrap-around and the peculiarities of a driver end here. Used by one thread at a time.
+/// Reads energy domains. Units, wrap-around and the peculiarities of a driver end here. Read by one
+/// thread at a time; <see cref="Inspect"/> may be called beside it.
 /// A meter that is absent or not permitted is one without domains, whose <see cref="Notices"/> say why.
 /// </summary>
 public interface IEnergyMeter : IDisposable

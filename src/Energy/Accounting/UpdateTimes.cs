@@ -2,14 +2,15 @@ namespace Harness.Energy.Accounting;
 
 /// <summary>
 /// When was a value current that a sensor showed at a sample? A sensor that updates every U seconds shows at time t what
-/// it measured at some time in (t − U, t]. Each sample starts with that bracket; a change between two samples cuts it at
-/// the earlier one; and two values with exactly one update between them lie U apart, so that one sharply seen update
-/// sharpens its neighbours. The answer is each bracket's middle.
+/// it measured at some time in (t − U, t]. Each sample starts with that bracket, and a change between two samples cuts it
+/// at the earlier one. Since updates lie U apart, one that was seen sharply (at a window's edge, where the sampler reads
+/// densely) then sharpens the others, forwards and backwards, as far as the period is known. The answer is each
+/// bracket's middle.
 /// </summary>
 internal static class UpdateTimes
 {
-    /// <summary>Share of a period by which updates may jitter.</summary>
-    private const double Jitter = 0.02;
+    /// <summary>Share of a period by which the distance of two updates may differ from the measured period.</summary>
+    private const double PeriodTolerance = 0.004;
 
     /// <param name="times">Sample times in s, ascending.</param>
     /// <param name="values">What the sensor showed.</param>
@@ -19,57 +20,102 @@ internal static class UpdateTimes
     public static double[] Estimate(ReadOnlySpan<double> times, ReadOnlySpan<double> values, double? period, bool alwaysMoves)
     {
         if (period is not { } update || times.Length == 0) return times.ToArray();
-        var groups = Brackets(times, values, update, alwaysMoves);
-        for (var i = 1; i < groups.Count; i++) Sharpen(groups[i], groups[i - 1], +update);
-        for (var i = groups.Count - 2; i >= 0; i--) Sharpen(groups[i], groups[i + 1], -update);
+        var brackets = Brackets(times, values, update, alwaysMoves);
+        SharpenForwards(brackets, update);
+        SharpenBackwards(brackets, update);
 
         var result = new double[times.Length];
         var last = double.NegativeInfinity;
-        foreach (var group in groups)
+        foreach (var bracket in brackets)
         {
-            last = Math.Max(last, (group.Low + group.High) / 2);
-            for (var i = group.First; i <= group.Last; i++) result[i] = last;
+            last = Math.Max(last, (bracket.Low + bracket.High) / 2);
+            for (var i = bracket.First; i <= bracket.Last; i++) result[i] = last;
         }
         return result;
+    }
 
-        // forwards: this one is a period after its predecessor; backwards: a period before its successor
-        void Sharpen(Group one, Group neighbour, double distance)
+    private static void SharpenForwards(List<Bracket> brackets, double update)
+    {
+        var reference = brackets[0];
+        foreach (var one in brackets.Skip(1))
         {
-            var later = distance > 0 ? one : neighbour;
-            if (!later.FollowsDirectly) return;
-            var low = Math.Max(one.Low, neighbour.Low + distance - Jitter * update);
-            var high = Math.Min(one.High, neighbour.High + distance + Jitter * update);
-            if (low <= high) (one.Low, one.High) = (low, high);
+            // this value's update is the last one up to the sample that first showed it
+            var tolerance = Tolerance(one.FirstSeen - reference.Low);
+            var fewest = one.IsNew ? 1 : 0;
+            var periods = Math.Max(fewest, Math.Floor((one.FirstSeen - reference.High - tolerance) / update));
+            var periodsAtMost = Math.Max(fewest, Math.Floor((one.FirstSeen - reference.Low + tolerance) / update));
+            if (periods == periodsAtMost) one.Intersect(reference, periods * update, tolerance);
+            if (one.Width <= reference.Width + 2 * tolerance) reference = one;
         }
     }
 
-    private static List<Group> Brackets(ReadOnlySpan<double> times, ReadOnlySpan<double> values, double update, bool alwaysMoves)
+    private static void SharpenBackwards(List<Bracket> brackets, double update)
     {
-        var groups = new List<Group>();
+        var reference = brackets[^1];
+        for (var i = brackets.Count - 2; i >= 0; i--)
+        {
+            // this value's update is the last one up to the sample that last showed it
+            var one = brackets[i];
+            var tolerance = Tolerance(reference.High - one.LastSeen);
+            var fewest = brackets[i + 1].IsNew ? 1 : 0;
+            var periods = Math.Max(fewest, Math.Ceiling((reference.Low - one.LastSeen - tolerance) / update));
+            var periodsAtMost = Math.Max(fewest, Math.Ceiling((reference.High - one.LastSeen + tolerance) / update));
+            if (periods == periodsAtMost) one.Intersect(reference, -periods * update, tolerance);
+            if (one.Width <= reference.Width + 2 * tolerance) reference = one;
+        }
+    }
+
+    /// <summary>How far from where the period puts it an update may be after this many seconds.</summary>
+    private static double Tolerance(double seconds) => PeriodTolerance * Math.Max(0, seconds);
+
+    private static List<Bracket> Brackets(ReadOnlySpan<double> times, ReadOnlySpan<double> values, double update, bool alwaysMoves)
+    {
+        var brackets = new List<Bracket>();
         for (var i = 0; i < times.Length; i++)
         {
-            var changed = i > 0 && values[i] != values[i - 1];
-            if (i > 0 && alwaysMoves && !changed)
+            var isNew = i == 0 || values[i] != values[i - 1];
+            if (!isNew && alwaysMoves)
             {
-                var group = groups[^1];
-                group.Last = i;
-                // still the same update, so it is not older than one period now – unless the sensor stalled
-                if (times[i] - update * (1 + Jitter) <= group.High) group.Low = Math.Max(group.Low, times[i] - update * (1 + Jitter));
+                var bracket = brackets[^1];
+                (bracket.Last, bracket.LastSeen) = (i, times[i]);
+                // still the same update, so it is not older than a period now – unless the sensor stalled
+                var low = times[i] - update * (1 + PeriodTolerance);
+                if (low <= bracket.High) bracket.Low = Math.Max(bracket.Low, low);
                 continue;
             }
-            var low = times[i] - update;
-            if (changed) low = Math.Max(low, times[i - 1]);
-            var direct = changed && times[i] - times[i - 1] < update * (1 - Jitter);
-            groups.Add(new Group { First = i, Last = i, Low = low, High = times[i], FollowsDirectly = direct });
+            var oldest = times[i] - update;
+            brackets.Add(new Bracket
+            {
+                First = i,
+                Last = i,
+                IsNew = isNew,
+                FirstSeen = times[i],
+                LastSeen = times[i],
+                Low = isNew && i > 0 ? Math.Max(oldest, times[i - 1]) : oldest,
+                High = times[i],
+            });
         }
-        return groups;
+        return brackets;
     }
 
-    private sealed class Group
+    /// <summary>The samples <see cref="First"/> … <see cref="Last"/> show one update, which happened in <see cref="Low"/> … <see cref="High"/>.</summary>
+    private sealed class Bracket
     {
         public int First, Last;
+
+        /// <summary>The value differs from the one before, so that at least one update lies between.</summary>
+        public bool IsNew;
+        public double FirstSeen, LastSeen;
         public double Low, High;
-        /// <summary>Exactly one update lies between this value and the one before.</summary>
-        public bool FollowsDirectly;
+
+        public double Width => High - Low;
+
+        /// <summary>With another bracket so many seconds on; left alone where the two exclude each other, since the sensor then skipped or stalled.</summary>
+        public void Intersect(Bracket other, double seconds, double tolerance)
+        {
+            var low = Math.Max(Low, other.Low + seconds - tolerance);
+            var high = Math.Min(High, other.High + seconds + tolerance);
+            if (low <= high) (Low, High) = (low, high);
+        }
     }
 }

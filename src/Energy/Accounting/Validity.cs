@@ -1,10 +1,21 @@
 namespace Harness.Energy.Accounting;
 
+/// <summary>Where a rank computes: on this GPU, or with null on the sockets of its host.</summary>
+public sealed record ComputePlace(string Host, string? GpuUuid)
+{
+    internal bool IsCoveredBy(WindowEnergy device) => device.Host == Host && device.Kind switch
+    {
+        DomainKind.Node => true,
+        DomainKind.Gpu => device.Device == GpuUuid,
+        _ => GpuUuid == null,
+    };
+}
+
 /// <summary>What validity must know beyond the readings. Whatever is left null was not checked, and so is not valid.</summary>
 public sealed record RunFacts
 {
-    /// <summary>Keys (<see cref="EnergyDomain.Key"/>) of the devices that ranks compute on; empty where ranks compute on CPUs.</summary>
-    public IReadOnlyList<string>? DevicesInUse { get; init; }
+    /// <summary>Of every rank; each must be covered by a counted domain.</summary>
+    public IReadOnlyList<ComputePlace>? ComputePlaces { get; init; }
 
     /// <summary>From <see cref="IEnergyMeter.Inspect"/> of all ranks, before and after the measured windows.</summary>
     public IReadOnlyList<DomainFacts>? DomainFacts { get; init; }
@@ -38,8 +49,7 @@ public static class Validity
             if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) reasons.Add(InvalidReason.Mig);
             if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) reasons.Add(InvalidReason.DeviceShared);
         }
-        var measured = account.Counted.Select(d => d.Key).ToHashSet();
-        if (facts.DevicesInUse is null || facts.DevicesInUse.Any(key => !measured.Contains(key))) reasons.Add(InvalidReason.DeviceMissing);
+        if (facts.ComputePlaces is null || facts.ComputePlaces.Any(place => !account.Counted.Any(place.IsCoveredBy))) reasons.Add(InvalidReason.DeviceMissing);
         if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * account.Window.DurationSeconds)) reasons.Add(InvalidReason.ClockOffset);
         if (facts.MaxStartTemperatureCelsius is { } limit && !(facts.StartTemperatureCelsius <= limit)) reasons.Add(InvalidReason.StartTemperature);
         if (facts.RanksComplete != true) reasons.Add(InvalidReason.RankMissing);

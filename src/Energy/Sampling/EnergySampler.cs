@@ -24,6 +24,7 @@ public sealed class EnergySampler : IDisposable
     private readonly EnergyReading[] _readings;
     private readonly SampleLog[] _logs;
     private readonly double?[] _joulesAtEdge;
+    private readonly int?[] _temperatures;
     private readonly double _gridStart;
     private Thread? _thread;
     private volatile bool _stopping;
@@ -45,6 +46,7 @@ public sealed class EnergySampler : IDisposable
         _readings = new EnergyReading[meter.Domains.Count];
         _logs = [.. meter.Domains.Select(_ => new SampleLog())];
         _joulesAtEdge = new double?[_readings.Length];
+        _temperatures = new int?[_readings.Length];
         var updates = sensors.Select(s => s.UpdateSeconds).OfType<double>().ToList();
         _longestUpdateSeconds = updates.DefaultIfEmpty(0).Max();
         _edgePauseSeconds = Math.Max(ShortestPauseSeconds, updates.DefaultIfEmpty(0).Min() / ReadsPerUpdate);
@@ -103,6 +105,12 @@ public sealed class EnergySampler : IDisposable
         lock (_gate) return [.. _logs.Select((log, i) => new SampleSeries(_meter.Domains[i], rank, log.ToArray()))];
     }
 
+    /// <summary>The warmest device as last seen; null when none shows a temperature.</summary>
+    public int? WarmestCelsius
+    {
+        get { lock (_gate) return _temperatures.Max(); }
+    }
+
     public SamplerCost Cost
     {
         get { lock (_gate) return new SamplerCost(_samples, _missed, _latest, _cpuSeconds, _wallSeconds, _allocatedBytes); }
@@ -152,11 +160,11 @@ public sealed class EnergySampler : IDisposable
 
     private void Advance(double now)
     {
-        var index = (long)Math.Floor((now - _gridStart) / _intervalSeconds) + 1;
-        if (index > _gridIndex)
+        if (now >= _gridStart + _gridIndex * _intervalSeconds)
         {
-            _missed += index - _gridIndex - 1;
-            _gridIndex = index;
+            var next = Math.Max(_gridIndex + 1, (long)Math.Floor((now - _gridStart) / _intervalSeconds) + 1);
+            _missed += next - _gridIndex - 1;
+            _gridIndex = next;
         }
         if (_edgeUntil < now) return;
         _nextEdgeRead = now + _edgePauseSeconds;
@@ -170,8 +178,11 @@ public sealed class EnergySampler : IDisposable
         _meter.Read(_readings);
         _samples++;
         for (var i = 0; i < _readings.Length; i++)
+        {
             // a meter with a clock of its own (a replay, a program's lines) may show the same reading again
             if (_logs[i].Last is not { } last || _readings[i].TimeSeconds > last.TimeSeconds) _logs[i].Append(_readings[i]);
+            _temperatures[i] = _readings[i].TemperatureCelsius ?? _temperatures[i];
+        }
     }
 
     public void Dispose()
