@@ -1,0 +1,185 @@
+using Harness.Energy.Records;
+using Harness.Energy.Sampling;
+
+namespace Harness.Energy.Accounting;
+
+/// <summary>
+/// One domain's readings turned into joules between any two times, once by the cumulative counter and once by integrating
+/// power (trapezoids, interpolated at the edges). Readings are dated to the sensor update they show
+/// (<see cref="UpdateTimes"/>), not to the moment they were read.
+/// </summary>
+public sealed class EnergyTimeline
+{
+    private const double AverageFieldLagSeconds = 0.5;   // a mean over the last second is the power half a second ago
+
+    private readonly EnergyReading[] _readings;
+    private readonly SensorCharacteristics? _sensor;
+    private readonly List<double> _decreases = [];
+    private readonly List<double> _news;
+    private readonly bool _hasCounter, _hasPower;
+    private readonly PowerField? _powerField;
+
+    /// <param name="sensor">The domain's characteristics; null when they were not measured, which makes every window too short.</param>
+    /// <param name="intervalSeconds">The sampling interval asked for.</param>
+    public EnergyTimeline(SampleSeries series, SensorCharacteristics? sensor, double intervalSeconds)
+    {
+        Domain = series.Domain;
+        _sensor = sensor;
+        IntervalSeconds = intervalSeconds;
+        _readings = [.. series.Readings];
+        _news = News(_readings);
+        var first = Array.Find(_readings, r => !r.IsLost);
+        (_hasCounter, _hasPower, _powerField) = (first.EnergyJoules != null, first.PowerWatts != null, first.PowerField);
+        if (_hasCounter) Counter = BuildCounter();
+        if (_hasPower) Power = BuildPower();
+    }
+
+    public EnergyDomain Domain { get; }
+    public double IntervalSeconds { get; }
+
+    /// <summary>Joules by the counter, its origin at 0; null for a domain that has none.</summary>
+    public JoulesCurve? Counter { get; }
+
+    /// <summary>Joules by integrated power; null for a domain that shows none.</summary>
+    public JoulesCurve? Power { get; }
+
+    /// <summary>
+    /// The curve that a window's joules are taken from: the counter, unless it fell or does not reach, then power; null
+    /// when neither reaches.
+    /// </summary>
+    public JoulesCurve? CurveFor(EnergyWindow window) =>
+        CounterServes(window) ? Counter : Power?.Covers(window.StartSeconds, window.EndSeconds) == true ? Power : null;
+
+    public WindowEnergy Resolve(EnergyWindow window, ValidityLimits limits)
+    {
+        var inside = _readings.Where(r => r.TimeSeconds >= window.StartSeconds && r.TimeSeconds <= window.EndSeconds).ToList();
+        var counter = CounterServes(window) ? Counter!.Between(window.StartSeconds, window.EndSeconds) : null;
+        var power = Power?.Between(window.StartSeconds, window.EndSeconds);
+        var result = new WindowEnergy
+        {
+            Host = Domain.Host,
+            Device = Domain.Device,
+            Kind = Domain.Kind,
+            DurationSeconds = window.DurationSeconds,
+            CounterJoules = counter,
+            PowerJoules = power,
+            Source = counter != null ? $"{Domain.Source}_counter" : power != null ? PowerSource() : null,
+            Samples = inside.Count,
+            LongestGapSeconds = LongestGap(window),
+            StartTemperatureCelsius = inside.Select(r => r.TemperatureCelsius).FirstOrDefault(t => t != null),
+            MaxTemperatureCelsius = inside.Max(r => r.TemperatureCelsius),
+            MeanSmClockMhz = inside.Average(r => r.SmClockMhz),
+            MaxMemoryUsedBytes = inside.Max(r => r.MemoryUsedBytes),
+            PowerLimitWatts = inside.Select(r => r.PowerLimitWatts).LastOrDefault(w => w != null),
+            ThrottleReasons = inside.Aggregate((ulong?)null, (all, r) => r.ThrottleReasons is { } bits ? (all ?? 0) | bits : all),
+            InvalidReasons = [],
+        };
+        return result with { InvalidReasons = InvalidReason.Ordered(Reasons(window, inside, result, limits)) };
+    }
+
+    private IEnumerable<string> Reasons(EnergyWindow window, List<EnergyReading> inside, WindowEnergy result, ValidityLimits limits)
+    {
+        if (result.Joules is null || inside.Count == 0 || inside.Any(Lacks)) yield return InvalidReason.MeterLost;
+        if (_decreases.Any(t => t >= window.StartSeconds && t <= window.EndSeconds)) yield return InvalidReason.CounterDecreased;
+        var longestGap = limits.MaximumGapIntervals * Math.Max(IntervalSeconds, _sensor?.UpdateSeconds ?? 0);
+        if (!(result.LongestGapSeconds <= longestGap)) yield return InvalidReason.SampleGap;
+        var resolution = result.CounterJoules != null ? _sensor?.CounterUpdateSeconds : _sensor?.UpdateSeconds;
+        if (!(window.DurationSeconds >= limits.MinimumWindowSeconds(resolution))) yield return InvalidReason.WindowTooShort;
+        if (Domain.Kind == DomainKind.Gpu && !((result.ThrottleReasons & ThrottleReasons.Spoiling) == 0)) yield return InvalidReason.Throttled;
+        if (_hasCounter && _hasPower && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= limits.CounterPowerTolerance))
+            yield return InvalidReason.CounterPowerMismatch;
+    }
+
+    private bool Lacks(EnergyReading reading) => (_hasCounter && reading.EnergyJoules is null) || (_hasPower && reading.PowerWatts is null);
+
+    private bool CounterServes(EnergyWindow window) =>
+        Counter?.Covers(window.StartSeconds, window.EndSeconds) == true
+        && !_decreases.Any(t => t >= window.StartSeconds && t <= window.EndSeconds);
+
+    private string PowerSource() => $"{Domain.Source}_power_{PowerFields.Name(_powerField ?? PowerField.Unspecified)}";
+
+    /// <summary>
+    /// The longest stretch without news, edge to edge: without a reading, or with a counter that stood still although it
+    /// was read. Absent when there is no news before or after the window.
+    /// </summary>
+    private double? LongestGap(EnergyWindow window)
+    {
+        var before = _news.FindLastIndex(t => t <= window.StartSeconds);
+        var after = _news.FindIndex(t => t >= window.EndSeconds);
+        if (before < 0 || after < 0) return null;
+        var longest = 0.0;
+        for (var i = before; i < after; i++) longest = Math.Max(longest, _news[i + 1] - _news[i]);
+        return longest;
+    }
+
+    private static List<double> News(EnergyReading[] readings)
+    {
+        var news = new List<double>();
+        var last = default(EnergyReading);
+        foreach (var reading in readings)
+        {
+            if (reading.IsLost) continue;
+            if (reading.EnergyJoules is null || reading.EnergyJoules != last.EnergyJoules) news.Add(reading.TimeSeconds);
+            last = reading;
+        }
+        return news;
+    }
+
+    /// <summary>One point per update of the counter. A reset is noted and bridged as no energy, so that later windows can still be resolved.</summary>
+    private JoulesCurve BuildCounter()
+    {
+        var used = Array.FindAll(_readings, r => r.EnergyJoules != null);
+        var joules = new double[used.Length];
+        var (lost, origin) = (0.0, used[0].EnergyJoules!.Value);
+        for (var i = 0; i < used.Length; i++)
+        {
+            if (i > 0 && used[i].EnergyJoules < used[i - 1].EnergyJoules)
+            {
+                lost += used[i - 1].EnergyJoules!.Value - used[i].EnergyJoules!.Value;
+                // the reset lies between the two samples: a window that holds either moment is spoilt
+                _decreases.Add(used[i - 1].TimeSeconds);
+                _decreases.Add(used[i].TimeSeconds);
+            }
+            joules[i] = used[i].EnergyJoules!.Value - origin + lost;
+        }
+        var dated = UpdateTimes.Estimate(Times(used), joules, _sensor?.CounterUpdateSeconds, alwaysMoves: true);
+        var withWatts = _hasPower && _powerField == PowerField.Instant && SensorsUpdateTogether() && used.All(r => r.PowerWatts != null);
+        var points = Distinct(dated);
+        return new JoulesCurve([.. points.Select(i => dated[i])], [.. points.Select(i => joules[i])],
+            withWatts ? [.. points.Select(i => used[i].PowerWatts!.Value)] : null);
+    }
+
+    private JoulesCurve BuildPower()
+    {
+        var used = Array.FindAll(_readings, r => r.PowerWatts != null);
+        var watts = used.Select(r => r.PowerWatts!.Value).ToArray();
+        // where counter and power update together, the counter dates both: it moves at every update, power need not
+        var dated = SensorsUpdateTogether() && used.All(r => r.EnergyJoules != null)
+            ? UpdateTimes.Estimate(Times(used), used.Select(r => r.EnergyJoules!.Value).ToArray(), _sensor!.CounterUpdateSeconds, alwaysMoves: true)
+            : UpdateTimes.Estimate(Times(used), watts, _sensor?.PowerUpdateSeconds, alwaysMoves: false);
+        if (_powerField == PowerField.Average1s) dated = [.. dated.Select(t => t - AverageFieldLagSeconds)];
+        var points = Distinct(dated);
+        var joules = new double[points.Count];
+        for (var i = 1; i < points.Count; i++)
+        {
+            var (a, b) = (points[i - 1], points[i]);
+            joules[i] = joules[i - 1] + (dated[b] - dated[a]) * (watts[a] + watts[b]) / 2;
+        }
+        return new JoulesCurve([.. points.Select(i => dated[i])], joules);
+    }
+
+    /// <summary>A power value that never changed has no period of its own to contradict the counter's.</summary>
+    private bool SensorsUpdateTogether() =>
+        _sensor?.CounterUpdateSeconds is { } counter && (_sensor.PowerUpdateSeconds is not { } power || Math.Abs(power / counter - 1) < 0.2);
+
+    private static double[] Times(EnergyReading[] readings) => [.. readings.Select(r => r.TimeSeconds)];
+
+    /// <summary>Indices of the first of every run of equal times.</summary>
+    private static List<int> Distinct(double[] times)
+    {
+        var points = new List<int>(times.Length);
+        for (var i = 0; i < times.Length; i++)
+            if (points.Count == 0 || times[i] > times[points[^1]]) points.Add(i);
+        return points;
+    }
+}

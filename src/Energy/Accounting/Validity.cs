@@ -1,0 +1,59 @@
+namespace Harness.Energy.Accounting;
+
+/// <summary>Where a rank computes: on this GPU, or with null on the sockets of its host.</summary>
+public sealed record ComputePlace(string Host, string? GpuUuid)
+{
+    internal bool IsCoveredBy(WindowEnergy device) => device.Host == Host && device.Kind switch
+    {
+        DomainKind.Node => true,
+        DomainKind.Gpu => device.Device == GpuUuid,
+        _ => GpuUuid == null,
+    };
+}
+
+/// <summary>What validity must know beyond the readings. Whatever is left null was not checked, and so is not valid.</summary>
+public sealed record RunFacts
+{
+    /// <summary>Of every rank; each must be covered by a counted domain.</summary>
+    public IReadOnlyList<ComputePlace>? ComputePlaces { get; init; }
+
+    /// <summary>From <see cref="IEnergyMeter.Inspect"/> of all ranks, before and after the measured windows.</summary>
+    public IReadOnlyList<DomainFacts>? DomainFacts { get; init; }
+
+    /// <summary>The greatest uncertainty of any rank's clock against rank 0's, in s; 0 when all share one clock.</summary>
+    public double? ClockUncertaintySeconds { get; init; }
+
+    /// <summary>All ranks have handed in their records.</summary>
+    public bool? RanksComplete { get; init; }
+
+    /// <summary>The run went to its end.</summary>
+    public bool? RanToEnd { get; init; }
+
+    /// <summary>Of <c>--max-start-temperature</c>; null when none was asked for.</summary>
+    public double? MaxStartTemperatureCelsius { get; init; }
+
+    /// <summary>The warmest device when the window began; null when it could not be read.</summary>
+    public double? StartTemperatureCelsius { get; init; }
+}
+
+/// <summary>Decides whether a window's energy may be believed.</summary>
+public static class Validity
+{
+    /// <returns>Codes of <see cref="InvalidReason"/>, ordered; none: valid.</returns>
+    public static IReadOnlyList<string> Judge(WindowAccount account, RunFacts facts, ValidityLimits limits)
+    {
+        var reasons = new List<string>(account.InvalidReasons);
+        foreach (var device in account.Counted)
+        {
+            var about = facts.DomainFacts?.Where(f => f.Domain.Key == device.Key).ToList() ?? [];
+            if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) reasons.Add(InvalidReason.Mig);
+            if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) reasons.Add(InvalidReason.DeviceShared);
+        }
+        if (facts.ComputePlaces is null || facts.ComputePlaces.Any(place => !account.Counted.Any(place.IsCoveredBy))) reasons.Add(InvalidReason.DeviceMissing);
+        if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * account.Window.DurationSeconds)) reasons.Add(InvalidReason.ClockOffset);
+        if (facts.MaxStartTemperatureCelsius is { } limit && !(facts.StartTemperatureCelsius <= limit)) reasons.Add(InvalidReason.StartTemperature);
+        if (facts.RanksComplete != true) reasons.Add(InvalidReason.RankMissing);
+        if (facts.RanToEnd != true) reasons.Add(InvalidReason.Interrupted);
+        return InvalidReason.Ordered(reasons);
+    }
+}

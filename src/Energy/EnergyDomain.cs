@@ -1,0 +1,26 @@
+namespace Harness.Energy;
+
+/// <summary>What a domain's joules cover.</summary>
+public enum DomainKind
+{
+    /// <summary>One GPU board, its memory included.</summary>
+    Gpu,
+    /// <summary>One CPU socket.</summary>
+    Package,
+    /// <summary>The memory of one CPU socket, which its package does not cover.</summary>
+    Dram,
+    /// <summary>A whole node at its supply: a PDU outlet, a wall meter, RAPL's platform domain. Covers the other kinds.</summary>
+    Node,
+}
+
+/// <summary>
+/// One thing whose energy can be read. <see cref="Host"/> and <see cref="Device"/> together identify it in the whole run,
+/// whichever rank reads it.
+/// </summary>
+/// <param name="Device">The GPU's UUID, or e.g. <c>package-0</c>, <c>dram-0</c>, <c>node</c>; never an index of enumeration.</param>
+/// <param name="Source">The meter that reads it: nvml, rapl, command, replay.</param>
+/// <param name="Name">The model's name, for people; may be empty.</param>
+public sealed record EnergyDomain(string Host, string Device, DomainKind Kind, string Source, string Name = "")
+{
+    public string Key => $"{Host}/{Device}";
+}

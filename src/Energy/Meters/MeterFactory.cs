@@ -1,0 +1,96 @@
+using Harness.Energy.Nvml;
+
+namespace Harness.Energy.Meters;
+
+/// <summary>What a meter needs to know of the rank that opens it.</summary>
+public sealed record MeterContext(string Host, IRunClock Clock)
+{
+    /// <summary>The rank's number among those of its host; chooses its GPU. Only local rank 0 reads what the node has once (RAPL, a command, a recording).</summary>
+    public int LocalRank { get; init; }
+
+    /// <summary>Null when CUDA shows every device.</summary>
+    public string? CudaVisibleDevices { get; init; } = Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES");
+
+    /// <summary>The NVML library; null for HARNESS_NVML_LIBRARY, else the driver's.</summary>
+    public string? NvmlLibrary { get; init; }
+
+    public string RaplRoot { get; init; } = RaplMeter.DefaultRoot;
+}
+
+/// <summary>Makes meters from the word after <c>--meter</c>.</summary>
+public static class MeterFactory
+{
+    public const string Usage = "nvml, nvml:all, rapl, replay:FILE, command:PROGRAM, auto, none, or several of them separated by commas";
+
+    private static readonly string[] Words = ["nvml", "rapl", "replay:", "command:", "auto", "none"];
+
+    /// <summary>
+    /// <c>nvml</c>: the GPU this rank computes on. <c>nvml:all</c>: every GPU of the node, read by its first rank.
+    /// <c>rapl</c>, <c>replay:FILE</c>, <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>auto</c>: nvml where
+    /// it works, else rapl where it works, else none. <c>none</c>. A comma adds another meter when such a word follows it.
+    /// A meter that is not there has no domains, and its notices say why.
+    /// </summary>
+    /// <exception cref="EnergyException">The word is unknown, or its file or program is.</exception>
+    public static IEnergyMeter Open(string specification, MeterContext context)
+    {
+        var parts = Split(specification);
+        if (parts.Count == 1) return OpenOne(parts[0], context);
+        var opened = new List<IEnergyMeter>();
+        try
+        {
+            foreach (var part in parts) opened.Add(OpenOne(part, context));
+        }
+        catch
+        {
+            foreach (var meter in opened) meter.Dispose();
+            throw;
+        }
+        return new CompositeMeter(opened);
+    }
+
+    private static IEnergyMeter OpenOne(string word, MeterContext context)
+    {
+        var isNodeReader = context.LocalRank == 0;
+        var argument = word.Contains(':') ? word[(word.IndexOf(':') + 1)..] : "";
+        return word switch
+        {
+            "none" => new NullMeter(),
+            "nvml" => OpenNvml(context),
+            "nvml:all" => isNodeReader ? NvmlMeter.OpenAll(context.Host, context.Clock, context.NvmlLibrary) : new NullMeter(),
+            "rapl" => isNodeReader ? OpenRapl(context) : new NullMeter(),
+            "auto" => OpenAuto(context),
+            _ when word.StartsWith("replay:", StringComparison.Ordinal) => isNodeReader ? new ReplayMeter(argument, context.Clock) : new NullMeter(),
+            _ when word.StartsWith("command:", StringComparison.Ordinal) => isNodeReader ? CommandMeter.Open(context.Host, context.Clock, argument) : new NullMeter(),
+            _ => throw new EnergyException($"meter '{word}' is unknown; it is one of {Usage}"),
+        };
+    }
+
+    private static IEnergyMeter OpenNvml(MeterContext context) =>
+        NvmlMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.CudaVisibleDevices, context.NvmlLibrary);
+
+    private static IEnergyMeter OpenRapl(MeterContext context) => RaplMeter.Open(context.Host, context.Clock, context.RaplRoot);
+
+    private static IEnergyMeter OpenAuto(MeterContext context)
+    {
+        var nvml = OpenNvml(context);
+        if (nvml.Domains.Count > 0) return nvml;
+        if (context.LocalRank != 0) return new NullMeter([.. nvml.Notices]);
+        var rapl = OpenRapl(context);
+        return rapl.Domains.Count > 0 ? rapl : new NullMeter([.. nvml.Notices, .. rapl.Notices]);
+    }
+
+    /// <summary>A comma separates only before a meter's word: programs and paths may hold commas.</summary>
+    internal static List<string> Split(string specification)
+    {
+        var parts = new List<string>();
+        foreach (var piece in specification.Split(','))
+        {
+            var trimmed = piece.Trim();
+            var begins = parts.Count == 0 || Words.Any(w => w.EndsWith(':') ? trimmed.StartsWith(w, StringComparison.Ordinal) : trimmed == w || trimmed.StartsWith(w + ":", StringComparison.Ordinal));
+            if (begins) parts.Add(trimmed);
+            else if (parts[^1].Contains(':')) parts[^1] += "," + piece;
+            else parts.Add(trimmed);
+        }
+        return parts;
+    }
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using CsvHelper;
+using CsvHelper.Configuration;
+
+namespace Harness.Energy.Records;
+
+/// <summary>
+/// <c>power.csv</c>: one row per reading, absent values empty, numbers in the shortest form that reads back to the same
+/// bits. Also the form in which ranks hand their series to rank 0. Columns: <c>t_s</c> seconds on the run's clock,
+/// <c>rank</c> that read, <c>host</c>, <c>device</c>, <c>kind</c> (gpu, package, dram, node), <c>source</c> (nvml, rapl, …),
+/// <c>energy_j</c> cumulative counter, <c>power_w</c>, <c>power_field</c> (instant, average_1s, unspecified),
+/// <c>temperature_c</c>, <c>sm_clock_mhz</c>, <c>memory_clock_mhz</c>, <c>utilization_percent</c>, <c>throttle_reasons</c>
+/// (hexadecimal bits), <c>power_limit_w</c>, <c>memory_used_bytes</c>.
+/// </summary>
+public static class PowerRecords
+{
+    private static readonly string[] Columns =
+    [
+        "t_s", "rank", "host", "device", "kind", "source", "energy_j", "power_w", "power_field", "temperature_c",
+        "sm_clock_mhz", "memory_clock_mhz", "utilization_percent", "throttle_reasons", "power_limit_w", "memory_used_bytes",
+    ];
+
+    private static readonly CsvConfiguration Format = new(CultureInfo.InvariantCulture) { NewLine = "\n" };
+
+    /// <summary>Series one after the other, each in order of time.</summary>
+    public static void Write(TextWriter text, IEnumerable<SampleSeries> series)
+    {
+        using var csv = new CsvWriter(text, Format, leaveOpen: true);
+        foreach (var column in Columns) csv.WriteField(column);
+        csv.NextRecord();
+        foreach (var one in series)
+        {
+            foreach (var reading in one.Readings) WriteRow(csv, one, reading);
+        }
+    }
+
+    public static void Write(string path, IEnumerable<SampleSeries> series)
+    {
+        using var file = new StreamWriter(path);
+        Write(file, series);
+    }
+
+    /// <exception cref="EnergyException">The file is not there, or not a power.csv; the line is named.</exception>
+    public static IReadOnlyList<SampleSeries> Read(string path)
+    {
+        if (!File.Exists(path)) throw new EnergyException($"{path}: there is no such recording; name the power.csv of a run");
+        using var file = new StreamReader(path);
+        return Read(file, path);
+    }
+
+    /// <param name="name">What the text is called in an error.</param>
+    public static IReadOnlyList<SampleSeries> Read(TextReader text, string name)
+    {
+        using var csv = new CsvReader(text, Format, leaveOpen: true);
+        var series = new Dictionary<(string Key, int Rank), (EnergyDomain Domain, List<EnergyReading> Readings)>();
+        try
+        {
+            csv.Read();
+            csv.ReadHeader();
+            while (csv.Read())
+            {
+                var domain = new EnergyDomain(Text(csv, "host"), Text(csv, "device"), KindOf(Text(csv, "kind")), Text(csv, "source"));
+                var key = (domain.Key, Number<int>(csv, "rank") ?? 0);
+                if (!series.TryGetValue(key, out var one)) series[key] = one = (domain, []);
+                one.Readings.Add(ReadRow(csv));
+            }
+        }
+        catch (Exception e) when (e is CsvHelperException or FormatException or OverflowException)
+        {
+            throw new EnergyException($"{name}, line {csv.Context.Parser?.RawRow}: not a row of power.csv ({e.Message.Split('\n')[0].Trim()})", e);
+        }
+        return [.. series.Select(s => new SampleSeries(s.Value.Domain, s.Key.Rank, s.Value.Readings))];
+    }
+
+    private static void WriteRow(CsvWriter csv, SampleSeries series, in EnergyReading r)
+    {
+        var domain = series.Domain;
+        csv.WriteField(Form<double>(r.TimeSeconds));
+        csv.WriteField(Form<int>(series.Rank));
+        csv.WriteField(domain.Host);
+        csv.WriteField(domain.Device);
+        csv.WriteField(domain.Kind.ToString().ToLowerInvariant());
+        csv.WriteField(domain.Source);
+        csv.WriteField(Form(r.EnergyJoules));
+        csv.WriteField(Form(r.PowerWatts));
+        csv.WriteField(r.PowerField is { } field ? PowerFields.Name(field) : "");
+        csv.WriteField(Form(r.TemperatureCelsius));
+        csv.WriteField(Form(r.SmClockMhz));
+        csv.WriteField(Form(r.MemoryClockMhz));
+        csv.WriteField(Form(r.UtilizationPercent));
+        csv.WriteField(r.ThrottleReasons is { } bits ? "0x" + bits.ToString("x", CultureInfo.InvariantCulture) : "");
+        csv.WriteField(Form(r.PowerLimitWatts));
+        csv.WriteField(Form(r.MemoryUsedBytes));
+        csv.NextRecord();
+    }
+
+    private static EnergyReading ReadRow(CsvReader csv) => new()
+    {
+        TimeSeconds = Number<double>(csv, "t_s") ?? throw new FormatException("t_s is empty"),
+        EnergyJoules = Number<double>(csv, "energy_j"),
+        PowerWatts = Number<double>(csv, "power_w"),
+        PowerField = Text(csv, "power_field") is { Length: > 0 } field ? PowerFields.Parse(field) : null,
+        TemperatureCelsius = Number<int>(csv, "temperature_c"),
+        SmClockMhz = Number<int>(csv, "sm_clock_mhz"),
+        MemoryClockMhz = Number<int>(csv, "memory_clock_mhz"),
+        UtilizationPercent = Number<int>(csv, "utilization_percent"),
+        ThrottleReasons = Text(csv, "throttle_reasons") is { Length: > 2 } bits ? Convert.ToUInt64(bits[2..], 16) : null,
+        PowerLimitWatts = Number<double>(csv, "power_limit_w"),
+        MemoryUsedBytes = Number<long>(csv, "memory_used_bytes"),
+    };
+
+    private static DomainKind KindOf(string text) =>
+        Enum.TryParse<DomainKind>(text, ignoreCase: true, out var kind) ? kind : throw new FormatException($"kind '{text}' is none of gpu, package, dram, node");
+
+    private static string Form<T>(T? value) where T : struct, IFormattable => value?.ToString(null, CultureInfo.InvariantCulture) ?? "";
+
+    private static string Text(CsvReader csv, string column) => csv.GetField(column) ?? "";
+
+    private static T? Number<T>(CsvReader csv, string column) where T : struct, ISpanParsable<T> =>
+        Text(csv, column) is { Length: > 0 } text ? T.Parse(text, CultureInfo.InvariantCulture) : null;
+}

@@ -1,0 +1,47 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Harness.Energy.Accounting;
+
+namespace Harness.Energy.Records;
+
+/// <summary>
+/// A line of <c>windows.jsonl</c>: a window (from which everything can be resolved again with power.csv) and what each
+/// domain did in it.
+/// </summary>
+public sealed record WindowRecord(
+    [property: JsonPropertyName("window")] EnergyWindow Window,
+    [property: JsonPropertyName("devices")] IReadOnlyList<WindowEnergy> Devices);
+
+/// <summary>Writes and reads <c>windows.jsonl</c>. Absent values are left out.</summary>
+public static class WindowRecords
+{
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
+
+    public static void Write(TextWriter text, IEnumerable<WindowRecord> windows)
+    {
+        foreach (var window in windows) text.Write(JsonSerializer.Serialize(window, Format) + "\n");
+    }
+
+    /// <exception cref="EnergyException">A line is not a window; it is named.</exception>
+    public static IReadOnlyList<WindowRecord> Read(TextReader text, string name)
+    {
+        var windows = new List<WindowRecord>();
+        for (var number = 1; text.ReadLine() is { } line; number++)
+        {
+            if (line.Length == 0) continue;
+            try
+            {
+                windows.Add(JsonSerializer.Deserialize<WindowRecord>(line, Format)!);
+            }
+            catch (JsonException e)
+            {
+                throw new EnergyException($"{name}, line {number}: not a window ({e.Message})", e);
+            }
+        }
+        return windows;
+    }
+}

@@ -1,0 +1,195 @@
+using Harness.Energy.Records;
+
+namespace Harness.Energy.Sampling;
+
+/// <summary>
+/// Reads a meter on a thread of its own, at deadlines of a fixed grid, so that the interval does not drift. The loop does
+/// not allocate. At a window's edge the caller's thread reads once more (<see cref="MarkEdge"/>), and the sampler then
+/// reads some twenty times within one update period of the sensor, until every counter has moved: that locates the
+/// update beside the edge, without which an edge is known only to a whole update period (100 ms on many GPUs).
+/// </summary>
+public sealed class EnergySampler : IDisposable
+{
+    private const double ReadsPerUpdate = 20;
+    private const double ShortestPauseSeconds = 0.001;
+    private const double AverageFieldSeconds = 1.0;
+
+    private readonly IEnergyMeter _meter;
+    private readonly IRunClock _clock;
+    private readonly double _intervalSeconds;
+    private readonly double _edgePauseSeconds;
+    private readonly double _longestUpdateSeconds;
+    private readonly AutoResetEvent _wake = new(false);
+    private readonly Lock _gate = new();
+    private readonly EnergyReading[] _readings;
+    private readonly SampleLog[] _logs;
+    private readonly double?[] _joulesAtEdge;
+    private readonly int?[] _temperatures;
+    private readonly double _gridStart;
+    private Thread? _thread;
+    private volatile bool _stopping;
+    private long _gridIndex = 1;
+    private double _edgeUntil = double.NegativeInfinity;
+    private double _nextEdgeRead;
+    private long _samples, _missed, _allocatedBytes;
+    private double _latest, _wallSeconds;
+    private double? _cpuSeconds;
+
+    /// <param name="intervalSeconds">Between two samples; 0.1 is the default of the harness.</param>
+    /// <param name="sensors">From <see cref="SensorCharacteristics.Measure"/>; without them edges are not resolved finer than the interval.</param>
+    /// <exception cref="EnergyException">The interval is not a sensible number of seconds.</exception>
+    public EnergySampler(IEnergyMeter meter, IRunClock clock, double intervalSeconds, IReadOnlyList<SensorCharacteristics> sensors)
+    {
+        if (!(intervalSeconds is >= 0.001 and <= 60))
+            throw new EnergyException(FormattableString.Invariant($"the sampling interval of {intervalSeconds} s is outside 0.001 … 60 s"));
+        (_meter, _clock, _intervalSeconds) = (meter, clock, intervalSeconds);
+        _readings = new EnergyReading[meter.Domains.Count];
+        _logs = [.. meter.Domains.Select(_ => new SampleLog())];
+        _joulesAtEdge = new double?[_readings.Length];
+        _temperatures = new int?[_readings.Length];
+        var updates = sensors.Select(s => s.UpdateSeconds).OfType<double>().ToList();
+        _longestUpdateSeconds = updates.DefaultIfEmpty(0).Max();
+        _edgePauseSeconds = Math.Max(ShortestPauseSeconds, updates.DefaultIfEmpty(0).Min() / ReadsPerUpdate);
+        _gridStart = clock.Seconds;
+        ReadOnce();
+    }
+
+    /// <summary>Starts the thread. The first sample was taken by the constructor.</summary>
+    public void Start()
+    {
+        if (_readings.Length == 0) return;   // nothing to read: no thread either
+        _thread = new Thread(Loop) { IsBackground = true, Name = "energy sampler" };
+        _thread.Start();
+    }
+
+    /// <summary>
+    /// Reads now and returns the time of an edge: a window's start or end, to be kept in an <c>EnergyWindow</c>. Call it
+    /// between two barriers, after the device was synchronised.
+    /// </summary>
+    public double MarkEdge()
+    {
+        lock (_gate)
+        {
+            ReadOnce();
+            var now = _clock.Seconds;
+            for (var i = 0; i < _readings.Length; i++) _joulesAtEdge[i] = _readings[i].EnergyJoules;
+            if (_longestUpdateSeconds > 2 * ShortestPauseSeconds)
+            {
+                _edgeUntil = now + 1.25 * _longestUpdateSeconds;
+                _nextEdgeRead = now + _edgePauseSeconds;
+            }
+            _wake.Set();
+            return now;
+        }
+    }
+
+    /// <summary>
+    /// Samples until the latest edge can be resolved (up to 1.25 update periods; a second where power is a 1-s average), then
+    /// ends the thread. The series so far stay.
+    /// </summary>
+    public void Stop()
+    {
+        if (_thread == null) return;
+        var settled = _clock.Seconds + Math.Max(1.25 * _longestUpdateSeconds, 2 * _intervalSeconds);
+        if (_readings.Any(r => r.PowerField == PowerField.Average1s)) settled += AverageFieldSeconds;
+        _clock.Wait(settled, null);
+        _stopping = true;
+        _wake.Set();
+        _thread.Join();
+        _thread = null;
+    }
+
+    /// <summary>Everything recorded so far, as read by <paramref name="rank"/>, on this rank's own clock.</summary>
+    public IReadOnlyList<SampleSeries> Series(int rank)
+    {
+        lock (_gate) return [.. _logs.Select((log, i) => new SampleSeries(_meter.Domains[i], rank, log.ToArray()))];
+    }
+
+    /// <summary>The warmest device as last seen; null when none shows a temperature.</summary>
+    public int? WarmestCelsius
+    {
+        get { lock (_gate) return _temperatures.Max(); }
+    }
+
+    public SamplerCost Cost
+    {
+        get { lock (_gate) return new SamplerCost(_samples, _missed, _latest, _cpuSeconds, _wallSeconds, _allocatedBytes); }
+    }
+
+    internal bool HasSpareMemory => _logs.All(log => log.HasSpare);
+
+    private void Loop()
+    {
+        var allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
+        var cpuBefore = ThreadCpuTime.Seconds();
+        var start = _clock.Seconds;
+        while (!_stopping)
+        {
+            Tick();
+            lock (_gate)
+            {
+                _wallSeconds = _clock.Seconds - start;
+                _cpuSeconds = ThreadCpuTime.Seconds() - cpuBefore;
+                _allocatedBytes = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
+            }
+        }
+    }
+
+    /// <summary>Waits for the next deadline and takes its sample; returns without one when an edge or the end came first.</summary>
+    internal void Tick()
+    {
+        double deadline;
+        lock (_gate) deadline = NextDeadline();
+        _clock.Wait(deadline, _wake);
+        lock (_gate)
+        {
+            deadline = NextDeadline();
+            var now = _clock.Seconds;
+            if (_stopping || now < deadline) return;
+            _latest = Math.Max(_latest, now - deadline);
+            ReadOnce();
+            Advance(_clock.Seconds);
+        }
+    }
+
+    private double NextDeadline()
+    {
+        var grid = _gridStart + _gridIndex * _intervalSeconds;
+        return _nextEdgeRead <= _edgeUntil ? Math.Min(grid, _nextEdgeRead) : grid;
+    }
+
+    private void Advance(double now)
+    {
+        if (now >= _gridStart + _gridIndex * _intervalSeconds)
+        {
+            var next = Math.Max(_gridIndex + 1, (long)Math.Floor((now - _gridStart) / _intervalSeconds) + 1);
+            _missed += next - _gridIndex - 1;
+            _gridIndex = next;
+        }
+        if (_edgeUntil < now) return;
+        _nextEdgeRead = now + _edgePauseSeconds;
+        for (var i = 0; i < _readings.Length; i++)
+            if (_readings[i].EnergyJoules == _joulesAtEdge[i] && _joulesAtEdge[i] != null) return;
+        _edgeUntil = double.NegativeInfinity;   // every counter has moved: the edge is located
+    }
+
+    private void ReadOnce()
+    {
+        _meter.Read(_readings);
+        _samples++;
+        for (var i = 0; i < _readings.Length; i++)
+        {
+            // a meter with a clock of its own (a replay, a program's lines) may show the same reading again
+            if (_logs[i].Last is not { } last || _readings[i].TimeSeconds > last.TimeSeconds) _logs[i].Append(_readings[i]);
+            _temperatures[i] = _readings[i].TemperatureCelsius ?? _temperatures[i];
+        }
+    }
+
+    public void Dispose()
+    {
+        _stopping = true;
+        _wake.Set();
+        _thread?.Join();
+        _wake.Dispose();
+    }
+}

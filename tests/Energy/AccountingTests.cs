@@ -1,0 +1,115 @@
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Records;
+
+namespace Harness.Tests.Energy;
+
+public class AccountingTests
+{
+    private static readonly ScriptedCurve Curve = ScriptedCurve.Load(70, 350, 10, 20);
+
+    [Test]
+    public void A_device_that_four_ranks_read_counts_once()
+    {
+        var run = Simulation.Run(0.1, [(12.0, 16.0)], new(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1), new(SimulatedSensor.Gpu("GPU-b"), Curve, 0.1));
+        var (a, b) = (run.Series[0], run.Series[1]);
+        var holed = a with { Rank = 0, Readings = [.. a.Readings.Select((r, i) => i == 50 ? new EnergyReading { TimeSeconds = r.TimeSeconds } : r)] };
+        var ledger = new DeviceLedger([b with { Rank = 3 }, a with { Rank = 2 }, b with { Rank = 1 }, holed]);
+        Assert.That(ledger.Devices.Select(e => e.Domain.Key), Is.EqualTo(new[] { "node1/GPU-a", "node1/GPU-b" }));
+        Assert.That(ledger.Devices[0].Ranks, Is.EqualTo(new[] { 0, 2 }));
+        Assert.That(ledger.Devices[0].Series.Rank, Is.EqualTo(2), "the series without a lost reading speaks");
+        Assert.That(ledger.Devices[1].Series.Rank, Is.EqualTo(1));
+        Assert.That((ledger.Devices[0].OwnerRank, ledger.Devices[1].OwnerRank), Is.EqualTo((0, 1)));
+        var account = new EnergyAccount(ledger, run.Sensors, 0.1, new ValidityLimits());
+        Assert.That(account.Resolve(run.Windows[0]).Joules, Is.EqualTo(2 * 350 * 4).Within(0.1).Percent);
+    }
+
+    [Test]
+    public void The_same_identity_on_two_hosts_is_two_devices()
+    {
+        SampleSeries On(string host) => new(new EnergyDomain(host, "package-0", DomainKind.Package, "rapl"), 0, []);
+        Assert.That(new DeviceLedger([On("n1"), On("n2"), On("n1")]).Counted, Has.Count.EqualTo(2));
+    }
+
+    [TestCase(new[] { DomainKind.Gpu, DomainKind.Package, DomainKind.Node }, new[] { DomainKind.Gpu })]
+    [TestCase(new[] { DomainKind.Package, DomainKind.Dram, DomainKind.Node }, new[] { DomainKind.Package, DomainKind.Dram })]
+    [TestCase(new[] { DomainKind.Node }, new[] { DomainKind.Node })]
+    [TestCase(new DomainKind[0], new DomainKind[0])]
+    public void Joules_of_kinds_that_cover_each_other_are_not_added(DomainKind[] kinds, DomainKind[] counted)
+    {
+        var ledger = new DeviceLedger(kinds.Select(k => new SampleSeries(new EnergyDomain("n", $"{k}", k, "x"), 0, [])));
+        Assert.That(ledger.Counted.Select(e => e.Domain.Kind), Is.EqualTo(counted));
+        Assert.That(ledger.Devices, Has.Count.EqualTo(kinds.Length), "the others are kept beside them");
+    }
+
+    [Test]
+    public void Net_is_gross_minus_the_idle_power_of_each_device()
+    {
+        var run = Simulation.Run(0.1, [(5.0, 8.0), (12.0, 16.0)],
+            new(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1), new(SimulatedSensor.Gpu("GPU-b"), ScriptedCurve.Constant(50), 0.1));
+        var before = run.Account.Resolve(run.Windows[1]);
+        Assert.That((before.NetJoules, before.IdleWatts), Is.EqualTo(((double?)null, (double?)null)), "no baseline yet");
+
+        var idle = run.Account.ResolveIdle(run.Windows[0] with { Name = "idle", Kind = WindowKind.Idle });
+        Assert.That(idle.AverageWatts, Is.EqualTo(120).Within(0.1).Percent);
+        var measured = run.Account.Resolve(run.Windows[1]);
+        Assert.That(measured.Joules, Is.EqualTo(4 * (350 + 50)).Within(0.1).Percent);
+        Assert.That(measured.IdleWatts, Is.EqualTo(120).Within(0.1).Percent);
+        Assert.That(measured.NetJoules, Is.EqualTo(4 * (350 - 70)).Within(0.2).Percent);
+        Assert.That(measured.AverageWatts, Is.EqualTo(400).Within(0.1).Percent);
+        Assert.That(measured.CounterPowerRatio, Is.EqualTo(1).Within(0.005));
+        Assert.That(measured.Source, Is.EqualTo("nvml_counter"));
+    }
+
+    [Test]
+    public void An_idle_window_that_is_not_valid_is_no_baseline()
+    {
+        var run = Simulation.Run(0.1, [(5.0, 5.5), (12.0, 16.0)], new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1));
+        run.Account.ResolveIdle(run.Windows[0]);
+        Assert.That(run.Account.Resolve(run.Windows[1]).NetJoules, Is.Null);
+    }
+
+    [Test]
+    public void A_window_knows_temperature_clock_and_limit_of_its_device()
+    {
+        var sensor = new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1)
+        {
+            // slow values once a second, as the NVML meter gives them
+            Alter = r => (long)(r.TimeSeconds * 10) % 10 != 0 ? r with { TemperatureCelsius = null } : r with
+            {
+                TemperatureCelsius = (int)(r.TimeSeconds * 2), SmClockMhz = r.TimeSeconds < 14.5 ? 1980 : 1410, PowerLimitWatts = 300, MemoryUsedBytes = (long)r.TimeSeconds,
+            },
+        };
+        var run = Simulation.Run(0.1, [(12.05, 16.95)], sensor);
+        var device = run.Account.Resolve(run.Windows[0]).Devices.Single();
+        Assert.That((device.StartTemperatureCelsius, device.MaxTemperatureCelsius), Is.EqualTo((24, 33)).Or.EqualTo((26, 32)).Or.EqualTo((24, 32)));
+        Assert.That(device.MeanSmClockMhz, Is.InRange(1411, 1979));
+        Assert.That(device.PowerLimitWatts, Is.EqualTo(300));
+        Assert.That(device.MaxMemoryUsedBytes, Is.EqualTo(16));
+    }
+
+    [Test]
+    public void Between_two_updates_a_step_of_the_load_is_placed_by_its_joules()
+    {
+        // 100 W until 0.3 s, then 400 W: 310 J at 1 s. The tangents 100·t and 310 − 400·(1 − t) meet at 0.3 s.
+        var curve = new JoulesCurve([0, 1], [0, 310], [100, 400]);
+        Assert.That(curve.Between(0, 0.2), Is.EqualTo(20).Within(1e-9));
+        Assert.That(curve.Between(0.3, 0.5), Is.EqualTo(80).Within(1e-9));
+        Assert.That(new JoulesCurve([0, 1], [0, 310]).Between(0, 0.2), Is.EqualTo(62).Within(1e-9), "without power: the chord");
+        Assert.That(new JoulesCurve([0, 1], [0, 500], [100, 400]).Between(0, 0.2), Is.EqualTo(100).Within(1e-9), "joules that no single step explains: the chord");
+        Assert.That(curve.Between(0.5, 1.1), Is.Null, "beyond what is known");
+    }
+
+    [Test]
+    public void The_papers_figure_is_the_power_of_rank_0s_node_times_the_nodes()
+    {
+        WindowEnergy Device(string host, DomainKind kind, double? joules) => new()
+        {
+            Host = host, Device = "d", Kind = kind, DurationSeconds = 10, PowerJoules = joules, CounterJoules = 1e6, InvalidReasons = [],
+        };
+        WindowEnergy[] devices = [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700), Device("n2", DomainKind.Gpu, 5000)];
+        Assert.That(PaperEnergy.Joules(devices, "n1", 2), Is.EqualTo(4400));
+        Assert.That(PaperEnergy.Joules(devices, "n3", 2), Is.Null);
+        Assert.That(PaperEnergy.Joules([.. devices, Device("n1", DomainKind.Gpu, null)], "n1", 2), Is.Null);
+    }
+}

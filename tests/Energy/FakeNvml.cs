@@ -1,0 +1,104 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Harness.Tests.Energy;
+
+/// <summary>
+/// The fake NVML library (FakeNvml/nvml.c), compiled once with the system's compiler and installed with a script into a
+/// directory of its own, where it keeps its state too. Without a compiler the tests that need it are not run.
+/// </summary>
+public sealed class FakeNvml : IDisposable
+{
+    private static readonly Lazy<(string? Library, string Why)> Compiled = new(Compile);
+
+    private readonly string[] _script;
+
+    /// <param name="script">Lines of nvml.script; <c>origin</c> is added: second 0 of the curves is now.</param>
+    public FakeNvml(params string[] script)
+    {
+        if (Compiled.Value.Library is not { } library)
+        {
+            Assert.Ignore($"{Compiled.Value.Why}: not run");
+            throw new UnreachableException();
+        }
+        _script = script;
+        Folder = Directory.CreateTempSubdirectory("harness-nvml-").FullName;
+        Library = Path.Combine(Folder, "libnvidia-ml.so.1");
+        File.Copy(library, Library);
+        OriginSeconds = Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency;
+        WriteScript();
+    }
+
+    /// <summary>Where the library, its state and whatever a test records lie.</summary>
+    public string Folder { get; }
+    public string Library { get; }
+
+    /// <summary>CLOCK_MONOTONIC at second 0 of the curves.</summary>
+    public double OriginSeconds { get; }
+
+    /// <summary>Power limit in mW and locked clock in MHz (0: unlocked) as all processes see them; null when never set.</summary>
+    public (int LimitMilliwatts, int LockedMhz)? State(string uuid)
+    {
+        var path = Path.Combine(Folder, $"nvml.state-{uuid}");
+        if (!File.Exists(path)) return null;
+        var numbers = File.ReadAllText(path).Split(' ').Select(n => int.Parse(n, CultureInfo.InvariantCulture)).ToArray();
+        return (numbers[0], numbers[1]);
+    }
+
+    /// <summary>Accepted changes, one line each.</summary>
+    public string[] Log() => File.Exists(Path.Combine(Folder, "nvml.log")) ? File.ReadAllLines(Path.Combine(Folder, "nvml.log")) : [];
+
+    private void WriteScript() => File.WriteAllLines(Path.Combine(Folder, "nvml.script"),
+        [FormattableString.Invariant($"origin {OriginSeconds:R}"), .. _script]);
+
+    private static (string? Library, string Why) Compile()
+    {
+        var source = Path.Combine(AppContext.BaseDirectory, "Energy", "FakeNvml", "nvml.c");
+        var output = Path.Combine(Directory.CreateTempSubdirectory("harness-nvml-build-").FullName, "libfake-nvml.so");
+        foreach (var compiler in (string[])["cc", "gcc", "clang"])
+        {
+            try
+            {
+                var (code, text) = Processes.Run(compiler, ["-shared", "-fPIC", "-O2", "-o", output, source, "-lm", "-ldl"]);
+                Assert.That(code, Is.Zero, text);
+                return (output, "");
+            }
+            catch (Win32Exception)
+            {
+                // not installed under this name
+            }
+        }
+        return (null, "this machine has no C compiler (cc, gcc or clang) to build the fake NVML library");
+    }
+
+    public void Dispose() => Directory.Delete(Folder, recursive: true);
+}
+
+/// <summary>Child processes with their output.</summary>
+internal static class Processes
+{
+    public static ProcessStartInfo Start(string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        return start;
+    }
+
+    /// <summary>Runs to the end; fails the test after a minute.</summary>
+    public static (int ExitCode, string Output) Run(string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
+    {
+        using var process = Process.Start(Start(program, arguments, environment))!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEndAsync();
+        if (!process.WaitForExit(60_000))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{program} did not end within a minute");
+        }
+        return (process.ExitCode, output.Result + errors.Result);
+    }
+
+    /// <summary>The probe of tests/EnergyProbe with the arguments of its own.</summary>
+    public static string[] Probe(params string[] arguments) => [Path.Combine(AppContext.BaseDirectory, "EnergyProbe.dll"), .. arguments];
+}

@@ -1,0 +1,106 @@
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Records;
+using Harness.Energy.Sampling;
+
+namespace Harness.Tests.Energy;
+
+/// <summary>A clock that passes no time of its own: waiting moves it on, but never past a <see cref="StopAt"/>.</summary>
+public sealed class SimulatedClock : IRunClock
+{
+    public double Seconds { get; set; }
+
+    /// <summary>A wait that would pass this second ends there.</summary>
+    public double StopAt { get; set; } = double.PositiveInfinity;
+
+    public void Wait(double deadlineSeconds, WaitHandle? wake) => Seconds = Math.Max(Seconds, Math.Min(deadlineSeconds, StopAt));
+}
+
+/// <summary>Domains with scripted power behind sensors that update now and then, on any clock.</summary>
+public sealed class SimulatedMeter(IRunClock clock, params SimulatedSensor[] sensors) : IEnergyMeter
+{
+    public IReadOnlyList<EnergyDomain> Domains { get; } = [.. sensors.Select(s => s.Domain)];
+    public IReadOnlyList<string> Notices => [];
+    public int Reads { get; private set; }
+
+    public void Read(Span<EnergyReading> readings)
+    {
+        Reads++;
+        for (var i = 0; i < sensors.Length; i++) readings[i] = sensors[i].At(clock.Seconds);
+    }
+
+    public IReadOnlyList<DomainFacts> Inspect(IReadOnlyCollection<int> runProcessIds) => [.. Domains.Select(DomainFacts.NotApplicable)];
+    public void Dispose() { }
+}
+
+public sealed record SimulatedSensor(EnergyDomain Domain, ScriptedCurve Curve, double UpdateSeconds)
+{
+    public double PhaseSeconds { get; init; } = 0.0037;
+    public double QuantumJoules { get; init; } = 0.001;
+    public PowerField Field { get; init; } = PowerField.Instant;
+    public bool HasCounter { get; init; } = true;
+    public bool HasPower { get; init; } = true;
+
+    /// <summary>Updates come up to this much late, each by another amount.</summary>
+    public double JitterSeconds { get; init; }
+
+    /// <summary>Changes what would be read, e.g. to break it from some second on.</summary>
+    public Func<EnergyReading, EnergyReading> Alter { get; init; } = r => r;
+
+    public static EnergyDomain Gpu(string device, string host = "node1") => new(host, device, DomainKind.Gpu, "nvml", "Simulated");
+
+    public EnergyReading At(double seconds)
+    {
+        var index = Math.Floor((seconds - PhaseSeconds) / UpdateSeconds);
+        var updated = UpdateNumber(index) <= seconds ? UpdateNumber(index) : UpdateNumber(index - 1);
+        var joules = 1_000_000 + Math.Floor(Curve.Joules(updated) / QuantumJoules) * QuantumJoules;
+        var watts = Field == PowerField.Average1s ? Curve.Between(updated - 1, updated) : Curve.Watts(updated);
+        return Alter(new EnergyReading
+        {
+            TimeSeconds = seconds,
+            EnergyJoules = HasCounter ? joules : null,
+            PowerWatts = HasPower ? Math.Round(watts, 3) : null,
+            PowerField = HasPower ? Field : null,
+            ThrottleReasons = 0,
+            TemperatureCelsius = 50,
+        });
+    }
+
+    // the fractional parts of multiples of the golden ratio: spread evenly, without a pattern
+    private double UpdateNumber(double k) => PhaseSeconds + k * UpdateSeconds + JitterSeconds * (k * 0.6180339887498949 % 1);
+}
+
+/// <summary>Runs sensors through the real sampler on a simulated clock, and accounts for the windows asked for.</summary>
+public static class Simulation
+{
+    /// <summary>The first second at which a window may begin: the sensors are characterised before.</summary>
+    public const double Ready = 4;
+
+    public sealed record Outcome(EnergyAccount Account, IReadOnlyList<EnergyWindow> Windows, IReadOnlyList<SampleSeries> Series,
+        IReadOnlyList<SensorCharacteristics> Sensors);
+
+    public static Outcome Run(double interval, IReadOnlyList<(double Start, double End)> windows, params SimulatedSensor[] sensors)
+    {
+        var clock = new SimulatedClock { Seconds = 0.5 };
+        using var meter = new SimulatedMeter(clock, sensors);
+        var characteristics = SensorCharacteristics.Measure(meter, clock);
+        using var sampler = new EnergySampler(meter, clock, interval, characteristics);
+        foreach (var edge in windows.SelectMany(w => new[] { w.Start, w.End }).Distinct().Order())
+        {
+            Advance(clock, sampler, edge);
+            Assert.That(sampler.MarkEdge(), Is.EqualTo(edge), "the clock stands at the edge");
+        }
+        Advance(clock, sampler, clock.Seconds + 2);
+        var series = sampler.Series(0);
+        var account = new EnergyAccount(new DeviceLedger(series), characteristics, interval, new ValidityLimits());
+        return new Outcome(account, [.. windows.Select((w, i) => new EnergyWindow($"window-{i}", WindowKind.Measured, w.Start, w.End, i + 1))],
+            series, characteristics);
+    }
+
+    private static void Advance(SimulatedClock clock, EnergySampler sampler, double until)
+    {
+        clock.StopAt = until;
+        while (clock.Seconds < until) sampler.Tick();
+        clock.StopAt = double.PositiveInfinity;
+    }
+}

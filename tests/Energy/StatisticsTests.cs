@@ -1,0 +1,83 @@
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Statistics;
+
+namespace Harness.Tests.Energy;
+
+public class StatisticsTests
+{
+    // Student's t table, two-sided (NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2)
+    [TestCase(1, 0.95, 12.706)]
+    [TestCase(2, 0.95, 4.303)]
+    [TestCase(4, 0.95, 2.776)]
+    [TestCase(9, 0.95, 2.262)]
+    [TestCase(30, 0.95, 2.042)]
+    [TestCase(100, 0.95, 1.984)]
+    [TestCase(1, 0.99, 63.657)]
+    [TestCase(5, 0.99, 4.032)]
+    [TestCase(10, 0.90, 1.812)]
+    [TestCase(3, 0.80, 1.638)]
+    public void Quantiles_are_those_of_the_table(int degrees, double confidence, double expected) =>
+        Assert.That(StudentT.TwoSidedQuantile(degrees, confidence), Is.EqualTo(expected).Within(0.0005));
+
+    [Test]
+    public void An_interval_of_repeats()
+    {
+        // mean 10, s = 1, n = 4: half width 3.182·1/2
+        var interval = ConfidenceInterval.Of([9, 9.5, 10.5, 11])!;
+        Assert.That(interval.Mean, Is.EqualTo(10));
+        Assert.That(interval.HalfWidth, Is.EqualTo(3.1824 * Math.Sqrt((1 + 0.25 + 0.25 + 1) / 3) / 2).Within(1e-4));
+        Assert.That(interval.RelativeHalfWidth, Is.EqualTo(interval.HalfWidth / 10));
+        Assert.That(ConfidenceInterval.Of([5]), Is.Null);
+    }
+
+    [Test]
+    public void A_number_of_repeats_is_kept()
+    {
+        var plan = RepeatPlan.Fixed(2);
+        Assert.That(Enumerable.Range(0, 4).Select(n => plan.NeedsAnother(new double?[n])), Is.EqualTo(new[] { true, true, false, false }));
+    }
+
+    [Test]
+    public void Repeats_go_on_until_the_interval_is_narrow_enough_or_the_limit_is_reached()
+    {
+        var plan = RepeatPlan.UntilInterval(0.02, 6);
+        Assert.That(plan.NeedsAnother([]), Is.True);
+        Assert.That(plan.NeedsAnother([3, 3]), Is.True, "two say nothing");
+        Assert.That(plan.NeedsAnother([3.00, 3.01, 2.99]), Is.False, "± 0.8 %");
+        Assert.That(plan.NeedsAnother([3.0, 3.1, 2.9]), Is.True, "± 8 %");
+        Assert.That(plan.NeedsAnother([3.0, 3.1, 2.9, 3.1, 2.9]), Is.True);
+        Assert.That(plan.NeedsAnother([3.0, 3.1, 2.9, 3.1, 2.9, 3.1]), Is.False, "the limit");
+        Assert.That(plan.NeedsAnother([3.0, null, 2.9]), Is.False, "without energy no interval will ever narrow");
+    }
+
+    [TestCase("2%", 0.02)]
+    [TestCase(" 0.5 % ", 0.005)]
+    [TestCase("0.02", 0.02)]
+    public void A_width_is_a_percentage_or_a_share(string text, double expected) => Assert.That(RepeatPlan.ParseInterval(text), Is.EqualTo(expected).Within(1e-12));
+
+    [TestCase("narrow")]
+    [TestCase("-2%")]
+    [TestCase("2,5%")]
+    [TestCase("")]
+    public void Other_widths_are_refused(string text) =>
+        Assert.That(() => RepeatPlan.ParseInterval(text), Throws.InstanceOf<EnergyException>().With.Message.Contains($"'{text}'"));
+
+    [Test]
+    public void Impossible_plans_are_refused()
+    {
+        Assert.That(() => RepeatPlan.Fixed(0), Throws.InstanceOf<EnergyException>());
+        Assert.That(() => RepeatPlan.UntilInterval(1.5, 10), Throws.InstanceOf<EnergyException>());
+        Assert.That(() => RepeatPlan.UntilInterval(0.02, 2), Throws.InstanceOf<EnergyException>());
+    }
+
+    [TestCase(0.1, 0.25, 4)]
+    [TestCase(0.1, 0.8, 1)]
+    [TestCase(0.1, 0.05, 16)]
+    public void A_repeat_takes_as_many_passes_as_the_sensor_needs(double update, double pass, int expected) =>
+        Assert.That(RepeatPlan.PassesPerRepeat(pass, new ValidityLimits().MinimumWindowSeconds(update)), Is.EqualTo(expected));
+
+    [Test]
+    public void With_an_unknown_sensor_a_repeat_is_one_pass() =>
+        Assert.That(RepeatPlan.PassesPerRepeat(0.01, new ValidityLimits().MinimumWindowSeconds(null)), Is.EqualTo(1));
+}

@@ -1,0 +1,224 @@
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Records;
+using Harness.Energy.Sampling;
+
+namespace Harness.Tests.Energy;
+
+/// <summary>Each invalid reason provoked on its own, and that what was not checked is not valid.</summary>
+public class ValidityTests
+{
+    private static readonly ValidityLimits Limits = new();
+    private static readonly EnergyDomain Gpu = SimulatedSensor.Gpu("GPU-a");
+    private static readonly SimulatedSensor Healthy = new(Gpu, ScriptedCurve.Steps(240, 300, 1.1), 0.1);
+    private static readonly RunFacts Checked = new()
+    {
+        ComputePlaces = [new ComputePlace("node1", "GPU-a")],
+        DomainFacts = [new DomainFacts(Gpu) { MigEnabled = false, ForeignProcesses = 0 }],
+        ClockUncertaintySeconds = 0.0001,
+        RanksComplete = true,
+        RanToEnd = true,
+    };
+
+    [Test]
+    public void A_run_in_which_all_was_checked_and_well_is_valid() => Assert.That(Reasons(Healthy, Checked), Is.Empty);
+
+    [Test]
+    public void Nothing_that_was_not_checked_is_valid() => Assert.That(Reasons(Healthy, new RunFacts()), Is.EquivalentTo(new[]
+    {
+        InvalidReason.Mig, InvalidReason.DeviceShared, InvalidReason.DeviceMissing, InvalidReason.ClockOffset,
+        InvalidReason.RankMissing, InvalidReason.Interrupted,
+    }));
+
+    [Test]
+    public void No_meter_is_the_one_reason()
+    {
+        var account = new EnergyAccount(new DeviceLedger([]), [], 0.1, Limits).Resolve(new EnergyWindow("w", WindowKind.Measured, 0, 5));
+        Assert.That(Validity.Judge(account, new RunFacts(), Limits), Is.EqualTo(new[] { InvalidReason.NoMeter }));
+        Assert.That((account.Joules, account.NetJoules, account.Source, account.AverageWatts), Is.EqualTo(((double?)null, (double?)null, (string?)null, (double?)null)));
+    }
+
+    [Test]
+    public void Meter_lost()
+    {
+        var broken = Healthy with { Alter = r => r.TimeSeconds > 8 ? new EnergyReading { TimeSeconds = r.TimeSeconds } : r };
+        var run = Simulation.Run(0.1, [(5, 7), (7, 9)], broken);
+        Assert.That(run.Account.Resolve(run.Windows[0]).InvalidReasons, Is.Empty, "before it was lost");
+        var after = run.Account.Resolve(run.Windows[1]);
+        Assert.That(after.InvalidReasons, Does.Contain(InvalidReason.MeterLost).And.Contain(InvalidReason.SampleGap));
+        Assert.That(after.Joules, Is.Null);
+    }
+
+    [Test]
+    public void Meter_lost_for_a_moment_is_lost_although_the_counter_bridges_it()
+    {
+        var hiccup = Healthy with { Alter = r => r.TimeSeconds is > 6 and < 6.15 ? new EnergyReading { TimeSeconds = r.TimeSeconds } : r };
+        Assert.That(Reasons(hiccup, Checked), Is.EqualTo(new[] { InvalidReason.MeterLost }));
+    }
+
+    [Test]
+    public void Counter_decreased()
+    {
+        var reset = Healthy with { Alter = r => r.TimeSeconds > 8 ? r with { EnergyJoules = r.EnergyJoules - 1_000_500 } : r };
+        var run = Simulation.Run(0.1, [(5, 7), (7, 9), (9.5, 11.5)], reset);
+        Assert.That(run.Account.Resolve(run.Windows[0]).InvalidReasons, Is.Empty, "before the reset");
+        var spoilt = run.Account.Resolve(run.Windows[1]).Devices.Single();
+        Assert.That(spoilt.InvalidReasons, Does.Contain(InvalidReason.CounterDecreased));
+        Assert.That(spoilt.Source, Is.EqualTo("nvml_power_instant"), "power still tells");
+        Assert.That(spoilt.Joules, Is.EqualTo(Healthy.Curve.Between(7, 9)).Within(2).Percent);
+        var later = run.Account.Resolve(run.Windows[2]);
+        Assert.That(later.InvalidReasons, Is.Empty, "after the reset");
+        Assert.That(later.Joules, Is.EqualTo(Healthy.Curve.Between(9.5, 11.5)).Within(0.5).Percent);
+    }
+
+    [Test]
+    public void Sample_gap()
+    {
+        var run = Simulation.Run(0.1, [(5.0, 8.0)], Healthy);
+        var holed = run.Series[0] with { Readings = [.. run.Series[0].Readings.Where(r => r.TimeSeconds is < 6 or > 6.7)] };
+        Assert.That(Judge(run, holed), Is.EqualTo(new[] { InvalidReason.SampleGap }));
+    }
+
+    [Test]
+    public void Sample_gap_when_the_sensor_stands_still_though_it_is_read()
+    {
+        var stale = Healthy.At(6);
+        var stalled = Healthy with { Alter = r => r.TimeSeconds is > 6 and < 7 ? r with { EnergyJoules = stale.EnergyJoules, PowerWatts = stale.PowerWatts } : r };
+        Assert.That(Reasons(stalled, Checked), Does.Contain(InvalidReason.SampleGap));
+    }
+
+    [Test]
+    public void Window_too_short()
+    {
+        var run = Simulation.Run(0.1, [(5, 5.7), (6, 7)], Healthy);
+        Assert.That(run.Account.Resolve(run.Windows[0]).InvalidReasons, Is.EqualTo(new[] { InvalidReason.WindowTooShort }), "seven updates");
+        Assert.That(run.Account.Resolve(run.Windows[1]).InvalidReasons, Is.Empty, "ten updates");
+    }
+
+    [Test]
+    public void Window_too_short_for_a_sensor_that_nothing_is_known_of()
+    {
+        var run = Simulation.Run(0.1, [(5, 10)], Healthy);
+        var account = new EnergyAccount(new DeviceLedger(run.Series), [], 0.1, Limits);
+        Assert.That(account.Resolve(run.Windows[0]).InvalidReasons, Does.Contain(InvalidReason.WindowTooShort));
+    }
+
+    [TestCase(1)]
+    [TestCase(null)]
+    public void Device_shared(int? foreign) =>
+        Assert.That(Reasons(Healthy, Checked with { DomainFacts = [Checked.DomainFacts![0], new DomainFacts(Gpu) { MigEnabled = false, ForeignProcesses = foreign }] }),
+            Is.EqualTo(new[] { InvalidReason.DeviceShared }));
+
+    [TestCase(true)]
+    [TestCase(null)]
+    public void Mig(bool? mig) =>
+        Assert.That(Reasons(Healthy, Checked with { DomainFacts = [new DomainFacts(Gpu) { MigEnabled = mig, ForeignProcesses = 0 }] }),
+            Is.EqualTo(new[] { InvalidReason.Mig }));
+
+    [TestCase("node1", "GPU-b")]
+    [TestCase("node2", "GPU-a")]
+    [TestCase("node1", null, Description = "a rank on the CPU is not covered by a GPU's energy")]
+    public void Device_missing(string host, string? gpu) =>
+        Assert.That(Reasons(Healthy, Checked with { ComputePlaces = [.. Checked.ComputePlaces!, new ComputePlace(host, gpu)] }),
+            Is.EqualTo(new[] { InvalidReason.DeviceMissing }));
+
+    [TestCase(DomainKind.Package, null, true)]
+    [TestCase(DomainKind.Package, "GPU-a", false)]
+    [TestCase(DomainKind.Node, "GPU-a", true)]
+    [TestCase(DomainKind.Node, null, true)]
+    public void A_socket_covers_the_CPU_and_a_node_meter_everything(DomainKind kind, string? gpu, bool covered)
+    {
+        var domain = new EnergyDomain("node1", "d", kind, "rapl");
+        var facts = Checked with { ComputePlaces = [new ComputePlace("node1", gpu)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        Assert.That(Reasons(Healthy with { Domain = domain }, facts), Is.EqualTo(covered ? [] : new[] { InvalidReason.DeviceMissing }));
+    }
+
+    [TestCase(0.2)]
+    [TestCase(null)]
+    [TestCase(double.NaN)]
+    public void Clock_offset(double? uncertainty) =>
+        Assert.That(Reasons(Healthy, Checked with { ClockUncertaintySeconds = uncertainty }), Is.EqualTo(new[] { InvalidReason.ClockOffset }));
+
+    [TestCase(ThrottleReasons.SoftwareThermalSlowdown)]
+    [TestCase(ThrottleReasons.HardwareThermalSlowdown)]
+    [TestCase(ThrottleReasons.HardwareSlowdown)]
+    [TestCase(ThrottleReasons.HardwarePowerBrake)]
+    public void Throttled(ulong reason)
+    {
+        var hot = Healthy with { Alter = r => r with { ThrottleReasons = r.TimeSeconds is > 6 and < 6.25 ? reason | ThrottleReasons.SoftwarePowerCap : 0 } };
+        Assert.That(Reasons(hot, Checked), Is.EqualTo(new[] { InvalidReason.Throttled }));
+    }
+
+    [Test]
+    public void Throttled_when_nobody_could_tell() =>
+        Assert.That(Reasons(Healthy with { Alter = r => r with { ThrottleReasons = null } }, Checked), Is.EqualTo(new[] { InvalidReason.Throttled }));
+
+    [Test]
+    public void The_power_cap_and_idling_are_no_throttling()
+    {
+        var capped = Healthy with { Alter = r => r with { ThrottleReasons = ThrottleReasons.SoftwarePowerCap | ThrottleReasons.GpuIdle } };
+        Assert.That(Reasons(capped, Checked), Is.Empty);
+    }
+
+    [TestCase(61.0)]
+    [TestCase(null)]
+    public void Start_temperature(double? celsius) =>
+        Assert.That(Reasons(Healthy, Checked with { MaxStartTemperatureCelsius = 60, StartTemperatureCelsius = celsius }), Is.EqualTo(new[] { InvalidReason.StartTemperature }));
+
+    [Test]
+    public void A_start_temperature_within_the_limit_or_without_one_is_no_reason()
+    {
+        Assert.That(Reasons(Healthy, Checked with { MaxStartTemperatureCelsius = 60, StartTemperatureCelsius = 60 }), Is.Empty);
+        Assert.That(Reasons(Healthy, Checked with { StartTemperatureCelsius = 90 }), Is.Empty);
+    }
+
+    [Test]
+    public void Counter_power_mismatch()
+    {
+        var off = Healthy with { Alter = r => r with { PowerWatts = r.PowerWatts * 0.85 } };
+        Assert.That(Reasons(off, Checked), Is.EqualTo(new[] { InvalidReason.CounterPowerMismatch }));
+        var near = Healthy with { Alter = r => r with { PowerWatts = r.PowerWatts * 0.95 } };
+        Assert.That(Reasons(near, Checked), Is.Empty, "within what the sensor promises");
+    }
+
+    [Test]
+    public void A_domain_with_a_counter_alone_has_nothing_to_disagree_with()
+    {
+        var run = Simulation.Run(0.1, [(5.0, 8.0)], Healthy with { HasPower = false });
+        var window = run.Account.Resolve(run.Windows[0]);
+        Assert.That(window.InvalidReasons, Is.Empty);
+        Assert.That(window.CounterPowerRatio, Is.Null);
+    }
+
+    [TestCase(false)]
+    [TestCase(null)]
+    public void Rank_missing(bool? complete) =>
+        Assert.That(Reasons(Healthy, Checked with { RanksComplete = complete }), Is.EqualTo(new[] { InvalidReason.RankMissing }));
+
+    [TestCase(false)]
+    [TestCase(null)]
+    public void Interrupted(bool? end) =>
+        Assert.That(Reasons(Healthy, Checked with { RanToEnd = end }), Is.EqualTo(new[] { InvalidReason.Interrupted }));
+
+    [Test]
+    public void Codes_are_joined_in_a_fixed_order_each_once()
+    {
+        Assert.That(InvalidReason.Join([InvalidReason.Throttled, InvalidReason.MeterLost, InvalidReason.Throttled]), Is.EqualTo("meter_lost;throttled"));
+        Assert.That(InvalidReason.Join([]), Is.Empty);
+        Assert.That(InvalidReason.Join([InvalidReason.Interrupted, InvalidReason.NoMeter]), Is.EqualTo("no_meter"));
+        // the codes of the design, to the letter: files out there hold them
+        Assert.That(InvalidReason.All, Is.EquivalentTo("no_meter meter_lost counter_decreased sample_gap window_too_short device_shared mig device_missing clock_offset throttled start_temperature counter_power_mismatch rank_missing interrupted".Split(' ')));
+    }
+
+    private static IReadOnlyList<string> Reasons(SimulatedSensor sensor, RunFacts facts)
+    {
+        var run = Simulation.Run(0.1, [(5, 8)], sensor);
+        return Validity.Judge(run.Account.Resolve(run.Windows[0]), facts, Limits);
+    }
+
+    private static IReadOnlyList<string> Judge(Simulation.Outcome run, SampleSeries series)
+    {
+        var account = new EnergyAccount(new DeviceLedger([series]), run.Sensors, 0.1, Limits);
+        return Validity.Judge(account.Resolve(run.Windows[0]), Checked, Limits);
+    }
+}
