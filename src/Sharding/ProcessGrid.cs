@@ -11,18 +11,20 @@ public readonly record struct GridPosition(int TensorRank, int Stage, int Replic
 /// </summary>
 public sealed record ProcessGrid
 {
-    /// <exception cref="UserErrorException">A degree below 1.</exception>
+    /// <exception cref="UserErrorException">A degree below 1, or too many ranks to count.</exception>
     public ProcessGrid(int tensor, int pipeline, int data)
     {
         foreach (var (name, degree) in new[] { ("--tp", tensor), ("--pp", pipeline), ("--dp", data) })
             if (degree < 1) throw new UserErrorException($"{name} {degree} is not a degree of parallelism; use 1 or more");
+        if ((double)tensor * pipeline * data > int.MaxValue)
+            throw new UserErrorException($"--tp {tensor} × --pp {pipeline} × --dp {data} are more ranks than there can be; use smaller degrees");
         (Tensor, Pipeline, Data) = (tensor, pipeline, data);
     }
 
     public int Tensor { get; }
     public int Pipeline { get; }
     public int Data { get; }
-    public int Size => checked(Tensor * Pipeline * Data);
+    public int Size => Tensor * Pipeline * Data;
 
     public GridPosition this[int rank] => new(rank % Tensor, rank / Tensor % Pipeline, rank / Tensor / Pipeline);
 

@@ -33,6 +33,10 @@ public class ProcessGridTests
         Assert.That(() => new ProcessGrid(tensor, pipeline, data), Throws.TypeOf<UserErrorException>().With.Message.StartsWith(named));
 
     [Test]
+    public void MoreRanksThanCanBeCountedAreRefused() =>
+        Assert.That(() => new ProcessGrid(100_000, 100_000, 1), Throws.TypeOf<UserErrorException>().With.Message.EqualTo("--tp 100000 × --pp 100000 × --dp 1 are more ranks than there can be; use smaller degrees"));
+
+    [Test]
     public void RanksOfANodeAreCountedByNameAndBoot()
     {
         // Two machines named "a", ranks dealt round robin over three nodes.

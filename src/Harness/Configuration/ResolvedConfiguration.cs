@@ -14,6 +14,7 @@ namespace Harness.Configuration;
 public sealed class ResolvedConfiguration
 {
     private const string EnvironmentPrefix = "HARNESS_";
+    private const string Environment = "environment";
 
     private readonly List<(string Source, IConfigurationProvider Provider)> _layers = [];
     private readonly IConfigurationRoot _root;
@@ -31,10 +32,10 @@ public sealed class ResolvedConfiguration
         builder.AddEnvironmentVariables(EnvironmentPrefix);
         builder.Add(new MemoryConfigurationSource { InitialData = commandLine });
         _root = Build(builder, file);
-        string[] sources = file == null ? ["environment", "command line"] : [file, "environment", "command line"];
+        string[] sources = file == null ? [Environment, "command line"] : [file, Environment, "command line"];
         _layers.AddRange(sources.Zip(_root.Providers));
         foreach (var (key, type) in Keys()) CheckValue(key, type);
-        CheckForUnknownKeys(_root);
+        CheckForUnknownKeys();
         Options = new RunOptions();
         _root.Bind(Options);
         Validation.Check(Options);
@@ -85,15 +86,20 @@ public sealed class ResolvedConfiguration
         _ => "a number",
     };
 
-    private static void CheckForUnknownKeys(IConfiguration root)
+    private void CheckForUnknownKeys()
     {
         var known = Keys().Select(entry => entry.Key).ToHashSet(StringComparer.OrdinalIgnoreCase);
-        foreach (var section in root.GetChildren())
+        foreach (var section in _root.GetChildren())
+        {
+            if (section.Value is { } value && IsSection(section.Key))
+                throw new UserErrorException($"configuration section {section.Key} is '{value}', but a section with {string.Join(", ", NamesIn(section.Key))} is expected");
+            // The environment alone may have HARNESS_ variables of other purposes.
+            if (!IsSection(section.Key) && (section.GetChildren().Any() || _layers.Any(layer => layer.Source != Environment && layer.Provider.TryGet(section.Key, out _))))
+                throw new UserErrorException($"configuration section {section.Key} is unknown; there are {string.Join(", ", typeof(RunOptions).GetProperties().Select(p => p.Name))}");
             foreach (var key in section.GetChildren())
-                if (!known.Contains(key.Path) && IsSection(section.Key))
+                if (!known.Contains(key.Path))
                     throw new UserErrorException($"configuration key {key.Path} is unknown; {section.Key} has {string.Join(", ", NamesIn(section.Key))}");
-                else if (!IsSection(section.Key))
-                    throw new UserErrorException($"configuration section {section.Key} is unknown; there are {string.Join(", ", typeof(RunOptions).GetProperties().Select(p => p.Name))}");
+        }
     }
 
     private static PropertyInfo? SectionNamed(string name) => typeof(RunOptions).GetProperty(name, BindingFlags.IgnoreCase | BindingFlags.Public | BindingFlags.Instance);

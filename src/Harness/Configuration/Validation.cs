@@ -27,10 +27,11 @@ internal static class Validation
         Between(0, 100, o.Generation.Temperature, "Generation:Temperature");
         AtLeast(0, o.Generation.TopK, "Generation:TopK");
         if (o.Generation.TopP is not (> 0 and <= 1)) throw Wrong("Generation:TopP", o.Generation.TopP, "a number above 0 and up to 1");
-        if (!(o.Generation.RepetitionPenalty > 0)) throw Wrong("Generation:RepetitionPenalty", o.Generation.RepetitionPenalty, "a number above 0");
+        if (o.Generation.RepetitionPenalty is not (> 0 and < float.PositiveInfinity)) throw Wrong("Generation:RepetitionPenalty", o.Generation.RepetitionPenalty, "a number above 0");
         if (Duration.Parse(o.Energy.SampleInterval, "Energy:SampleInterval") is < 0.001 or > 60) throw Wrong("Energy:SampleInterval", o.Energy.SampleInterval, "1ms to 60s");
         Duration.Parse(o.Energy.IdleBaseline, "Energy:IdleBaseline");
         Duration.Parse(o.Energy.Cooldown, "Energy:Cooldown");
+        Between(0, 200, (float)o.Energy.MaxStartTemperature, "Energy:MaxStartTemperature");
         Duration.ParsePercent(o.Repeats.UntilCi, "Repeats:UntilCi");
         AtLeast(0, o.Repeats.Warmup, "Repeats:Warmup");
         AtLeast(1, o.Repeats.Count, "Repeats:Count");

@@ -48,6 +48,8 @@ internal sealed class RankModel : IDisposable
         LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]> { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
         Storage = _options.Model.Dtype == "auto" ? Checkpoint.DType : DTypes.Parse(_options.Model.Dtype);
         Plan = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline).For(Groups.Position.TensorRank, Groups.Position.Stage);
+        // Headers alone: a tensor that is missing or misshapen is found before anything is loaded or written.
+        LaunchChecks.OnEveryRank(world, () => Plan.Tensors().Select(Checkpoint.Read).ToArray());
     }
 
     /// <summary>Loads this rank's slices onto its device.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Harness.Configuration;
+using Harness.Models.Llama;
 using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Records;
@@ -18,7 +19,7 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         if (configuration.Options.Sharding.Data > 1) throw Validation.Wrong("Sharding:Data", configuration.Options.Sharding.Data, "1, since a text is scored once,");
         var config = model.Checkpoint.Config;
         var tokenizer = model.IsRoot ? Tokenizers.For(configuration.Options.Model) : null;
-        var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config.MaxPositions)).Items[0].Tokens;
+        var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config)).Items[0].Tokens;
 
         model.Load();
         var scorer = new Scorer(model.Backend, model.Stage, model.Replica, config.Shape.Vocabulary);
@@ -28,7 +29,7 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         return Verbs.ExitCode.Success;
     }
 
-    private Workload TextAsWorkload(ITokenizer tokenizer, int context)
+    private Workload TextAsWorkload(ITokenizer tokenizer, LlamaConfig model)
     {
         string text;
         try { text = File.ReadAllText(textFile); }
@@ -38,7 +39,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         }
         var tokens = tokenizer.Encode(text, addBeginOfText: true);
         if (tokens.Length < 2) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens; a text to score needs at least one after beginning-of-text");
-        if (tokens.Length > context) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {context}; score a shorter text");
+        if (tokens.Length > model.MaxPositions) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {model.MaxPositions}; score a shorter text");
+        Workload.CheckVocabulary(tokens, textFile, model);
         return new([new(0, 0, tokens, 1)], tokenizer.EndOfText);
     }
 

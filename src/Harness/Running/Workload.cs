@@ -36,12 +36,18 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         for (var i = 0; i < items.Length; i++)
         {
             var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
-            if (tokens.FirstOrDefault(token => token >= model.Shape.Vocabulary, -1) is >= 0 and var foreign)
-                throw new UserErrorException($"the tokenizer gives token {foreign} for {prompts[i].Source}, but the model has {model.Shape.Vocabulary}; tokenizer and checkpoint do not belong together");
+            CheckVocabulary(tokens, prompts[i].Source, model);
             var room = Math.Clamp(limit - tokens.Length, 0, generation.MaxNewTokens);
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
         }
         return new(items, generation.IgnoreEos ? new HashSet<int>() : tokenizer.EndOfText);
+    }
+
+    /// <exception cref="UserErrorException">The model has no embedding for one of the tokens.</exception>
+    public static void CheckVocabulary(int[] tokens, string source, LlamaConfig model)
+    {
+        if (tokens.FirstOrDefault(token => token >= model.Shape.Vocabulary, -1) is >= 0 and var foreign)
+            throw new UserErrorException($"the tokenizer gives token {foreign} for {source}, but the model has {model.Shape.Vocabulary}; tokenizer and checkpoint do not belong together");
     }
 
     /// <summary>Rank 0 gives its workload, every rank gets it.</summary>

@@ -26,7 +26,7 @@ internal sealed class ConfigurationSwitches
 
     public ResolvedConfiguration Resolve(ParseResult parsed)
     {
-        var values = new Dictionary<string, string?>();
+        var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
         foreach (var token in parsed.UnmatchedTokens)
         {
             var (key, value) = token.Split('=', 2) is [['-', '-', .. var name], var text] && name.Contains(':')

@@ -9,7 +9,10 @@ internal sealed class ConfigReader(JsonElement root, string source)
 {
     public bool Has(string key) => root.ValueKind == JsonValueKind.Object && root.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null;
 
-    public ConfigReader? Section(string key) => Has(key) ? new(root.GetProperty(key), $"{source}, {key}") : null;
+    public ConfigReader? Section(string key) =>
+        !Has(key) ? null
+        : root.GetProperty(key) is { ValueKind: JsonValueKind.Object } section ? new(section, $"{source}, {key}")
+        : throw Refuse(key, root.GetProperty(key), "an object is expected");
 
     /// <summary>A string, or the first of a list of strings; null where absent.</summary>
     public string? Text(string key)
@@ -46,8 +49,22 @@ internal sealed class ConfigReader(JsonElement root, string source)
             : throw Refuse(key, value, "a number is expected");
     }
 
+    /// <summary>A number above 0.</summary>
+    public float Positive(string key, float? otherwise = null)
+    {
+        if (!Has(key)) return otherwise ?? throw new UserErrorException($"{source} lacks '{key}', which it needs; fetch the file again");
+        var number = Float(key, 0);
+        return number > 0 ? number : throw Refuse(key, number, "a number above 0 is expected");
+    }
+
     /// <summary>Older files say <c>torch_dtype</c>, newer ones <c>dtype</c>; without either the weights' own type will do.</summary>
-    public DType DType() => DTypes.Parse(Text("torch_dtype") ?? Text("dtype") ?? "f32");
+    public DType DType()
+    {
+        var key = Has("torch_dtype") ? "torch_dtype" : "dtype";
+        var word = Text(key) ?? "float32";
+        try { return DTypes.Parse(word); }
+        catch (UserErrorException) { throw Refuse(key, word, "supported: float32, bfloat16, float16"); }
+    }
 
     public UserErrorException Refuse(string key, object value, string why) =>
         new($"{source}: {key} = {string.Format(CultureInfo.InvariantCulture, "{0}", value)} cannot be honoured; {why}");

@@ -40,7 +40,7 @@ public sealed record LlamaConfig
         var heads = json.Int("num_attention_heads");
         var hidden = json.Int("hidden_size");
         var headDimension = json.Int("head_dim", hidden / heads);
-        if (headDimension % 2 != 0) throw json.Refuse("head_dim", headDimension, "rotary embedding needs an even number");
+        if (headDimension == 0 || headDimension % 2 != 0) throw json.Refuse("head_dim", headDimension, "rotary embedding needs an even number of features per head");
         var shape = new ModelShape(
             json.Int("num_hidden_layers"), hidden, json.Int("intermediate_size"),
             heads, json.Int("num_key_value_heads", heads), headDimension,
@@ -69,6 +69,7 @@ public sealed record LlamaConfig
         if (json.Text("hidden_act") is { } activation && activation is not ("silu" or "swish"))
             throw json.Refuse("hidden_act", activation, "supported: silu");
         if (json.Has("quantization_config")) throw json.Refuse("quantization_config", "present", "only f32, bf16 and f16 weights are supported");
-        if (json.Float("partial_rotary_factor", 1) != 1) throw json.Refuse("partial_rotary_factor", json.Float("partial_rotary_factor", 1), "supported: 1");
+        foreach (var part in (ConfigReader?[])[json, json.Section("rope_parameters")])
+            if (part?.Float("partial_rotary_factor", 1) is not (null or 1)) throw part!.Refuse("partial_rotary_factor", part.Float("partial_rotary_factor", 1), "supported: 1");
     }
 }

@@ -72,9 +72,13 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
             var names = json.RootElement.GetProperty("weight_map").EnumerateObject().Select(t => t.Value.GetString()!).Distinct().Order(StringComparer.Ordinal);
             return [.. names.Select(name => Path.Combine(directory, name))];
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentNullException)
         {
             throw new UserErrorException($"{index} is not a safetensors index; fetch the file again", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"cannot read {index}: {e.Message}", e);
         }
     }
 

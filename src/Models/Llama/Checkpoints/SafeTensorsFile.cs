@@ -80,14 +80,15 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
             {
                 var range = tensor.Value.GetProperty("data_offsets");
                 var entry = new Entry(
-                    tensor.Value.GetProperty("dtype").GetString()!,
+                    tensor.Value.GetProperty("dtype").GetString() ?? throw new FormatException("a dtype is a word"),
                     [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64())],
                     range[0].GetInt64(), range[1].GetInt64());
                 if (entry.Begin < 0 || entry.End < entry.Begin) throw Damaged(path, $"tensor {tensor.Name} has the byte range {entry.Begin} to {entry.End}");
                 entries.Add(tensor.Name, entry);
                 end = Math.Max(end, entry.End);
             }
-            if (8 + length + end > file.Length) throw Damaged(path, $"it is {8 + length + end - file.Length} bytes shorter than its header says (truncated?)");
+            var present = file.Length - 8 - length;
+            if (end > present) throw Damaged(path, $"it is {end - present} bytes shorter than its header says (truncated?)");
             return 8 + length;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException or ArgumentException)

@@ -12,7 +12,8 @@ public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed,
     public const int DefaultPrefillRows = 1024;
 }
 
-/// <summary>A batch's passes in the order in which this rank completed them, and whether all its sequences finished.</summary>
+/// <summary>A batch's passes in the order in which this rank completed them.</summary>
+/// <param name="Stopped">It was given up before all its sequences had finished.</param>
 public sealed record BatchOutcome(List<Step> Steps, long StartTicks, long EndTicks, bool Stopped);
 
 /// <summary>
@@ -46,7 +47,8 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
             Advance(part, pass, cache, stopRequested);
             running.Enqueue(part);
         }
-        return new(steps, start, Stopwatch.GetTimestamp(), stopped);
+        // A stop that was asked for during the last pass gives nothing up.
+        return new(steps, start, Stopwatch.GetTimestamp(), stopped && sequences.Any(sequence => sequence.Finish == null));
 
         bool Await(MicroBatch part)
         {
