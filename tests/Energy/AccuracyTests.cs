@@ -110,10 +110,10 @@ public class AccuracyTests
     {
         foreach (var curve in (ScriptedCurve[])[.. Curves, ScriptedCurve.Load(70, 400, 3, 8.5)])
         {
-            const int pieces = 400_000;
+            const int pieces = 200_000;
             var sum = 0.0;
             for (var i = 0; i < pieces; i++) sum += curve.Watts((i + 0.5) * 20 / pieces) * 20 / pieces;
-            Assert.That(curve.Joules(20), Is.EqualTo(sum).Within(1e-5).Percent, curve.Name);
+            Assert.That(curve.Joules(20), Is.EqualTo(sum).Within(1e-4).Percent, curve.Name);
         }
     }
 }

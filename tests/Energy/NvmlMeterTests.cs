@@ -1,4 +1,5 @@
 using Harness.Energy;
+using Harness.Energy.Accounting;
 using Harness.Energy.Nvml;
 using Harness.Energy.Sampling;
 
@@ -101,6 +102,17 @@ public class NvmlMeterTests
         if (expected == null) Assert.That(meter.Notices.Single(), Does.Contain($"CUDA_VISIBLE_DEVICES={visible}"));
     }
 
+    [TestCase(null, 1, "GPU-dddd")]
+    [TestCase("0", 0, "GPU-bbbb", Description = "as Slurm counts inside its cgroup")]
+    [TestCase("GPU-dddd", 0, "GPU-dddd")]
+    [TestCase("2", 0, null)]
+    public void Devices_that_the_jobs_cgroup_denies_are_not_counted(string? visible, int localRank, string? expected)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 denied 1", "device 1 uuid GPU-bbbb", "device 2 uuid GPU-cccc", "device 2 denied 1", "device 3 uuid GPU-dddd");
+        using var meter = NvmlMeter.OpenForRank("n", Clock, localRank, visible, fake.Library);
+        Assert.That(meter.Domains.Select(d => d.Device), Is.EqualTo(expected == null ? [] : new[] { expected }));
+    }
+
     [Test]
     public void All_devices_of_a_node_are_read_whatever_CUDA_shows()
     {
@@ -173,6 +185,29 @@ public class NvmlMeterTests
         Assert.That(sensor.CounterUpdateSeconds, Is.EqualTo(update).Within(5).Percent);
         Assert.That(sensor.PowerUpdateSeconds, Is.EqualTo(update).Within(5).Percent);
         Assert.That(sensor.CounterStepJoules, Is.GreaterThan(0).And.LessThan(400 * update * 1.5));
+    }
+
+    [Test]
+    [Retry(3)]   // a machine too busy to read adds gaps of its own
+    public void A_reset_a_stall_and_a_throttle_event_are_noticed()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-reset", "device 0 base_mj 1e9", "device 0 reset_at 2.2",
+            "device 1 uuid GPU-stall", "device 1 stall 2 2.9", "device 2 uuid GPU-hot", "device 2 throttle 40 2.2 2.5", "device 3 uuid GPU-well");
+        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        var sensors = SensorCharacteristics.Measure(meter, Clock);
+        using var sampler = new EnergySampler(meter, Clock, 0.1, sensors);
+        sampler.Start();
+        Clock.Wait(fake.OriginSeconds + 1.5, null);
+        var start = sampler.MarkEdge();
+        Clock.Wait(fake.OriginSeconds + 3.2, null);
+        var window = new EnergyWindow("w", WindowKind.Measured, start, sampler.MarkEdge());
+        sampler.Stop();
+        var account = new EnergyAccount(new DeviceLedger(sampler.Series(0)), sensors, 0.1, new ValidityLimits());
+        var reasons = account.Resolve(window).Devices.ToDictionary(d => d.Device, d => string.Join(';', d.InvalidReasons));
+        Assert.That(reasons["GPU-reset"], Does.StartWith(InvalidReason.CounterDecreased));
+        Assert.That(reasons["GPU-stall"], Is.EqualTo(InvalidReason.SampleGap));
+        Assert.That(reasons["GPU-hot"], Is.EqualTo(InvalidReason.Throttled));
+        Assert.That(reasons["GPU-well"], Is.Empty);
     }
 
     [Test]

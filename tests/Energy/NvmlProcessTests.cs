@@ -27,7 +27,7 @@ public class NvmlProcessTests
     {
         using var fake = TwoDevices("device 2 uuid GPU-2", $"device 2 curve {Noise.Script}", "device 2 update 0.02 0.011",
             "device 3 uuid GPU-3", $"device 3 curve {Steps.Script}", "device 3 update 0.02 0.007");
-        RunProbe(fake, "nvml:all", "0.1", "1", "5", "1");
+        RunProbe(fake, "nvml:all", "0.1", "1", "5");
         var (account, windows) = (Account(fake, 0), Windows(fake, 0));
         var curves = new Dictionary<string, ScriptedCurve> { [Gpu0] = Steps, [Gpu1] = Ramp, ["GPU-2"] = Noise, ["GPU-3"] = Steps };
         foreach (var window in windows)
@@ -50,7 +50,7 @@ public class NvmlProcessTests
     public void Four_ranks_on_two_devices_count_two_devices()
     {
         using var fake = TwoDevices();
-        var ranks = Enumerable.Range(0, 4).Select(rank => Process.Start(Processes.Start("dotnet", Processes.Probe("measure", "nvml", fake.Folder, "0.1", "2"),
+        var ranks = Enumerable.Range(0, 4).Select(rank => Process.Start(Processes.Start("dotnet", Processes.Probe("measure", "nvml", fake.Folder, "0.1", "1.5"),
             ("HARNESS_NVML_LIBRARY", fake.Library), ("PROBE_RANK", $"{rank}"), ("PROBE_SIZE", "4")))!).ToList();
         foreach (var rank in ranks)
         {
@@ -70,7 +70,7 @@ public class NvmlProcessTests
         using var fake = TwoDevices();
         var isOpenMpi = Processes.Run(mpiexec!, ["--version"]).Output.Contains("Open", StringComparison.OrdinalIgnoreCase);
         string[] options = isOpenMpi ? ["--oversubscribe", "--allow-run-as-root"] : [];
-        var (code, output) = Processes.Run(mpiexec!, [.. options, "-n", "4", "dotnet", .. Processes.Probe("measure", "nvml", fake.Folder, "0.1", "2")],
+        var (code, output) = Processes.Run(mpiexec!, [.. options, "-n", "4", "dotnet", .. Processes.Probe("measure", "nvml", fake.Folder, "0.1", "1.5")],
             ("HARNESS_NVML_LIBRARY", fake.Library));
         Assert.That(code, Is.Zero, output);
         AssertTwoDevices(fake);
@@ -81,8 +81,8 @@ public class NvmlProcessTests
     {
         // some 400 calls characterise the sensor and read the first window; the GPU is lost in the second
         using var fake = new FakeNvml($"device 0 uuid {Gpu0}", "device 0 update 0.02", "device 0 fail_after 1000000 15",
-            $"device 1 uuid {Gpu1}", "device 1 update 0.02", "device 1 fail_after 700 15");
-        RunProbe(fake, "nvml:all", "0.01", "1", "4");
+            $"device 1 uuid {Gpu1}", "device 1 update 0.02", "device 1 fail_after 600 15");
+        RunProbe(fake, "nvml:all", "0.01", "0.5", "3");
         var (account, windows) = (Account(fake, 0), Windows(fake, 0));
         var second = account.Resolve(windows[1]);
         Assert.That(second.Devices.Single(d => d.Device == Gpu0).InvalidReasons, Is.Empty);

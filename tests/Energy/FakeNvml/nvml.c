@@ -38,7 +38,7 @@ struct device {
     double temperature[3];            /* from, to, seconds */
     unsigned long long throttle; double throttle_from, throttle_to;
     unsigned limit_mw, default_mw, min_mw, max_mw;
-    int permission;
+    int permission, denied;           /* may set limits; may not be opened */
     unsigned processes[MAX_PROCESSES]; int process_count;
     long readings;
 };
@@ -187,6 +187,7 @@ static void set(struct device *d, const char *key, char *values)
     else if (!strcmp(key, "throttle")) sscanf(values, "%llx %lf %lf", &d->throttle, &d->throttle_from, &d->throttle_to);
     else if (!strcmp(key, "limit_mw")) sscanf(values, "%u %u %u %u", &d->limit_mw, &d->default_mw, &d->min_mw, &d->max_mw);
     else if (!strcmp(key, "permission")) d->permission = atoi(values);
+    else if (!strcmp(key, "denied")) d->denied = atoi(values);
     else if (!strcmp(key, "processes"))
         for (char *w = strtok(values, " \n"); w && d->process_count < MAX_PROCESSES; w = strtok(NULL, " \n"))
             d->processes[d->process_count++] = (unsigned)atoi(w);
@@ -256,6 +257,7 @@ int nvmlDeviceGetArchitecture(struct device *d, unsigned *architecture) { *archi
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, struct device **d)
 {
     if (index >= (unsigned)device_count) return INVALID_ARGUMENT;
+    if (devices[index].denied) return NO_PERMISSION;
     *d = &devices[index];
     return SUCCESS;
 }
