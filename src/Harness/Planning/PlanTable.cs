@@ -18,6 +18,8 @@ internal static class PlanTable
         var fewest = possible.Where(row => row.Fits).Select(row => (int?)row.Gpus).Min();
         var shown = possible.Count <= ManyRows ? possible : [.. possible.Where(row => gpus % row.Gpus == 0 || row.Gpus == fewest)];
 
+        // Whole and on a line of its own, however long: it may be a path.
+        console.Profile.Out.Writer.WriteLine(planner.Name);
         console.WriteLine(Question(planner));
         console.WriteLine();
         console.WriteLine(Answer(possible, fewest, gpus));
@@ -27,7 +29,7 @@ internal static class PlanTable
 
     private static string Question(Planner planner) => string.Create(CultureInfo.InvariantCulture,
         $"""
-         {planner.Name}: {planner.Model.Shape.Parameters / 1e9:N3} billion parameters in {planner.Work.Weights.Label()}, KV cache in {planner.Work.Cache.Label()}
+         {planner.Model.Shape.Parameters / 1e9:N3} billion parameters in {planner.Work.Weights.Label()}, KV cache in {planner.Work.Cache.Label()}
          batch {planner.Work.BatchSize} × {planner.Work.MaxLength} tokens on GPUs of {Quantity.Text(planner.MemoryBytes)}, {Quantity.Text(planner.ReserveBytes)} of it in reserve
          """);
 

@@ -42,11 +42,11 @@ internal static class Quantity
 
     private static readonly Dictionary<string, double> Share = new() { [""] = 1, ["%"] = 0.01 };
 
-    /// <summary>Bytes: 32GB, 31.7GiB, 34359738368.</summary>
+    /// <summary>A device's memory in bytes: 32GB, 31.7GiB, 34359738368. Less than a MiB is a forgotten unit.</summary>
     public static long Bytes(string text, string option) =>
-        Parse(text, Memory) is { } bytes and >= 1 and < long.MaxValue
+        Parse(text, Memory) is { } bytes and >= Mebi and < long.MaxValue
             ? (long)bytes
-            : throw Wrong(text, option, "bytes such as 32GB, 31.7GiB or 34359738368");
+            : throw Wrong(text, option, "at least a MiB, written as 32GB, 31.7GiB or 34359738368,");
 
     /// <summary>Bytes per second: 900GB/s, 200Gbit/s, 9e11.</summary>
     public static double BytesPerSecond(string text, string option) =>

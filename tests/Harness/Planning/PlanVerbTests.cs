@@ -149,12 +149,21 @@ public sealed class PlanVerbTests
     }
 
     [Test]
+    public void TheModelsNameIsWholeHoweverLong()
+    {
+        using var scratch = new ScratchDirectory();
+        var name = string.Join('/', Enumerable.Repeat("a-long-name", 12));
+        scratch.File($"{name}/config.json", """{"hidden_size": 64, "intermediate_size": 172, "num_attention_heads": 8, "num_hidden_layers": 2, "vocab_size": 512}""");
+        Assert.That(Plan("--model", scratch[name], "--memory", "1GB").Split('\n')[0], Is.EqualTo(scratch[name]));
+    }
+
+    [Test]
     public void NothingFitsIsSaidWithWhatIsNearest() =>
         Assert.That(Plan("--model", "synthetic:65b", "--gpus", "2", "--memory", "32GB", "--batch", "64", "--max-length", "256", "--pp", "1"),
             Does.Contain("nothing fits on up to 2 GPUs; nearest is tp 2 × pp 1"));
 
     [TestCase("--memory is missing", "--model", "synthetic:7b")]
-    [TestCase("--memory is 'lots', but bytes such as 32GB", "--memory", "lots")]
+    [TestCase("--memory is 'lots', but at least a MiB, written as 32GB", "--memory", "lots")]
     [TestCase("--gpus is '0', but a whole number from 1 to 65536 is expected", "--gpus", "0")]
     [TestCase("--gpus is '1..32', but a whole number", "--gpus", "1..32")]
     [TestCase("--batch is '-3', but a whole number of at least 1 is expected", "--batch", "-3")]

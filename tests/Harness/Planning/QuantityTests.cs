@@ -13,7 +13,7 @@ public sealed class QuantityTests
     [TestCase("512MiB", 536_870_912)]
     [TestCase("31.75GiB", 34_091_302_912)]
     [TestCase("1e9", 1_000_000_000)]
-    [TestCase("1000000B", 1_000_000)]
+    [TestCase("2000000B", 2_000_000)]
     public void Memory(string text, long bytes) => Assert.That(Quantity.Bytes(text, "--memory"), Is.EqualTo(bytes));
 
     [TestCase("900GB/s", 900e9)]
@@ -43,6 +43,7 @@ public sealed class QuantityTests
     [TestCase("GB")]
     [TestCase("-1GB")]
     [TestCase("0")]
+    [TestCase("32", Description = "32 what?")]
     [TestCase("1e400")]
     [TestCase("32,5GB")]
     [TestCase("NaN")]
@@ -50,7 +51,7 @@ public sealed class QuantityTests
     public void WrongMemoryIsNamed(string text)
     {
         var error = Assert.Throws<UserErrorException>(() => Quantity.Bytes(text, "--memory"));
-        Assert.That(error!.Message, Is.EqualTo($"--memory is '{text}', but bytes such as 32GB, 31.7GiB or 34359738368 is expected"));
+        Assert.That(error!.Message, Is.EqualTo($"--memory is '{text}', but at least a MiB, written as 32GB, 31.7GiB or 34359738368, is expected"));
     }
 
     [TestCase("100Gb/s", Description = "bits or bytes?")]
