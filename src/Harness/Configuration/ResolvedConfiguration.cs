@@ -69,6 +69,9 @@ public sealed class ResolvedConfiguration
     {
         if (_root.GetSection(key).GetChildren().Any())
             throw new UserErrorException($"{key} is a list, which is a dimension of a sweep; a run takes one value, 'harness sweep' takes lists");
+        // The binder would take a null for 0 or an empty text.
+        if (_layers.Any(layer => layer.Provider.TryGet(key, out var set) && set == null))
+            throw new UserErrorException($"{Validation.Named(key)} is null; leave the key out for its default");
         if (_root[key] is not { } value) return;
         try { TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value); }
         catch (Exception e) when (e is FormatException or ArgumentException or NotSupportedException or OverflowException)
