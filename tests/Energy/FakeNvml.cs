@@ -46,6 +46,9 @@ public sealed class FakeNvml : IDisposable
         return (numbers[0], numbers[1]);
     }
 
+    /// <summary>From now on every reading of a device with <c>fail_on_file 1</c> says that the GPU is lost.</summary>
+    public void Fail(string uuid) => File.WriteAllText(Path.Combine(Folder, $"nvml.fail-{uuid}"), "");
+
     /// <summary>Accepted changes, one line each.</summary>
     public string[] Log() => File.Exists(Path.Combine(Folder, "nvml.log")) ? File.ReadAllLines(Path.Combine(Folder, "nvml.log")) : [];
 

@@ -77,13 +77,18 @@ public class NvmlProcessTests
     }
 
     [Test]
+    [Retry(3)]
     public void A_meter_that_fails_in_mid_run_spoils_its_windows_and_no_others()
     {
-        // some 400 calls characterise the sensor and read the first window; the GPU is lost in the second
-        using var fake = new FakeNvml($"device 0 uuid {Gpu0}", "device 0 update 0.02", "device 0 fail_after 1000000 15",
-            $"device 1 uuid {Gpu1}", "device 1 update 0.02", "device 1 fail_after 600 15");
-        RunProbe(fake, "nvml:all", "0.01", "0.5", "3");
+        using var fake = new FakeNvml($"device 0 uuid {Gpu0}", $"device 1 uuid {Gpu1}", "device 1 fail_on_file 1");
+        // windows of 1 s and 3 s once the probe is ready; the GPU is lost in the second
+        var probe = Task.Run(() => RunProbe(fake, "nvml:all", "0.05", "1", "3"));
+        Assert.That(() => File.Exists(Path.Combine(fake.Folder, "ready-0")), Is.True.After(30_000, 10));
+        Thread.Sleep(2500);
+        fake.Fail(Gpu1);
+        probe.Wait();
         var (account, windows) = (Account(fake, 0), Windows(fake, 0));
+        Assert.That(account.Resolve(windows[0]).InvalidReasons, Is.Empty, "before it was lost");
         var second = account.Resolve(windows[1]);
         Assert.That(second.Devices.Single(d => d.Device == Gpu0).InvalidReasons, Is.Empty);
         var lost = second.Devices.Single(d => d.Device == Gpu1);

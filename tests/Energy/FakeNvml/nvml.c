@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
 enum { MAX_DEVICES = 8, MAX_PROCESSES = 128 };
@@ -31,6 +32,7 @@ struct device {
     double reset_at;             /* the counter restarts from 0 then; negative: never */
     double stall_from, stall_to; /* the sensor does not update in between */
     long fail_after; int fail_code;   /* readings of energy and power that succeed, then the error; negative: all succeed */
+    int fail_on_file;                 /* as soon as the file nvml.fail-UUID lies beside the library */
     int counter, instant, average;    /* which of the three values exist */
     int fields;                       /* whether nvmlDeviceGetFieldValues knows them */
     unsigned architecture;
@@ -132,6 +134,11 @@ static unsigned average_mw(const struct device *d)
 static int reading(struct device *d)
 {
     long n = __atomic_add_fetch(&d->readings, 1, __ATOMIC_RELAXED);
+    if (d->fail_on_file) {
+        char path[4300];
+        snprintf(path, sizeof path, "%s/nvml.fail-%s", directory, d->uuid);
+        if (!access(path, F_OK)) return 15;
+    }
     return d->fail_after >= 0 && n > d->fail_after ? d->fail_code : SUCCESS;
 }
 
@@ -177,6 +184,7 @@ static void set(struct device *d, const char *key, char *values)
     else if (!strcmp(key, "reset_at")) sscanf(values, "%lf", &d->reset_at);
     else if (!strcmp(key, "stall")) sscanf(values, "%lf %lf", &d->stall_from, &d->stall_to);
     else if (!strcmp(key, "fail_after")) sscanf(values, "%ld %d", &d->fail_after, &d->fail_code);
+    else if (!strcmp(key, "fail_on_file")) d->fail_on_file = atoi(values);
     else if (!strcmp(key, "counter")) d->counter = atoi(values);
     else if (!strcmp(key, "instant")) d->instant = atoi(values);
     else if (!strcmp(key, "average")) d->average = atoi(values);
