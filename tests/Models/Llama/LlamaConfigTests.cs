@@ -1,0 +1,134 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Harness.Models.Llama;
+using Harness.Tensors;
+
+namespace Harness.Tests.Models.Llama;
+
+/// <summary>config.json: what is read, and what is refused by name because the model would be another one.</summary>
+internal sealed class LlamaConfigTests
+{
+    private const string Plain = """
+        { "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 5,
+          "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 512, "max_position_embeddings": 300, "rms_norm_eps": 1e-05 }
+        """;
+
+    [Test]
+    public void AbsentSettingsAreThoseOfTransformers()
+    {
+        var config = Parse("""{ "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 5, "num_attention_heads": 8, "vocab_size": 512 }""");
+        Assert.Multiple(() =>
+        {
+            Assert.That(config.Shape, Is.EqualTo(new Harness.Sharding.ModelShape(5, 64, 172, 8, 8, 8, 512, TiedEmbeddings: false)));
+            Assert.That(config.NormEpsilon, Is.EqualTo(1e-6f));
+            Assert.That(config.MaxPositions, Is.EqualTo(2048));
+            Assert.That(config.Window, Is.Zero);
+            Assert.That(config.Rotary.Frequencies, Is.EqualTo(new[] { 1, 0.1f, 0.01f, 0.001f }).Within(1e-7f), "theta 10000");
+        });
+    }
+
+    [TestCase("\"torch_dtype\": \"bfloat16\"", DType.BF16)]
+    [TestCase("\"dtype\": \"float16\"", DType.F16)]
+    [TestCase("\"torch_dtype\": null, \"dtype\": \"float32\"", DType.F32)]
+    public void OlderFilesSayTorchDtypeAndNewerOnesDtype(string further, DType dtype) => Assert.That(With(further).DType, Is.EqualTo(dtype));
+
+    /// <summary>One of each pair as transformers 4 writes it, the other as transformers 5.</summary>
+    [TestCase("\"rope_theta\": 500000.0", "\"rope_parameters\": { \"rope_type\": \"default\", \"rope_theta\": 500000.0 }")]
+    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 4 }", "\"rope_parameters\": { \"rope_type\": \"linear\", \"factor\": 4.0, \"rope_theta\": 10000.0 }")]
+    [TestCase("""
+        "rope_theta": 500000.0, "rope_scaling": { "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_type": "llama3" }
+        """, """
+        "rope_parameters": { "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_type": "llama3", "rope_theta": 500000.0 }
+        """)]
+    [TestCase("\"rope_scaling\": null", "\"rope_scaling\": { \"rope_type\": \"default\" }")]
+    public void RopeSettingsOfEitherStyleAreTheSame(string older, string newer) =>
+        Assert.That(With("\"head_dim\": 64, " + newer).Rotary.Frequencies, Is.EqualTo(With("\"head_dim\": 64, " + older).Rotary.Frequencies));
+
+    [TestCase("\"rope_theta\": 500000.0")]
+    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 8.0 }")]
+    [TestCase("""
+        "rope_theta": 500000.0, "rope_scaling": { "factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_type": "llama3" }
+        """)]
+    public void FrequenciesAreThoseOfFloat64(string further)
+    {
+        var json = JsonNode.Parse($"{{ {further} }}")!;
+        var expected = ReferenceModel.Frequencies(json, 128);
+        var actual = With("\"head_dim\": 128, " + further).Rotary.Frequencies;
+        Assert.That(actual, Has.Length.EqualTo(64));
+        for (var i = 0; i < 64; i++) Assert.That(actual[i], Is.EqualTo(expected[i]).Within(6e-8 * expected[i]), $"pair {i}: float64, rounded once");
+    }
+
+    [TestCase("\"architectures\": [\"Qwen2ForCausalLM\"]", "architectures = Qwen2ForCausalLM cannot be honoured; supported: LlamaForCausalLM, MistralForCausalLM")]
+    [TestCase("\"model_type\": \"gemma2\"", "model_type = gemma2 cannot be honoured; supported: llama, mistral")]
+    [TestCase("\"attention_bias\": true", "attention_bias = True cannot be honoured; only models without bias are supported")]
+    [TestCase("\"mlp_bias\": true", "mlp_bias = True cannot be honoured; only models without bias are supported")]
+    [TestCase("\"hidden_act\": \"gelu\"", "hidden_act = gelu cannot be honoured; supported: silu")]
+    [TestCase("\"quantization_config\": { \"quant_method\": \"gptq\" }", "quantization_config = present cannot be honoured; only f32, bf16 and f16 weights are supported")]
+    [TestCase("\"partial_rotary_factor\": 0.5", "partial_rotary_factor = 0.5 cannot be honoured; supported: 1")]
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"yarn\", \"factor\": 4.0 }", "rope_scaling: rope_type = yarn cannot be honoured; supported: default, linear, llama3")]
+    [TestCase("\"rope_scaling\": { \"type\": \"dynamic\", \"factor\": 4.0 }", "rope_type = dynamic cannot be honoured")]
+    [TestCase("\"rope_parameters\": { \"rope_type\": \"longrope\" }", "rope_parameters: rope_type = longrope cannot be honoured")]
+    [TestCase("\"rope_parameters\": { \"partial_rotary_factor\": 0.5 }", "partial_rotary_factor = 0.5 cannot be honoured; supported: 1")]
+    [TestCase("\"rope_scaling\": \"linear\"", "rope_scaling = linear cannot be honoured")]
+    [TestCase("\"rope_scaling\": [\"linear\", 4]", "rope_scaling = ")]
+    [TestCase("\"rope_scaling\": { \"type\": \"linear\" }", "rope_scaling lacks 'factor'")]
+    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 0 }", "rope_scaling: factor = 0 cannot be honoured")]
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8.0 }", "rope_scaling lacks 'low_freq_factor'")]
+    [TestCase("\"rope_theta\": 0", "rope_theta = 0 cannot be honoured")]
+    [TestCase("\"torch_dtype\": \"float8_e4m3fn\"", "config.json: torch_dtype = float8_e4m3fn cannot be honoured; supported: ")]
+    [TestCase("\"num_key_value_heads\": 3", "num_key_value_heads = 3 cannot be honoured; it must divide num_attention_heads, 8")]
+    [TestCase("\"head_dim\": 7", "head_dim = 7 cannot be honoured; rotary embedding needs an even number of features per head")]
+    [TestCase("\"hidden_size\": 4", "head_dim = 0 cannot be honoured")]
+    [TestCase("\"hidden_size\": 64.5", "hidden_size = 64.5 cannot be honoured; a whole number of at least 1 is expected")]
+    [TestCase("\"num_hidden_layers\": 0", "num_hidden_layers = 0 cannot be honoured; a whole number of at least 1 is expected")]
+    [TestCase("\"num_hidden_layers\": \"5\"", "num_hidden_layers = 5 cannot be honoured; a whole number of at least 1 is expected")]
+    [TestCase("\"intermediate_size\": null", "config.json lacks 'intermediate_size'; is this a LLaMA checkpoint?")]
+    [TestCase("\"attention_bias\": \"no\"", "attention_bias = no cannot be honoured; true or false is expected")]
+    [TestCase("\"rms_norm_eps\": \"small\"", "rms_norm_eps = small cannot be honoured; a number is expected")]
+    public void WhatCannotBeHonouredIsRefusedByKeyAndValue(string further, string message)
+    {
+        var error = Assert.Throws<UserErrorException>(() => With(further))!;
+        Assert.That(error.Message, Does.StartWith("models/x/config.json").And.Contain(message).And.Not.Contain("\n"));
+    }
+
+    [TestCase("\"attention_bias\": false, \"mlp_bias\": false, \"hidden_act\": \"silu\", \"partial_rotary_factor\": 1.0")]
+    [TestCase("\"architectures\": [\"MistralForCausalLM\"], \"model_type\": \"mistral\", \"sliding_window\": null, \"head_dim\": null")]
+    [TestCase("\"rope_scaling\": null, \"quantization_config\": null, \"pretraining_tp\": 1, \"use_cache\": true")]
+    public void WhatChangesNothingIsAccepted(string further) => Assert.That(With(further).Shape.Parameters, Is.EqualTo(With("").Shape.Parameters));
+
+    [Test]
+    public void ASlidingWindowIsRead() => Assert.That(With("\"model_type\": \"mistral\", \"sliding_window\": 4096").Window, Is.EqualTo(4096));
+
+    [TestCase("", "is not valid JSON (line 1)")]
+    [TestCase("{ \"hidden_size\": 64,\n", "is not valid JSON (line 2)")]
+    [TestCase("[]", "lacks 'num_attention_heads'")]
+    [TestCase("42", "lacks 'num_attention_heads'")]
+    public void AFileThatIsNoConfigurationIsNamed(string content, string message)
+    {
+        using var scratch = new ScratchDirectory();
+        var file = scratch.File("config.json", content);
+        Assert.That(() => LlamaConfig.Load(file), Throws.TypeOf<UserErrorException>().With.Message.StartsWith(file).And.Message.Contains(message));
+    }
+
+    [Test]
+    public void AFileThatIsNotThereIsNamedWithWhatModelTakes()
+    {
+        using var scratch = new ScratchDirectory();
+        Assert.That(() => LlamaConfig.Load(scratch["config.json"]), Throws.TypeOf<UserErrorException>()
+            .With.Message.Contains(scratch["config.json"]).And.Message.Contains("--model takes a Hugging Face checkpoint directory or synthetic:NAME"));
+    }
+
+    /// <summary>The plain configuration with members replaced or added.</summary>
+    private static LlamaConfig With(string further)
+    {
+        var config = JsonNode.Parse(Plain)!.AsObject();
+        foreach (var (key, value) in JsonNode.Parse($"{{{further}}}")!.AsObject()) config[key] = value?.DeepClone();
+        return Parse(config.ToJsonString());
+    }
+
+    private static LlamaConfig Parse(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return LlamaConfig.Parse(document.RootElement, "models/x/config.json");
+    }
+}
