@@ -6,7 +6,7 @@ namespace Harness.Sharding;
 /// </summary>
 public interface ICommunicator : IDisposable
 {
-    /// <summary>The word after <c>--communicator</c>: solo, threads, mpi.</summary>
+    /// <summary>The word after <c>--communicator</c>: solo, threads, mpi, mpinet.</summary>
     string Name { get; }
     int Rank { get; }
     int Size { get; }

@@ -8,15 +8,18 @@ namespace Harness.Sharding;
 /// <summary>The ways to bring ranks together, by the word after <c>--communicator</c>.</summary>
 public static class Worlds
 {
+    /// <summary>The word for libmpi by way of the package MPI.NET: an <see cref="IWorldFactory"/> in an assembly of its own.</summary>
+    public const string MpiNet = "mpinet";
+
     /// <summary>auto, or the implementation that the word names: mpi under a launcher, else threads where there are several ranks.</summary>
-    /// <exception cref="UserErrorException">The word is none of auto, solo, threads, mpi; or the launch contradicts it.</exception>
+    /// <exception cref="UserErrorException">The word is none of auto, solo, threads, mpi, mpinet; or the launch contradicts it.</exception>
     public static string Choose(string word, int ranks, Launcher launcher)
     {
         var name = word switch
         {
             "auto" => launcher.Size > 1 ? "mpi" : ranks > 1 ? "threads" : "solo",
-            "solo" or "threads" or "mpi" => word,
-            _ => throw new UserErrorException($"communicator '{word}' is unknown; use auto, solo, threads or mpi"),
+            "solo" or "threads" or "mpi" or MpiNet => word,
+            _ => throw new UserErrorException($"communicator '{word}' is unknown; use auto, solo, threads, mpi or {MpiNet}"),
         };
         if (name == "solo" && ranks > 1)
             throw new UserErrorException($"communicator 'solo' is one rank, and {ranks} were asked for; use threads or mpi");

@@ -5,10 +5,12 @@ using Harness.Sharding.Mpi;
 using Harness.Tensors;
 using Harness.Tests.MpiProbe;
 
-// Started by mpiexec from the tests and the benchmarks: VERB [NUMBER...].
+// Started by mpiexec from the tests and the benchmarks: [--mpinet] VERB [NUMBER...].
+var mpiNet = args is ["--mpinet", ..];
+if (mpiNet) args = args[1..];
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("MpiProbe VERB [NUMBER...]: contract, open, differ, throw R, step R, stall R, allreduce, gather PROMPTS TOKENS BYTES, gather-threads RANKS PROMPTS TOKENS BYTES");
+    Console.Error.WriteLine("MpiProbe [--mpinet] VERB [NUMBER...]: contract, open, differ, throw R, step R, stall R, allreduce, gather PROMPTS TOKENS BYTES, gather-threads RANKS PROMPTS TOKENS BYTES");
     return 2;
 }
 int[] numbers = [.. args[1..].Select(a => int.Parse(a, CultureInfo.InvariantCulture))];
@@ -36,7 +38,8 @@ int Fail(Exception e)
 try
 {
     var threads = args[0] == "gather-threads";
-    Worlds.Run(threads ? "threads" : "mpi", threads ? numbers[0] : 1, Launcher.Detect(), null, body, Fail);
+    if (mpiNet) ((IWorldFactory)Activator.CreateInstance("Harness.PlugIns.MpiNet", "Harness.PlugIns.MpiNet.MpiNetWorld")!.Unwrap()!).Run(Launcher.Detect(), null, body, Fail);
+    else Worlds.Run(threads ? "threads" : "mpi", threads ? numbers[0] : 1, Launcher.Detect(), null, body, Fail);
     return 0;
 }
 catch (Exception e)

@@ -24,6 +24,9 @@ public sealed record ModelOptions
 
     /// <summary>A directory with the tokenizer's files; empty for the checkpoint's own.</summary>
     public string Tokenizer { get; init; } = "";
+
+    /// <summary>own, or ml: Microsoft.ML.Tokenizers.</summary>
+    public string TokenizerLibrary { get; init; } = "own";
 }
 
 public sealed record ShardingOptions

@@ -10,6 +10,7 @@ public sealed record Switch(string Name, string Value, string Help, params strin
         new("--model", "DIR", "Hugging Face checkpoint directory, or synthetic:NAME (random weights of a published shape); default: the demo model", "Model:Path"),
         new("--dtype", "TYPE", "weights as f32, bf16 or f16; default: as stored", "Model:Dtype"),
         new("--tokenizer", "DIR", "take the tokenizer from here instead of the checkpoint", "Model:Tokenizer"),
+        new("--tokenizer-library", "NAME", "own, or ml: Microsoft.ML.Tokenizers", "Model:TokenizerLibrary"),
         new("--tp", "N", "tensor-parallel degree", "Sharding:Tensor"),
         new("--pp", "N", "pipeline stages", "Sharding:Pipeline"),
         new("--comm-dtype", "TYPE", "activations travel between ranks as f32 or bf16", "Sharding:CommDtype"),

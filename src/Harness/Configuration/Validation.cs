@@ -8,6 +8,7 @@ internal static class Validation
     public static void Check(RunOptions o)
     {
         if (o.Model.Dtype != "auto") DTypes.Parse(o.Model.Dtype);
+        OneOf(o.Model.TokenizerLibrary, "Model:TokenizerLibrary", "own", "ml");
         AtLeast(1, o.Sharding.Tensor, "Sharding:Tensor");
         AtLeast(1, o.Sharding.Pipeline, "Sharding:Pipeline");
         AtLeast(1, o.Sharding.Data, "Sharding:Data");

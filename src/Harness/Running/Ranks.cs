@@ -1,4 +1,5 @@
 using Harness.Configuration;
+using Harness.PlugIns;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Verbs;
@@ -16,7 +17,9 @@ internal static class Ranks
         var launcher = Launcher.Detect();
         var name = Worlds.Choose(sharding.Communicator, grid.Size, launcher);
         var code = ExitCode.Success;
-        Worlds.Run(name, grid.Size, launcher, library: null, world => code = job(world), Terminal.Report);
+        void Job(ICommunicator world) => code = job(world);
+        if (OtherWorlds.Find(name, launcher) is { } other) other.Run(launcher, library: null, Job, Terminal.Report);
+        else Worlds.Run(name, grid.Size, launcher, library: null, Job, Terminal.Report);
         return code;
     }
 }

@@ -1,14 +1,21 @@
 using Harness.Configuration;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Tokenizers;
+using Harness.PlugIns;
+using Harness.Tensors;
 
 namespace Harness.Running;
 
 /// <summary>The tokenizer that goes with a model: the checkpoint's own, one that the user names, or bytes for a synthetic model.</summary>
 internal static class Tokenizers
 {
-    public static ITokenizer For(ModelOptions model) =>
-        model.Tokenizer.Length > 0 ? TokenizerLoader.Load(model.Tokenizer)
-        : model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal) ? new ByteTokenizer()
-        : TokenizerLoader.Load(RankModel.ModelPath(model));
+    /// <exception cref="UserErrorException">No such file, or the chosen library does not know its format.</exception>
+    public static ITokenizer For(ModelOptions model)
+    {
+        var library = TokenizerLibraries.Find(model.TokenizerLibrary);
+        if (model.Tokenizer.Length > 0) return library.Create(TokenizerLoader.Find(model.Tokenizer));
+        if (!model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)) return library.Create(TokenizerLoader.Find(RankModel.ModelPath(model)));
+        return model.TokenizerLibrary == TokenizerLibraries.Own ? new ByteTokenizer()
+            : throw new UserErrorException($"{model.Path} has no tokenizer file for tokenizer library '{model.TokenizerLibrary}'; name one with --tokenizer DIR, or use --tokenizer-library {TokenizerLibraries.Own}, which reads its text as bytes");
+    }
 }

@@ -29,10 +29,10 @@ public static class LaunchChecks
     }
 
     /// <summary>Several processes that would each do the whole job by itself.</summary>
-    /// <exception cref="UserErrorException">A launcher started more than one process, and <paramref name="communicator"/> is not mpi.</exception>
+    /// <exception cref="UserErrorException">A launcher started more than one process, and <paramref name="communicator"/> keeps ranks in one.</exception>
     public static void OneProcess(Launcher launcher, string communicator)
     {
-        if (launcher.Size > 1 && communicator != "mpi")
+        if (launcher.Size > 1 && communicator is "solo" or "threads")
             throw new UserErrorException($"{launcher.Size} processes were started by {launcher.Label}, but communicator '{communicator}' keeps all ranks in one process; use --communicator mpi, or start it once, without a launcher");
     }
 

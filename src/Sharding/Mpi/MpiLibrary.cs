@@ -71,6 +71,9 @@ internal sealed unsafe class MpiLibrary
         _errorString = (delegate* unmanaged<int, byte*, int*, int>)Symbol("MPI_Error_string");
     }
 
+    /// <summary>For bindings by another assembly: exports are looked up in this.</summary>
+    public nint Handle => _handle;
+
     /// <summary>As it was asked for: a path or a file name.</summary>
     public string Name { get; }
 
@@ -102,6 +105,29 @@ internal sealed unsafe class MpiLibrary
         return candidates.Select(name => TryLoad(name, out _)).FirstOrDefault(l => l != null)
             ?? throw new UserErrorException($"no MPI library for {launcher.Label}: none of {string.Join(", ", candidates)} is installed; "
                 + $"install it (Debian: libopenmpi3 or libmpich12) or name one in {Variable}");
+    }
+
+    /// <summary>Says what a library is without preparing it for use: its symbols stay its own, so that several can be looked at in one process.</summary>
+    /// <param name="name">A path or a file name.</param>
+    /// <returns>Null where it cannot be loaded.</returns>
+    /// <exception cref="UserErrorException">It is no MPI library, or one of an unknown ABI.</exception>
+    public static MpiLibrary? Inspect(string name) => NativeLibrary.TryLoad(name, out var handle) ? new MpiLibrary(name, handle) : null;
+
+    /// <summary>The names under which libraries are looked for.</summary>
+    public static IReadOnlyList<string> UsualNames { get; } = [.. s_openMpi, .. s_mpich];
+
+    /// <summary>As <see cref="Load"/>, for a binding that knows only the MPICH ABI.</summary>
+    /// <param name="launcher">Who started this process.</param>
+    /// <param name="asked">A path or a file name; null takes <see cref="Variable"/>, if set.</param>
+    /// <param name="refuse">Makes the refusal of what was found instead: Open MPI's launcher or library.</param>
+    public static MpiLibrary LoadMpichAbi(Launcher launcher, string? asked, Func<string, UserErrorException> refuse)
+    {
+        if (launcher.Kind == LauncherKind.OpenMpi && launcher.Size != null)
+            throw refuse($"{launcher.Size} rank{(launcher.Size == 1 ? " was" : "s were")} started by {launcher.Label}");
+        asked ??= Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } variable ? variable : null;
+        var library = asked != null ? Load(launcher, asked) : s_mpich.Select(name => TryLoad(name, out _)).FirstOrDefault(l => l != null)
+            ?? Load(launcher, asked: null);
+        return library.Abi.Family == MpiAbi.Mpich.Family ? library : throw refuse($"the MPI library {library.Name} is {library.Version}");
     }
 
     /// <exception cref="CommunicationException">The result is not MPI_SUCCESS; the message is MPI's own.</exception>

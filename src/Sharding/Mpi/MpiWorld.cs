@@ -21,14 +21,23 @@ public static unsafe class MpiWorld
     /// <param name="body">Called once with the communicator of all ranks, which it must not keep.</param>
     /// <param name="fail">Reports an exception; its result, made non-zero, is the job's exit code.</param>
     /// <exception cref="Harness.Tensors.UserErrorException">No usable library; MPI has not been started.</exception>
-    public static void Run(Launcher launcher, string? library, Action<ICommunicator> body, Func<Exception, int> fail)
+    public static void Run(Launcher launcher, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>
+        Run(launcher, () => MpiLibrary.Load(launcher, library), Join, body, fail);
+
+    /// <summary>The same with another binding of the library between MPI and the communicator.</summary>
+    /// <param name="launcher">Who started this process.</param>
+    /// <param name="load">Finds the library.</param>
+    /// <param name="join">Starts MPI; gives the communicator of all ranks, and what completes its pending sends.</param>
+    /// <param name="body">Called once with the communicator.</param>
+    /// <param name="fail">Reports an exception.</param>
+    internal static void Run(Launcher launcher, Func<MpiLibrary> load, Func<MpiLibrary, (ICommunicator World, Action Drain)> join, Action<ICommunicator> body, Func<Exception, int> fail)
     {
         // Else UCX, which reads it when it is loaded, takes the signals by which .NET turns a null dereference into an exception.
         ProcessControl.SetNativeDefault("UCX_ERROR_SIGNALS", "");
         MpiLibrary mpi;
         try
         {
-            mpi = MpiLibrary.Load(launcher, library);
+            mpi = load();
             LaunchChecks.LibraryFits(launcher, mpi.Abi.Family, mpi.Name, mpi.Version);
         }
         catch
@@ -37,11 +46,7 @@ public static unsafe class MpiWorld
             throw;
         }
 
-        int provided;
-        mpi.Check(mpi.InitThread(0, 0, MpiAbi.ThreadSerialized, &provided), "MPI_Init_thread");
-        mpi.Check(mpi.CommSetErrorHandler(mpi.Abi.World, mpi.Abi.ErrorsReturn), "MPI_Comm_set_errhandler");
-        var sends = new PendingSends(mpi, provided >= MpiAbi.ThreadSerialized);
-        var world = new MpiCommunicator(mpi, sends, mpi.Abi.World);
+        var (world, drain) = join(mpi);
         try
         {
             try
@@ -54,7 +59,7 @@ public static unsafe class MpiWorld
                 throw;
             }
             body(world);
-            Leave(launcher, mpi, sends, world);
+            Leave(launcher, mpi, drain, world);
         }
         catch (Exception e) when (End(mpi, world.Rank, e, fail))
         {
@@ -74,6 +79,15 @@ public static unsafe class MpiWorld
         ProcessControl.ExitAtOnce(exitCode);
     }
 
+    private static (ICommunicator World, Action Drain) Join(MpiLibrary mpi)
+    {
+        int provided;
+        mpi.Check(mpi.InitThread(0, 0, MpiAbi.ThreadSerialized, &provided), "MPI_Init_thread");
+        mpi.Check(mpi.CommSetErrorHandler(mpi.Abi.World, mpi.Abi.ErrorsReturn), "MPI_Comm_set_errhandler");
+        var sends = new PendingSends(mpi, provided >= MpiAbi.ThreadSerialized);
+        return (new MpiCommunicator(mpi, sends, mpi.Abi.World), sends.Drain);
+    }
+
     private static bool End(MpiLibrary mpi, int rank, Exception e, Func<Exception, int> fail)
     {
         var code = RankFailure.InTurn(rank, () => fail(e));
@@ -81,10 +95,10 @@ public static unsafe class MpiWorld
         return true;
     }
 
-    private static void Leave(Launcher launcher, MpiLibrary mpi, PendingSends sends, MpiCommunicator world)
+    private static void Leave(Launcher launcher, MpiLibrary mpi, Action drain, ICommunicator world)
     {
         var nodes = mpi.HangsInFinalize ? NodeTopology.Of(world).Nodes : 1;
-        sends.Drain();
+        drain();
         if (nodes == 1)
         {
             mpi.Check(mpi.Finalize(), "MPI_Finalize");

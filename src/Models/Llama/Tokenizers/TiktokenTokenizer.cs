@@ -119,7 +119,8 @@ public sealed class TiktokenTokenizer : ITokenizer
         return whole && written > 0;
     }
 
-    static FrozenDictionary<string, int> NameSpecialTokens(int first)
+    /// <summary>Ids by official name, the first being <paramref name="first"/>.</summary>
+    public static FrozenDictionary<string, int> NameSpecialTokens(int first)
     {
         string[] named =
         [

@@ -13,16 +13,19 @@ public static class TokenizerLoader
     /// <c>tokenizer.model</c> is, SentencePiece or tiktoken, is seen from its content.
     /// </summary>
     /// <exception cref="UserErrorException">There is none, or it is damaged, or of a kind that is not supported.</exception>
-    public static ITokenizer Load(string checkpointDirectory)
+    public static ITokenizer Load(string checkpointDirectory) => new OwnTokenizers().Create(Find(checkpointDirectory));
+
+    /// <summary>The file that <see cref="Load"/> takes, read.</summary>
+    /// <exception cref="UserErrorException">There is none, or it cannot be read.</exception>
+    public static TokenizerFile Find(string checkpointDirectory)
     {
         if (!Directory.Exists(checkpointDirectory))
             throw new UserErrorException($"{checkpointDirectory}: no such directory; Model:Path must name a checkpoint's directory");
         var file = Names.Select(name => Path.Combine(checkpointDirectory, name)).FirstOrDefault(File.Exists)
             ?? throw new UserErrorException($"{checkpointDirectory}: no tokenizer ({string.Join(", ", Names)}); copy it from where the checkpoint came from");
         var data = Read(file);
-        var checkpoint = CheckpointTokens.Read(checkpointDirectory);
-        if (file.EndsWith(".json")) return new HuggingFaceTokenizer(file, data, checkpoint);
-        return IsRankList(data) ? new TiktokenTokenizer(file, data, checkpoint.EndIds) : new SentencePieceTokenizer(file, data, checkpoint.EndIds);
+        var format = file.EndsWith(".json") ? TokenizerFormat.HuggingFace : IsRankList(data) ? TokenizerFormat.Tiktoken : TokenizerFormat.SentencePiece;
+        return new(file, format, data, CheckpointTokens.Read(checkpointDirectory));
     }
 
     /// <summary>The content of a file of the checkpoint.</summary>

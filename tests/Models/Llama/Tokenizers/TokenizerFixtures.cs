@@ -19,7 +19,7 @@ static class TokenizerFixtures
     public static string Path(params string[] parts) =>
         System.IO.Path.Combine([AppContext.BaseDirectory, "Fixtures", "tokenizers", .. parts]);
 
-    public static JsonNode Json(string name) => JsonNode.Parse(File.ReadAllText(Path(name)))!;
+    public static JsonNode Json(string name) => JsonNode.Parse(System.IO.File.ReadAllText(Path(name)))!;
 
     public static TokenizerCase[] Cases(JsonNode? list) => list.Deserialize<TokenizerCase[]>(Web)!;
 
@@ -58,12 +58,14 @@ static class TokenizerFixtures
 
     static readonly ConcurrentDictionary<string, ITokenizer> Loaded = new();
 
-    static ITokenizer Load(string kind) => kind switch
+    static ITokenizer Load(string kind) => kind == "byte-level" ? ByteLevel("smollm") : new OwnTokenizers().Create(File(kind));
+
+    /// <summary>What a factory makes a tokenizer of that kind from.</summary>
+    public static TokenizerFile File(string kind) => kind switch
     {
-        "byte-level" => ByteLevel("smollm"),
-        "rank-list" => new TiktokenTokenizer("tokenizer.model", Encoding.ASCII.GetBytes(SmallRankList(" the", "th", "he", "the", "🚀", "\n\n"))),
-        _ when kind.StartsWith("shared/") => TokenizerLoader.Load(SharedData.Path(kind.Split('/')[1..])),
-        _ => TokenizerLoader.Load(Path(kind)),
+        "rank-list" => new("tokenizer.model", TokenizerFormat.Tiktoken, Encoding.ASCII.GetBytes(SmallRankList(" the", "th", "he", "the", "🚀", "\n\n")), CheckpointTokens.None),
+        _ when kind.StartsWith("shared/") => TokenizerLoader.Find(SharedData.Path(kind.Split('/')[1..])),
+        _ => TokenizerLoader.Find(Path(kind)),
     };
 
     /// <summary>Texts of letters, marks, spaces and symbols from all over Unicode, without U+2581 and lone surrogates.</summary>

@@ -1,0 +1,27 @@
+using Harness.Tensors;
+
+namespace Harness.Models.Llama.Tokenizers;
+
+/// <summary>Makes tokenizers from the files of checkpoints: this assembly's own code, or a library behind the same interface.</summary>
+public interface ITokenizerFactory
+{
+    /// <exception cref="UserErrorException">The file is damaged, or of a kind that this factory does not know.</exception>
+    ITokenizer Create(TokenizerFile file);
+}
+
+/// <summary>What a file holds, seen from its name and its content.</summary>
+public enum TokenizerFormat
+{
+    /// <summary>A protobuf message of Google's sentencepiece.</summary>
+    SentencePiece,
+
+    /// <summary>A line of base64 and a rank for each token, as Llama 3 comes with.</summary>
+    Tiktoken,
+
+    /// <summary>tokenizer.json.</summary>
+    HuggingFace,
+}
+
+/// <param name="Path">Named in errors.</param>
+/// <param name="Checkpoint">What the files beside it say of where texts begin and end.</param>
+public sealed record TokenizerFile(string Path, TokenizerFormat Format, byte[] Data, CheckpointTokens Checkpoint);

@@ -1,0 +1,28 @@
+using System.Collections.Concurrent;
+using Harness.Models.Llama.Tokenizers;
+using Harness.PlugIns;
+using Harness.Tensors;
+using Harness.Tests.Models.Llama.Tokenizers;
+
+namespace Harness.Tests.PlugIns;
+
+/// <summary>The tokenizer contract over the package Microsoft.ML.Tokenizers.</summary>
+[TestFixture("plain")]
+[TestFixture("across-words")]
+[TestFixture("user-defined")]
+[TestFixture("rank-list")]
+[TestFixture("shared/tokenizers/llama2")]
+[TestFixture("shared/tokenizers/llama3")]
+[TestFixture("shared/models/stories260K")]
+public class MLTokenizerTests(string kind) : Contracts.TokenizerContract
+{
+    private static readonly ConcurrentDictionary<string, ITokenizer> s_loaded = new();
+
+    protected override ITokenizer Tokenizer => Load(kind);
+
+    [SetUp]
+    public void IsBuilt() => PlugInBuilds.Require("Harness.PlugIns.MLTokenizers", "-p:WithMLTokenizers=true");
+
+    public static ITokenizer Load(string kind) =>
+        s_loaded.GetOrAdd(kind, _ => TokenizerLibraries.Find(TokenizerLibraries.MicrosoftML).Create(TokenizerFixtures.File(kind)));
+}
