@@ -86,6 +86,19 @@ public class EnergySamplerTests
     }
 
     [Test]
+    public void After_an_edge_that_no_counter_follows_it_returns_to_its_interval()
+    {
+        var clock = new SimulatedClock { Seconds = 1 };
+        using var meter = new SimulatedMeter(clock, Sensor with { Alter = r => r with { EnergyJoules = 7 } });
+        using var sampler = new EnergySampler(meter, clock, 0.1, [new SensorCharacteristics(Sensor.Domain.Key, 0.1, 1, 0.1, 0.001)]);
+        clock.Seconds = 1.05;
+        sampler.MarkEdge();
+        for (var i = 0; i < 100 && clock.Seconds < 2; i++) sampler.Tick();
+        Assert.That(sampler.Series(0).Single().Readings.Select(r => r.TimeSeconds).Where(t => t > 1.25),
+            Is.EqualTo(new[] { 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0 }).Within(1e-9));
+    }
+
+    [Test]
     public void A_reading_shown_twice_is_recorded_once()
     {
         var clock = new SimulatedClock();

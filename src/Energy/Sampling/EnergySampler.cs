@@ -166,7 +166,11 @@ public sealed class EnergySampler : IDisposable
             _missed += next - _gridIndex - 1;
             _gridIndex = next;
         }
-        if (_edgeUntil < now) return;
+        if (_edgeUntil < now)
+        {
+            _edgeUntil = double.NegativeInfinity;   // not located in time: back to the grid
+            return;
+        }
         _nextEdgeRead = now + _edgePauseSeconds;
         for (var i = 0; i < _readings.Length; i++)
             if (_readings[i].EnergyJoules == _joulesAtEdge[i] && _joulesAtEdge[i] != null) return;

@@ -35,7 +35,10 @@ internal sealed record EnergyEvidence
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
     [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];
 
-    /// <summary>Where the ranks compute: on the GPU that each reads, or on their hosts' sockets; null where a rank does not know its GPU.</summary>
+    /// <summary>
+    /// Where the ranks compute: on the GPU that each reads, or on their hosts' sockets; null where a rank does not know its
+    /// GPU and no meter covers its whole node.
+    /// </summary>
     [JsonIgnore]
     public IReadOnlyList<ComputePlace>? ComputePlaces
     {
@@ -43,7 +46,9 @@ internal sealed record EnergyEvidence
         {
             if (!ComputesOnGpus) return [.. Ranks.Select(rank => new ComputePlace(rank.Host, null))];
             var gpus = Domains.Where(domain => domain.Kind == DomainKind.Gpu).ToDictionary(domain => domain.Key, domain => domain.Device);
-            var places = Ranks.Select(rank => new ComputePlace(rank.Host, rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault())).ToList();
+            var nodes = Domains.Where(domain => domain.Kind == DomainKind.Node).Select(domain => domain.Host).ToHashSet();
+            var places = Ranks.Select(rank => new ComputePlace(rank.Host,
+                rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault() ?? (nodes.Contains(rank.Host) ? "any" : null))).ToList();
             return places.Any(place => place.GpuUuid == null) ? null : places;
         }
     }

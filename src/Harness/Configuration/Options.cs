@@ -126,6 +126,9 @@ public sealed record EnergyOptions
 
     /// <summary>Pause before each measured repeat.</summary>
     public string Cooldown { get; init; } = "0s";
+
+    /// <summary>The longest wait for MaxStartTemperature; after it the repeat begins all the same, and is not valid.</summary>
+    public string CooldownLimit { get; init; } = "10min";
 }
 
 public sealed record RepeatsOptions

@@ -33,6 +33,7 @@ internal static class Validation
         Duration.Parse(o.Energy.IdleBaseline, "Energy:IdleBaseline");
         Duration.Parse(o.Energy.Cooldown, "Energy:Cooldown");
         Between(0, 200, (float)o.Energy.MaxStartTemperature, "Energy:MaxStartTemperature");
+        Duration.Parse(o.Energy.CooldownLimit, "Energy:CooldownLimit");
         Duration.ParsePercent(o.Repeats.UntilCi, "Repeats:UntilCi");
         AtLeast(0, o.Repeats.Warmup, "Repeats:Warmup");
         AtLeast(1, o.Repeats.Count, "Repeats:Count");

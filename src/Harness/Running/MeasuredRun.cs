@@ -16,8 +16,6 @@ namespace Harness.Running;
 internal sealed class MeasuredRun(
     RunOptions options, RankModel model, Workload workload, RankClock clock, RankEnergy energy, StopSignal stop, RankLog log, IProgressReporter progress)
 {
-    private const double LongestCooldownSeconds = 600;
-
     private readonly RankWindows _windows = new(model, energy);
 
     /// <param name="files">On rank 0.</param>
@@ -98,7 +96,8 @@ internal sealed class MeasuredRun(
         {
             clock.Clock.Wait(clock.Seconds + seconds, null);
             if (limit == 0 || energy.Meter.Domains.Count == 0) return;
-            var start = Heat.WaitBelow(() => stop.Requested ? 0 : energy.WarmestCelsius, clock.Clock, limit, LongestCooldownSeconds);
+            var start = Heat.WaitBelow(() => stop.Requested ? 0 : energy.WarmestCelsius, clock.Clock, limit,
+                Duration.Parse(options.Energy.CooldownLimit, "Energy:CooldownLimit"));
             if (!start.Reached) log.Note(FormattableString.Invariant($"rank {model.World.Rank}: still at {start.Celsius} °C after {start.WaitedSeconds:F0} s, above --max-start-temperature {limit}"));
         });
     }
@@ -153,7 +152,7 @@ internal sealed class MeasuredRun(
             ComputesOnGpus = options.Runtime.Backend != "cpu",
             MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
             RanToEnd = !stopped,
-            Series = [.. reports.SelectMany(report => report.Series())],
+            Series = [.. reports.SelectMany(report => report.Series)],
             Windows = [.. _windows.All.Select(window => window.Window)],
         };
     }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Harness.Configuration;
 using Harness.Energy;
 using Harness.Energy.Clocks;
@@ -55,9 +56,8 @@ internal sealed class RankEnergy : IDisposable
     {
         Inspect();
         var map = _clock.Map();
-        using var csv = new StringWriter();
-        PowerRecords.Write(csv, _sampler!.Series(_model.World.Rank).Select(series => series.OnClock(map.ToRunClock)));
-        return new(_model.World.Rank, csv.ToString(), Sensors, Meter.Domains, _facts, _sampler.Cost, map);
+        var series = _sampler!.Series(_model.World.Rank).Select(one => one.OnClock(map.ToRunClock)).ToList();
+        return new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, map) { Series = series };
     }
 
     /// <summary>Samples until the last edge is resolved, and stops.</summary>
@@ -72,12 +72,26 @@ internal sealed class RankEnergy : IDisposable
     private void Inspect() => _facts.AddRange(Meter.Inspect(_runProcesses));
 }
 
-/// <summary>What a rank hands to rank 0. Readings travel in the form of power.csv.</summary>
-internal sealed record EnergyReport(int Rank, string PowerCsv, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts, SamplerCost Cost, ClockMap Clock)
+/// <summary>What a rank hands to rank 0: one line of JSON, then its readings in the form of power.csv.</summary>
+internal sealed record EnergyReport(int Rank, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts, SamplerCost Cost, ClockMap Clock)
 {
-    public byte[] Serialize() => JsonSerializer.SerializeToUtf8Bytes(this);
+    [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
 
-    public static EnergyReport Deserialize(byte[] bytes) => JsonSerializer.Deserialize<EnergyReport>(bytes)!;
+    public byte[] Serialize()
+    {
+        using var stream = new MemoryStream();
+        using (var text = new StreamWriter(stream, leaveOpen: true))
+        {
+            text.Write(JsonSerializer.Serialize(this) + "\n");
+            PowerRecords.Write(text, Series);
+        }
+        return stream.ToArray();
+    }
 
-    public IReadOnlyList<SampleSeries> Series() => PowerRecords.Read(new StringReader(PowerCsv), $"samples of rank {Rank}");
+    public static EnergyReport Deserialize(byte[] bytes)
+    {
+        using var text = new StreamReader(new MemoryStream(bytes));
+        var report = JsonSerializer.Deserialize<EnergyReport>(text.ReadLine()!)!;
+        return report with { Series = PowerRecords.Read(text, $"samples of rank {report.Rank}") };
+    }
 }

@@ -1,0 +1,182 @@
+using System.Globalization;
+using Harness.Records;
+using Harness.Tests.Energy;
+
+namespace Harness.Tests;
+
+/// <summary>
+/// Whole runs of the demo model while the fake NVML library, or a program, plays the meter. The CPU backend computes, so a
+/// run that is measured by GPUs alone is never valid: device_missing is in every such list of reasons.
+/// </summary>
+[TestFixture, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), Parallelizable(ParallelScope.Children), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+public sealed class EnergyRunTests : IDisposable
+{
+    private readonly ScratchDirectory _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    [Test]
+    public void TheJoulesOfAKnownPowerComeOutAndAddUp()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 name Fake H100", "device 0 curve constant 200", "device 0 update 0.02");
+        var run = Run(fake, "--limit", "24");
+        var summary = run.Summary();
+        Assert.Multiple(() =>
+        {
+            Assert.That(summary.AvgPowerWatts, Is.EqualTo(200).Within(2).Percent);
+            Assert.That(summary.TotalEnergyJoules, Is.EqualTo(200 * summary.DurationSeconds!.Value).Within(2).Percent);
+            Assert.That(summary.EnergySource, Is.EqualTo("nvml_counter"));
+            Assert.That(summary.InvalidReasons, Is.EqualTo("device_missing"));
+            Assert.That((summary.Gpu, summary.NumGpus), Is.EqualTo(("Fake H100", 1)));
+            Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.UnattributedEnergyJoules, Is.EqualTo(summary.TotalEnergyJoules).Within(1e-9 * summary.TotalEnergyJoules!.Value));
+            Assert.That(run.Prompts().Sum(row => row.PrefillEnergyJoules), Is.EqualTo(summary.PrefillEnergyJoules).Within(1e-9 * summary.TotalEnergyJoules.Value));
+        });
+        Assert.That(Verify(run), Is.Zero);
+    }
+
+    [Test]
+    public void FourRanksOnTwoDevicesCountTwo()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 100", "device 1 uuid GPU-2", "device 1 curve constant 300");
+        var run = Run(fake, "--limit", "24", "--tp", "4");
+        Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(400).Within(2).Percent);
+        Assert.That(run.Summary().NumGpus, Is.EqualTo(2));
+        Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => row.Device), Is.EqualTo(new[] { "GPU-1", "GPU-2", "GPU-1", "GPU-2" }));
+    }
+
+    [Test]
+    public void AMeterThatCoversTheWorkMakesAValidRun()
+    {
+        var meter = Program("while :; do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done");
+        var run = Run(null, "--limit", "24", "--meter", $"command:{meter}");
+        Assert.That(run.Summary() is { Valid: true, InvalidReasons: null }, run.Summary().InvalidReasons);
+        Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(80).Within(5).Percent);
+        Assert.That(run.Summary().NetEnergyJoules, Is.EqualTo(0).Within(0.1 * run.Summary().TotalEnergyJoules!.Value), "an idle power as high as the load's leaves nothing");
+        Assert.That(run.Prompts().All(row => row.Valid));
+    }
+
+    [TestCase("mig", "device 0 mig 1")]
+    [TestCase("device_shared", "device 0 processes 1")]
+    [TestCase("throttled", "device 0 throttle 0x40 0 1000")]
+    [TestCase("start_temperature", "device 0 temperature 80 80 1", "--max-start-temperature", "60", "--Energy:CooldownLimit=0.2s")]
+    [TestCase("window_too_short", "device 0 update 5")]
+    public void EachReasonInTheDeviceIsSeen(string reason, string setting, params string[] switches)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", setting);
+        var summary = Run(fake, ["--limit", "16", .. switches]).Summary();
+        Assert.That(summary.Valid, Is.False);
+        Assert.That(summary.InvalidReasons!.Split(';'), Does.Contain(reason));
+        Assert.That((summary.Status, summary.Completed), Is.EqualTo(("complete", 16)), "times and tokens stand");
+    }
+
+    [Test]
+    public void AMeterThatFailsInMidRunMakesTheRunInvalidAndTheOtherResultsStay()
+    {
+        var meter = Program("for i in $(seq 60); do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.05; done");
+        var run = Run(null, "--limit", "8", "--meter", $"command:{meter}", "--repeats", "2", "--cooldown", "4s");
+        var summary = run.Summary();
+        Assert.That(summary.InvalidReasons!.Split(';'), Does.Contain("meter_lost"));
+        Assert.That((summary.Status, summary.Completed, summary.TotalEnergyJoules), Is.EqualTo(("complete", 16, (double?)null)));
+    }
+
+    [Test]
+    public void PowerLimitsAreSweptAndPutBack()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
+        var result = Harness(fake, "run", "--limit", "4", "--warmup", "0", "--meter", "nvml", "--name", "sweep", "--power-limits", "250,175").Wait();
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
+        var limits = new[] { "sweep-250W", "sweep-175W" }.Select(name => new RunReader(_scratch["results", name]).Summary().PowerLimitWatts);
+        Assert.That(limits, Is.EqualTo(new double?[] { 250, 175 }));
+        Assert.That(string.Join('\n', fake.Log()), Does.Match("(?s)250000.*700000.*175000.*700000"));
+    }
+
+    [Test]
+    public void WithoutThePrivilegeACellIsSkippedAndMarked()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 permission 0");
+        var result = Harness(fake, "run", "--limit", "4", "--meter", "nvml", "--name", "sweep", "--power-limits", "250").Wait();
+        Assert.That(result.Error, Does.Contain("not permitted"));
+        var summary = new RunReader(_scratch["results", "sweep-250W"]).Summary();
+        Assert.That((summary.Status, summary.TotalEnergyJoules, summary.TokensPerSecond), Is.EqualTo((RunStatus.Skipped, (double?)null, (double?)null)));
+    }
+
+    [TestCase("INT", 3)]
+    [TestCase("TERM", 3)]
+    [TestCase("KILL", 137)]
+    public void PowerLimitsArePutBackAfterEveryKindOfEnd(string signal, int exitCode)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
+        using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "1000");
+        var directory = _scratch["results", "r-250W"];
+        Until(() => fake.State("GPU-1") == (250000, 0) && File.Exists(Path.Combine(directory, "prompts.partial.csv")) && new FileInfo(Path.Combine(directory, "prompts.partial.csv")).Length > 500);
+        process.Signal(signal);
+        Assert.That(process.Wait().ExitCode, Is.EqualTo(exitCode));
+        if (signal == "KILL")
+        {
+            Assert.That(fake.State("GPU-1"), Is.EqualTo((250000, 0)), "a killed process puts nothing back itself");
+            var restored = Harness(fake, "restore", directory).Wait();
+            Assert.That(restored.ExitCode, Is.Zero, restored.Output + restored.Error);
+        }
+        Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
+        if (signal != "KILL") Assert.That(new RunReader(directory).Summary().InvalidReasons!.Split(';'), Does.Contain("interrupted"));
+    }
+
+    [TestCase("power.csv", "sample", TestName = "VerifySeesAChangedSample")]
+    [TestCase("prompts.csv", "prompt", TestName = "VerifySeesAChangedPrompt")]
+    [TestCase("summary.csv", "summary", TestName = "VerifySeesAChangedSummary")]
+    [TestCase("ranks.csv", "rank", TestName = "VerifySeesAMissingRank")]
+    [TestCase("steps.jsonl", "step", TestName = "VerifySeesAMissingStep")]
+    public void VerifySeesAChange(string file, string what)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 update 0.02");
+        var run = Run(fake, "--limit", "8", "--tp", "2");
+        Assert.That(Verify(run), Is.Zero);
+        var path = Path.Combine(run.Directory, file);
+        var lines = File.ReadAllLines(path).ToList();
+        if (what is "rank" or "step") lines.RemoveAt(lines.Count - 1);
+        else if (what == "sample") lines[lines.Count * 2 / 3] = Bump(lines[0], lines[lines.Count * 2 / 3], "energy_j", -1e6);
+        else lines[1] = Bump(lines[0], lines[1], what == "prompt" ? "energy_j" : "tokens_per_s", 0.5);
+        File.WriteAllLines(path, lines);
+        Assert.That(Verify(run), Is.EqualTo(1));
+    }
+
+    /// <summary>The line with a number added to one of its columns; no field of these files that comes before it holds a comma.</summary>
+    private static string Bump(string header, string line, string column, double by)
+    {
+        var (names, fields) = (header.Split(','), line.Split(','));
+        var i = Array.IndexOf(names, column) + fields.Length - names.Length;      // fields before it may hold commas
+        fields[i] = (double.Parse(fields[i], CultureInfo.InvariantCulture) + by).ToString("R", CultureInfo.InvariantCulture);
+        return string.Join(',', fields);
+    }
+
+    private RunReader Run(FakeNvml? fake, params string[] switches)
+    {
+        string[] meter = switches.Contains("--meter") ? [] : ["--meter", "nvml"];
+        var result = Harness(fake, ["run", "--name", "r", "--idle-baseline", "1s", .. meter, .. switches]).Wait();
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        return new RunReader(_scratch["results", "r"]);
+    }
+
+    private int Verify(RunReader run) => HarnessProcess.Run(_scratch.Path, "verify", run.Directory).ExitCode;
+
+    private HarnessProcess Harness(FakeNvml? fake, params string[] arguments) => fake == null
+        ? HarnessProcess.Start(_scratch.Path, arguments)
+        : HarnessProcess.Start(_scratch.Path, arguments, ("HARNESS_NVML_LIBRARY", fake.Library));
+
+    private string Program(string shell)
+    {
+        var path = _scratch.File("meter.sh", $"#!/bin/sh\n{shell}\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return path;
+    }
+
+    private static void Until(Func<bool> condition)
+    {
+        for (var tries = 0; !condition(); tries++)
+        {
+            Assert.That(tries, Is.LessThan(1200), "nothing happened for a minute");
+            Thread.Sleep(50);
+        }
+    }
+}
