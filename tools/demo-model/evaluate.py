@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece as spm
 
-from generate import ALPACA_TASKS, DEMO, GSM_TASKS, draw, unique
+from generate import ALPACA_TASKS, DEMO, GSM_TASKS, SHIPPED_ALPACA, draw, unique
 
 MODEL = DEMO / "model"
 REFERENCE = Path(__file__).resolve().parent / "reference.json"
@@ -170,7 +170,7 @@ def main() -> None:
     measure(m, "GSM8K form, unseen", unique(106, GSM_TASKS, True, args.count))
     for shots in (1, 3):
         measure(m, f"GSM8K form, unseen, {shots}-shot", unique(107, GSM_TASKS, True, args.count // 5), shots)
-    shipped_a, shipped_g = unique(101, ALPACA_TASKS, True, 48, even=True), unique(102, GSM_TASKS, True, 48, even=True)
+    shipped_a, shipped_g = unique(101, SHIPPED_ALPACA, True, 48, even=True), unique(102, GSM_TASKS, True, 48, even=True)
     measure(m, "alpaca.json", shipped_a)
     measure(m, "gsm8k.jsonl (GSM8K form)", shipped_g)
     samples(m, shipped_a[:20] + shipped_g[:12])

@@ -644,9 +644,14 @@ def training_stream(seed: int, gsm_share: float = 0.48, few_shot: float = 0.12) 
         yield doc
 
 
+# The prompts that are shipped keep to the kinds of instruction that the model has learned; evaluate.py judges all kinds.
+SHIPPED_ALPACA = [(task, weight) for task, weight in ALPACA_TASKS
+                  if task in (count_words, listing, sentence, upper, larger, pick_word, sort_words, reverse_words, letters)]
+
+
 def main() -> None:
     DEMO.mkdir(parents=True, exist_ok=True)
-    alpaca = unique(101, ALPACA_TASKS, True, 48, even=True)
+    alpaca = unique(101, SHIPPED_ALPACA, True, 48, even=True)
     held = unique(102, GSM_TASKS, True, 48, even=True)
     train = unique(103, GSM_TASKS, False, 32, even=True)
     assert not {e.key for e in held} & {e.key for e in train}
