@@ -12,6 +12,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
     private const double SpinMicroseconds = 20;
 
     private readonly WorkerTeam _team;
+    private readonly CpuKernels _kernels;
     private readonly int[] _affinity = [];
     private readonly Arena _arena = new();
     private readonly List<CpuTensor> _tensors = [];
@@ -38,6 +39,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
                 HostCpu.PinCurrentThread(_affinity.AsSpan(options.LocalRank % ranks * threads, threads));
         }
         _team = new WorkerTeam(threads, threads * ranks > allowed ? 0 : SpinMicroseconds);
+        _kernels = CpuKernels.Create(width);
         Device = $"{HostCpu.Model}, {threads} {(threads == 1 ? "thread" : "threads")}, {width.Label()}";
     }
 
@@ -106,11 +108,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
         var weight = (CpuWeight)gain;
         Require(weight.Outputs == 1 && weight.Inputs == x.Columns, $"a gain of [{weight.Outputs}, {weight.Inputs}] does not fit {x.Columns} columns");
         var y = New(x.Rows, x.Columns);
-        var mark = _arena.Current;
-        var g = (float*)_arena.Take(x.Columns * sizeof(float));
-        ElementConversion.ToSingle(weight.Row(0), weight.DType, g, x.Columns);
-        Elementwise.RmsNorm(source.Data, g, y.Data, x.Rows, x.Columns, epsilon);
-        _arena.Release(mark);
+        _kernels.RmsNorm(_team, source.Data, weight.Vector, y.Data, x.Rows, x.Columns, epsilon);
+        GC.KeepAlive(weight);
         return y;
     }
 
@@ -118,7 +117,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
     {
         Require(x.Columns == weight.Inputs, $"{x.Columns} columns do not fit a weight of {weight.Inputs} inputs");
         var y = New(x.Rows, weight.Outputs);
-        MatrixProduct.Multiply(_team, ((CpuTensor)x).Data, x.Rows, (CpuWeight)weight, y.Data);
+        _kernels.Multiply(_team, _arena, ((CpuTensor)x).Data, x.Rows, (CpuWeight)weight, y.Data);
         return y;
     }
 
@@ -139,7 +138,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
         }
         store.Rope.Ensure(heads.Frequencies, end, cache.Capacity);
         var y = New(qkv.Rows, heads.Queries * heads.Dimension);
-        Attention.Attend(((CpuTensor)qkv).Data, y.Data, store, layer, batch, heads);
+        _kernels.Attend(_team, _arena, ((CpuTensor)qkv).Data, y.Data, store, layer, batch, heads);
         return y;
     }
 
@@ -147,14 +146,14 @@ public sealed unsafe class CpuBackend : ITensorBackend
     {
         Require(gateUp.Columns % 2 == 0, $"{gateUp.Columns} columns are no gate and up of equal width");
         var y = New(gateUp.Rows, gateUp.Columns / 2);
-        Elementwise.SwiGlu(((CpuTensor)gateUp).Data, y.Data, y.Rows, y.Columns);
+        _kernels.SwiGlu(_team, ((CpuTensor)gateUp).Data, y.Data, y.Rows, y.Columns);
         return y;
     }
 
     public void Add(Tensor x, Tensor y)
     {
         Require(x.Rows == y.Rows && x.Columns == y.Columns, $"[{x.Rows}, {x.Columns}] and [{y.Rows}, {y.Columns}] cannot be added");
-        Elementwise.Add(((CpuTensor)x).Data, ((CpuTensor)y).Data, ((CpuTensor)x).Length);
+        _kernels.Add(_team, ((CpuTensor)x).Data, ((CpuTensor)y).Data, x.Rows, x.Columns);
     }
 
     public Tensor SelectRows(Tensor x, ReadOnlySpan<int> rows)
@@ -175,17 +174,26 @@ public sealed unsafe class CpuBackend : ITensorBackend
         for (var r = 0; r < logits.Rows; r++)
         {
             var row = source.Data + (long)r * logits.Columns;
-            columns[r] = Sampler.ArgMax(row, logits.Columns, r);
+            columns[r] = _kernels.ArgMax(row, logits.Columns, r);
             values[r] = row[columns[r]];
         }
     }
 
     public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms, IReadOnlyList<IReadOnlyList<int>> history)
     {
-        var source = (CpuTensor)logits;
-        var tokens = new int[logits.Rows];
-        for (var r = 0; r < tokens.Length; r++)
-            tokens[r] = Sampler.Draw(source.Data + (long)r * logits.Columns, logits.Columns, r, sampling, uniforms[r], history[r]);
+        Require(uniforms.Length == logits.Rows && history.Count == logits.Rows, $"{uniforms.Length} numbers and {history.Count} histories are not one for each of {logits.Rows} rows");
+        var (data, columns) = ((nint)((CpuTensor)logits).Data, logits.Columns);
+        var (tokens, draws) = (new int[logits.Rows], uniforms.ToArray());
+        var scratchBytes = _kernels.SamplingScratchBytes(columns);
+        var mark = _arena.Current;
+        var scratch = (nint)_arena.Take(scratchBytes * _team.Threads);
+        _team.Run(worker =>
+        {
+            var (first, last) = WorkerTeam.Share(tokens.Length, 1, worker, _team.Threads);
+            for (var r = first; r < last; r++)
+                tokens[r] = _kernels.Draw((float*)data + (long)r * columns, columns, r, sampling, draws[r], history[r], (byte*)scratch + worker * scratchBytes);
+        });
+        _arena.Release(mark);
         return tokens;
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Harness.Tensors.Cpu;
 
 /// <summary>Dense rows in one place: outputs [FirstOutput, FirstOutput + Rows) of a weight.</summary>
@@ -9,16 +11,45 @@ internal readonly unsafe struct WeightSegment(byte* data, int firstOutput, int r
 }
 
 /// <summary>One or several segments of rows in the weight's element type, so that a fused product serves them in one parallel region.</summary>
-internal sealed class CpuWeight : Weight
+internal sealed unsafe class CpuWeight : Weight
 {
-    public required WeightSegment[] Segments { get; init; }
+    private readonly WeightSegment[] _segments;
+
+    public CpuWeight(IReadOnlyList<WeightSegment> segments)
+    {
+        // Pinned: the kernels hold a pointer to it.
+        _segments = GC.AllocateArray<WeightSegment>(segments.Count, pinned: true);
+        for (var i = 0; i < _segments.Length; i++) _segments[i] = segments[i];
+        Segments = (WeightSegment*)Unsafe.AsPointer(ref _segments[0]);
+    }
+
+    /// <summary>Valid as long as this object is reachable.</summary>
+    public WeightSegment* Segments { get; }
+
+    public int SegmentCount => _segments.Length;
 
     public long RowBytes => (long)Inputs * DType.Bytes();
 
-    /// <summary>Start of one row.</summary>
-    public unsafe byte* Row(int output)
+    /// <summary>A weight of one row as float32, pinned: a norm's gain.</summary>
+    public float* Vector
     {
-        foreach (var segment in Segments)
+        get
+        {
+            if (_vector == null)
+            {
+                _vector = GC.AllocateUninitializedArray<float>(Inputs, pinned: true);
+                fixed (float* vector = _vector) ElementConversion.ToSingle(Row(0), DType, vector, Inputs);
+            }
+            return (float*)Unsafe.AsPointer(ref _vector[0]);
+        }
+    }
+
+    private float[]? _vector;
+
+    /// <summary>Start of one row.</summary>
+    public byte* Row(int output)
+    {
+        foreach (var segment in _segments)
             if (output < segment.FirstOutput + segment.Rows)
                 return segment.Data + (output - segment.FirstOutput) * RowBytes;
         throw new ArgumentOutOfRangeException(nameof(output), output, $"the weight has {Outputs} rows");

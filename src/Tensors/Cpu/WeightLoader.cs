@@ -2,10 +2,14 @@ namespace Harness.Tensors.Cpu;
 
 /// <summary>
 /// Brings slices into memory: in place where the stored rows are dense and of the wanted type, else copied into own
-/// pages, several rows at a time on every worker.
+/// pages and converted. All workers share the rows.
 /// </summary>
 internal static unsafe class WeightLoader
 {
+    /// <summary>Bytes that a worker copies at a time, so that conversion finds them in cache.</summary>
+    private const long CopyBytes = 256 << 10;
+
+    /// <exception cref="UserErrorException">A value does not fit float16.</exception>
     public static CpuWeight Load(IReadOnlyList<WeightSlice> parts, DType storage, WorkerTeam team, List<PageBlock> owned)
     {
         if (parts.Count == 0) throw new ArgumentException("a weight needs at least one slice", nameof(parts));
@@ -17,29 +21,64 @@ internal static unsafe class WeightLoader
             var part = parts[i];
             if (part.Columns != columns)
                 throw new ArgumentException($"{part.Name} has {part.Columns} columns, {parts[0].Name} has {columns}: they cannot be one weight", nameof(parts));
-            segments[i] = new WeightSegment(LoadSlice(part, storage, owned), outputs, part.Rows);
+            segments[i] = new WeightSegment(LoadSlice(part, storage, team, owned), outputs, part.Rows);
             outputs += part.Rows;
         }
-        return new CpuWeight { DType = storage, Outputs = outputs, Inputs = columns, Segments = segments };
+        return new CpuWeight(segments) { DType = storage, Outputs = outputs, Inputs = columns };
     }
 
-    private static byte* LoadSlice(WeightSlice part, DType storage, List<PageBlock> owned)
+    private static byte* LoadSlice(WeightSlice part, DType storage, WorkerTeam team, List<PageBlock> owned)
     {
         var rowBytes = (long)part.Columns * storage.Bytes();
         if (part.Address != 0 && part.DType == storage && part.RowStride == rowBytes)
         {
-            PageBlock.Populate(part.Address, rowBytes * part.Rows);
+            team.Run(worker =>
+            {
+                var (first, last) = WorkerTeam.Share(part.Rows, 1, worker, team.Threads);
+                var address = part.Address + (nint)(first * rowBytes);
+                PageBlock.Populate(address, (last - first) * rowBytes);
+                if (storage == DType.F16) RequireFinite(part, (byte*)address, first, last);
+            });
             return (byte*)part.Address;
         }
         var pages = new PageBlock(rowBytes * part.Rows, hugePages: true);
         owned.Add(pages);
-        var row = new byte[(long)part.Columns * part.DType.Bytes()];
-        fixed (byte* source = row)
-            for (var r = 0; r < part.Rows; r++)
-            {
-                part.CopyRows(r, 1, row);
-                ElementConversion.Convert(source, part.DType, pages.Data + r * rowBytes, storage, part.Columns);
-            }
+        team.Run(worker =>
+        {
+            var (first, last) = WorkerTeam.Share(part.Rows, 1, worker, team.Threads);
+            CopyRows(part, storage, pages.Data, (int)first, (int)last);
+        });
         return pages.Data;
+    }
+
+    private static void CopyRows(WeightSlice part, DType storage, byte* destination, int first, int last)
+    {
+        long sourceRow = (long)part.Columns * part.DType.Bytes(), rowBytes = (long)part.Columns * storage.Bytes();
+        var rows = (int)Math.Clamp(CopyBytes / sourceRow, 1, Math.Max(1, last - first));
+        var buffer = part.DType == storage ? [] : new byte[rows * sourceRow];
+        for (; first < last; first += rows)
+        {
+            rows = Math.Min(rows, last - first);
+            var target = destination + first * rowBytes;
+            if (part.DType == storage)
+                part.CopyRows(first, rows, new Span<byte>(target, checked((int)(rows * rowBytes))));
+            else
+                fixed (byte* source = buffer)
+                {
+                    part.CopyRows(first, rows, buffer.AsSpan(0, (int)(rows * sourceRow)));
+                    ElementConversion.Convert(source, part.DType, target, storage, (long)rows * part.Columns);
+                }
+            if (storage == DType.F16) RequireFinite(part, target, first, first + rows);
+        }
+    }
+
+    /// <summary>The float16 kernels read an infinity as a large number, so none may come in, nor arise from conversion.</summary>
+    private static void RequireFinite(WeightSlice part, byte* data, long first, long last)
+    {
+        var index = ElementConversion.IndexOfNonFiniteFloat16((ushort*)data, (last - first) * part.Columns);
+        if (index < 0) return;
+        var remedy = part.DType == DType.F16 ? "the checkpoint is damaged" : "use dtype bf16 or f32";
+        throw new UserErrorException(
+            $"{part.Name}: the value at row {first + index / part.Columns}, column {index % part.Columns} is not a finite float16; {remedy}");
     }
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Harness.Tensors.Cpu;
@@ -65,15 +67,37 @@ internal sealed unsafe class WorkerTeam : IDisposable
         WaitForWorkers();
         if (_failure is not { } failure) return;
         _failure = null;
-        throw new InvalidOperationException("a worker thread failed", failure);
+        ExceptionDispatchInfo.Throw(failure);
     }
+
+    /// <summary>The same for work that is too seldom to mind an allocation.</summary>
+    public void Run(Action<int> body)
+    {
+        var handle = GCHandle.Alloc(body);
+        try
+        {
+            Run(&Invoke, (void*)GCHandle.ToIntPtr(handle));
+        }
+        finally
+        {
+            handle.Free();
+        }
+    }
+
+    private static void Invoke(void* context, int worker) => ((Action<int>)GCHandle.FromIntPtr((nint)context).Target!)(worker);
 
     /// <summary>Worker's part of <paramref name="count"/> items, cut at multiples of <paramref name="granule"/>.</summary>
     public static (int First, int Last) Share(int count, int granule, int worker, int threads)
     {
-        long granules = (count + granule - 1) / granule;
-        return ((int)Math.Min(count, granules * worker / threads * granule),
-            (int)Math.Min(count, granules * (worker + 1) / threads * granule));
+        var (first, last) = Share((long)count, granule, worker, threads);
+        return ((int)first, (int)last);
+    }
+
+    /// <inheritdoc cref="Share(int, int, int, int)"/>
+    public static (long First, long Last) Share(long count, int granule, int worker, int threads)
+    {
+        var granules = (count + granule - 1) / granule;
+        return (Math.Min(count, granules * worker / threads * granule), Math.Min(count, granules * (worker + 1) / threads * granule));
     }
 
     private void Serve(int number)
@@ -98,6 +122,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
         catch (Exception e)
         {
+            // Thrown again by the caller of Run.
             _failure = e;
         }
     }
