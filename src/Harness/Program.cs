@@ -9,11 +9,13 @@ using Harness.Verbs;
 //   Accounting/     from samples, windows and steps to each prompt's joules
 //   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again
 //   Reporting/      the progress bar, the first answers and the summary table
+//   Diagnosing/     what this build and this machine can do
 //   PlugIns/        optional assemblies, found by name
 // and the libraries, each referring only to those before it: src/Tensors (the backend seam and the CPU backend),
 // src/Sharding (ranks, communicators, shard plan), src/Models/Llama (the forward pass, tokenizers), src/Energy (meters).
 return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA inference.")
 {
+    DoctorVerb.Create(),
     PlanVerb.Create(),
     RunVerb.Create(),
     ScoreVerb.Create(),

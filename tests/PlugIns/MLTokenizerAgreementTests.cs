@@ -44,6 +44,11 @@ public class MLTokenizerAgreementTests
             .With.Message.EndsWith("tokenizer.json: Microsoft.ML.Tokenizers 2.0.0 reads no tokenizer.json; use --tokenizer-library own, or put the model's tokenizer.model beside it"));
 
     [Test]
+    public void UserDefinedPiecesAreRefusedInOneLine() =>
+        Assert.That(() => MLTokenizerTests.Load("user-defined"), Throws.TypeOf<UserErrorException>()
+            .With.Message.Match("tokenizer.model: the piece '.+' is user-defined, which Microsoft.ML.Tokenizers 2.0.0 does not honour; use --tokenizer-library own$"));
+
+    [Test]
     public void ADamagedFileIsRefusedInOneLine()
     {
         var factory = TokenizerLibraries.Find(TokenizerLibraries.MicrosoftML);

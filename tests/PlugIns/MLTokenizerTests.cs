@@ -8,8 +8,6 @@ namespace Harness.Tests.PlugIns;
 
 /// <summary>The tokenizer contract over the package Microsoft.ML.Tokenizers.</summary>
 [TestFixture("plain")]
-[TestFixture("across-words")]
-[TestFixture("user-defined")]
 [TestFixture("rank-list")]
 [TestFixture("shared/tokenizers/llama2")]
 [TestFixture("shared/tokenizers/llama3")]

@@ -25,12 +25,20 @@ internal sealed record Mpiexec(string Launcher, string[] Options)
     /// <param name="library">libmpi to force, or null.</param>
     /// <param name="limit">After this the test fails.</param>
     /// <param name="arguments">The probe's.</param>
-    public Result Run(int ranks, string? library, TimeSpan limit, params string[] arguments)
+    public Result Run(int ranks, string? library, TimeSpan limit, params string[] arguments) =>
+        Run(Probe, ranks, library, limit, arguments);
+
+    /// <param name="program">A managed assembly, started with dotnet.</param>
+    /// <param name="ranks">Processes to start.</param>
+    /// <param name="library">libmpi to force, or null.</param>
+    /// <param name="limit">After this the test fails.</param>
+    /// <param name="arguments">The program's.</param>
+    public Result Run(string program, int ranks, string? library, TimeSpan limit, string[] arguments)
     {
         if (Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(d => File.Exists(Path.Combine(d, Launcher))) != true)
             Assert.Ignore($"{Launcher} is not installed: not run (Debian: apt-get install openmpi-bin mpich)");
         var start = new ProcessStartInfo(Launcher) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var a in (string[])[.. Options, "-n", $"{ranks}", DotNet, Probe, .. arguments]) start.ArgumentList.Add(a);
+        foreach (var a in (string[])[.. Options, "-n", $"{ranks}", DotNet, program, .. arguments]) start.ArgumentList.Add(a);
         foreach (var name in start.Environment.Keys.Where(IsLaunchers).ToArray()) start.Environment.Remove(name);
         foreach (var (name, value) in s_environment) start.Environment[name] = value;
         if (library != null) start.Environment["HARNESS_MPI_LIBRARY"] = library;

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Harness.Models.Llama.Tokenizers;
+using Harness.Tensors;
 using Microsoft.ML.Tokenizers;
 
 namespace Harness.PlugIns.MLTokenizers;
@@ -13,10 +14,13 @@ internal sealed class MLSentencePiece : ITokenizer
     /// <summary>A piece that is one letter: put before a window that continues a text, and cut off again.</summary>
     private readonly int _letter;
 
+    /// <exception cref="UserErrorException">The model has user-defined pieces, which the package neither looks for first nor, where they precede the bytes, decodes.</exception>
     public MLSentencePiece(TokenizerFile file)
     {
         using var data = new MemoryStream(file.Data);
         _tokenizer = LlamaTokenizer.Create(data, addBeginOfSentence: false, addEndOfSentence: false);
+        if (SentencePieceModel.Parse(file.Path, file.Data).Pieces.Find(piece => piece.Type == PieceType.UserDefined) is { Text: not null } piece)
+            throw new UserErrorException($"{file.Path}: the piece '{piece.Text}' is user-defined, which Microsoft.ML.Tokenizers 2.0.0 does not honour; use --tokenizer-library own");
         VocabularySize = _tokenizer.Vocabulary.Values.Max() + 1;
         _letter = Id("a") ?? throw new InvalidDataException("there is no piece 'a'");
         BeginOfText = Id(_tokenizer.BeginningOfSentenceToken);

@@ -9,7 +9,7 @@ namespace Harness.PlugIns.MpiNet;
 
 /// <summary>
 /// libmpi by way of the package MPI.NET 1.4.0. Its imports name <c>msmpi.dll</c> and its constants are those of Microsoft MPI,
-/// which are MPICH's: handles are integers of the same values, a status holds the same five. So on Linux it works with every
+/// which are MPICH's but for C's long: handles are integers of the same values, a status holds the same five. So on Linux it works with every
 /// library of the MPICH ABI (MPICH, Intel MPI, Cray MPICH, MVAPICH), and cannot with Open MPI, whose handles are pointers.
 /// </summary>
 public sealed class MpiNetWorld : IWorldFactory
@@ -35,11 +35,14 @@ public sealed class MpiNetWorld : IWorldFactory
         return (new MpiNetCommunicator(library, calls, Communicator.world), () => Leave(calls));
     }
 
-    /// <summary>MPI.NET makes a datatype for System.Decimal that it never frees, of which MPICH complains on standard error.</summary>
+    /// <summary>MPI.NET makes datatypes that it never frees, of which MPICH complains on standard error when it ends.</summary>
     private static void Leave(SerializedCalls calls)
     {
         calls.Drain();
-        var made = DatatypeCache.GetDatatype(typeof(decimal));
-        Unsafe.MPI_Type_free(ref made);
+        foreach (var type in (Type[])[typeof(nint), typeof(nuint), typeof(decimal)])
+        {
+            var made = DatatypeCache.GetDatatype(type);
+            _ = Unsafe.MPI_Type_free(ref made);
+        }
     }
 }
