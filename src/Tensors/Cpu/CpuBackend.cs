@@ -43,6 +43,9 @@ public sealed unsafe class CpuBackend : ITensorBackend
         Device = $"{HostCpu.Model}, {threads} {(threads == 1 ? "thread" : "threads")}, {width.Label()}";
     }
 
+    /// <summary>For measurements beside the kernels, on the same threads.</summary>
+    internal WorkerTeam Team => _team;
+
     public string Name => Word;
 
     public string Device { get; }

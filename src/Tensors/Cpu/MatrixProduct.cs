@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace Harness.Tensors.Cpu;
 
@@ -17,7 +18,7 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
     private const int BlockTokens = 64;
 
     /// <summary>From this many tokens on a float16 block is converted once instead of in every tile.</summary>
-    private const int ConvertTokens = 4;
+    private const int ConvertTokens = 12;
 
     /// <summary>Elements that the caller packs alone, since waking the team would take longer.</summary>
     private const long PackAlone = 64 << 10;
@@ -148,7 +149,9 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
         for (var r = 0; r < rows; r++, w += stride)
             for (var s = 0; s < steps; s++, scratch += 2 * S.Lanes)
             {
-                E.Load<S, V>(w + Math.Min(s * 2L * S.Lanes * E.Bytes, lastStep), out var first, out var second);
+                var source = w + Math.Min(s * 2L * S.Lanes * E.Bytes, lastStep);
+                if (Sse.IsSupported) Sse.Prefetch1(source + BlockRows * stride);
+                E.Load<S, V>(source, out var first, out var second);
                 S.Store(first, scratch);
                 S.Store(second, scratch + S.Lanes);
             }

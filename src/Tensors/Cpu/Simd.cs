@@ -36,7 +36,10 @@ internal unsafe interface ISimd<V> where V : struct
     static abstract V And(V a, uint mask);
     static abstract V AddBits(V a, uint bits);
     static abstract V ShiftLeft16(V a);
-    static abstract V ShiftRightArithmetic3(V a);
+    static abstract V ShiftRight3(V a);
+
+    /// <summary>a, whose sign is positive, with the sign of b.</summary>
+    static abstract V WithSign(V a, V b);
 
     /// <summary>The odd ones of 2 · Lanes 16-bit numbers, each in the upper half of its lane above zeros.</summary>
     static abstract V LoadOdd16(byte* source);
@@ -76,7 +79,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> And(Vector128<float> a, uint mask) => (a.AsUInt32() & Vector128.Create(mask)).AsSingle();
     public static Vector128<float> AddBits(Vector128<float> a, uint bits) => (a.AsUInt32() + Vector128.Create(bits)).AsSingle();
     public static Vector128<float> ShiftLeft16(Vector128<float> a) => (a.AsUInt32() << 16).AsSingle();
-    public static Vector128<float> ShiftRightArithmetic3(Vector128<float> a) => (a.AsInt32() >> 3).AsSingle();
+    public static Vector128<float> ShiftRight3(Vector128<float> a) => (a.AsUInt32() >> 3).AsSingle();
+    public static Vector128<float> WithSign(Vector128<float> a, Vector128<float> b) => (a.AsUInt32() | (b.AsUInt32() & Vector128.Create(0x80000000))).AsSingle();
 
     public static Vector128<float> LoadOdd16(byte* source) => Vector128.BitwiseAnd(Vector128.Load((uint*)source), Vector128.Create(0xFFFF0000)).AsSingle();
 
@@ -137,7 +141,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> And(Vector256<float> a, uint mask) => (a.AsUInt32() & Vector256.Create(mask)).AsSingle();
     public static Vector256<float> AddBits(Vector256<float> a, uint bits) => (a.AsUInt32() + Vector256.Create(bits)).AsSingle();
     public static Vector256<float> ShiftLeft16(Vector256<float> a) => (a.AsUInt32() << 16).AsSingle();
-    public static Vector256<float> ShiftRightArithmetic3(Vector256<float> a) => (a.AsInt32() >> 3).AsSingle();
+    public static Vector256<float> ShiftRight3(Vector256<float> a) => (a.AsUInt32() >> 3).AsSingle();
+    public static Vector256<float> WithSign(Vector256<float> a, Vector256<float> b) => (a.AsUInt32() | (b.AsUInt32() & Vector256.Create(0x80000000))).AsSingle();
 
     public static Vector256<float> LoadOdd16(byte* source) => Vector256.BitwiseAnd(Vector256.Load((uint*)source), Vector256.Create(0xFFFF0000)).AsSingle();
 
@@ -185,7 +190,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> And(Vector512<float> a, uint mask) => (a.AsUInt32() & Vector512.Create(mask)).AsSingle();
     public static Vector512<float> AddBits(Vector512<float> a, uint bits) => (a.AsUInt32() + Vector512.Create(bits)).AsSingle();
     public static Vector512<float> ShiftLeft16(Vector512<float> a) => (a.AsUInt32() << 16).AsSingle();
-    public static Vector512<float> ShiftRightArithmetic3(Vector512<float> a) => (a.AsInt32() >> 3).AsSingle();
+    public static Vector512<float> ShiftRight3(Vector512<float> a) => (a.AsUInt32() >> 3).AsSingle();
+    public static Vector512<float> WithSign(Vector512<float> a, Vector512<float> b) => (a.AsUInt32() | (b.AsUInt32() & Vector512.Create(0x80000000))).AsSingle();
 
     // One masked load for what would be a load and an operation: fewer instructions leave room for more loads in flight.
     public static Vector512<float> LoadOdd16(byte* source) => Avx512BW.MaskLoad((ushort*)source, Vector512.Create(0xFFFF0000).AsUInt16(), Vector512<ushort>.Zero).AsSingle();

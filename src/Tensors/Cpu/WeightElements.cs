@@ -54,19 +54,16 @@ internal readonly unsafe struct Float16Element : IWeightElement
     }
 
     /// <summary>
-    /// The float16 in the upper half of each lane. Its exponent and fraction move to float32's place; 112 is the
-    /// difference of the exponents' biases. A subnormal gets one more, so that its fraction hangs on an implicit 1,
-    /// and loses that 1 again by subtraction: exact, and without arithmetic on float32 subnormals, which is slow on
-    /// some processors.
+    /// The float16 in the upper half of each lane. Exponent and fraction move to float32's place, and 112, the
+    /// difference of the biases, is added: that is the value n of a normal number. For a subnormal one, whose fraction
+    /// hangs on no implicit 1, the value is 2n - 2⁻¹⁴. Of the two the smaller is always the right one. Exact, and
+    /// without arithmetic on float32 subnormals, which is slow on some processors.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Widen<S, V>(V high) where S : struct, ISimd<V> where V : struct
     {
-        var bits = S.And(S.ShiftRightArithmetic3(high), 0x8FFFE000);
-        var magnitude = S.And(bits, 0x0FFFE000);
-        var normal = S.AddBits(bits, 112u << 23);
-        var sign = S.And(bits, 0x80000000);
-        var one = S.AddBits(sign, 113u << 23);
-        return S.SelectBelow(magnitude, 1u << 23, S.Subtract(S.AddBits(bits, 113u << 23), one), normal);
+        var normal = S.AddBits(S.ShiftRight3(S.And(high, 0x7FFF0000)), 112u << 23);
+        var subnormal = S.MultiplyAdd(normal, S.Broadcast(2), S.Broadcast(-6.103515625e-5f));
+        return S.WithSign(S.Min(normal, subnormal), high);
     }
 }

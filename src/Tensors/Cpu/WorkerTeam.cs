@@ -138,9 +138,13 @@ internal sealed unsafe class WorkerTeam : IDisposable
                 Pause();
             }
         } while (Stopwatch.GetTimestamp() - started < _spinTicks);
-        Interlocked.Exchange(ref worker.Parked, 1);
-        if (_generation != seen && Interlocked.Exchange(ref worker.Parked, 0) == 1) return;
-        worker.Wake.Wait();
+        // Run may still be waking workers when this one is done with its part and parks again: hence the loop.
+        while (_generation == seen)
+        {
+            Interlocked.Exchange(ref worker.Parked, 1);
+            if (_generation != seen && Interlocked.Exchange(ref worker.Parked, 0) == 1) return;
+            worker.Wake.Wait();
+        }
     }
 
     private void WaitForWorkers()

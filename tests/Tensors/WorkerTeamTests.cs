@@ -1,0 +1,49 @@
+using Harness.Tensors.Cpu;
+
+namespace Harness.Tests.Tensors;
+
+internal sealed class WorkerTeamTests
+{
+    [Test]
+    public void EveryWorkerRunsEachRegionOnce([Values(1, 2, 5, 16)] int threads, [Values(0, 20)] double spinMicroseconds)
+    {
+        using var team = new WorkerTeam(threads, spinMicroseconds);
+        var runs = new int[threads];
+        var random = new Random(1);
+        for (var region = 1; region <= 1000; region++)
+        {
+            team.Run(worker => Interlocked.Increment(ref runs[worker]));
+            Assert.That(runs, Is.All.EqualTo(region));
+            // Sometimes long enough apart for the workers to park.
+            if (random.Next(50) == 0) Thread.Sleep(1);
+        }
+    }
+
+    [Test]
+    public void AnExceptionOfAnyWorkerReachesTheCallerAndTheTeamLivesOn([Values(0, 2)] int failing)
+    {
+        using var team = new WorkerTeam(3, 0);
+        Assert.That(() => team.Run(worker =>
+        {
+            if (worker == failing) throw new FormatException("from a worker");
+        }), Throws.TypeOf<FormatException>().With.Message.EqualTo("from a worker"));
+        var ran = 0;
+        team.Run(_ => Interlocked.Increment(ref ran));
+        Assert.That(ran, Is.EqualTo(3));
+    }
+
+    [Test]
+    public void SharesCoverAllItemsOnceInWholeGranules([Values(0, 1, 7, 64, 1000)] int count, [Values(1, 8)] int granule, [Values(1, 2, 3, 7)] int threads)
+    {
+        var next = 0;
+        for (var worker = 0; worker < threads; worker++)
+        {
+            var (first, last) = WorkerTeam.Share(count, granule, worker, threads);
+            Assert.That(first, Is.EqualTo(next));
+            Assert.That(last == count || last % granule == 0);
+            Assert.That(last - first, Is.LessThanOrEqualTo((count / granule / threads + 2) * granule));
+            next = last;
+        }
+        Assert.That(next, Is.EqualTo(count));
+    }
+}
