@@ -9,6 +9,9 @@ if (args.Length == 0 || args[0] is "help" or "--help")
                     --threads 1,2     numbers of threads
                     --rounds 15       rounds, of which the median is printed
                     --dtypes bf16,f32,f16
+          model     decode steps and a prefill of a whole model, likewise
+                    --model synthetic:tinyllama-1.1b
+                    --threads 1,2 --batches 1,2,4,8 --rounds 9 --dtypes bf16
         """);
     return args.Length == 0 ? 2 : 0;
 }
@@ -18,7 +21,8 @@ try
     switch (args[0])
     {
         case "kernels": KernelBench.Run(options); break;
-        default: throw new UserErrorException($"verb '{args[0]}' is unknown; use kernels");
+        case "model": ModelBench.Run(options); break;
+        default: throw new UserErrorException($"verb '{args[0]}' is unknown; use kernels or model");
     }
     return 0;
 }

@@ -1,0 +1,78 @@
+using Harness.Models.Llama;
+using Harness.Models.Llama.Checkpoints;
+using Harness.Sharding;
+using Harness.Sharding.Links;
+using Harness.Tensors;
+using Harness.Tensors.Cpu;
+
+namespace Harness.Bench;
+
+/// <summary>
+/// The whole forward pass beside the limits of this machine: a decode step must read every weight once (all but the
+/// embedding, of which it reads a row per token), a prefill must do two operations per weight and token.
+/// </summary>
+internal static unsafe class ModelBench
+{
+    private const long ReadBytes = 512L << 20;
+    private const int ReadInputs = 2048;
+    private const int Context = 128;
+    private const int PrefillTokens = 512;
+
+    public static void Run(Options options)
+    {
+        using var checkpoint = Checkpoint.Open(options.Text("model", "synthetic:tinyllama-1.1b"));
+        var dtype = DTypes.Parse(options.Text("dtypes", "bf16"));
+        foreach (var threads in options.Integers("threads", "1,2"))
+            Run(checkpoint, dtype, threads, options.Integers("batches", "1,2,4,8"), options.Integer("rounds", 9));
+    }
+
+    private static void Run(ICheckpoint checkpoint, DType dtype, int threads, int[] batches, int count)
+    {
+        using var ops = new CpuBackend(new BackendOptions(threads, 0, 1, DType.F32));
+        var shape = checkpoint.Config.Shape;
+        var stage = new LlamaStage(ops, checkpoint, new ShardPlan(shape, 1, 1).For(0, 0), dtype, new SoloLink(), new SoloLink());
+        using var cache = stage.NewCache(Math.Max(batches.Max(), 1), PrefillTokens);
+        var buffer = (CpuWeight)ops.LoadWeight([new RandomSlice((int)(ReadBytes / ReadInputs / DType.BF16.Bytes()), ReadInputs, DType.BF16)], DType.BF16);
+        var data = buffer.Segments[0].Data;
+
+        var rounds = new Rounds();
+        var one = rounds.Add("read, one stream", () => Limits.ReadOneStream(ops.Team, data, ReadBytes));
+        var eight = rounds.Add("read, eight streams", () => Limits.ReadEightStreams(ops.Team, data, ReadBytes));
+        var peak = rounds.Add("FMA peak", () => Limits.FusedMultiplyAdds(ops.Team));
+        var prefill = rounds.Add($"prefill, {PrefillTokens} tokens", () => Forward(ops, stage, cache, 1, 0, PrefillTokens));
+        var decodes = batches.Select(batch => (Batch: batch, Candidate: rounds.Add($"decode, batch {batch}, context {Context}", () => Forward(ops, stage, cache, batch, Context, 1)))).ToArray();
+        rounds.Run(count);
+
+        var table = shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters;
+        var decodeBytes = (shape.Parameters - table) * dtype.Bytes();
+        var prefillFlops = 2.0 * PrefillTokens * shape.Layers * shape.LayerParameters;
+        Console.WriteLine();
+        Console.WriteLine($"{checkpoint.Name}, {dtype.Label()}, {ops.Device}: median of {count} rounds, each limit measured in the same round");
+        Console.WriteLine($"read limit {ReadBytes / Math.Min(rounds.MedianWallSeconds(one), rounds.MedianWallSeconds(eight)) / 1e9:F1} GB/s, FMA peak {threads * Limits.PeakFlops / rounds.MedianWallSeconds(peak) / 1e9:F0} GFLOP/s");
+        Console.WriteLine($"{"",-32} {"of limit",9} {"(cpu time)",11} {"tokens/s",9}");
+        foreach (var (batch, candidate) in decodes)
+        {
+            var scale = (double)decodeBytes / ReadBytes;
+            Print(rounds.Name(candidate), rounds.Ratio(candidate, (one, scale), (eight, scale)), batch / rounds.MedianWallSeconds(candidate));
+        }
+        Print(rounds.Name(prefill), rounds.Ratio(prefill, (peak, prefillFlops / (threads * Limits.PeakFlops))), PrefillTokens / rounds.MedianWallSeconds(prefill));
+    }
+
+    private static void Print(string name, (double Wall, double Cpu) ratio, double tokensPerSecond) =>
+        Console.WriteLine($"{name,-32} {ratio.Wall,9:F2} {ratio.Cpu,11:F2} {tokensPerSecond,9:F1}");
+
+    /// <summary>One pass of so many new tokens for each sequence, at the same place every time; logits of the last, as in generation.</summary>
+    private static void Forward(CpuBackend ops, LlamaStage stage, KvCache cache, int sequences, int start, int tokens)
+    {
+        using var scope = ops.Scope();
+        var batch = new RaggedBatch
+        {
+            Slots = [.. Enumerable.Range(0, sequences)],
+            Starts = [.. Enumerable.Repeat(start, sequences)],
+            Counts = [.. Enumerable.Repeat(tokens, sequences)],
+        };
+        var ids = Enumerable.Range(0, batch.Rows).Select(i => 3 + i % 256).ToArray();
+        stage.Forward(new(ids, batch, [.. Enumerable.Range(1, sequences).Select(s => s * tokens - 1)]), cache);
+        ops.Synchronize();
+    }
+}
