@@ -32,7 +32,7 @@ internal static unsafe class ModelBench
         var shape = checkpoint.Config.Shape;
         var stage = new LlamaStage(ops, checkpoint, new ShardPlan(shape, 1, 1).For(0, 0), dtype, new SoloLink(), new SoloLink());
         using var cache = stage.NewCache(Math.Max(batches.Max(), 1), PrefillTokens);
-        var buffer = (CpuWeight)ops.LoadWeight([new RandomSlice((int)(ReadBytes / ReadInputs / DType.BF16.Bytes()), ReadInputs, DType.BF16)], DType.BF16);
+        var buffer = (CpuWeight)ops.LoadWeight([new RandomSlice { Name = "read", DType = DType.BF16, Rows = (int)(ReadBytes / ReadInputs / DType.BF16.Bytes()), Columns = ReadInputs }], DType.BF16);
         var data = buffer.Segments[0].Data;
 
         var rounds = new Rounds();
