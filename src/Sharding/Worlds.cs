@@ -11,6 +11,9 @@ public static class Worlds
     /// <summary>The word for libmpi by way of the package MPI.NET: an <see cref="IWorldFactory"/> in an assembly of its own.</summary>
     public const string MpiNet = "mpinet";
 
+    /// <summary>Beyond this, ranks of one process take minutes to meet; nobody has as many cores.</summary>
+    private const int MostThreads = 256;
+
     /// <summary>auto, or the implementation that the word names: mpi under a launcher, else threads where there are several ranks.</summary>
     /// <exception cref="UserErrorException">The word is none of auto, solo, threads, mpi, mpinet; or the launch contradicts it.</exception>
     public static string Choose(string word, int ranks, Launcher launcher)
@@ -23,6 +26,8 @@ public static class Worlds
         };
         if (name == "solo" && ranks > 1)
             throw new UserErrorException($"communicator 'solo' is one rank, and {ranks} were asked for; use threads or mpi");
+        if (name == "threads" && ranks > MostThreads)
+            throw new UserErrorException($"{ranks} ranks as threads of one process are more than {MostThreads}; use smaller degrees, or start processes (mpiexec -n {ranks})");
         LaunchChecks.OneProcess(launcher, name);
         return name;
     }

@@ -40,6 +40,7 @@ public class LauncherTests
 
     [TestCase("carrier-pigeon", 1, "'carrier-pigeon'")]
     [TestCase("solo", 4, "'solo' is one rank, and 4 were asked for")]
+    [TestCase("auto", 257, "257 ranks as threads of one process are more than 256")]
     public void AChoiceThatCannotWorkIsRefused(string communicator, int ranks, string message) =>
         Assert.That(() => Worlds.Choose(communicator, ranks, Detect("")), Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
 

@@ -8,13 +8,14 @@ namespace Harness.Running;
 internal sealed record SequenceReport(int Number, FinishReason Finish, int[] Output, double[] TokenSeconds);
 
 /// <summary>What a replica's first rank tells rank 0 of one finished batch; times in seconds on the run's clock.</summary>
-internal sealed record BatchReport(int Repeat, int Batch, double StartSeconds, double EndSeconds, SequenceReport[] Sequences, StepReport[] Steps)
+internal sealed record BatchReport(int Repeat, int Replica, int Batch, double StartSeconds, double EndSeconds, SequenceReport[] Sequences, StepReport[] Steps)
 {
     public byte[] Serialize()
     {
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream, Encoding.UTF8);
         writer.Write(Repeat);
+        writer.Write(Replica);
         writer.Write(Batch);
         writer.Write(StartSeconds);
         writer.Write(EndSeconds);
@@ -41,7 +42,7 @@ internal sealed record BatchReport(int Repeat, int Batch, double StartSeconds, d
     public static BatchReport Deserialize(byte[] bytes)
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
-        return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(), reader.ReadDouble(),
+        return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(), reader.ReadDouble(),
             Many(reader, r => new SequenceReport(r.ReadInt32(), (FinishReason)r.ReadByte(), Read<int>(r), Read<double>(r))),
             Many(reader, r => new StepReport((StepKind)r.ReadByte(), r.ReadInt32(), r.ReadDouble(), r.ReadDouble(), Read<StepShare>(r))));
     }

@@ -54,6 +54,7 @@ internal sealed class RepeatRunner(
             var outcome = _generator.Run(sequences, cache, Progress(sequences), () => stop.Requested);
             stopped = outcome.Stopped;
             done += sequences.Count;
+            tokens += sequences.Sum(s => s.OutputLength);
             if (leads && !stopped) Deliver(Report(repeat, firstBatch + batch, sequences, outcome));
             if (book != null && round > 0) TakeRound();
         }
@@ -72,21 +73,24 @@ internal sealed class RepeatRunner(
             foreach (var report in reports.ReceiveRound()) book.Take(report);
         }
 
-        Action<Step> Progress(List<Sequence> sequences) => step =>
+        // The other replicas go as fast with their share of the prompts.
+        Action<Step> Progress(List<Sequence> sequences)
         {
-            watchdog?.Alive();
-            tokens += step.Kind == StepKind.Decode ? step.Shares.Length : 0;
-            var underWay = sequences.Sum(s => s.Finish != null ? 1 : (double)s.OutputLength / s.MaxNewTokens);
-            progress.Report(new((done + underWay) * _replicas, tokens * _replicas));     // the other replicas go as fast
-        };
+            var whole = batches.Sum(batch => batch.Length) / (double)batches.Where((_, batch) => batch % _replicas == _replica).Sum(batch => batch.Length);
+            return _ =>
+            {
+                watchdog?.Alive();
+                var underWay = sequences.Sum(s => s.Finish != null ? 1 : (double)s.OutputLength / s.MaxNewTokens);
+                progress.Report(new((done + underWay) * whole, (long)((tokens + sequences.Sum(s => s.OutputLength)) * whole)));
+            };
+        }
     }
 
     private static List<Sequence> Sequences(WorkItem[] batch) =>
         [.. batch.Select(item => new Sequence(item.Number, item.PromptIndex, item.Tokens, item.MaxNewTokens))];
 
     private BatchReport Report(int repeat, int batch, List<Sequence> sequences, BatchOutcome outcome) => new(
-        repeat, batch, clock.OfTicks(outcome.StartTicks), clock.OfTicks(outcome.EndTicks),
+        repeat, _replica, batch, clock.OfTicks(outcome.StartTicks), clock.OfTicks(outcome.EndTicks),
         [.. sequences.Select(s => new SequenceReport(s.Id, s.Finish!.Value, s.Output, [.. s.TokenTicks.Select(clock.OfTicks)]))],
         [.. outcome.Steps.Select(s => new StepReport(s.Kind, s.MicroBatch, clock.OfTicks(s.StartTicks), clock.OfTicks(s.EndTicks), s.Shares))]);
-
 }

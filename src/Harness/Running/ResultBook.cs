@@ -9,7 +9,7 @@ using FinishReason = Harness.Records.FinishReason;
 namespace Harness.Running;
 
 /// <summary>Rank 0's book of results: turns finished batches into rows, and stores them as they come.</summary>
-internal sealed class ResultBook(string runId, PromptSet set, int replicas, IResultSink sink)
+internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 {
     private readonly List<PromptRecord> _rows = [];
     private const int ShownResponses = 3;
@@ -63,7 +63,7 @@ internal sealed class ResultBook(string runId, PromptSet set, int replicas, IRes
     /// <param name="clockOf">The clock of a replica's first rank.</param>
     public IEnumerable<StepRecord> Steps(Func<int, ClockMap> clockOf) =>
         from batch in _batches
-        let replica = batch.Report.Batch % replicas
+        let replica = batch.Report.Replica
         let clock = clockOf(replica)
         let rowOf = batch.Report.Sequences.Select((sequence, i) => (sequence.Number, Row: batch.FirstRow + i)).ToDictionary(pair => pair.Number, pair => pair.Row)
         from step in batch.Report.Steps

@@ -6,7 +6,6 @@ using Harness.Energy.Records;
 using Harness.Energy.Statistics;
 using Harness.Records;
 using Harness.Reporting;
-using Spectre.Console;
 
 namespace Harness.Running;
 
@@ -26,7 +25,7 @@ internal sealed class RunFiles : IDisposable
         var name = ModelName(_options.Model);
         var directoryName = _options.Output.Name.Length > 0 ? _options.Output.Name + cell.Suffix : null;
         Directory = RunDirectory.Create(_options.Output.Directory, directoryName, name + cell.Suffix, DateTimeOffset.UtcNow);
-        Book = new(Directory.RunId, prompts, _options.Sharding.Data, Directory);
+        Book = new(Directory.RunId, prompts, Directory);
         _manifest = new(Describe(model, prompts, name, cell))
         {
             ["configuration"] = configuration.Entries().ToDictionary(entry => entry.Key, entry => new { value = entry.Value, source = entry.Source }),
@@ -70,8 +69,9 @@ internal sealed class RunFiles : IDisposable
         Directory.WriteManifest(_manifest);
         var summary = Summary.Compute(_manifest.Run, rows, energy.DurationSeconds, energy.Totals(attributions));
         Directory.WriteSummary(summary);
-        SampleAnswers.Write(AnsiConsole.Console, Book.FirstResponses);
-        SummaryTable.Write(AnsiConsole.Console, summary, Directory.Path);
+        var console = ResultConsole.On(Console.Out);
+        SampleAnswers.Write(console, Book.FirstResponses);
+        SummaryTable.Write(console, summary, Directory.Path);
     }
 
     public void Dispose() => Directory.Dispose();

@@ -27,6 +27,11 @@ internal sealed class ConfigurationSwitches
     public ResolvedConfiguration Resolve(ParseResult parsed)
     {
         var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (known, option) in _switches)
+            if (parsed.GetResult(option) is { Implicit: false })
+                foreach (var key in known.Keys)
+                    values[key] = option is Option<bool> flag ? (parsed.GetValue(flag) ? "true" : "false") : parsed.GetValue((Option<string?>)option);
+        // A key by its full name says more than a switch, which may stand for several.
         foreach (var token in parsed.UnmatchedTokens)
         {
             var (key, value) = token.Split('=', 2) is [['-', '-', .. var name], var text] && name.Contains(':')
@@ -34,10 +39,6 @@ internal sealed class ConfigurationSwitches
                 : throw new UserErrorException($"'{token}' is not an option of harness {parsed.CommandResult.Command.Name}; see harness {parsed.CommandResult.Command.Name} --help, or write --Section:Key=value");
             values[key] = value;
         }
-        foreach (var (known, option) in _switches)
-            if (parsed.GetResult(option) is { Implicit: false })
-                foreach (var key in known.Keys)
-                    values[key] = option is Option<bool> flag ? (parsed.GetValue(flag) ? "true" : "false") : parsed.GetValue((Option<string?>)option);
         return new ResolvedConfiguration(parsed.GetValue(_config), values);
     }
 }

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Harness.Planning;
 using Harness.Records;
-using Spectre.Console;
+using Harness.Reporting;
 
 namespace Harness.Verbs;
 
@@ -44,7 +44,7 @@ internal static class PlanVerb
                 }
                 break;
             default:
-                var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+                var console = ResultConsole.On(output);
                 if (!console.Profile.Out.IsTerminal) console.Profile.Width = TableColumns;
                 PlanTable.Write(console, question.Planner, rows, question.Gpus);
                 break;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using Harness.Tensors;
 
 namespace Harness.Verbs;
@@ -22,12 +23,22 @@ internal static class Terminal
     {
         try
         {
-            return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            var parsed = root.Parse(args);
+            if (parsed.Action is ParseErrorAction && args.Length > 0) throw Mistake(parsed);
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
         catch (Exception e)
         {
             return Report(e);
         }
+    }
+
+    /// <summary>The first thing that is wrong with the command line, rather than the whole help.</summary>
+    private static UserErrorException Mistake(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        var what = command is RootCommand && parsed.UnmatchedTokens.Count > 0 ? $"'{parsed.UnmatchedTokens[0]}' is no command" : parsed.Errors[0].Message.TrimEnd('.');
+        return new UserErrorException($"{what}; see harness {(command is RootCommand ? "" : command.Name + " ")}--help");
     }
 
     /// <summary>Writes the failure to standard error and returns the exit code.</summary>

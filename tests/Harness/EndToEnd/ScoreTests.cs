@@ -1,0 +1,109 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Harness.Tests.Models.Llama;
+
+namespace Harness.Tests.EndToEnd;
+
+/// <summary><c>harness score</c> against the float64 forward pass, on one rank and on many.</summary>
+internal sealed partial class ScoreTests
+{
+    private ScratchDirectory _scratch = null!;
+
+    [SetUp]
+    public void Begin()
+    {
+        _scratch = new();
+        _scratch.File("text.txt", Stories.Text + " Then the dog ran to the park, and they all played until the sun went down.");
+    }
+
+    [TearDown]
+    public void End() => _scratch.Dispose();
+
+    [Test]
+    public void LogitsAndProbabilitiesAreThoseOfTheReference()
+    {
+        var result = Score("one", []);
+        var (shape, logits) = ReadNpy(_scratch["one.npy"]);
+        var lines = File.ReadLines(_scratch["one.jsonl"]).Select(line => JsonNode.Parse(line)!).ToArray();
+        int[] ids = [.. lines.Select(line => (int)line["id"]!)];
+        var expected = new ReferenceModel(Stories.Directory).Logits(ids);
+        Assert.Multiple(() =>
+        {
+            Assert.That(ids, Has.Length.GreaterThan(200));
+            Assert.That(ids[..200], Is.EqualTo((int[])[Stories.BeginOfText, .. Stories.Continuation]), "the text reads back as the ids that it was written from");
+            Assert.That(shape, Is.EqualTo((ids.Length, 512)));
+            Assert.That(lines.Select(line => (int)line["position"]!), Is.EqualTo(Enumerable.Range(0, ids.Length)));
+            Assert.That(string.Concat(lines.Select(line => (string)line["text"]!)), Is.EqualTo(File.ReadAllText(_scratch["text.txt"])));
+            Assert.That(Logits.LargestDifference(logits, expected), Is.LessThan(1e-4));
+            Assert.That(lines[0]["logprob"], Is.Null, "nothing comes before beginning-of-text");
+        });
+        var sum = 0.0;
+        for (var i = 1; i < ids.Length; i++)
+        {
+            var row = expected[i - 1];
+            var logProbability = row[ids[i]] - Math.Log(row.Sum(Math.Exp));
+            sum += logProbability;
+            Assert.That((double)lines[i]["logprob"]!, Is.EqualTo(logProbability).Within(2e-4), $"position {i}");
+        }
+        var perplexity = double.Parse(Perplexity().Match(result.Output).Groups[1].Value, CultureInfo.InvariantCulture);
+        Assert.That(perplexity, Is.EqualTo(Math.Exp(-sum / (ids.Length - 1))).Within(1e-3));
+    }
+
+    [TestCase("--tp 2")]
+    [TestCase("--tp 8")]
+    [TestCase("--tp 4 --pp 5")]
+    [TestCase("--tp 8 --pp 4")]
+    public void ShardingComputesTheSameModel(string switches)
+    {
+        Score("one", []);
+        Score("many", switches.Split(' '));
+        Assert.That(Logits.LargestDifference(ReadNpy(_scratch["many.npy"]).Rows, ReadNpy(_scratch["one.npy"]).Rows), Is.LessThan(1e-4));
+        Assert.That(Ids("many"), Is.EqualTo(Ids("one")));
+
+        int[] Ids(string name) => [.. File.ReadLines(_scratch[name + ".jsonl"]).Select(line => (int)JsonNode.Parse(line)!["id"]!)];
+    }
+
+    [Test]
+    public void AnotherDtypeIsCloseAndNotTheSame()
+    {
+        Score("f32", []);
+        Score("bf16", ["--dtype", "bf16"]);
+        var rounded = new ReferenceModel(Stories.Directory, Harness.Tensors.DType.BF16);
+        int[] ids = [.. File.ReadLines(_scratch["f32.jsonl"]).Select(line => (int)JsonNode.Parse(line)!["id"]!)];
+        var actual = ReadNpy(_scratch["bf16.npy"]).Rows;
+        Assert.That(Logits.LargestDifference(actual, rounded.Logits(ids)), Is.LessThan(1e-4), "the reference with weights rounded to bf16");
+        Assert.That(Logits.LargestDifference(actual, ReadNpy(_scratch["f32.npy"]).Rows), Is.GreaterThan(1e-2), "which is another model than that of float32");
+    }
+
+    private HarnessResult Score(string name, string[] switches)
+    {
+        var result = HarnessProcess.Run(_scratch.Path, ["score", "--model", Stories.Directory, "--text", "text.txt", "--out", name + ".jsonl", "--logits", name + ".npy", .. switches]);
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        return result;
+    }
+
+    /// <summary>NumPy's format 1.0: magic, header length, a Python dictionary, rows of float32.</summary>
+    private static ((int Rows, int Columns) Shape, float[][] Rows) ReadNpy(string file)
+    {
+        var bytes = File.ReadAllBytes(file);
+        var start = 10 + BitConverter.ToUInt16(bytes, 8);
+        var header = Encoding.ASCII.GetString(bytes, 10, start - 10);
+        Assert.That(bytes[..8], Is.EqualTo((byte[])[0x93, .. "NUMPY"u8, 1, 0]));
+        Assert.That(start % 64, Is.Zero);
+        Assert.That(header, Does.Contain("'descr': '<f4'").And.Contain("'fortran_order': False").And.EndWith("\n"));
+        var shape = Shape().Match(header);
+        var (rows, columns) = (int.Parse(shape.Groups[1].Value, CultureInfo.InvariantCulture), int.Parse(shape.Groups[2].Value, CultureInfo.InvariantCulture));
+        var values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan(start)).ToArray();
+        Assert.That(values, Has.Length.EqualTo(rows * columns));
+        return ((rows, columns), [.. values.Chunk(columns)]);
+    }
+
+    [GeneratedRegex(@"perplexity ([0-9.]+)")]
+    private static partial Regex Perplexity();
+
+    [GeneratedRegex(@"'shape': \((\d+), (\d+)\)")]
+    private static partial Regex Shape();
+}

@@ -1,0 +1,96 @@
+using System.Collections;
+using System.Diagnostics;
+using System.Text;
+
+namespace Harness.Tests;
+
+/// <summary>What a finished process left.</summary>
+internal sealed record HarnessResult(int ExitCode, string Output, string Error);
+
+/// <summary>
+/// The executable as people start it: <c>dotnet harness.dll …</c>, a child process with a time limit, in a working directory and
+/// an environment without HARNESS_ or launcher variables of its parent.
+/// </summary>
+internal sealed class HarnessProcess : IDisposable
+{
+    /// <summary>Far above what any test takes, so that a loaded machine fails none.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+
+    private static readonly string[] Foreign = ["HARNESS_", "OMPI_", "PMI_", "PMIX_", "SLURM_", "MPI_LOCALRANKID", "HYDI_"];
+
+    private readonly Process _process;
+    private readonly StringBuilder _output = new(), _error = new();
+    private readonly string _command;
+
+    private HarnessProcess(ProcessStartInfo start)
+    {
+        _command = string.Join(' ', start.ArgumentList);
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => Take(_output, line.Data);
+        _process.ErrorDataReceived += (_, line) => Take(_error, line.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public bool HasExited => _process.HasExited;
+
+    /// <param name="environment">Variables of the child's own.</param>
+    public static HarnessProcess Start(string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
+    {
+        // env gives SIGINT its default action, which a parent in the background may have taken away for good.
+        var start = new ProcessStartInfo("env")
+        {
+            WorkingDirectory = workingDirectory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.UTF8,
+            StandardErrorEncoding = Encoding.UTF8,
+        };
+        string[] command = ["--default-signal=INT", "dotnet", Path.Combine(AppContext.BaseDirectory, "harness.dll"), .. arguments];
+        foreach (var argument in command) start.ArgumentList.Add(argument);
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+            if (Foreign.Any(((string)variable.Key).StartsWith)) start.Environment.Remove((string)variable.Key);
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        return new(start);
+    }
+
+    public static HarnessResult Run(string workingDirectory, params string[] arguments)
+    {
+        using var process = Start(workingDirectory, arguments);
+        return process.Wait();
+    }
+
+    public HarnessResult Wait()
+    {
+        if (!_process.WaitForExit(Limit)) Assert.Fail($"harness {_command} did not end within {Limit}: {Result(-1)}");
+        _process.WaitForExit();         // until both streams have been read to their ends
+        return Result(_process.ExitCode);
+    }
+
+    /// <param name="name">INT, TERM, USR1.</param>
+    public void Signal(string name)
+    {
+        using var kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+        Assert.That(kill.ExitCode, Is.Zero, "the process is still there");
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited) _process.Kill(entireProcessTree: true);
+        _process.Dispose();
+    }
+
+    private HarnessResult Result(int exitCode)
+    {
+        lock (_output)
+            lock (_error) return new(exitCode, _output.ToString(), _error.ToString());
+    }
+
+    private static void Take(StringBuilder text, string? line)
+    {
+        lock (text)
+            if (line != null) text.Append(line).Append('\n');
+    }
+}
