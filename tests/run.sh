@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Passes the tests. As root on Debian or Ubuntu it first installs what the tests of real MPI, of real Slurm and of the fake
+# NVML library need, where that is missing; elsewhere those tests are reported as not run, with the reason.
+# Arguments go to dotnet test: tests/run.sh --filter TestCategory!=Slurm
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+packages=(openmpi-bin libopenmpi-dev mpich libmpich-dev slurmctld slurmd slurm-client munge iproute2 util-linux gcc libc6-dev)
+if command -v dpkg-query >/dev/null; then
+    missing=()
+    for package in "${packages[@]}"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ]; then
+        echo "installing for the tests of MPI, Slurm and NVML: ${missing[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
+            echo "apt-get could not install them: the tests that need them will not run"
+    elif [ ${#missing[@]} -gt 0 ]; then
+        echo "missing for some tests, and only root may install it: ${missing[*]}"
+    fi
+fi
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+dotnet test Harness.sln -c Release --results-directory "$results" --logger "trx;LogFileName=tests.trx" "$@"
+status=$?
+
+report=$results/tests.trx
+[ -f "$report" ] || { echo "no test ran"; exit 1; }
+number() { grep -o "<Counters [^>]*" "$report" | grep -o " $1=\"[0-9]*" | grep -o '[0-9]*$'; }
+total=$(number total) passed=$(number passed) failed=$(number failed)
+
+# Every skipped test says why; each reason once, with how many tests it kept from running.
+reasons=$(tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep 'outcome="NotExecuted"' |
+    sed -n 's/.*<Message>\([^<]*\)<\/Message>.*/\1/p' | sed 's/&quot;/"/g; s/&apos;/'"'"'/g; s/&gt;/>/g; s/&lt;/</g; s/&amp;/\&/g' | sort | uniq -c)
+[ -n "$reasons" ] && printf '\ntests that did not run, and why:\n%s\n' "$reasons"
+if [ "$failed" != 0 ]; then
+    printf '\nfailed:\n'
+    tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep 'outcome="Failed"' | sed 's/.*testName="\([^"]*\)".*/  \1/'
+fi
+echo
+echo "$passed passed, $failed failed, $((total - passed - failed)) skipped"
+[ "$status" = 0 ] && [ "$failed" = 0 ]
