@@ -12,8 +12,6 @@ namespace Harness.PlugIns.TorchSharp;
 /// </summary>
 internal sealed class Attention(Launches launches)
 {
-    private static readonly Scalar One = 1f;
-
     /// <summary>[rows, (query + 2 · key/value heads) · dimension] to [rows, query heads · dimension].</summary>
     public DeviceTensor Attend(DeviceTensor qkv, TorchKvCache cache, int layer, AttentionPass pass, AttentionHeads heads)
     {
@@ -29,12 +27,15 @@ internal sealed class Attention(Launches launches)
         return pass.Order is null ? result : launches.Of(result.index_select(0, pass.Order));
     }
 
-    /// <summary>Pairs (f, f + d/2) turned by position · frequency f: x · cos + (x rolled by d/2) · (-sin ‖ sin).</summary>
+    /// <summary>
+    /// Pairs (f, f + d/2) turned by position · frequency f: x · cos + (x rolled by d/2) · (-sin ‖ sin). The rotations are
+    /// float32 whatever x is: a 16-bit angle would be off by more than what is rotated.
+    /// </summary>
     private DeviceTensor Rotate(DeviceTensor x, AttentionPass pass)
     {
         var turned = launches.Of(x.roll([x.shape[2] / 2], [2]));
         launches.Of(turned.mul_(pass.Sines));
-        return launches.Of(turned.addcmul_(x, pass.Cosines, One));
+        return launches.Of(turned.add_(launches.Of(x.mul(pass.Cosines))));
     }
 
     /// <summary>cache[slot, head, position] = rows[row, head].</summary>

@@ -22,7 +22,7 @@ internal sealed class DeviceMemory(string device)
         catch (ExternalException e) when (Exhausted(e.Message))
         {
             throw new UserErrorException(string.Create(CultureInfo.InvariantCulture,
-                $"{device} has no room for {bytes / GB:0.00} GB of {purpose} beside {Weights / GB:0.00} GB of weights and {Caches / GB:0.00} GB of key/value cache of this rank; use more ranks (--tensor, --pipeline), a smaller --batch-size or --max-new-tokens, or a 16-bit --dtype"), e);
+                $"{device} has no room for {bytes / GB:0.00} GB of {purpose} beside {Weights / GB:0.00} GB of weights and {Caches / GB:0.00} GB of key/value cache of this rank; use more ranks (--tp, --pp), a smaller --batch or --max-new-tokens, or a 16-bit --dtype"), e);
         }
     }
 
