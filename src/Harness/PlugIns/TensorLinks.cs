@@ -14,12 +14,13 @@ internal static class TensorLinks
     {
         if (name == "host" || world.Size == 1 || (name == "auto" && backend.Name != "torch")) return default;
         ITensorLinkFactory? factory = null;
+        var way = name == "auto" ? "" : ", or use --link host";
         try
         {
             LaunchChecks.OnEveryRank(world, () =>
             {
                 factory = PlugIn.Load<ITensorLinkFactory>("Harness.PlugIns.TorchSharp", "link 'nccl'", "-p:WithTorch=cuda");
-                return factory.Obstacle(backend) is { } obstacle ? throw new UserErrorException($"link 'nccl': {obstacle}") : true;
+                return factory.Obstacle(backend) is { } obstacle ? throw new UserErrorException($"link 'nccl': {obstacle}{way}") : true;
             });
             return (factory, null);
         }

@@ -13,8 +13,8 @@ public sealed class NcclLinkFactory : ITensorLinkFactory
     public string? Obstacle(ITensorBackend backend) => backend switch
     {
         not TorchBackend => $"NCCL moves tensors of --backend torch, not of {backend.Name}",
-        TorchBackend { Ordinal: < 0 } => "NCCL moves tensors between CUDA devices, and this rank has none; use --link host",
-        TorchBackend { RanksShareDevices: true } => "NCCL wants a device for each rank, and this node has more ranks than devices; start fewer ranks or use --link host",
+        TorchBackend { Ordinal: < 0 } => "NCCL moves tensors between CUDA devices, and this rank has none",
+        TorchBackend { RanksShareDevices: true } => "NCCL wants a device for each rank, and this node has more ranks than devices; start fewer ranks",
         _ => Loaded.Value.Obstacle,
     };
 
@@ -34,11 +34,11 @@ public sealed class NcclLinkFactory : ITensorLinkFactory
         }
         catch (DllNotFoundException)
         {
-            return (null, $"{path} was not found; install NCCL (libnccl2) or put its folder into LD_LIBRARY_PATH, or use --link host");
+            return (null, $"{path} was not found; install NCCL (libnccl2) or put its folder into LD_LIBRARY_PATH");
         }
         catch (EntryPointNotFoundException e)
         {
-            return (null, $"{path} is too old or is not NCCL ({e.Message.ReplaceLineEndings(" ").Trim()}); NCCL 2.10 or later is needed, or --link host");
+            return (null, $"{path} is too old or is not NCCL ({e.Message.ReplaceLineEndings(" ").Trim()}); install NCCL 2.10 or later");
         }
     }
 }
