@@ -23,7 +23,6 @@ internal sealed unsafe class NcclLibrary
         public fixed byte Bytes[UniqueIdBytes];
     }
 
-    private readonly delegate* unmanaged<int*, int> _getVersion;
     private readonly delegate* unmanaged<UniqueId*, int> _getUniqueId;
     private readonly delegate* unmanaged<nint*, int, UniqueId, int, int> _commInitRank;
     private readonly delegate* unmanaged<nint, int> _commDestroy;
@@ -39,7 +38,6 @@ internal sealed unsafe class NcclLibrary
     public NcclLibrary(string path)
     {
         var library = NativeLibrary.Load(path);
-        _getVersion = (delegate* unmanaged<int*, int>)Export("ncclGetVersion");
         _getUniqueId = (delegate* unmanaged<UniqueId*, int>)Export("ncclGetUniqueId");
         _commInitRank = (delegate* unmanaged<nint*, int, UniqueId, int, int>)Export("ncclCommInitRank");
         _commDestroy = (delegate* unmanaged<nint, int>)Export("ncclCommDestroy");
@@ -50,18 +48,6 @@ internal sealed unsafe class NcclLibrary
         _receive = (delegate* unmanaged<nint, nuint, int, int, nint, nint, int>)Export("ncclRecv");
 
         nint Export(string name) => NativeLibrary.GetExport(library, name);
-    }
-
-    /// <summary>Such as 2.27.3.</summary>
-    public string Version
-    {
-        get
-        {
-            int code;
-            Check(_getVersion(&code), "ncclGetVersion");
-            // 2.8.4 is 2804; from 2.9 on, 2.9.6 is 20906.
-            return code < 10000 ? $"{code / 1000}.{code / 100 % 10}.{code % 100}" : $"{code / 10000}.{code / 100 % 100}.{code % 100}";
-        }
     }
 
     public byte[] NewUniqueId()
