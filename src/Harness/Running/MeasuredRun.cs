@@ -54,6 +54,7 @@ internal sealed class MeasuredRun(
     {
         log.NoteOnce($"loading {model.Checkpoint.Name} as {model.Storage.Label()}, tensor parallel {options.Sharding.Tensor}, pipeline stages {options.Sharding.Pipeline}");
         _windows.Measure(WindowKind.Load, model.Load);
+        if (model.LinkObstacle is { } obstacle) log.NoteOnce($"tensors travel between ranks through host memory: {obstacle}");
         log.Note(FormattableString.Invariant(
             $"rank {model.World.Rank} on {model.Backend.Device}: {model.Stage.BytesRead / 1e6:N1} MB of weights read, {model.Stage.BytesResident / 1e6:N1} MB resident"));
     }

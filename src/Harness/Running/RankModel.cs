@@ -15,6 +15,7 @@ internal sealed class RankModel : IDisposable
 {
     private readonly RunOptions _options;
     private readonly ITensorBackendFactory _backends;
+    private ITensorLinkFactory? _links;
 
     public ICommunicator World { get; }
     public GridGroups Groups { get; }
@@ -26,6 +27,9 @@ internal sealed class RankModel : IDisposable
     public LlamaStage Stage { get; private set; } = null!;
     public ReplicaGroup Replica { get; private set; } = null!;
     public bool IsRoot => World.Rank == 0;
+
+    /// <summary>Why tensors pass through host memory although the backend could do without; null where they do not, or where that was asked for.</summary>
+    public string? LinkObstacle { get; private set; }
 
     /// <summary>What has crossed this rank's links; nothing before they are made.</summary>
     public LinkStatistics LinkStatistics => Replica == null ? default : Replica.TensorLink.Statistics + Replica.Pipeline.Statistics + Replica.Tokens.Statistics;
@@ -59,6 +63,7 @@ internal sealed class RankModel : IDisposable
         var shape = Checkpoint.Config.Shape;
         Backend = LaunchChecks.OnEveryRank(World, () =>
             _backends.Create(new(_options.Runtime.Threads, Topology.LocalRank, Topology.LocalSize, Storage)));
+        (_links, LinkObstacle) = TensorLinks.Choose(_options.Sharding.Link, World, Backend);
         Replica = new()
         {
             Replica = Groups.Replica,
@@ -75,10 +80,13 @@ internal sealed class RankModel : IDisposable
 
     public void Dispose()
     {
+        (Replica?.TensorLink as IDisposable)?.Dispose();
+        (Replica?.Pipeline as IDisposable)?.Dispose();
         Backend?.Dispose();
         Checkpoint.Dispose();
         Groups.Dispose();
     }
 
-    private ITensorLink Link(ICommunicator ranks, DType wire) => ranks.Size == 1 ? new SoloLink() : new HostLink(ranks, Backend, wire);
+    private ITensorLink Link(ICommunicator ranks, DType wire) =>
+        ranks.Size == 1 ? new SoloLink() : _links?.Create(ranks, Backend) ?? new HostLink(ranks, Backend, wire);
 }

@@ -1,6 +1,7 @@
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Generation;
+using Harness.PlugIns;
 using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Links;
@@ -15,6 +16,8 @@ internal sealed record ShardedModel(string Model, int Tensor = 1, int Pipeline =
     /// <summary>Null: as the checkpoint stores them.</summary>
     public DType? Storage { get; init; }
     public DType Wire { get; init; } = DType.F32;
+    public DType Activations { get; init; } = DType.F32;
+    public string Backend { get; init; } = CpuBackend.Word;
 
     internal sealed record Rank(ICommunicator World, ITensorBackend Backend, LlamaConfig Config, LlamaStage Stage, ReplicaGroup Group);
 
@@ -26,7 +29,7 @@ internal sealed record ShardedModel(string Model, int Tensor = 1, int Pipeline =
         {
             using var checkpoint = Checkpoint.Open(Model);
             using var groups = new GridGroups(new ProcessGrid(Tensor, Pipeline, 1), world);
-            using var backend = new CpuBackendFactory().Create(new(1, world.Rank, world.Size, DType.F32));
+            using var backend = Backends.Find(Backend).Create(new(1, world.Rank, world.Size, Activations));
             var shape = checkpoint.Config.Shape;
             var group = new ReplicaGroup
             {
