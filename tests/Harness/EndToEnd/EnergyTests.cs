@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace Harness.Tests.EndToEnd;
 
-/// <summary>A whole run with a meter that is a program: a constant 200 W.</summary>
+/// <summary>A whole run with a meter that is a program: 200 W, give or take 0.1, so that the sensor's updates can be told apart.</summary>
 internal sealed class EnergyTests
 {
     private const int Watts = 200, Replicas = 3;
@@ -12,7 +12,7 @@ internal sealed class EnergyTests
     public void JoulesOfTheRowsAndTheRestAddUpToThoseMeasured()
     {
         using var scratch = new ScratchDirectory();
-        scratch.File("meter.sh", $"while :; do echo 'W {Watts}'; sleep 0.02; done");
+        scratch.File("meter.sh", $"while :; do echo 'W {Watts}.1'; sleep 0.02; echo 'W {Watts - 1}.9'; sleep 0.02; done");
         // Repeats last as long as the meter needs: many passes over four batches, which three replicas do not share evenly.
         var result = HarnessProcess.Run(scratch.Path, "run", "--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "alpaca", "alpaca_data.json"),
             "--limit", "4", "--batch", "1", "--max-new-tokens", "2", "--dp", $"{Replicas}", "--meter", "command:sh meter.sh", "--sample-interval", "50ms", "--idle-baseline", "0.2s",
