@@ -77,7 +77,10 @@ public class AccountingTests
             // slow values once a second, as the NVML meter gives them
             Alter = r => (long)(r.TimeSeconds * 10) % 10 != 0 ? r with { TemperatureCelsius = null } : r with
             {
-                TemperatureCelsius = (int)(r.TimeSeconds * 2), SmClockMhz = r.TimeSeconds < 14.5 ? 1980 : 1410, PowerLimitWatts = 300, MemoryUsedBytes = (long)r.TimeSeconds,
+                TemperatureCelsius = (int)(r.TimeSeconds * 2),
+                SmClockMhz = r.TimeSeconds < 14.5 ? 1980 : 1410,
+                PowerLimitWatts = 300,
+                MemoryUsedBytes = (long)r.TimeSeconds,
             },
         };
         var run = Simulation.Run(0.1, [(12.05, 16.95)], sensor);
@@ -105,7 +108,13 @@ public class AccountingTests
     {
         WindowEnergy Device(string host, DomainKind kind, double? joules) => new()
         {
-            Host = host, Device = "d", Kind = kind, DurationSeconds = 10, PowerJoules = joules, CounterJoules = 1e6, InvalidReasons = [],
+            Host = host,
+            Device = "d",
+            Kind = kind,
+            DurationSeconds = 10,
+            PowerJoules = joules,
+            CounterJoules = 1e6,
+            InvalidReasons = [],
         };
         WindowEnergy[] devices = [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700), Device("n2", DomainKind.Gpu, 5000)];
         Assert.That(PaperEnergy.Joules(devices, "n1", 2), Is.EqualTo(4400));

@@ -15,25 +15,46 @@ internal static class Quantity
     /// </summary>
     private static readonly Dictionary<string, double> Memory = new(StringComparer.OrdinalIgnoreCase)
     {
-        [""] = 1, ["B"] = 1,
-        ["KB"] = Kibi, ["MB"] = Mebi, ["GB"] = Gibi, ["TB"] = Tebi,
-        ["KiB"] = Kibi, ["MiB"] = Mebi, ["GiB"] = Gibi, ["TiB"] = Tebi,
+        [""] = 1,
+        ["B"] = 1,
+        ["KB"] = Kibi,
+        ["MB"] = Mebi,
+        ["GB"] = Gibi,
+        ["TB"] = Tebi,
+        ["KiB"] = Kibi,
+        ["MiB"] = Mebi,
+        ["GiB"] = Gibi,
+        ["TiB"] = Tebi,
     };
 
     /// <summary>Rates are decimal, as on data sheets. The case tells: "Gb/s" could be either and is refused.</summary>
     private static readonly Dictionary<string, double> Rate = new()
     {
-        [""] = 1, ["B/s"] = 1,
-        ["kB/s"] = 1e3, ["KB/s"] = 1e3, ["MB/s"] = 1e6, ["GB/s"] = 1e9, ["TB/s"] = 1e12,
-        ["KiB/s"] = Kibi, ["MiB/s"] = Mebi, ["GiB/s"] = Gibi, ["TiB/s"] = Tebi,
-        ["Mbit/s"] = 1e6 / 8, ["Gbit/s"] = 1e9 / 8, ["Tbit/s"] = 1e12 / 8,
+        [""] = 1,
+        ["B/s"] = 1,
+        ["kB/s"] = 1e3,
+        ["KB/s"] = 1e3,
+        ["MB/s"] = 1e6,
+        ["GB/s"] = 1e9,
+        ["TB/s"] = 1e12,
+        ["KiB/s"] = Kibi,
+        ["MiB/s"] = Mebi,
+        ["GiB/s"] = Gibi,
+        ["TiB/s"] = Tebi,
+        ["Mbit/s"] = 1e6 / 8,
+        ["Gbit/s"] = 1e9 / 8,
+        ["Tbit/s"] = 1e12 / 8,
     };
 
     private static readonly Dictionary<string, double> Flop = new(StringComparer.OrdinalIgnoreCase)
     {
         [""] = 1,
-        ["GFLOPS"] = 1e9, ["TFLOPS"] = 1e12, ["PFLOPS"] = 1e15,
-        ["GFLOP/s"] = 1e9, ["TFLOP/s"] = 1e12, ["PFLOP/s"] = 1e15,
+        ["GFLOPS"] = 1e9,
+        ["TFLOPS"] = 1e12,
+        ["PFLOPS"] = 1e15,
+        ["GFLOP/s"] = 1e9,
+        ["TFLOP/s"] = 1e12,
+        ["PFLOP/s"] = 1e15,
     };
 
     private static readonly Dictionary<string, double> Time = new() { [""] = 1, ["s"] = 1, ["ms"] = 1e-3, ["us"] = 1e-6, ["µs"] = 1e-6, ["ns"] = 1e-9 };

@@ -66,7 +66,14 @@ internal sealed class ShardingEquivalenceTests
         using var scratch = new ScratchDirectory();
         var directory = new TinyCheckpoint
         {
-            Heads = 12, KeyValueHeads = 3, HeadDimension = 4, Layers = 4, FeedForward = 37, Vocabulary = 101, DType = DType.BF16, Shards = 2,
+            Heads = 12,
+            KeyValueHeads = 3,
+            HeadDimension = 4,
+            Layers = 4,
+            FeedForward = 37,
+            Vocabulary = 101,
+            DType = DType.BF16,
+            Shards = 2,
             Further = """ "architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 11 """,
         }.Write(scratch);
         int[] tokens = [.. Enumerable.Range(0, 60).Select(i => i * 31 % 101)];
