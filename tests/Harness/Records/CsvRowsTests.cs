@@ -34,7 +34,8 @@ public sealed class CsvRowsTests
             "total_input_tokens,total_output_tokens,total_output_words,words_per_s,tokens_per_s,responses_per_s,ttft_mean_s,ttft_p50_s," +
             "ttft_p90_s,ttft_p99_s,tpot_mean_s,tpot_p50_s,tpot_p90_s,tpot_p99_s,latency_mean_s,latency_p50_s,latency_p90_s,latency_p99_s," +
             "total_energy_j,net_energy_j,idle_power_w,avg_power_w,energy_per_output_token_j,energy_per_response_j,prefill_energy_j," +
-            "decode_energy_j,unattributed_energy_j,counter_vs_power_ratio,accuracy,energy_per_correct_j,energy_source,valid,invalid_reasons\n"));
+            "decode_energy_j,unattributed_energy_j,counter_vs_power_ratio,accuracy,energy_per_correct_j,energy_source,valid,invalid_reasons," +
+            "power_limit_w,sm_clock_mhz,paper_energy_j\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
             "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes\n"));
