@@ -43,7 +43,7 @@ public class TokenizerLoaderTests
     [TestCase("AA== 0\nAQ== 2\n", "line 2 has the rank 2 where 1 must follow; fetch the file again")]
     [TestCase("AA== 0\nAA== 1\n", "line 2 repeats the bytes of an earlier one; fetch the file again")]
     [TestCase("AA== 0\nAQ== 1\n", "no line for the single byte 0x02; fetch the file again")]
-    [TestCase("\b\u0001", "not a SentencePiece model: the wire type 0 of field 1 at byte 2 is not valid; fetch the file again")]
+    [TestCase("\n\u0009ab", "not a SentencePiece model: the data end inside field 1, at byte 4; fetch the file again")]
     public void ADamagedFileIsNamedWithItsFault(string content, string message)
     {
         Write("tokenizer.model", content);
