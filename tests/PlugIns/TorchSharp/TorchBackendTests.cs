@@ -2,16 +2,12 @@ using Harness.PlugIns;
 using Harness.Tensors;
 using Harness.Tests.Contracts;
 
-namespace Harness.Tests.PlugIns;
+namespace Harness.Tests.PlugIns.TorchSharp;
 
 /// <summary>The tensor contract over libtorch in float32, with one rank's threads and with several.</summary>
 [TestFixture(1)]
 [TestFixture(2)]
 internal sealed class TorchBackendTests(int threads) : TensorBackendContract
 {
-    protected override ITensorBackend NewBackend()
-    {
-        PlugInBuilds.Require("Harness.PlugIns.TorchSharp", "-p:WithTorch=cpu");
-        return Backends.Find("torch").Create(new BackendOptions(threads, 0, 1, DType.F32));
-    }
+    protected override ITensorBackend NewBackend() => Backends.Find("torch").Create(new BackendOptions(threads, 0, 1, DType.F32));
 }
