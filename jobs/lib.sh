@@ -67,17 +67,19 @@ find_launcher() {
 
 # run_ranks srun|mpiexec openmpi|mpich SWITCH...: harness run with these switches, one rank per task; ends the script
 run_ranks() {
-    local program launcher status launched='' signalled='' asked=''
-    find_launcher "$1" "$2"; shift 2
+    local program launcher status signal_by launched='' signalled='' asked=''
+    find_launcher "$1" "$2"
+    [ "$1-$2" = mpiexec-mpich ] && signal_by=step || signal_by=launcher
+    shift 2
     find_program
-    # Slurm's USR1 (--signal=B:) reaches this shell alone, and srun and both mpiexecs pass it on to the ranks. A shell
-    # that waits in the foreground would act on no signal, and one without a trap would die of it.
-    trap 'signalled=1 asked=1; say "the time limit is near: the ranks finish their pass and stop"; [ -z "$launched" ] || kill -USR1 "$launched" 2>/dev/null' USR1
+    # Slurm's USR1 (--signal=B:) reaches this shell alone. A shell that waits in the foreground would act on no signal,
+    # and one without a trap would die of it.
+    trap 'signalled=1 asked=1; say "the time limit is near: the ranks finish their pass and stop"; ask_to_stop' USR1
     trap 'signalled=1; say "cancelled"' TERM                # Slurm has told the ranks, too
     [ -z "${SLURM_RESTART_COUNT:-}" ] || say "requeued, start $((SLURM_RESTART_COUNT + 1))"
     say "${SLURM_NTASKS:-?} ranks on $SLURM_JOB_NODELIST by ${launcher[*]}"
     "${launcher[@]}" "${program[@]}" run --out "$OUT" --name "$RUN" "$@" & launched=$!
-    [ -z "$asked" ] || kill -USR1 "$launched"
+    [ -z "$asked" ] || ask_to_stop
     while :; do
         signalled=''
         wait "$launched"; status=$?
@@ -92,14 +94,24 @@ run_ranks() {
     exit "$status"
 }
 
+# ask_to_stop: USR1 to the ranks, by way of their launcher
+ask_to_stop() {
+    [ -n "$launched" ] || return 0
+    # srun and both mpiexecs pass it on, but Hydra (MPICH) then loses the exit codes of nodes with one rank: there the
+    # step that it has made for its daemons is signalled instead.
+    local step=''
+    [ "$signal_by" = launcher ] || step=$(squeue --noheader --steps --jobs="$SLURM_JOB_ID" --format=%i | grep -E '\.[0-9]+$' | tail -n 1)
+    [ -z "$step" ] || ! scancel --signal=USR1 "$step" || return 0
+    kill -USR1 "$launched" 2>/dev/null || true
+}
+
 # restore_devices: a rank that was killed under --power-limits or --sm-clocks has left its GPU changed
 restore_devices() {
-    local file directories
-    directories=$(for file in "$OUT/$RUN"*/restore-rank*.json; do [ ! -e "$file" ] || dirname "$file"; done | sort -u)
-    while read -r file; do
-        [ -z "$file" ] || srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --mpi=none \
-            "${program[@]}" restore "$file" </dev/null || true
-    done <<<"$directories"
+    local directory
+    for directory in "$OUT/$RUN" "$OUT/$RUN"-*; do
+        ls "$directory"/restore-rank*.json >/dev/null 2>&1 || continue
+        srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --mpi=none "${program[@]}" restore "$directory" || true
+    done
 }
 
 # cell FILE N: sets the array switches to the N-th line of FILE, empty lines and comments not counted

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
@@ -40,9 +41,6 @@ internal sealed class SlurmCluster : IDisposable
     /// <summary>Common to all nodes, as a cluster's project storage.</summary>
     public string Storage => Path.Combine(_state, "shared");
 
-    /// <summary>slurm.conf, by which the processes of this cluster are known too.</summary>
-    public string Configuration => Path.Combine(_state, "etc", "slurm.conf");
-
     public static string DotNet => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
 
     /// <summary>The program that the users' scripts would start.</summary>
@@ -75,6 +73,19 @@ internal sealed class SlurmCluster : IDisposable
         return output;
     }
 
+    /// <summary>Processes that run on an emulated node, as this machine numbers them: those in its host name's namespace.</summary>
+    public IEnumerable<int> ProcessesOn(string node)
+    {
+        var outer = File.ReadAllText(Path.Combine(_state, "run", $"{node}.pid")).Split(' ')[0];
+        var first = File.ReadAllText($"/proc/{outer}/task/{outer}/children").Split(' ')[0];
+        var name = HostNameSpace(first);
+        return from process in Directory.GetDirectories("/proc").Select(Path.GetFileName)
+               where process!.All(char.IsAsciiDigit) && HostNameSpace(process!) == name
+               select int.Parse(process!, CultureInfo.InvariantCulture);
+
+        static string? HostNameSpace(string process) => new FileInfo($"/proc/{process}/ns/uts").LinkTarget;
+    }
+
     public void Dispose()
     {
         Run(null, "bash", [Script("stop-slurm.sh"), _state, "--purge", "--quiet"]);
@@ -84,7 +95,7 @@ internal sealed class SlurmCluster : IDisposable
     /// <summary>The emulated nodes share this machine's cores: ranks yield and are bound nowhere. A real node wants neither.</summary>
     private IEnumerable<(string, string)> JobEnvironment =>
     [
-        ("SLURM_CONF", Configuration),
+        ("SLURM_CONF", Path.Combine(_state, "etc", "slurm.conf")),
         ("HARNESS", $"{DotNet} {Harness}"),
         ("HARNESS_JOBS", Path.Combine(SharedData.RepositoryRoot, "jobs")),
         ("OMPI_MCA_mpi_yield_when_idle", "1"),

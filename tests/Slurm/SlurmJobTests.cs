@@ -91,60 +91,65 @@ public class SlurmJobTests
         Assert.That(job.Log(4), Does.Contain("has 3 cells and no number 4; submit with --array=1-3"));
     }
 
-    /// <summary>USR1 as --signal=B:USR1@120 sends it: when Slurm itself finds that less than two minutes are left.</summary>
-    [TestCase("srun", "openmpi", "mpiexec", "mpich"), Order(2)]
-    public void AtTheTimeLimitARunEndsInOrder(string launch1, string mpi1, string launch2, string mpi2)
+    /// <summary>Two jobs at a time, each on two nodes, so that their starts overlap.</summary>
+    private static IEnumerable<TestCaseData> PairsOfLaunches() =>
+    [
+        new TestCaseData(new Launch("srun", "openmpi"), new Launch("mpiexec", "mpich")),
+        new TestCaseData(new Launch("srun", "mpich"), new Launch("mpiexec", "openmpi")),
+    ];
+
+    /// <summary>USR1 as --signal=B:USR1@120 sends it, when Slurm itself finds that less than two minutes are left.</summary>
+    [Test, Order(2)]
+    public void AtTheTimeLimitARunEndsInOrder()
     {
-        var jobs = new[] { Endless(launch1, mpi1), Endless(launch2, mpi2) };
-        foreach (var job in jobs)
-        {
-            job.WaitForResults();
-            _cluster.Must("scontrol", "update", $"JobId={job.Id}", "TimeLimit=2");
-        }
+        var jobs = Endless(new("srun", "openmpi"), new("mpiexec", "mpich"));
+        foreach (var job in jobs) _cluster.Must("scontrol", "update", $"JobId={job.Id}", "TimeLimit=2");
         foreach (var job in jobs) EndedInOrder(job);
     }
 
     /// <summary>The same signal on request, for the launchers that the time limit did not meet.</summary>
-    [TestCase("srun", "mpich"), TestCase("mpiexec", "openmpi"), Order(2)]
-    public void AskedToStopARunEndsInOrder(string launch, string mpi)
+    [Test, Order(2)]
+    public void AskedToStopARunEndsInOrder()
     {
-        var job = Endless(launch, mpi);
-        job.WaitForResults();
-        _cluster.Must("scancel", "--batch", "--signal=USR1", job.Id);
-        EndedInOrder(job);
+        var jobs = Endless(new("srun", "mpich"), new("mpiexec", "openmpi"));
+        foreach (var job in jobs) _cluster.Must("scancel", "--batch", "--signal=USR1", job.Id);
+        foreach (var job in jobs) EndedInOrder(job);
     }
 
     /// <summary>scancel gives the ranks little time: what was finished is on the storage, whether or not the run could close its books.</summary>
-    [TestCaseSource(nameof(Launches)), Order(2)]
-    public void ACancelledJobKeepsItsRows(string launch, string mpi)
+    [TestCaseSource(nameof(PairsOfLaunches)), Order(2)]
+    public void ACancelledJobKeepsItsRows(object first, object second)
     {
-        var job = Endless(launch, mpi);
-        job.WaitForResults();
-        _cluster.Must("scancel", job.Id);
-        Assert.That(job.Wait().State, Is.EqualTo("CANCELLED"), job.Log());
-        var run = job.Runs.Single();
-        Assert.That(run.Prompts().ToList(), Is.Not.Empty);
-        if (run.IsComplete) Assert.That(run.Summary().Status, Is.EqualTo(RunStatus.Interrupted));
-        Assert.That(CollectedStatus(job), Is.EqualTo(run.IsComplete ? RunStatus.Interrupted : RunStatus.Incomplete));
+        var jobs = Endless((Launch)first, (Launch)second);
+        foreach (var job in jobs) _cluster.Must("scancel", job.Id);
+        foreach (var job in jobs)
+        {
+            Assert.That(job.Wait().State, Is.EqualTo("CANCELLED"), job.Log());
+            var run = job.Runs.Single();
+            Assert.That(run.Prompts().ToList(), Is.Not.Empty);
+            if (run.IsComplete) Assert.That(run.Summary().Status, Is.EqualTo(RunStatus.Interrupted));
+            Assert.That(CollectedStatus(job), Is.EqualTo(run.IsComplete ? RunStatus.Interrupted : RunStatus.Incomplete));
+        }
     }
 
-    [TestCaseSource(nameof(Launches)), Order(2)]
-    public void ADeadRankEndsTheJob(string launch, string mpi)
+    [TestCaseSource(nameof(PairsOfLaunches)), Order(2)]
+    public void ADeadRankEndsTheJob(object first, object second)
     {
-        var job = Endless(launch, mpi);
-        job.WaitForResults();
-        KillRankOn(job, job.Runs.Single().ReadManifest()["hardware"]!["hosts"]!.AsArray()[^1]!.GetValue<string>());
-        var end = job.Wait();
-        Assert.That(end, Has.Property("State").EqualTo("FAILED").And.Property("ExitCode").Not.Zero, job.Log());
-        Assert.That(job.Log(), Does.Contain($"failed with exit code {end.ExitCode}"));
-        Assert.That(CollectedStatus(job), Is.EqualTo(RunStatus.Incomplete));
+        var jobs = Endless((Launch)first, (Launch)second);
+        foreach (var job in jobs) KillRankOnItsLastNode(job);
+        foreach (var job in jobs)
+        {
+            var end = job.Wait();
+            Assert.That(end, Has.Property("State").EqualTo("FAILED").And.Property("ExitCode").Not.Zero, job.Log());
+            Assert.That(job.Log(), Does.Contain($"failed with exit code {end.ExitCode}"));
+            Assert.That(CollectedStatus(job), Is.EqualTo(RunStatus.Incomplete));
+        }
     }
 
     [Test, Order(2)]
     public void ARequeuedJobBeginsAgainBesideWhatItLeft()
     {
-        var job = Endless("srun", "openmpi");
-        job.WaitForResults();
+        var job = Endless(new Launch("srun", "openmpi")).Single();
         _cluster.Must("scontrol", "requeue", job.Id);
         while (job.Runs.Count < 2) Thread.Sleep(250);
         job.WaitForResults();
@@ -156,21 +161,24 @@ public class SlurmJobTests
     }
 
     /// <summary>Four GPUs of 100 W each, the same two UUIDs on both nodes, as a fake NVML library shows them.</summary>
-    [TestCase("none"), TestCase("per_task:1"), Order(3)]
-    public void EachRankHasItsOwnGpuAndEveryGpuCountsOnce(string bind)
+    [Test, Order(3)]
+    public void EachRankHasItsOwnGpuAndEveryGpuCountsOnce()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-A", "device 0 curve constant 100", "device 1 uuid GPU-B", "device 1 curve constant 100");
-        var job = Submit(new("many-nodes-srun.sbatch", 2, 2)
+        var jobs = new[] { "none", "per_task:1" }.Select(bind => Submit(new("many-nodes-srun.sbatch", 2, 2)
         {
             Switches = [.. s_small.Select(word => word == "none" ? "nvml" : word), "--repeats", "2", "--idle-baseline", "1s"],
             Environment = [("GPU_BIND", bind), ("HARNESS_NVML_LIBRARY", OnSharedStorage(fake))],
-        });
-        Assert.That(job.Wait(), Is.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)), job.Log());
-        var run = job.Runs.Single();
-        Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => (row.LocalRank, row.Device)),
-            Is.EqualTo(new[] { (0, "GPU-A"), (1, "GPU-B"), (0, "GPU-A"), (1, "GPU-B") }));
-        Assert.That(run.Summary().NumGpus, Is.EqualTo(4));
-        Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(400).Within(5).Percent);
+        })).ToArray();
+        foreach (var job in jobs)
+        {
+            Assert.That(job.Wait(), Is.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)), job.Log());
+            var run = job.Runs.Single();
+            Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => (row.LocalRank, row.Device)),
+                Is.EqualTo(new[] { (0, "GPU-A"), (1, "GPU-B"), (0, "GPU-A"), (1, "GPU-B") }));
+            Assert.That(run.Summary().NumGpus, Is.EqualTo(4));
+            Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(400).Within(5).Percent);
+        }
     }
 
     /// <summary>SIGKILL leaves a rank no time to put its GPU back; the job script does.</summary>
@@ -187,7 +195,7 @@ public class SlurmJobTests
         job.WaitForResults();
         int Limit() => int.Parse(File.ReadAllText(Path.Combine(Path.GetDirectoryName(library)!, "nvml.state-GPU-A")).Split(' ')[0], CultureInfo.InvariantCulture);
         Assert.That(Limit(), Is.EqualTo(175_000));
-        KillRankOn(job, job.Runs.Single().ReadManifest()["hardware"]!["hosts"]!.AsArray()[0]!.GetValue<string>());
+        KillRankOnItsLastNode(job);
         Assert.That(job.Wait().State, Is.EqualTo("FAILED"), job.Log());
         Assert.That(Limit(), Is.EqualTo(300_000), job.Log());
     }
@@ -222,8 +230,23 @@ public class SlurmJobTests
         TestContext.Out.WriteLine(string.Join(", ", rows.GroupBy(row => row["status"]).Select(group => $"{group.Count()} {group.Key}")));
     }
 
-    private SlurmJob Endless(string launch, string mpi) =>
-        Submit(new($"many-nodes-{launch}.sbatch", 2, 1) { Options = ["--time=30"], Switches = s_endless, Environment = [("MPI", mpi)] });
+    internal sealed record Launch(string Launcher, string Mpi)
+    {
+        public override string ToString() => $"{Launcher} {Mpi}";
+    }
+
+    /// <summary>Jobs of two ranks on two nodes, all of which have produced results.</summary>
+    private SlurmJob[] Endless(params Launch[] launches)
+    {
+        var jobs = launches.Select(launch => Submit(new($"many-nodes-{launch.Launcher}.sbatch", 2, 1)
+        {
+            Options = ["--time=30"],
+            Switches = s_endless,
+            Environment = [("MPI", launch.Mpi)],
+        })).ToArray();
+        foreach (var job in jobs) job.WaitForResults();
+        return jobs;
+    }
 
     private SlurmJob Submit(SlurmJob.Request request)
     {
@@ -273,19 +296,17 @@ public class SlurmJobTests
         Assert.That(run.Prompts().GroupBy(row => (row.Repeat, row.BatchIndex)).Select(batch => batch.Count()), Has.All.EqualTo(2), "whole batches alone");
     }
 
-    private void KillRankOn(SlurmJob job, string node)
+    private void KillRankOnItsLastNode(SlurmJob job)
     {
-        var rank = Directory.GetDirectories("/proc").Single(process => Text(process, "cmdline") is var command
-            && command.Contains($"harness.dll\0run\0", StringComparison.Ordinal) && command.StartsWith(SlurmCluster.DotNet, StringComparison.Ordinal)
-            && command.Contains($"-{job.Id}\0", StringComparison.Ordinal)
-            && Text(process, "environ").Split('\0') is var environment
-            && environment.Contains($"SLURM_CONF={_cluster.Configuration}") && environment.Contains($"SLURMD_NODENAME={node}"));
-        _cluster.Must("kill", "-KILL", Path.GetFileName(rank));
+        var node = job.Runs.Single().ReadManifest()["hardware"]!["hosts"]!.AsArray()[^1]!.GetValue<string>();
+        var rank = _cluster.ProcessesOn(node).Single(process => CommandLine(process) is [var program, var library, "run", ..]
+            && (program, library) == (SlurmCluster.DotNet, SlurmCluster.Harness));
+        _cluster.Must("kill", "-KILL", $"{rank}");
 
-        static string Text(string process, string file)
+        static string[] CommandLine(int process)
         {
-            try { return File.ReadAllText(Path.Combine(process, file)); }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException) { return ""; }     // no process, or gone
+            try { return File.ReadAllText($"/proc/{process}/cmdline").Split('\0'); }
+            catch (IOException) { return []; }      // gone
         }
     }
 

@@ -148,7 +148,7 @@ SlurmctldPort=$port
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$state/munge/socket
+AuthInfo=socket=$state/munge/socket,cred_expire=20
 CredType=cred/munge
 StateSaveLocation=$state/ctld
 SlurmdSpoolDir=$state/nodes/%n/spool
@@ -170,7 +170,7 @@ SlurmdParameters=config_overrides
 MpiDefault=$mpi
 MailProg=/bin/true
 ReturnToService=2
-# Quicker than the defaults, for tests.
+# Quicker than the defaults, for tests (as is cred_expire: a requeued job waits for so long).
 SchedulerParameters=batch_sched_delay=0,sched_interval=5,bf_interval=2
 KillWait=$kill_wait
 SlurmdTimeout=20
