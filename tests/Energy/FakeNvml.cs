@@ -63,7 +63,7 @@ public sealed class FakeNvml : IDisposable
         {
             try
             {
-                var (code, text) = Processes.Run(compiler, ["-shared", "-fPIC", "-O2", "-o", output, source, "-lm", "-ldl"]);
+                var (code, text) = Processes.Run(compiler, ["-shared", "-fPIC", "-O2", "-o", output, source, "-lm", "-ldl", "-lpthread"]);
                 Assert.That(code, Is.Zero, text);
                 return (output, "");
             }

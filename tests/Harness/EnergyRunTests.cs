@@ -150,10 +150,11 @@ public sealed class EnergyRunTests : IDisposable
         return string.Join(',', fields);
     }
 
+    /// <summary>Every prompt is answered at length, so that windows hold enough updates of the sensor on a quick machine too.</summary>
     private RunReader Run(FakeNvml? fake, params string[] switches)
     {
         string[] meter = switches.Contains("--meter") ? [] : ["--meter", "nvml"];
-        var result = Harness(fake, ["run", "--name", "r", "--idle-baseline", "1s", .. meter, .. switches]).Wait();
+        var result = Harness(fake, ["run", "--name", "r", "--idle-baseline", "1s", "--ignore-eos", "--max-new-tokens", "120", .. meter, .. switches]).Wait();
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         return new RunReader(_scratch["results", "r"]);
     }

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,10 +203,10 @@ static void set(struct device *d, const char *key, char *values)
     else { fprintf(stderr, "nvml.script: unknown key %s\n", key); abort(); }
 }
 
-int nvmlInit_v2(void)
+static int read_script(void)
 {
     Dl_info self;
-    if (!dladdr((void *)nvmlInit_v2, &self)) return 999;
+    if (!dladdr((void *)read_script, &self)) return 999;
     snprintf(directory, sizeof directory, "%s", self.dli_fname);
     char *slash = strrchr(directory, '/');
     if (slash) *slash = 0; else strcpy(directory, ".");
@@ -235,7 +236,27 @@ int nvmlInit_v2(void)
     return init_code;
 }
 
-int nvmlShutdown(void) { return SUCCESS; }
+/* Like the real library, several threads of a process may initialise it: the first reads the script. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static int users, first_result;
+
+int nvmlInit_v2(void)
+{
+    pthread_mutex_lock(&gate);
+    if (users++ == 0) first_result = read_script();
+    int result = first_result;
+    if (result != SUCCESS) users--;
+    pthread_mutex_unlock(&gate);
+    return result;
+}
+
+int nvmlShutdown(void)
+{
+    pthread_mutex_lock(&gate);
+    if (users > 0) users--;
+    pthread_mutex_unlock(&gate);
+    return SUCCESS;
+}
 
 const char *nvmlErrorString(int code)
 {
