@@ -32,12 +32,12 @@ number() { grep -o "<Counters [^>]*" "$report" | grep -o " $1=\"[0-9]*" | grep -
 total=$(number total) passed=$(number passed) failed=$(number failed)
 
 # Every skipped test says why; each reason once, with how many tests it kept from running.
-reasons=$(tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep 'outcome="NotExecuted"' |
+reasons=$(tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep '^<UnitTestResult [^>]*outcome="NotExecuted"' |
     sed -n 's/.*<Message>\([^<]*\)<\/Message>.*/\1/p' | sed 's/&quot;/"/g; s/&apos;/'"'"'/g; s/&gt;/>/g; s/&lt;/</g; s/&amp;/\&/g' | sort | uniq -c)
 [ -n "$reasons" ] && printf '\ntests that did not run, and why:\n%s\n' "$reasons"
 if [ "$failed" != 0 ]; then
     printf '\nfailed:\n'
-    tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep 'outcome="Failed"' | sed 's/.*testName="\([^"]*\)".*/  \1/'
+    tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep '^<UnitTestResult [^>]*outcome="Failed"' | sed 's/.*testName="\([^"]*\)".*/  \1/'
 fi
 echo
 echo "$passed passed, $failed failed, $((total - passed - failed)) skipped"
