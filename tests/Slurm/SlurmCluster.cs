@@ -27,7 +27,7 @@ internal sealed class SlurmCluster : IDisposable
         try
         {
             var (code, output) = Run(null, "bash", [Script("start-slurm.sh"), _state, "--nodes", $"{Nodes}", "--cpus", "4", "--gpus", $"{GpusPerNode}",
-                "--subnet", FreeSubnet(), "--port", $"{FreePort()}", .. Shared("--share")]);
+                "--subnet", FreeSubnet(), "--port", $"{FreePort()}", "--until-pid", $"{Environment.ProcessId}", .. Shared("--share")]);
             if (code == CannotRunHere) Assert.Ignore($"Slurm tests not run: {output.Trim()}");
             Assert.That(code, Is.Zero, output);
         }

@@ -25,6 +25,9 @@ internal sealed partial class SlurmJob
     /// <param name="Nodes">Nodes, and ranks on each of them.</param>
     internal sealed record Request(string Script, int Nodes, int RanksPerNode)
     {
+        /// <summary>One per rank, or none.</summary>
+        public bool Gpus { get; init; } = true;
+
         public string Model { get; init; } = Path.Combine(Path.GetDirectoryName(SlurmCluster.Harness)!, "Demo", "model");
         public string Data { get; init; } = Path.Combine(Path.GetDirectoryName(SlurmCluster.Harness)!, "Demo", "gsm8k.jsonl");
 
@@ -110,7 +113,7 @@ internal sealed partial class SlurmJob
     {
         var block = script.Split("# ====");
         Assert.That(block, Has.Length.EqualTo(3), "one block of lines to change");
-        block[1] = Replace(block[1], @"^#SBATCH --nodes=.*$", $"#SBATCH --nodes={request.Nodes} --ntasks-per-node={request.RanksPerNode} --gpus-per-node={request.RanksPerNode}");
+        block[1] = Replace(block[1], @"^#SBATCH --nodes=.*$", $"#SBATCH --nodes={request.Nodes} --ntasks-per-node={request.RanksPerNode}{(request.Gpus ? $" --gpus-per-node={request.RanksPerNode}" : "")}");
         block[1] = Replace(block[1], @"^MODEL=.*$", $"MODEL={request.Model}");
         block[1] = Replace(block[1], @"^DATA=.*$", $"DATA={request.Data}");
         return string.Join("# ====", block);

@@ -67,12 +67,15 @@ public class SlurmJobTests
             Is.EqualTo(new[] { (0, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1) }), "a tensor group stays inside a node");
     }
 
-    /// <summary>As in the README: from the repository, which holds jobs/, with nothing exported that says where it is.</summary>
+    /// <summary>As in the README: from a directory that holds jobs/ and out/harness, with nothing exported that says where they are.</summary>
     [Test, Order(1)]
     public void AnArrayRunsACellPerTask()
     {
         var directory = NewDirectory();
         CopyDirectory(Path.Combine(SharedData.RepositoryRoot, "jobs"), Path.Combine(directory, "jobs"));
+        var program = Path.Combine(Directory.CreateDirectory(Path.Combine(directory, "out")).FullName, "harness");
+        File.WriteAllText(program, $"#!/bin/sh\nexec {SlurmCluster.DotNet} {SlurmCluster.Harness} \"$@\"\n");
+        File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var cells = Path.Combine(directory, "cells.txt");
         File.WriteAllText(cells, "# batch sizes\n--batch 1\n\n--batch 2\n  # the last\n--batch 4\n");
         var switches = s_small.Where((_, i) => i != Array.IndexOf(s_small, "--batch") && i != Array.IndexOf(s_small, "--batch") + 1);
@@ -80,7 +83,7 @@ public class SlurmJobTests
         {
             Options = ["--array=1-4"],
             Switches = [.. switches, "--temperature", "0", "--top-p", "1"],
-            Environment = [("HARNESS_JOBS", ""), ("CELLS", cells)],
+            Environment = [("HARNESS", ""), ("HARNESS_JOBS", ""), ("CELLS", cells)],
         });
         foreach (var task in (int[])[1, 2, 3]) Assert.That(job.Wait(task), Is.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)), job.Log(task));
         Assert.That(job.Runs.Select(run => (Path.GetFileName(run.Directory), run.Summary().BatchSize)),
@@ -235,11 +238,12 @@ public class SlurmJobTests
         public override string ToString() => $"{Launcher} {Mpi}";
     }
 
-    /// <summary>Jobs of two ranks on two nodes, all of which have produced results.</summary>
+    /// <summary>Jobs of two ranks on two nodes without GPUs, all of which have produced results.</summary>
     private SlurmJob[] Endless(params Launch[] launches)
     {
         var jobs = launches.Select(launch => Submit(new($"many-nodes-{launch.Launcher}.sbatch", 2, 1)
         {
+            Gpus = false,
             Options = ["--time=30"],
             Switches = s_endless,
             Environment = [("MPI", launch.Mpi)],

@@ -14,6 +14,7 @@
 #     --subnet A.B.C     the nodes' /24                            (10.77.0)
 #     --port P           slurmctld's port; with --subnet, lets two clusters coexist (6817)
 #     --timeout S        give up when the nodes are not idle by then (60)
+#     --until-pid PID    stop and purge the cluster when that process is gone
 #
 # Needs root, no systemd, and the Debian packages named below. Exit code 77: this machine cannot run it, and why.
 #
@@ -74,7 +75,7 @@ fi
 # ---- arguments
 [ $# -ge 1 ] || { sed -n '2,/^set -e/{/^#/s/^# \{0,1\}//p}' "$self"; exit 2; }
 state=$1; shift
-nodes=4 cpus=4 gpus=0 mem=65536 job_user= private_tmp=1 mpi=none kill_wait=5 subnet=10.77.0 port=6817 timeout=60 share=()
+nodes=4 cpus=4 gpus=0 mem=65536 job_user= private_tmp=1 mpi=none kill_wait=5 subnet=10.77.0 port=6817 timeout=60 owner= share=()
 options="$*"
 while [ $# -gt 0 ]; do
     case $1 in
@@ -84,7 +85,7 @@ while [ $# -gt 0 ]; do
         --no-private-tmp) private_tmp=0; shift ;;
         --mpi-default) mpi=$2; shift 2 ;;     --kill-wait) kill_wait=$2; shift 2 ;;
         --subnet) subnet=$2; shift 2 ;;       --port) port=$2; shift 2 ;;
-        --timeout) timeout=$2; shift 2 ;;
+        --timeout) timeout=$2; shift 2 ;;     --until-pid) owner=$2; shift 2 ;;
         *) die "unknown option $1" ;;
     esac
 done
@@ -211,6 +212,11 @@ wait_for 20 scontrol_up || die "slurmctld does not answer"
 printf '%s\n' "$state" ${share[@]+"${share[@]}"} >"$state/run/shared"
 echo "$subnet $private_tmp" >"$state/run/net"
 for i in $(seq "$nodes"); do start_node "$i" || die "node$i did not start"; done
+
+# ---- a process that outlives a killed owner
+[ -z "$owner" ] || launch reaper bash -c '. "$1/slurm-lib.sh"
+    while [ "$(start_time "$2")" = "$3" ]; do sleep 1; done
+    exec "$1/stop-slurm.sh" "$4" --purge --quiet' reaper "$(dirname "$self")" "$owner" "$(start_time "$owner")" "$state"
 
 # ---- helpers for the user
 cat >"$state/env.sh" <<EOF
