@@ -171,10 +171,10 @@ public abstract class TensorBackendContract
 
     [Test]
     public void LinearMultipliesByTheTranspose(
-        [Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 31, 32, 40, 49, 65, 130)] int rows, [Values(8, 22, 64, 172, 301, 1100)] int inputs)
+        [Values(1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 65, 130)] int rows, [Values(1, 7, 8, 22, 64, 172, 301)] int inputs)
     {
         foreach (var storage in Storages)
-            foreach (var outputs in new[] { 1, 5, 64, 173 })
+            foreach (var outputs in new[] { 1, 5, 24, 83 })
                 CheckLinear(rows, inputs, [outputs], storage, $"{storage} [{rows}, {inputs}] x [{outputs}, {inputs}]");
     }
 
@@ -189,7 +189,7 @@ public abstract class TensorBackendContract
     public void LinearSumsManyInputs([Values(1, 4, 12, 48)] int rows)
     {
         foreach (var storage in Storages)
-            CheckLinear(rows, 5632, [50], storage, $"{storage} {rows} rows");
+            CheckLinear(rows, 5632, [27], storage, $"{storage} {rows} rows");
     }
 
     [Test]
@@ -299,7 +299,7 @@ public abstract class TensorBackendContract
     [Test]
     public void AttendReachesOverALongContext()
     {
-        CheckAttention(Shapes[3], 3000, [Batch((0, 0, 2500)), Batch((0, 2500, 1)), Batch((0, 2501, 3))], layers: 1);
+        CheckAttention(Shapes[3], 3000, [Batch((0, 0, 1500)), Batch((0, 1500, 1)), Batch((0, 1501, 3))], layers: 1);
     }
 
     [Test]
@@ -457,7 +457,7 @@ public abstract class TensorBackendContract
     [TestCaseSource(nameof(Cuts))]
     public void SamplingWalksTheKeptTokensInIndexOrder(SamplingParameters sampling)
     {
-        foreach (var (vocabulary, spread) in new[] { (2, 1f), (50, 1f), (50, 5f), (5000, 1.5f), (32_003, 4f), (32_003, 1.5f) })
+        foreach (var (vocabulary, spread) in new[] { (2, 1f), (50, 1f), (50, 5f), (5000, 1.5f), (32_003, 4f) })
         {
             var logits = Normal(vocabulary, spread);
             int[] history = [1, 0, 1, vocabulary - 1, Array.IndexOf(logits, logits.Max())];
@@ -468,7 +468,7 @@ public abstract class TensorBackendContract
             for (var token = 0; token < vocabulary; token++)
             {
                 // The middle of a token's interval, where it is wide enough that rounding cannot leave it.
-                if (weights[token] / total > 1e-4 && checkedTokens++ < 60)
+                if (weights[token] / total > 1e-4 && checkedTokens++ < 20)
                 {
                     using var scope = Ops.Scope();
                     var u = (before + weights[token] / 2) / total;

@@ -4,19 +4,177 @@ using Harness.Tests.Contracts;
 
 namespace Harness.Tests.Tensors;
 
-/// <summary>The contract in every vector width and with more threads than the machine may have cores.</summary>
-[TestFixture(VectorWidth.Bits128, 1)]
-[TestFixture(VectorWidth.Bits128, 2)]
-[TestFixture(VectorWidth.Bits256, 1)]
-[TestFixture(VectorWidth.Bits256, 3)]
-[TestFixture(VectorWidth.Bits512, 1)]
-[TestFixture(VectorWidth.Bits512, 2)]
-[TestFixture(VectorWidth.Bits512, 5)]
-internal sealed class CpuBackendTests(VectorWidth width, int threads) : TensorBackendContract
+/// <summary>What the CPU backend promises beyond the contract: equal bits, refusals, memory.</summary>
+internal sealed class CpuBackendTests
 {
-    protected override ITensorBackend NewBackend()
+    private static readonly AttentionHeads Heads = new(8, 2, 64, [.. Enumerable.Range(0, 32).Select(i => (float)Math.Pow(10000, -i / 32.0))]);
+
+    private static IEnumerable<VectorWidth> Widths => Enum.GetValues<VectorWidth>().Where(width => width <= VectorWidths.Widest);
+
+    private static CpuBackend Backend(int threads, VectorWidth width) => new(new BackendOptions(threads, 0, 1, DType.F32), width);
+
+    [Test]
+    public void LinearGivesEqualBitsInEveryBatchAndForEveryNumberOfThreads(
+        [ValueSource(nameof(Widths))] VectorWidth width, [Values] DType dtype, [Values(64, 172, 1000)] int inputs)
     {
-        if (width > VectorWidths.Widest) Assert.Ignore($"this processor has no {width.Label()}: not run");
-        return new CpuBackend(new BackendOptions(threads, 0, 1, DType.F32), width);
+        const int outputs = 203, most = 70;
+        var (x, w) = (Values(most * inputs, 1), Values(outputs * inputs, 2));
+        var reference = Product(1, most);
+        foreach (var threads in new[] { 1, 3 })
+            foreach (var rows in new[] { 1, 2, 3, 4, 5, 7, 8, 11, 12, 16, 33, 64, 65, most })
+                Assert.That(Product(threads, rows), Is.EqualTo(reference[..(rows * outputs)]), $"{threads} threads, {rows} rows");
+
+        float[] Product(int threads, int rows)
+        {
+            using var ops = Backend(threads, width);
+            var weight = ops.LoadWeight([MemorySlice.Of(w[..(100 * inputs)], 100, dtype), MemorySlice.Of(w[(100 * inputs)..], outputs - 100, dtype)], dtype);
+            return Read(ops, ops.Linear(Put(ops, x[..(rows * inputs)], rows), weight));
+        }
+    }
+
+    [Test]
+    public void AttentionGivesEqualBitsInPrefillAndDecodeAndForEveryNumberOfThreads([ValueSource(nameof(Widths))] VectorWidth width, [Values(0, 300)] int window)
+    {
+        const int tokens = 700;
+        var heads = Heads with { Window = window };
+        var rowFloats = 12 * 64;
+        var qkv = Values(tokens * rowFloats, 3);
+        var reference = Attended(1, [tokens]);
+        Assert.That(Attended(3, [tokens]), Is.EqualTo(reference), "threads");
+        Assert.That(Attended(2, [300, 1, 5, 394]), Is.EqualTo(reference), "prefill in parts");
+        // With 7 threads each decode step is cut into its pieces of keys.
+        Assert.That(Attended(7, [650, .. Enumerable.Repeat(1, 50)]), Is.EqualTo(reference), "decode");
+
+        float[] Attended(int threads, int[] counts)
+        {
+            using var ops = Backend(threads, width);
+            using var cache = ops.NewKvCache(1, 1, tokens, heads);
+            var (result, start) = (new List<float>(), 0);
+            foreach (var count in counts)
+            {
+                using var scope = ops.Scope();
+                var rows = Put(ops, qkv[(start * rowFloats)..((start + count) * rowFloats)], count);
+                result.AddRange(Read(ops, ops.Attend(rows, cache, 0, new RaggedBatch { Slots = [0], Starts = [start], Counts = [count] }, heads)));
+                start += count;
+            }
+            return [.. result];
+        }
+    }
+
+    [Test]
+    public void EqualLogitsAndNumbersDrawEqualTokensInEveryWidthAndForEveryNumberOfThreads([Values(1.5f, 4f)] float spread)
+    {
+        const int rows = 40, vocabulary = 5003;
+        var logits = Array.ConvertAll(Values(rows * vocabulary, 4), v => v * spread * 3);
+        var uniforms = Array.ConvertAll(Values(rows, 5), v => (double)v * 0.5 + 0.5);
+        var history = Enumerable.Range(0, rows).Select(r => (IReadOnlyList<int>)[r, 2 * r, 7]).ToArray();
+        var sampling = new SamplingParameters(0.8f, 900, 0.95f, 1.1f);
+        int[]? reference = null;
+        foreach (var width in Widths)
+            foreach (var threads in new[] { 1, 3 })
+            {
+                using var ops = Backend(threads, width);
+                var tokens = ops.Sample(Put(ops, logits, rows), sampling, uniforms, history);
+                reference ??= tokens;
+                Assert.That(tokens, Is.EqualTo(reference), $"{width}, {threads} threads");
+            }
+    }
+
+    [Test]
+    public void LoadRefusesFloat16ThatIsNotFinite([Values] bool mapped, [Values(float.PositiveInfinity, float.NaN)] float bad)
+    {
+        using var ops = Backend(2, VectorWidths.Widest);
+        var values = Values(70 * 33, 6);
+        values[50 * 33 + 4] = bad;
+        Assert.That(() => ops.LoadWeight([MemorySlice.Of(values, 70, DType.F16, mapped: mapped)], DType.F16),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo("test: the value at row 50, column 4 is not a finite float16; the checkpoint is damaged"));
+    }
+
+    [Test]
+    public void LoadRefusesWhatDoesNotFitFloat16()
+    {
+        using var ops = Backend(1, VectorWidths.Widest);
+        Assert.That(() => ops.LoadWeight([MemorySlice.Of([1, 70000], 1, DType.BF16)], DType.F16),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo("test: the value at row 0, column 1 is not a finite float16; use dtype bf16 or f32"));
+    }
+
+    [Test]
+    public void TheFactoryChoosesThreadsAndRefusesNegativeOnes()
+    {
+        var factory = new CpuBackendFactory();
+        Assert.That(factory.Name, Is.EqualTo("cpu"));
+        var cores = Environment.ProcessorCount;
+        foreach (var (asked, ranks, expected) in new[] { (0, 1, cores), (0, 2, Math.Max(1, cores / 2)), (0, 1000, 1), (3, 1, 3) })
+        {
+            using var ops = factory.Create(new BackendOptions(asked, 0, ranks, DType.F32));
+            Assert.That(ops.Device, Does.Contain(expected == 1 ? ", 1 thread, " : $", {expected} threads, "), $"{asked} threads asked, {ranks} ranks");
+            Assert.That(ops.Device, Does.EndWith(VectorWidths.Widest.Label()));
+        }
+        Assert.That(() => factory.Create(new BackendOptions(-1, 0, 1, DType.F32)), Throws.TypeOf<UserErrorException>().With.Message.Contains("-1"));
+    }
+
+    [Test]
+    public void LocalRanksKeepToCoresOfTheirOwnAndGiveThemBack()
+    {
+        var before = HostCpu.AffinityMask();
+        if (before.Length < 2) Assert.Ignore("this machine shows no two cores to share out: not run");
+        var seen = new List<int>();
+        for (var rank = 0; rank < 2; rank++)
+            using (new CpuBackend(new BackendOptions(1, rank, 2, DType.F32))) seen.AddRange(HostCpu.AffinityMask());
+        Assert.That(seen, Is.EqualTo(before[..2]));
+        Assert.That(HostCpu.AffinityMask(), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void ATensorDiesWithItsScope()
+    {
+        using var ops = Backend(1, VectorWidths.Widest);
+        Tensor x;
+        using (ops.Scope()) x = ops.NewTensor(2, 3);
+        Assert.That(() => Read(ops, x), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void ACacheTakesNoMemoryBeforeItIsUsed()
+    {
+        using var ops = Backend(1, VectorWidths.Widest);
+        var before = Environment.WorkingSet;
+        using var cache = ops.NewKvCache(32, 64, 4096, new AttentionHeads(32, 32, 128, new float[64]));
+        Assert.That(cache.Bytes, Is.EqualTo(2L * 32 * 64 * 4096 * 32 * 128 * sizeof(float)), "256 GiB");
+        Assert.That(Environment.WorkingSet - before, Is.LessThan(1L << 30));
+    }
+
+    [Test]
+    public void WrongShapesAreNamed()
+    {
+        using var ops = Backend(1, VectorWidths.Widest);
+        var x = ops.NewTensor(2, 30);
+        var weight = ops.LoadWeight([MemorySlice.Of(new float[4 * 31], 4, DType.F32)], DType.F32);
+        Assert.That(() => ops.Linear(x, weight), Throws.ArgumentException.With.Message.Contains("30").And.Message.Contains("31"));
+        Assert.That(() => ops.Add(x, ops.NewTensor(2, 31)), Throws.ArgumentException);
+        Assert.That(() => ops.SelectRows(x, [2]), Throws.ArgumentException);
+        using var cache = ops.NewKvCache(1, 1, 8, Heads);
+        Assert.That(() => ops.Attend(ops.NewTensor(2, 12 * 64), cache, 0, new RaggedBatch { Slots = [0], Starts = [7], Counts = [2] }, Heads),
+            Throws.ArgumentException.With.Message.Contains("8"));
+    }
+
+    private static float[] Values(int count, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 2 - 1)];
+    }
+
+    private static Tensor Put(CpuBackend ops, float[] values, int rows)
+    {
+        var x = ops.NewTensor(rows, values.Length / rows);
+        ops.WriteHost(x, values);
+        return x;
+    }
+
+    private static float[] Read(CpuBackend ops, Tensor x)
+    {
+        var values = new float[x.Rows * x.Columns];
+        ops.ReadHost(x, values);
+        return values;
     }
 }

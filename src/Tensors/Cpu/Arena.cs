@@ -1,6 +1,6 @@
 namespace Harness.Tensors.Cpu;
 
-/// <summary>Activation memory, given out upwards and taken back to a mark; its pages are kept for the next pass.</summary>
+/// <summary>Memory given out upwards and taken back to a mark; its pages are kept for the next pass.</summary>
 internal sealed unsafe class Arena : IDisposable
 {
     private const long BlockBytes = 64L << 20;

@@ -17,7 +17,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
     private readonly Arena _arena = new();
     private readonly List<CpuTensor> _tensors = [];
     private readonly List<ArenaScope> _scopes = [];
-    private readonly List<PageBlock> _pages = [];
+    private readonly Arena _weights = new();
     private int _tensorsInUse;
     private int _depth;
 
@@ -76,7 +76,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
     {
     }
 
-    public Weight LoadWeight(IReadOnlyList<WeightSlice> parts, DType storage) => WeightLoader.Load(parts, storage, _team, _pages);
+    public Weight LoadWeight(IReadOnlyList<WeightSlice> parts, DType storage) => WeightLoader.Load(parts, storage, _team, _weights);
 
     public KvCache NewKvCache(int layers, int slots, int capacity, AttentionHeads heads) =>
         new CpuKvCache(layers, slots, capacity, heads) { Layers = layers, Slots = slots, Capacity = capacity };
@@ -213,8 +213,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
     {
         _team.Dispose();
         _arena.Dispose();
-        foreach (var pages in _pages) pages.Dispose();
-        _pages.Clear();
+        _weights.Dispose();
         if (_affinity.Length > 0) HostCpu.PinCurrentThread(_affinity);
     }
 

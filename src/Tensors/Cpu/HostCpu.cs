@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using System.Text;
 
 namespace Harness.Tensors.Cpu;
 
@@ -12,6 +14,12 @@ internal static partial class HostCpu
 
     /// <summary>The processor as its maker names it, or its architecture where the system does not tell.</summary>
     public static string Model { get; } = ReadModel();
+
+    /// <summary>
+    /// Whether one stream of addresses per core is read faster than eight. Measured: so on AMD Zen 4, by a fifth; on
+    /// Intel Sapphire Rapids one stream reaches 0.6 of what eight do.
+    /// </summary>
+    public static bool ReadsOneStreamBest { get; } = Vendor() == "AuthenticAMD";
 
     /// <summary>Numbers of the cores in the calling thread's affinity mask; empty where the system does not tell.</summary>
     public static unsafe int[] AffinityMask()
@@ -34,6 +42,14 @@ internal static partial class HostCpu
         new Span<byte>(mask, MaskBytes).Clear();
         foreach (var core in cores) mask[core / 8] |= (byte)(1 << (core % 8));
         _ = sched_setaffinity(0, MaskBytes, mask);
+    }
+
+    private static string Vendor()
+    {
+        if (!X86Base.IsSupported) return "";
+        var (_, b, c, d) = X86Base.CpuId(0, 0);
+        Span<int> registers = [b, d, c];
+        return Encoding.ASCII.GetString(MemoryMarshal.AsBytes(registers));
     }
 
     private static string ReadModel()

@@ -17,6 +17,12 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
     /// <summary>Tokens whose packed activations should stay in the second-level cache.</summary>
     private const int BlockTokens = 64;
 
+    /// <summary>
+    /// Bytes of one packed token and one row of the weight that stay in the first-level cache together. Up to there
+    /// processors that follow one stream best read a weight row by row.
+    /// </summary>
+    private const int RowByRowBytes = 24 << 10;
+
     /// <summary>From this many tokens on a float16 block is converted once instead of in every tile.</summary>
     private const int ConvertTokens = 12;
 
@@ -187,6 +193,9 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
         }
         switch (tokens - full)
         {
+            case 1 when strip.Cold && HostCpu.ReadsOneStreamBest && job->Inputs * (sizeof(float) + E.Bytes) <= RowByRowBytes:
+                RowByRow<E>(in strip, 1, 1);
+                break;
             case 1: Multiply<E, DotTile8x1<S, V>>(in strip, 1); break;
             case 2: Multiply<E, DotTile8x2<S, V>>(in strip, 2); break;
             case 3: Multiply<E, DotTile8x3<S, V>>(in strip, 3); break;

@@ -12,26 +12,34 @@ internal sealed unsafe partial class PageBlock : IDisposable
     private const int AdviseHugePages = 14, AdvisePopulateRead = 22;
     private const long HugePage = 2L << 20;
 
-    private byte* _data;
+    private readonly long _mapped;
+    private byte* _mapping;
 
+    /// <param name="hugePages">For what is used soon and whole: fewer faults and longer streams for the processor to follow.</param>
+    /// <exception cref="UserErrorException">The system refuses.</exception>
     public PageBlock(long bytes, bool hugePages)
     {
         Bytes = Math.Max(bytes, 1);
         if (!OperatingSystem.IsLinux())
         {
-            _data = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
-            NativeMemory.Clear(_data, (nuint)Bytes);
+            _mapping = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
+            NativeMemory.Clear(_mapping, (nuint)Bytes);
+            Data = _mapping;
             return;
         }
-        var address = mmap(0, (nuint)Bytes, ReadWrite, PrivateAnonymousNoReserve, -1, 0);
+        hugePages &= Bytes >= HugePage;
+        _mapped = hugePages ? Bytes + HugePage : Bytes;
+        var address = mmap(0, (nuint)_mapped, ReadWrite, PrivateAnonymousNoReserve, -1, 0);
         if (address == -1)
             throw new UserErrorException(
                 $"{Bytes / 1e9:F1} GB of memory could not be reserved (error {Marshal.GetLastPInvokeError()}); use a smaller batch, a shorter maximum length or more ranks");
-        _data = (byte*)address;
-        if (hugePages && Bytes >= HugePage) _ = madvise(address, (nuint)Bytes, AdviseHugePages);
+        Data = _mapping = (byte*)address;
+        if (!hugePages) return;
+        Data = (byte*)((address + HugePage - 1) / HugePage * HugePage);
+        _ = madvise((nint)Data, (nuint)Bytes, AdviseHugePages);
     }
 
-    public byte* Data => _data;
+    public byte* Data { get; private set; }
     public long Bytes { get; }
 
     /// <summary>Brings a mapped range into memory now rather than at its first use; kernels before 5.14 cannot, and then nothing happens.</summary>
@@ -45,10 +53,10 @@ internal sealed unsafe partial class PageBlock : IDisposable
 
     public void Dispose()
     {
-        if (_data == null) return;
-        if (OperatingSystem.IsLinux()) _ = munmap((nint)_data, (nuint)Bytes);
-        else NativeMemory.AlignedFree(_data);
-        _data = null;
+        if (_mapping == null) return;
+        if (OperatingSystem.IsLinux()) _ = munmap((nint)_mapping, (nuint)_mapped);
+        else NativeMemory.AlignedFree(_mapping);
+        Data = _mapping = null;
     }
 
     [LibraryImport("libc", SetLastError = true)]

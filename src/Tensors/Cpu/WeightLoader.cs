@@ -10,7 +10,7 @@ internal static unsafe class WeightLoader
     private const long CopyBytes = 256 << 10;
 
     /// <exception cref="UserErrorException">A value does not fit float16.</exception>
-    public static CpuWeight Load(IReadOnlyList<WeightSlice> parts, DType storage, WorkerTeam team, List<PageBlock> owned)
+    public static CpuWeight Load(IReadOnlyList<WeightSlice> parts, DType storage, WorkerTeam team, Arena memory)
     {
         if (parts.Count == 0) throw new ArgumentException("a weight needs at least one slice", nameof(parts));
         var columns = parts[0].Columns;
@@ -21,13 +21,13 @@ internal static unsafe class WeightLoader
             var part = parts[i];
             if (part.Columns != columns)
                 throw new ArgumentException($"{part.Name} has {part.Columns} columns, {parts[0].Name} has {columns}: they cannot be one weight", nameof(parts));
-            segments[i] = new WeightSegment(LoadSlice(part, storage, team, owned), outputs, part.Rows);
+            segments[i] = new WeightSegment(LoadSlice(part, storage, team, memory), outputs, part.Rows);
             outputs += part.Rows;
         }
         return new CpuWeight(segments) { DType = storage, Outputs = outputs, Inputs = columns };
     }
 
-    private static byte* LoadSlice(WeightSlice part, DType storage, WorkerTeam team, List<PageBlock> owned)
+    private static byte* LoadSlice(WeightSlice part, DType storage, WorkerTeam team, Arena memory)
     {
         var rowBytes = (long)part.Columns * storage.Bytes();
         if (part.Address != 0 && part.DType == storage && part.RowStride == rowBytes)
@@ -41,14 +41,13 @@ internal static unsafe class WeightLoader
             });
             return (byte*)part.Address;
         }
-        var pages = new PageBlock(rowBytes * part.Rows, hugePages: true);
-        owned.Add(pages);
+        var copy = (byte*)memory.Take(rowBytes * part.Rows);
         team.Run(worker =>
         {
             var (first, last) = WorkerTeam.Share(part.Rows, 1, worker, team.Threads);
-            CopyRows(part, storage, pages.Data, (int)first, (int)last);
+            CopyRows(part, storage, copy, first, last);
         });
-        return pages.Data;
+        return copy;
     }
 
     private static void CopyRows(WeightSlice part, DType storage, byte* destination, int first, int last)
