@@ -11,6 +11,7 @@ public sealed record RunOptions
     public GenerationOptions Generation { get; init; } = new();
     public EnergyOptions Energy { get; init; } = new();
     public RepeatsOptions Repeats { get; init; } = new();
+    public CarbonOptions Carbon { get; init; } = new();
     public OutputOptions Output { get; init; } = new();
 }
 
@@ -80,14 +81,23 @@ public sealed record DatasetOptions
 
     /// <summary>Recorded in the summary; the data set's own where empty.</summary>
     public string Task { get; init; } = "";
+
+    /// <summary>Every prompt is brought to this many tokens; 0 leaves them as they are.</summary>
+    public int InputTokens { get; init; }
 }
 
 public sealed record BatchOptions
 {
     public int Size { get; init; } = 8;
 
-    /// <summary>static: a batch ends when its last sequence has.</summary>
+    /// <summary>static: a batch ends when its last sequence has; continuous: a finished sequence's slot is refilled at once.</summary>
     public string Schedule { get; init; } = "static";
+
+    /// <summary>Requests in flight at most, per replica, under continuous batching; 0 for Size.</summary>
+    public int Concurrency { get; init; }
+
+    /// <summary>Requests per second that arrive by a Poisson process; 0 for the next as soon as one has finished (closed loop).</summary>
+    public double Rate { get; init; }
 }
 
 public sealed record GenerationOptions
@@ -140,6 +150,21 @@ public sealed record RepeatsOptions
     /// <summary>Repeat until the 95 % confidence interval of joules per token is within this part of the mean: 2%; empty to repeat Count times.</summary>
     public string UntilCi { get; init; } = "";
     public int Max { get; init; } = 30;
+}
+
+public sealed record CarbonOptions
+{
+    /// <summary>Grams of CO2e per kWh, or a file of hourly values; empty: no carbon figures.</summary>
+    public string Intensity { get; init; } = "";
+
+    /// <summary>Power usage effectiveness of the data centre, at least 1; 0: unknown.</summary>
+    public double Pue { get; init; }
+
+    /// <summary>Embodied emissions of one device in kg CO2e, its share of the server included; 0: unknown.</summary>
+    public double Embodied { get; init; }
+
+    /// <summary>Years over which a device is used.</summary>
+    public double Lifetime { get; init; } = 4;
 }
 
 public sealed record OutputOptions

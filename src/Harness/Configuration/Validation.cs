@@ -22,7 +22,12 @@ internal static class Validation
         AtLeast(0, o.Dataset.Limit, "Dataset:Limit");
         AtLeast(0, o.Dataset.Shots, "Dataset:Shots");
         AtLeast(1, o.Batch.Size, "Batch:Size");
-        OneOf(o.Batch.Schedule, "Batch:Schedule", "static");
+        OneOf(o.Batch.Schedule, "Batch:Schedule", "static", "continuous");
+        AtLeast(0, o.Batch.Concurrency, "Batch:Concurrency");
+        Between(0, 1e6f, (float)o.Batch.Rate, "Batch:Rate");
+        if (o.Batch.Schedule == "static" && o.Batch.Concurrency > 0) throw Wrong("Batch:Concurrency", o.Batch.Concurrency, "continuous batching (--schedule continuous)");
+        if (o.Batch.Schedule == "static" && o.Batch.Rate > 0) throw Wrong("Batch:Rate", o.Batch.Rate, "continuous batching (--schedule continuous)");
+        AtLeast(0, o.Dataset.InputTokens, "Dataset:InputTokens");
         AtLeast(1, o.Generation.MaxNewTokens, "Generation:MaxNewTokens");
         AtLeast(0, o.Generation.MaxLength, "Generation:MaxLength");
         Between(0, 100, o.Generation.Temperature, "Generation:Temperature");

@@ -55,4 +55,16 @@ public sealed record PromptRecord
 
     /// <summary>Stable codes joined by a semicolon.</summary>
     [JsonPropertyName("invalid_reasons")] public string? InvalidReasons { get; init; }
+
+    /// <summary>The data set's own, where it has one.</summary>
+    [JsonPropertyName("category")] public string? Category { get; init; }
+
+    /// <summary>When the prompt's clock began, on the run's clock of its piece: its batch's start, or its arrival under continuous batching.</summary>
+    [JsonPropertyName("start_s")] public double? StartSeconds { get; init; }
+
+    /// <summary>From its arrival until a slot was free; missing in static batches, where all begin together.</summary>
+    [JsonPropertyName("queue_s")] public double? QueueSeconds { get; init; }
+
+    /// <summary>Of the run: 1, or more where it was cut off and continued.</summary>
+    [JsonPropertyName("piece")] public int Piece { get; init; } = 1;
 }

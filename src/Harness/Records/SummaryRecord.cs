@@ -8,7 +8,7 @@ namespace Harness.Records;
 /// </summary>
 public sealed record SummaryRecord
 {
-    public const int CurrentSchema = 1;
+    public const int CurrentSchema = 2;
 
     [JsonPropertyName("schema_version")] public int SchemaVersion { get; init; } = CurrentSchema;
 
@@ -143,4 +143,49 @@ public sealed record SummaryRecord
 
     /// <summary>Rank 0's node times the number of nodes, by integrated power: the method of 'From Words to Watts', beside ours.</summary>
     [JsonPropertyName("paper_energy_j")] public double? PaperEnergyJoules { get; init; }
+
+    /// <summary>Requests in flight at most, over all replicas, under continuous batching.</summary>
+    [JsonPropertyName("concurrency")] public int? Concurrency { get; init; }
+
+    /// <summary>Mean arrivals per second; missing in a closed loop.</summary>
+    [JsonPropertyName("request_rate_per_s")] public double? RequestRatePerSecond { get; init; }
+
+    /// <summary>Prompt tokens that every prompt was brought to; missing where they were left as they are.</summary>
+    [JsonPropertyName("fixed_input_tokens")] public int? FixedInputTokens { get; init; }
+
+    /// <summary>The steady state (ML.ENERGY): while the slots of every replica were full. Seconds over all measured repeats.</summary>
+    [JsonPropertyName("steady_duration_s")] public double? SteadyDurationSeconds { get; init; }
+
+    [JsonPropertyName("steady_output_tokens")] public long? SteadyOutputTokens { get; init; }
+
+    [JsonPropertyName("steady_tokens_per_s")] public double? SteadyTokensPerSecond { get; init; }
+
+    [JsonPropertyName("steady_energy_j")] public double? SteadyEnergyJoules { get; init; }
+
+    [JsonPropertyName("steady_avg_power_w")] public double? SteadyAvgPowerWatts { get; init; }
+
+    [JsonPropertyName("steady_energy_per_output_token_j")] public double? SteadyEnergyPerOutputTokenJoules { get; init; }
+
+    /// <summary>Lower end of the 95 % interval of <c>accuracy</c> (Wilson).</summary>
+    [JsonPropertyName("accuracy_low")] public double? AccuracyLow { get; init; }
+
+    [JsonPropertyName("accuracy_high")] public double? AccuracyHigh { get; init; }
+
+    /// <summary>E of the SCI: measured joules, reserved hardware and PUE included.</summary>
+    [JsonPropertyName("sci_energy_j")] public double? SciEnergyJoules { get; init; }
+
+    /// <summary>I of the SCI.</summary>
+    [JsonPropertyName("sci_intensity_g_per_kwh")] public double? SciIntensityGramsPerKilowattHour { get; init; }
+
+    /// <summary>M of the SCI.</summary>
+    [JsonPropertyName("sci_embodied_g")] public double? SciEmbodiedGrams { get; init; }
+
+    /// <summary>(E·I + M) / R with R = completed responses.</summary>
+    [JsonPropertyName("sci_g_per_response")] public double? SciGramsPerResponse { get; init; }
+
+    /// <summary>(E·I + M) / R with R = output tokens.</summary>
+    [JsonPropertyName("sci_g_per_output_token")] public double? SciGramsPerOutputToken { get; init; }
+
+    /// <summary>Starts that it took: 1, or more where a run was cut off and continued.</summary>
+    [JsonPropertyName("pieces")] public int? Pieces { get; init; }
 }

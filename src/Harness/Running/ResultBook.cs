@@ -45,6 +45,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             var row = Row(report.Repeat, item, sequence.Finish == Models.Llama.Generation.FinishReason.Eos ? FinishReason.Eos : FinishReason.Length) with
             {
                 BatchIndex = report.Batch,
+                StartSeconds = report.StartSeconds,
                 OutputTokens = sequence.Output.Length,
                 OutputWords = Words.Count(text),
                 TtftSeconds = first,
@@ -94,6 +95,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         PromptIndex = item.PromptIndex,
         InputTokens = item.Tokens.Length,
         FinishReason = finishReason,
+        Category = set.Prompts[item.Number].Category,
     };
 
     private ResponseRecord Response(PromptRecord row, WorkItem item, int[] output, string text, double[]? interTokenSeconds) => new()

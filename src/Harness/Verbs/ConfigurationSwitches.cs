@@ -7,7 +7,7 @@ namespace Harness.Verbs;
 /// <summary>The switches of a verb that works from the configuration tree: friendly ones, --config, and --Section:Key=value.</summary>
 internal sealed class ConfigurationSwitches
 {
-    private readonly Option<string?> _config = new("--config") { HelpName = "FILE", Description = "JSON file with sections Model, Sharding, Runtime, Dataset, Batch, Generation, Energy, Repeats, Output" };
+    private readonly Option<string?> _config = new("--config") { HelpName = "FILE", Description = "JSON file with sections Model, Sharding, Runtime, Dataset, Batch, Generation, Energy, Repeats, Carbon, Output" };
     private readonly List<(Switch Switch, Option Option)> _switches = [];
 
     public ConfigurationSwitches(Command command, params Switch[][] switches)

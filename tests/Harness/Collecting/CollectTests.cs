@@ -57,7 +57,7 @@ public sealed class CollectTests
             ("3", "complete", "false", "no_meter;mig", _scratch["grid", "a"]),
         }));
         Assert.That((rows[1]["tokens_per_s"], rows[2]["model"], rows[0]["total_energy_j"]), Is.EqualTo(("0.30000000000000004", "a, \"b\"", "")));
-        Assert.That(File.ReadLines(Out).First(), Does.StartWith("schema_version,run_id,status,").And.EndWith(",valid,invalid_reasons,power_limit_w,sm_clock_mhz,paper_energy_j,run_directory"));
+        Assert.That(File.ReadLines(Out).First(), Does.StartWith("schema_version,run_id,status,").And.EndWith(",valid,invalid_reasons,power_limit_w,sm_clock_mhz,sci_g_per_output_token,pieces,run_directory"));
         Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
 
         // The same from another order of arguments, with the table of the first time lying among the runs.
@@ -127,10 +127,10 @@ public sealed class CollectTests
     public void ColumnsOfOtherVersionsAreKeptBehindOurs()
     {
         Complete("ours", Samples.Summary("1"));
-        _scratch.File("newer/summary.csv", "schema_version,run_id,carbon_g,status,valid\n2,2,17.5,complete,true\n");
+        _scratch.File("newer/summary.csv", "schema_version,run_id,carbon_g,status,valid\n3,2,17.5,complete,true\n");
         Assert.That(Run(_scratch.Path), Is.Zero);
         Assert.That(File.ReadLines(Out).First(), Does.EndWith(",run_directory,carbon_g"));
-        Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])), Is.EqualTo(new[] { ("1", "", "false"), ("2", "17.5", "true") }));
+        Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])), Is.EqualTo(new[] { ("2", "", "false"), ("3", "17.5", "true") }));
     }
 
     [Test]
@@ -147,7 +147,7 @@ public sealed class CollectTests
     {
         Complete("run", Samples.Summary("1"));
         Assert.That(new Collect(_standardOutput).Run([_scratch.Path], "-", _log), Is.Zero);
-        Assert.That(_standardOutput.ToString().Split('\n')[1], Does.StartWith("1,1,complete,"));
+        Assert.That(_standardOutput.ToString().Split('\n')[1], Does.StartWith("2,1,complete,"));
         Assert.That(File.Exists(_scratch["-"]), Is.False);
     }
 

@@ -112,7 +112,7 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("Runtime:Threads", "-2", "Runtime:Threads (--threads) is '-2'")]
     [TestCase("Model:Dtype", "int8", "dtype 'int8' is unknown; use f32, bf16 or f16")]
     [TestCase("Batch:Size", "0", "Batch:Size (--batch) is '0', but a whole number of at least 1 is expected")]
-    [TestCase("Batch:Schedule", "best", "Batch:Schedule is 'best', but one of")]
+    [TestCase("Batch:Schedule", "best", "Batch:Schedule (--schedule) is 'best', but one of")]
     [TestCase("Generation:MaxNewTokens", "0", "Generation:MaxNewTokens (--max-new-tokens) is '0'")]
     [TestCase("Generation:Temperature", "-0.5", "Generation:Temperature (--temperature) is '-0.5', but a number from 0 to 100 is expected")]
     [TestCase("Generation:Temperature", "NaN", "Generation:Temperature (--temperature) is 'NaN'")]

@@ -144,9 +144,9 @@ public sealed class RunDirectoryTests
         run.WriteManifest(manifest);
         Assert.That(FilesOf(run), Is.EqualTo(new[] { "manifest.json", "prompts.partial.csv", "responses.partial.jsonl" }));
         var text = File.ReadAllText(run.PathOf("manifest.json"));
-        Assert.That(text, Does.Contain("\n  \"run\": {\n    \"schema_version\": 1,"));
+        Assert.That(text, Does.Contain("\n  \"run\": {\n    \"schema_version\": 2,"));
         Assert.That(JsonNode.DeepEquals(JsonNode.Parse(text), JsonNode.Parse("""
-            {"run": {"schema_version": 1, "run_id": "r", "status": "incomplete", "tensor_parallel": 2, "valid": false},
+            {"run": {"schema_version": 2, "run_id": "r", "status": "incomplete", "tensor_parallel": 2, "valid": false},
              "configuration": {"batch": {"size": 64}, "speed": "very_fast"}, "host_names": ["a", "b"]}
             """)), text);
         Assert.That(Manifest.RunOf(new RunReader(run.Path).ReadManifest())!.TensorParallel, Is.EqualTo(2));
