@@ -174,4 +174,10 @@ public sealed record OutputOptions
 
     /// <summary>The run's name; empty for time and model.</summary>
     public string Name { get; init; } = "";
+
+    /// <summary>Begin anew also where a run of the same configuration was cut off and could be continued.</summary>
+    public bool Fresh { get; init; }
+
+    /// <summary>Where another run has the name: rename (NAME-2), or refuse (exit code 4).</summary>
+    public string IfTaken { get; init; } = "rename";
 }

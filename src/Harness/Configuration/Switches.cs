@@ -60,6 +60,7 @@ public sealed record Switch(string Name, string Value, string Help, params strin
         new("--lifetime", "YEARS", "over which a device is used", "Carbon:Lifetime"),
         new("--out", "DIR", "run directories are made in here", "Output:Directory"),
         new("--name", "NAME", "the run's name; default: time and model", "Output:Name"),
+        new("--fresh", "", "begin anew, where a run that was cut off could be continued", "Output:Fresh"),
     ];
 
     public static Switch? Of(string key) => Model.Concat(Run).FirstOrDefault(s => s.Keys.Contains(key));

@@ -43,6 +43,7 @@ internal static class Validation
         AtLeast(0, o.Repeats.Warmup, "Repeats:Warmup");
         AtLeast(1, o.Repeats.Count, "Repeats:Count");
         AtLeast(2, o.Repeats.Max, "Repeats:Max");
+        OneOf(o.Output.IfTaken, "Output:IfTaken", "rename", "refuse");
         if (o.Output.Directory.Length == 0) throw Wrong("Output:Directory", "", "a directory");
     }
 

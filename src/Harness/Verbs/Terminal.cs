@@ -14,6 +14,9 @@ internal static class ExitCode
 
     /// <summary>Stopped by a signal or a time limit; what was finished is kept.</summary>
     public const int Interrupted = 3;
+
+    /// <summary>Another process has this run, or has finished it (Output:IfTaken is refuse).</summary>
+    public const int Taken = 4;
 }
 
 /// <summary>How a verb ends: a user's mistake is one line without a stack trace, anything else is a defect and shows where it happened.</summary>

@@ -57,7 +57,7 @@ public sealed class CollectTests
             ("3", "complete", "false", "no_meter;mig", _scratch["grid", "a"]),
         }));
         Assert.That((rows[1]["tokens_per_s"], rows[2]["model"], rows[0]["total_energy_j"]), Is.EqualTo(("0.30000000000000004", "a, \"b\"", "")));
-        Assert.That(File.ReadLines(Out).First(), Does.StartWith("schema_version,run_id,status,").And.EndWith(",valid,invalid_reasons,power_limit_w,sm_clock_mhz,sci_g_per_output_token,pieces,run_directory"));
+        Assert.That(File.ReadLines(Out).First(), Does.StartWith("schema_version,run_id,status,").And.EndWith(",sci_g_per_response,sci_g_per_output_token,pieces,run_directory"));
         Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
 
         // The same from another order of arguments, with the table of the first time lying among the runs.
