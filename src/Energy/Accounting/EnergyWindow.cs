@@ -2,8 +2,8 @@ using System.Text.Json.Serialization;
 
 namespace Harness.Energy.Accounting;
 
-/// <summary>The stages of a run, which are never mixed.</summary>
-public enum WindowKind { Load, Warmup, Idle, Measured, Cooldown }
+/// <summary>The stages of a run, which are never mixed. Torn: work of a measured repeat that was given up when the run was cut off, and done again.</summary>
+public enum WindowKind { Load, Warmup, Idle, Measured, Cooldown, Torn }
 
 /// <summary>A stretch of time that joules are asked of afterwards: nothing but two timestamps on the run's clock.</summary>
 /// <param name="Name">Unique in the run, e.g. <c>load</c>, <c>idle</c>, <c>repeat-1</c>, <c>250W-repeat-1</c>.</param>

@@ -28,10 +28,14 @@ public static class PowerRecords
         using var csv = new CsvWriter(text, Format, leaveOpen: true);
         foreach (var column in Columns) csv.WriteField(column);
         csv.NextRecord();
-        foreach (var one in series)
-        {
-            foreach (var reading in one.Readings) WriteRow(csv, one, reading);
-        }
+        WriteRows(csv, series);
+    }
+
+    /// <summary>Rows without a header, behind those that are there.</summary>
+    public static void Append(TextWriter text, IEnumerable<SampleSeries> series)
+    {
+        using var csv = new CsvWriter(text, Format, leaveOpen: true);
+        WriteRows(csv, series);
     }
 
     public static void Write(string path, IEnumerable<SampleSeries> series)
@@ -70,6 +74,14 @@ public static class PowerRecords
             throw new EnergyException($"{name}, line {csv.Context.Parser?.RawRow}: not a row of power.csv ({e.Message.Split('\n')[0].Trim()})", e);
         }
         return [.. series.Select(s => new SampleSeries(s.Value.Domain, s.Key.Rank, s.Value.Readings))];
+    }
+
+    private static void WriteRows(CsvWriter csv, IEnumerable<SampleSeries> series)
+    {
+        foreach (var one in series)
+        {
+            foreach (var reading in one.Readings) WriteRow(csv, one, reading);
+        }
     }
 
     private static void WriteRow(CsvWriter csv, SampleSeries series, in EnergyReading r)

@@ -25,6 +25,7 @@ public sealed class EnergySampler : IDisposable
     private readonly SampleLog[] _logs;
     private readonly double?[] _joulesAtEdge;
     private readonly int?[] _temperatures;
+    private readonly int[] _taken;
     private readonly double _gridStart;
     private Thread? _thread;
     private volatile bool _stopping;
@@ -47,6 +48,7 @@ public sealed class EnergySampler : IDisposable
         _logs = [.. meter.Domains.Select(_ => new SampleLog())];
         _joulesAtEdge = new double?[_readings.Length];
         _temperatures = new int?[_readings.Length];
+        _taken = new int[_readings.Length];
         var updates = sensors.Select(s => s.UpdateSeconds).OfType<double>().ToList();
         _longestUpdateSeconds = updates.DefaultIfEmpty(0).Max();
         _edgePauseSeconds = Math.Max(ShortestPauseSeconds, updates.DefaultIfEmpty(0).Min() / ReadsPerUpdate);
@@ -103,6 +105,18 @@ public sealed class EnergySampler : IDisposable
     public IReadOnlyList<SampleSeries> Series(int rank)
     {
         lock (_gate) return [.. _logs.Select((log, i) => new SampleSeries(_meter.Domains[i], rank, log.ToArray()))];
+    }
+
+    /// <summary>Reads once more, out of turn, and returns what was recorded since the last call: for those who keep readings on disk while a run goes on.</summary>
+    public IReadOnlyList<SampleSeries> TakeNew(int rank)
+    {
+        lock (_gate)
+        {
+            ReadOnce();
+            var series = _logs.Select((log, i) => new SampleSeries(_meter.Domains[i], rank, log.ToArray(_taken[i]))).ToList();
+            for (var i = 0; i < _logs.Length; i++) _taken[i] = _logs[i].Count;
+            return series;
+        }
     }
 
     /// <summary>The warmest device as last seen; null when none shows a temperature.</summary>

@@ -31,7 +31,21 @@ internal sealed class SampleLog : IThreadPoolWorkItem
 
     public EnergyReading? Last => _count > 0 ? _current[_count - 1] : _full.Count > 0 ? _full[^1][^1] : null;
 
-    public EnergyReading[] ToArray() => [.. _full.SelectMany(chunk => chunk), .. _current.AsSpan(0, _count)];
+    public int Count => _full.Count * ChunkLength + _count;
+
+    /// <summary>The readings from number <paramref name="first"/> on.</summary>
+    public EnergyReading[] ToArray(int first = 0)
+    {
+        var readings = new EnergyReading[Count - first];
+        for (var taken = 0; taken < readings.Length;)
+        {
+            var (chunk, place) = Math.DivRem(first + taken, ChunkLength);
+            var part = chunk < _full.Count ? _full[chunk].AsSpan(place) : _current.AsSpan(place, _count - place);
+            part.CopyTo(readings.AsSpan(taken));
+            taken += part.Length;
+        }
+        return readings;
+    }
 
     void IThreadPoolWorkItem.Execute() => Volatile.Write(ref _spare, new EnergyReading[ChunkLength]);
 }

@@ -53,6 +53,9 @@ internal sealed record EnergyEvidence
         }
     }
 
+    /// <summary>The clock of a replica's first rank, on which its batches' times are.</summary>
+    public ClockMap ClockOf(int replica) => Ranks.First(place => place.Replica == replica).Clock;
+
     /// <summary>
     /// The replicas that a domain works for: those of the ranks that read it, where every rank of its host reads one of its
     /// own; else all that have ranks on its host.

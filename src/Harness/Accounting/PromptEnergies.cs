@@ -3,13 +3,14 @@ using Harness.Records;
 
 namespace Harness.Accounting;
 
-/// <summary>Gives every row its share of its repeat's joules, and its repeat's validity.</summary>
+/// <summary>Gives a piece's rows their shares of their repeats' joules, and their repeats' validity.</summary>
 internal static class PromptEnergies
 {
-    /// <returns>The rows with energy, in the same order, and the attribution of each repeat.</returns>
-    public static (List<PromptRecord> Rows, List<Attribution?> Attributions) Fill(RunEnergy energy, IReadOnlyList<PromptRecord> rows, IEnumerable<StepRecord> steps)
+    /// <param name="piece">Whose rows are filled in, in place.</param>
+    /// <param name="steps">Of the piece; their rows are places in <paramref name="rows"/>.</param>
+    /// <returns>The attribution of each repeat of the piece.</returns>
+    public static List<Attribution?> Fill(RunEnergy energy, int piece, List<PromptRecord> rows, IEnumerable<StepRecord> steps)
     {
-        var filled = rows.ToList();
         var attributions = new List<Attribution?>();
         var stepsOf = steps.ToLookup(step => step.Repeat, step => step.ToStep());
         foreach (var repeat in energy.Repeats)
@@ -18,10 +19,11 @@ internal static class PromptEnergies
             var attribution = energy.Attribute(repeat, [.. stepsOf[number]]);
             var reasons = energy.Reasons(repeat);
             attributions.Add(attribution);
-            for (var i = 0; i < filled.Count; i++)
-                if (filled[i].Repeat == number) filled[i] = Fill(filled[i], attribution?.Prompts.GetValueOrDefault(i), attribution != null && attribution.Prompts.ContainsKey(i), repeat.Source, reasons);
+            for (var i = 0; i < rows.Count; i++)
+                if (rows[i].Repeat == number && rows[i].Piece == piece)
+                    rows[i] = Fill(rows[i], attribution?.Prompts.GetValueOrDefault(i), attribution != null && attribution.Prompts.ContainsKey(i), repeat.Source, reasons);
         }
-        return (filled, attributions);
+        return attributions;
     }
 
     private static PromptRecord Fill(PromptRecord row, PromptEnergy? share, bool known, string? source, IReadOnlyList<string> reasons) => row with

@@ -6,7 +6,7 @@ using Harness.Records;
 
 namespace Harness.Accounting;
 
-/// <summary>The energy figures of one measured run, from evidence alone: the same on rank 0 at its end and in <c>harness verify</c>.</summary>
+/// <summary>The energy figures of one piece of a run, from evidence alone: the same on rank 0 at its end and in <c>harness verify</c>.</summary>
 internal sealed class RunEnergy
 {
     private readonly EnergyEvidence _evidence;
@@ -28,8 +28,6 @@ internal sealed class RunEnergy
         Repeats = [.. evidence.Windows.Where(window => window.Kind == WindowKind.Measured).Select(_account.Resolve)];
         Windows = [.. evidence.Windows.Select(window => new WindowRecord(window, _account.Resolve(window).Devices))];
     }
-
-    public double DurationSeconds => Repeats.Sum(repeat => repeat.Window.DurationSeconds);
 
     /// <summary>GPUs of the run, each once.</summary>
     public int Gpus => _ledger.Devices.Count(device => device.Domain.Kind == DomainKind.Gpu);
@@ -53,42 +51,19 @@ internal sealed class RunEnergy
     /// <param name="steps">Entries name rows; groups are replicas.</param>
     public Attribution? Attribute(WindowAccount repeat, IReadOnlyList<Step> steps) => _account.Attribute(repeat.Window, steps, _evidence.ReplicasOf);
 
-    public EnergyTotals Totals(IReadOnlyList<Attribution?> attributions) => new()
-    {
-        TotalJoules = Sum(Repeats.Select(repeat => repeat.Joules)),
-        NetJoules = Sum(Repeats.Select(repeat => repeat.NetJoules)),
-        IdleWatts = Repeats.Select(repeat => repeat.IdleWatts).FirstOrDefault(),
-        PrefillJoules = Sum(attributions.Select(a => a?.PrefillJoules)),
-        DecodeJoules = Sum(attributions.Select(a => a?.DecodeJoules)),
-        UnattributedJoules = Sum(attributions.Select(a => a?.UnattributedJoules)),
-        CounterVsPowerRatio = Sum(Counted(device => device.CounterJoules)) / Sum(Counted(device => device.PowerJoules)),
-        Source = string.Join('+', Repeats.Select(repeat => repeat.Source).OfType<string>().Distinct()) is { Length: > 0 } source ? source : null,
-        Valid = Repeats.Count > 0 && Repeats.All(repeat => Reasons(repeat).Count == 0),
-        InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : Joined(Repeats.SelectMany(Reasons)),
-    };
-
     /// <summary>The figure of 'From Words to Watts', summed over the repeats; null without a GPU on rank 0's node.</summary>
-    public double? PaperJoules() => Sum(Repeats.Select(repeat =>
+    public double? PaperJoules() => RunAccount.Sum(Repeats.Select(repeat =>
         PaperEnergy.Joules(repeat.Devices, _evidence.Ranks.First(rank => rank.Rank == 0).Host, _evidence.Ranks.Select(rank => rank.Host).Distinct().Count())));
 
     /// <summary>What a rank's own domains used in a window; null where it reads none.</summary>
     public double? JoulesOfRank(int rank, string window)
     {
         var reads = _evidence.Ranks.First(place => place.Rank == rank).Reads;
-        return Sum(Windows.First(record => record.Window.Name == window).Devices.Where(device => reads.Contains(device.Key)).Select(device => device.Joules));
+        return RunAccount.Sum(Windows.First(record => record.Window.Name == window).Devices.Where(device => reads.Contains(device.Key)).Select(device => device.Joules));
     }
 
     /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
     public string? DevicesOfRank(int rank) => string.Join('+', _evidence.Ranks.First(place => place.Rank == rank).Reads.Select(key => key.Split('/', 2)[1])) is { Length: > 0 } text ? text : null;
 
     public static string? Joined(IEnumerable<string> reasons) => InvalidReason.Join(reasons) is { Length: > 0 } text ? text : null;
-
-    private IEnumerable<double?> Counted(Func<WindowEnergy, double?> value) => Repeats.SelectMany(repeat => repeat.Counted).Select(value);
-
-    /// <summary>Null where there is nothing to add, or a part is missing.</summary>
-    private static double? Sum(IEnumerable<double?> values)
-    {
-        var all = values.ToList();
-        return all.Count == 0 || all.Any(value => value == null) ? null : all.Sum();
-    }
 }

@@ -51,6 +51,20 @@ public sealed class RunDirectory : IResultSink, IDisposable
         return new RunDirectory(path, runId);
     }
 
+    /// <summary>Opens the directory of a run that was cut off. What was derived from its finished batches is taken away: it will be written anew.</summary>
+    public static RunDirectory Continue(string path, string runId)
+    {
+        StorageFailure.Guard(path, () =>
+        {
+            foreach (var file in new[] { SummaryFile, PromptsFile, ResponsesFile })
+            {
+                File.Delete(System.IO.Path.Combine(path, file));
+                File.Delete(AppendedFile<object>.PartialPath(System.IO.Path.Combine(path, file)));
+            }
+        });
+        return new RunDirectory(path, runId);
+    }
+
     /// <summary>Where a file of this run lies, for those who write their own: the logs of other ranks, raw samples.</summary>
     public string PathOf(string file) => System.IO.Path.Combine(Path, file);
 

@@ -5,6 +5,7 @@ using Harness.Energy.Control;
 using Harness.Energy.Statistics;
 using Harness.Records;
 using Harness.Reporting;
+using Harness.Running.Pieces;
 using Harness.Tensors;
 
 namespace Harness.Running;
@@ -16,14 +17,17 @@ namespace Harness.Running;
 internal sealed class MeasuredRun(
     RunOptions options, RankModel model, Workload workload, RankClock clock, RankEnergy energy, StopSignal stop, RankLog log, IProgressReporter progress)
 {
-    private readonly RankWindows _windows = new(model, energy);
+    private RankWindows _windows = null!;
+    private int? _torn;
 
     /// <param name="files">On rank 0.</param>
     /// <returns>One of <see cref="RunStatus"/>, equal on every rank.</returns>
-    public string Execute(PowerCell cell, RunFiles? files)
+    public string Execute(PowerCell cell, RunStart start, RunFiles? files)
     {
-        energy.Begin();
+        _windows = new(model, energy, model.IsRoot ? window => WindowJournal.Append(start.StartDirectory, window) : _ => { });
+        energy.Begin(start.StartDirectory);
         if (model.Stage == null) Load();
+        files?.CheckDevice(model.Backend.Device);
         var owned = OwnDevices();
         using var control = cell.ChangesNothing || owned.Count == 0 ? null
             : PowerControl.Open(energy.Meter, owned, Path.Combine(log.Directory, PowerControl.FileName(model.World.Rank)));
@@ -36,16 +40,17 @@ internal sealed class MeasuredRun(
 
         var batches = workload.Batches(options.Batch.Size);
         using var cache = model.Stage!.NewCache(batches.Select(batch => batch.Length).DefaultIfEmpty(1).Max(), workload.LongestSequence);
-        var runner = new RepeatRunner(model, workload, batches, cache, options, stop, clock);
+        var runner = new RepeatRunner(model, workload, batches, start.Finished.ToHashSet(), cache, options, stop, clock, energy);
 
         _windows.Measure(WindowKind.Warmup, () => runner.WarmUp(options.Repeats.Warmup));
         if (model.World.Any(energy.Meter.Domains.Count > 0)) WatchIdle();
-        var stopped = MeasureRepeats(runner, files);
+        MeasureRepeats(runner, start, files);
+        var stopped = _torn != null;
 
         energy.End();
         var evidence = Gather(stopped);
         var ranks = _windows.Gather(model.World.Share(files?.Directory.RunId), cache.Bytes);
-        files?.Finish(evidence!, ranks, model);
+        files?.Finish(evidence!, ranks, _torn);
         model.World.Barrier();
         return stopped ? RunStatus.Interrupted : RunStatus.Complete;
     }
@@ -66,26 +71,23 @@ internal sealed class MeasuredRun(
         if (seconds > 0) _windows.Measure(WindowKind.Idle, () => clock.Clock.Wait(clock.Seconds + seconds, null));
     }
 
-    /// <returns>Whether the run was stopped.</returns>
-    private bool MeasureRepeats(RepeatRunner runner, RunFiles? files)
+    private void MeasureRepeats(RepeatRunner runner, RunStart start, RunFiles? files)
     {
         var untilCi = Duration.ParsePercent(options.Repeats.UntilCi, "Repeats:UntilCi");
         var plan = untilCi is { } width ? RepeatPlan.UntilInterval(width, options.Repeats.Max) : RepeatPlan.Fixed(options.Repeats.Count);
         // Windows grow only where precision was asked for; otherwise a short one is flagged.
         var least = untilCi == null ? 0 : ShortestWindowSeconds();
-        var joulesPerToken = new List<double?>();
-        var stopped = false;
-        while (!stopped && model.World.Decide(plan.NeedsAnother(joulesPerToken)))
+        List<double?> joulesPerToken = untilCi == null || files == null ? [.. new double?[start.FinishedRepeats]] : [.. files.FinishedJoulesPerToken()];
+        while (_torn == null && model.World.Decide(plan.NeedsAnother(joulesPerToken)))
         {
             var repeat = joulesPerToken.Count + 1;
             CoolDown();
             var label = plan.NeedsAnother([.. joulesPerToken, null]) || repeat > 1 ? $"repeat {repeat}" : "generating";
             files?.Book.BeginRepeat(repeat);
             using (var stage = progress.Begin(label, workload.Items.Count(item => item.Fits)))
-                _windows.Measure(WindowKind.Measured, () => stopped = runner.Run(repeat, least, files?.Book, stage), repeat);
+                if (!_windows.MeasureRepeat(repeat, () => runner.Run(repeat, least - (files?.EarlierSeconds(repeat) ?? 0), files?.Book, stage))) _torn = repeat;
             joulesPerToken.Add(untilCi == null ? null : JoulesPerToken(files, repeat));
         }
-        return stopped;
     }
 
     private void CoolDown()
@@ -103,13 +105,8 @@ internal sealed class MeasuredRun(
         });
     }
 
-    /// <summary>The last repeat's, on every rank; null where there is no energy.</summary>
-    private double? JoulesPerToken(RunFiles? files, int repeat)
-    {
-        var joules = Gather(stopped: false) is { } evidence ? new RunEnergy(evidence).Repeats[^1].Joules : null;
-        var tokens = files?.Book.Rows.Where(row => row.Repeat == repeat).Sum(row => row.OutputTokens);
-        return joules / tokens;
-    }
+    /// <summary>Of the repeat that was measured last; null where there is no energy, and on other ranks than 0.</summary>
+    private double? JoulesPerToken(RunFiles? files, int repeat) => Gather(stopped: false) is { } evidence ? files!.JoulesPerToken(evidence, repeat) : null;
 
     /// <summary>Seconds that the slowest sensor of any rank needs.</summary>
     private double ShortestWindowSeconds()

@@ -33,6 +33,9 @@ internal sealed class RankClock
 
     public double OfTicks(long ticks) => (ticks - Clock.OriginTicks) / (double)Stopwatch.Frequency;
 
+    /// <summary>As known from the start alone.</summary>
+    public ClockMap StartMap => new(_start, _start);
+
     /// <summary>Measures once more and returns how to convert this rank's times; every rank calls.</summary>
     public ClockMap Map() => new(_start, Exchange());
 

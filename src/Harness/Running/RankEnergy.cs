@@ -7,18 +7,23 @@ using Harness.Energy.Clocks;
 using Harness.Energy.Meters;
 using Harness.Energy.Records;
 using Harness.Energy.Sampling;
+using Harness.Running.Pieces;
 
 namespace Harness.Running;
 
 /// <summary>One rank's meter: opened and characterised once, sampled throughout each measured run.</summary>
 internal sealed class RankEnergy : IDisposable
 {
+    private const double KeepSeconds = 10;
+
     private readonly RankModel _model;
     private readonly RankClock _clock;
     private readonly double _intervalSeconds;
     private readonly int[] _runProcesses;
     private readonly List<DomainFacts> _facts = [];
     private EnergySampler? _sampler;
+    private EnergyJournal? _journal;
+    private double _keptSeconds;
 
     public IEnergyMeter Meter { get; }
     public IReadOnlyList<SensorCharacteristics> Sensors { get; }
@@ -40,12 +45,30 @@ internal sealed class RankEnergy : IDisposable
     public int? WarmestCelsius => _sampler?.WarmestCelsius;
 
     /// <summary>Starts sampling for one measured run.</summary>
-    public void Begin()
+    /// <param name="startDirectory">Where readings are kept while the run goes on.</param>
+    public void Begin(string startDirectory)
     {
         _facts.Clear();
         Inspect();
         _sampler = new EnergySampler(Meter, _clock.Clock, _intervalSeconds, Sensors);
         _sampler.Start();
+        if (Meter.Domains.Count == 0) return;
+        _journal = new(startDirectory, _model.World.Rank);
+        _journal.Begin(new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap));
+        Keep();
+    }
+
+    /// <summary>Puts on disk what was read so far, this moment included, so that it outlives a killed process.</summary>
+    public void Keep()
+    {
+        _journal?.Append(_sampler!.TakeNew(_model.World.Rank));
+        _keptSeconds = _clock.Seconds;
+    }
+
+    /// <summary>The same, but seldom: for those who ask at every pass.</summary>
+    public void KeepNowAndThen()
+    {
+        if (_journal != null && _clock.Seconds - _keptSeconds > KeepSeconds) Keep();
     }
 
     /// <summary>A window's edge: reads now, and returns the time on this rank's clock.</summary>

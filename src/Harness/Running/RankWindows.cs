@@ -13,21 +13,39 @@ internal sealed record RankWindow(EnergyWindow Window, LinkStatistics Links);
 /// The windows of one rank. An edge is: device synchronised, barrier, meter read, barrier; so that no rank's work leaks
 /// from one window into the next.
 /// </summary>
-internal sealed class RankWindows(RankModel model, RankEnergy energy)
+/// <param name="record">Told of every window that has ended, and of a measured repeat also when it begins, ending where it begins.</param>
+internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<EnergyWindow> record)
 {
     private readonly List<RankWindow> _windows = [];
 
     public IReadOnlyList<RankWindow> All => _windows;
 
     /// <summary>Runs the work within a window of its own; every rank of the world does so together.</summary>
-    public EnergyWindow Measure(WindowKind kind, Action work, int? repeat = null)
+    public void Measure(WindowKind kind, Action work)
+    {
+        var window = Measure(new EnergyWindow(kind.ToString().ToLowerInvariant(), kind, 0, 0), work);
+        record(window);
+    }
+
+    /// <summary>One measured repeat. One that is stopped is not recorded as ended: it may be continued.</summary>
+    /// <param name="work">Returns whether it was stopped; equal on every rank.</param>
+    /// <returns>Whether it went to its end.</returns>
+    public bool MeasureRepeat(int repeat, Func<bool> work)
+    {
+        var stopped = false;
+        var window = new EnergyWindow(FormattableString.Invariant($"measured-{repeat}"), WindowKind.Measured, 0, 0, repeat);
+        window = Measure(window, () => stopped = work());
+        if (!stopped) record(window);
+        return !stopped;
+    }
+
+    private EnergyWindow Measure(EnergyWindow window, Action work)
     {
         var start = Edge();
+        if (window.Repeat != null) record(window with { StartSeconds = start, EndSeconds = start });
         var before = model.LinkStatistics;
         work();
-        var end = Edge();
-        var name = kind.ToString().ToLowerInvariant();
-        var window = new EnergyWindow(repeat == null ? name : FormattableString.Invariant($"{name}-{repeat}"), kind, start, end, repeat);
+        window = window with { StartSeconds = start, EndSeconds = Edge() };
         _windows.Add(new(window, model.LinkStatistics - before));
         return window;
     }

@@ -8,8 +8,9 @@ using Harness.Verbs;
 namespace Harness.Running;
 
 /// <summary>Runs this replica's batches: batch b belongs to replica b mod dp.</summary>
+/// <param name="finished">Batches that an earlier start of the run has done.</param>
 internal sealed class RepeatRunner(
-    RankModel model, Workload workload, IReadOnlyList<WorkItem[]> batches, KvCache cache, RunOptions options, StopSignal stop, RankClock clock)
+    RankModel model, Workload workload, IReadOnlyList<WorkItem[]> batches, IReadOnlySet<FinishedBatch> finished, KvCache cache, RunOptions options, StopSignal stop, RankClock clock, RankEnergy energy)
 {
     private readonly int _replica = model.Groups.Position.Replica, _replicas = model.Groups.Grid.Data;
     private readonly Generator _generator = new(model.Backend, model.Stage, model.Replica, new(
@@ -50,9 +51,11 @@ internal sealed class RepeatRunner(
         for (var round = 0; round * _replicas + _replica < batches.Count && !stopped; round++)
         {
             var batch = round * _replicas + _replica;
+            if (finished.Contains(new(repeat, firstBatch + batch))) continue;
             var sequences = Sequences(batches[batch]);
             var outcome = _generator.Run(sequences, cache, Progress(sequences), () => stop.Requested);
             stopped = outcome.Stopped;
+            energy.Keep();
             done += sequences.Count;
             tokens += sequences.Sum(s => s.OutputLength);
             if (leads && !stopped) Deliver(Report(repeat, firstBatch + batch, sequences, outcome));
@@ -80,6 +83,7 @@ internal sealed class RepeatRunner(
             return _ =>
             {
                 watchdog?.Alive();
+                energy.KeepNowAndThen();
                 var underWay = sequences.Sum(s => s.Finish != null ? 1 : (double)s.OutputLength / s.MaxNewTokens);
                 progress.Report(new((done + underWay) * whole, (long)((tokens + sequences.Sum(s => s.OutputLength)) * whole)));
             };

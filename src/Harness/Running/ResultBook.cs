@@ -4,6 +4,7 @@ using Harness.Energy.Clocks;
 using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Records;
+using Harness.Running.Pieces;
 using FinishReason = Harness.Records.FinishReason;
 
 namespace Harness.Running;
@@ -15,7 +16,8 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     private const int ShownResponses = 3;
 
     private readonly List<ResponseRecord> _firstResponses = [];
-    private readonly List<(BatchReport Report, int FirstRow)> _batches = [];
+    private readonly List<(int Piece, BatchReport Report, int FirstRow)> _batches = [];
+    private readonly HashSet<int> _begun = [];
 
     /// <summary>In the order in which they were stored.</summary>
     public IReadOnlyList<PromptRecord> Rows => _rows;
@@ -23,17 +25,39 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     /// <summary>For the terminal: the answers to the first prompts that fit.</summary>
     public IReadOnlyList<ResponseRecord> FirstResponses => _firstResponses;
 
+    /// <summary>The piece of the run that is being written.</summary>
+    public int Piece { get; set; } = 1;
+
+    /// <summary>Where finished batches are kept whole; null: nowhere.</summary>
+    public BatchJournal? Journal { get; set; }
+
     /// <summary>Prompts that do not fit the context have a row in every repeat, and count as failed.</summary>
     public void BeginRepeat(int repeat)
     {
+        if (!_begun.Add(repeat)) return;
         var unfit = set.Workload.Items.Where(item => !item.Fits).ToList();
         var rows = unfit.Select(item => Row(repeat, item, FinishReason.ContextLength)).ToList();
         Store(rows, [.. rows.Zip(unfit, (row, item) => Response(row, item, [], "", null))]);
     }
 
+    /// <summary>A batch that was finished just now.</summary>
     public void Take(BatchReport report)
     {
-        _batches.Add((report, _rows.Count));
+        Journal?.Append(report);
+        Enter(report);
+    }
+
+    /// <summary>A batch that an earlier piece of the run finished.</summary>
+    public void Recall(int piece, BatchReport report)
+    {
+        Piece = piece;
+        BeginRepeat(report.Repeat);
+        Enter(report);
+    }
+
+    private void Enter(BatchReport report)
+    {
+        _batches.Add((Piece, report, _rows.Count));
         var rows = new List<PromptRecord>();
         var responses = new List<ResponseRecord>();
         foreach (var sequence in report.Sequences)
@@ -60,10 +84,19 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         Store(rows, responses);
     }
 
-    /// <summary>Every pass of every finished batch, on rank 0's clock.</summary>
+    /// <summary>When the last batch of a repeat in this piece had ended, on rank 0's clock; null where none has.</summary>
+    public double? EndOf(int repeat, Func<int, ClockMap> clockOf) => _batches
+        .Where(batch => batch.Piece == Piece && batch.Report.Repeat == repeat)
+        .Max(batch => (double?)clockOf(batch.Report.Replica).ToRunClock(batch.Report.EndSeconds));
+
+    /// <summary>Batches of this piece.</summary>
+    public int Batches => _batches.Count(batch => batch.Piece == Piece);
+
+    /// <summary>Every pass of every finished batch of a piece, on rank 0's clock.</summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
-    public IEnumerable<StepRecord> Steps(Func<int, ClockMap> clockOf) =>
+    public IEnumerable<StepRecord> Steps(int piece, Func<int, ClockMap> clockOf) =>
         from batch in _batches
+        where batch.Piece == piece
         let replica = batch.Report.Replica
         let clock = clockOf(replica)
         let rowOf = batch.Report.Sequences.Select((sequence, i) => (sequence.Number, Row: batch.FirstRow + i)).ToDictionary(pair => pair.Number, pair => pair.Row)
@@ -96,6 +129,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         InputTokens = item.Tokens.Length,
         FinishReason = finishReason,
         Category = set.Prompts[item.Number].Category,
+        Piece = Piece,
     };
 
     private ResponseRecord Response(PromptRecord row, WorkItem item, int[] output, string text, double[]? interTokenSeconds) => new()

@@ -2,39 +2,125 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Harness.Accounting;
 using Harness.Configuration;
-using Harness.Energy.Records;
-using Harness.Energy.Statistics;
+using Harness.Energy.Accounting;
+using Harness.Energy.Clocks;
 using Harness.Records;
 using Harness.Reporting;
+using Harness.Running.Pieces;
+using Harness.Sharding;
+using Harness.Tensors;
 
 namespace Harness.Running;
 
-/// <summary>The run directory of one power setting, as rank 0 fills it.</summary>
+/// <summary>The run directory of one power setting, as rank 0 fills it: begun, or continued where it was cut off.</summary>
 internal sealed class RunFiles : IDisposable
 {
     private readonly RunOptions _options;
+    private readonly RankModel _model;
     private readonly Manifest _manifest;
+    private readonly RunLease _lease;
+    private readonly List<StartRecord> _starts;
+    private readonly List<PieceEvidence> _earlier = [];
+    private readonly int _piece = 1;
 
     public RunDirectory Directory { get; }
     public ResultBook Book { get; }
+    public RunStart Start { get; }
 
-    /// <summary>Makes the directory and says in the manifest what is about to run.</summary>
-    public RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell)
+    /// <summary>Begins the run, or goes on with one of the same identity; in either case the manifest says what is about to run.</summary>
+    /// <returns>Null where another process has it and the options refuse another name for this one; <paramref name="takenBy"/> says who.</returns>
+    public static RunFiles? Open(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, out string? takenBy)
     {
-        _options = configuration.Options;
-        var name = ModelName(_options.Model);
-        var directoryName = _options.Output.Name.Length > 0 ? _options.Output.Name + cell.Suffix : null;
-        Directory = RunDirectory.Create(_options.Output.Directory, directoryName, name + cell.Suffix, DateTimeOffset.UtcNow);
+        var output = configuration.Options.Output;
+        var name = output.Name.Length > 0 ? output.Name + cell.Suffix : null;
+        var identity = RunIdentity.Of(configuration, model.Checkpoint.Fingerprint, prompts.Workload, cell);
+        takenBy = null;
+        var unfinished = output.Fresh ? null : UnfinishedRun.Claim(output, name, identity, out takenBy);
+        if (unfinished == null && takenBy != null && output.IfTaken == "refuse") return null;
+        takenBy = null;
+        return new(configuration, model, prompts, cell, name, identity, unfinished);
+    }
+
+    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, string? name, string identity, UnfinishedRun? unfinished)
+    {
+        (_options, _model) = (configuration.Options, model);
+        var modelName = ModelName(_options.Model);
+        var known = unfinished?.Manifest is { } old ? Manifest.RunOf(old) : null;
+        Directory = unfinished == null
+            ? RunDirectory.Create(_options.Output.Directory, name, modelName + cell.Suffix, DateTimeOffset.UtcNow)
+            : RunDirectory.Continue(unfinished.Directory, known?.RunId ?? RunName.NewId(modelName + cell.Suffix, DateTimeOffset.UtcNow));
+        var number = unfinished?.Start ?? 1;
+        var startDirectory = StartRecord.DirectoryOf(Directory.Path, number);
+        _lease = RunLease.Take(startDirectory);
         Book = new(Directory.RunId, prompts, Directory);
-        _manifest = new(Describe(model, prompts, name, cell))
+
+        _starts = unfinished?.Manifest is { } manifest ? StartRecord.Of(manifest) : [];
+        var earlier = EarlierPieces.Collect(Directory.Path, number - 1, Book, Known, Place);
+        foreach (var left in earlier)
         {
+            if (left.Piece is not { } piece) continue;
+            _piece = piece + 1;
+            _earlier.Add(PieceEvidence.Read(Directory.Path, piece));
+            if (_starts.FindIndex(start => start.Start == left.Start) is >= 0 and var i)
+                _starts[i] = _starts[i] with { Piece = piece, Batches = left.Batches.Count };
+        }
+        for (var i = 0; i < _starts.Count; i++)
+            if (_starts[i].End == null) _starts[i] = _starts[i] with { End = "killed", EndedUtc = Utc(RunLease.LastBeat(StartRecord.DirectoryOf(Directory.Path, _starts[i].Start))) };
+        PieceEvidence.Prepare(Directory.Path, _piece);
+        Book.Piece = _piece;
+        Book.Journal = new(startDirectory);
+        var wholeRepeats = Enumerable.Range(1, number - 1).SelectMany(start => WindowJournal.Read(StartRecord.DirectoryOf(Directory.Path, start)))
+            .Where(window => window.Repeat != null && WindowJournal.HasEnded(window)).Select(window => window.Repeat!.Value).Distinct().Count();
+        Start = new(Directory.Path, startDirectory, Directory.RunId, wholeRepeats,
+            [.. earlier.SelectMany(left => left.Batches).Select(batch => new FinishedBatch(batch.Repeat, batch.Batch))]);
+
+        _starts.Add(new()
+        {
+            Start = number,
+            Piece = _piece,
+            BegunUtc = Now(),
+            Hosts = model.Topology.Hosts,
+            Job = Environment.GetEnvironmentVariable("SLURM_JOB_ID"),
+        });
+        _manifest = new(Describe(prompts, modelName, cell) with { TimestampUtc = known?.TimestampUtc ?? Now() })
+        {
+            [RunIdentity.Section] = identity,
             ["configuration"] = configuration.Entries().ToDictionary(entry => entry.Key, entry => new { value = entry.Value, source = entry.Source }),
             ["software"] = new { harness = Build.Version, dotnet = RuntimeInformation.FrameworkDescription, operating_system = RuntimeInformation.OSDescription },
             ["hardware"] = new { hosts = model.Topology.Hosts, cores_rank_0 = Environment.ProcessorCount, architecture = RuntimeInformation.ProcessArchitecture.ToString() },
             ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint },
+            [StartRecord.Section] = _starts,
         };
         Directory.WriteManifest(_manifest);
     }
+
+    /// <summary>For the terminal: what is continued; null for a run that begins.</summary>
+    public string? Continues => Start.StartDirectory == Directory.Path ? null
+        : $"continues {Directory.Path}: {Start.Finished.Count} batches were finished before; --fresh begins anew";
+
+    /// <summary>The joules of one run are those of devices of one kind.</summary>
+    /// <exception cref="UserErrorException">An earlier start computed on another.</exception>
+    public void CheckDevice(string device)
+    {
+        if (_starts.Select(start => start.Device).FirstOrDefault(other => other != null && other != device) is { } before)
+            throw new UserErrorException($"{Directory.Path} was begun on {before}, and this is {device}; continue it on such a device, or begin anew with --fresh");
+        _starts[^1] = _starts[^1] with { Device = device };
+        _manifest[StartRecord.Section] = _starts;
+        Directory.WriteManifest(_manifest);
+    }
+
+    /// <summary>Joules per output token of the repeats that earlier starts finished.</summary>
+    public IEnumerable<double?> FinishedJoulesPerToken() => Enumerable.Range(1, Start.FinishedRepeats).Select(repeat => JoulesPerToken(new RunAccount(_earlier), repeat));
+
+    /// <summary>Seconds that earlier starts measured of a repeat.</summary>
+    public double EarlierSeconds(int repeat) => _earlier.Count == 0 ? 0 : new RunAccount(_earlier).Repeats.Where(one => one.Repeat == repeat).Sum(one => one.DurationSeconds);
+
+    /// <summary>Of a repeat, all its pieces together; null without energy.</summary>
+    /// <param name="evidence">Of this piece so far.</param>
+    public double? JoulesPerToken(EnergyEvidence evidence, int repeat) => JoulesPerToken(new RunAccount([.. _earlier, new(_piece, evidence)]), repeat);
+
+    private double? JoulesPerToken(RunAccount account, int repeat) =>
+        account.Repeats.FirstOrDefault(one => one.Repeat == repeat)?.Joules / Book.Rows.Where(row => row.Repeat == repeat).Sum(row => row.OutputTokens);
 
     /// <summary>Nothing was measured at this power setting: a row without figures says so.</summary>
     public void Skip(string why)
@@ -43,73 +129,128 @@ internal sealed class RunFiles : IDisposable
         _manifest.Run = _manifest.Run with { Status = RunStatus.Skipped };
         Directory.WriteManifest(_manifest);
         Directory.WriteSummary(_manifest.Run);
+        DropJournals();
     }
 
     /// <summary>Every file that is not written yet, the summary last; and the table for the person who waits.</summary>
-    public void Finish(EnergyEvidence evidence, IReadOnlyList<RankRecord> ranks, RankModel model)
+    /// <param name="torn">The repeat that was given up, if one was.</param>
+    public void Finish(EnergyEvidence evidence, IReadOnlyList<RankRecord> ranks, int? torn)
     {
-        var energy = new RunEnergy(evidence);
-        var steps = Book.Steps(replica => evidence.Ranks.First(place => place.Rank == replica * model.Groups.Replica.Size).Clock).ToList();
-        var (rows, attributions) = PromptEnergies.Fill(energy, Book.Rows, steps);
+        if (torn is { } repeat) evidence = Cut(evidence, repeat);
+        List<PieceEvidence> pieces = [.. _earlier];
+        if (Book.Batches > 0 || pieces.Count == 0 || evidence.RanToEnd)
+        {
+            pieces.Add(new(_piece, evidence));
+            pieces[^1].Write(Directory.Path, Book.Steps(_piece, evidence.ClockOf), TornRepeat.Rows(evidence.Windows, ranks, evidence.WorldSize, Place));
+        }
 
-        Directory.WriteText(RunDirectory.PowerFile, text => PowerRecords.Write(text, evidence.Series));
-        Directory.WriteText(RunDirectory.WindowsFile, text => WindowRecords.Write(text, energy.Windows));
-        Directory.WriteJsonLines(RunDirectory.StepsFile, steps);
-        Directory.WriteJson(RunDirectory.EnergyFile, new { evidence, repeats = Figures(energy), energy_per_output_token = Interval(energy, rows) });
-        Directory.WriteRanks(ranks.Select(row => row with { EnergyJoules = energy.JoulesOfRank(row.Rank, row.Window), Device = energy.DevicesOfRank(row.Rank) }));
+        var account = new RunAccount(pieces);
+        var (rows, attributions) = account.Fill(Book.Rows, piece => Book.Steps(piece, pieces.First(one => one.Number == piece).Evidence.ClockOf));
+        PieceEvidence.WriteFigures(Directory.Path, account, rows, pieces[0]);
         Directory.CompleteResults(rows);
 
+        _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = evidence.RanToEnd ? "complete" : "interrupted", Batches = Book.Batches, Piece = pieces.Count == _piece ? _piece : null };
+        _manifest[StartRecord.Section] = _starts;
         _manifest.Run = _manifest.Run with
         {
             Status = evidence.RanToEnd ? RunStatus.Complete : RunStatus.Interrupted,
-            Gpu = energy.GpuName ?? model.Backend.Device,
-            NumGpus = energy.Gpus,
-            PaperEnergyJoules = energy.PaperJoules(),
+            Gpu = account.GpuName ?? _model.Backend.Device,
+            NumGpus = account.Gpus,
+            PaperEnergyJoules = account.PaperJoules(),
+            Pieces = pieces.Count,
         };
         Directory.WriteManifest(_manifest);
-        var summary = Summary.Compute(_manifest.Run, rows, energy.DurationSeconds, energy.Totals(attributions));
+        var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
         Directory.WriteSummary(summary);
+        if (evidence.RanToEnd) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
         SummaryTable.Write(console, summary, Directory.Path);
     }
 
-    public void Dispose() => Directory.Dispose();
-
-    private static IEnumerable<object> Figures(RunEnergy energy) => energy.Repeats.Select(repeat => new
+    public void Dispose()
     {
-        repeat = repeat.Window.Repeat,
-        duration_s = repeat.Window.DurationSeconds,
-        energy_j = repeat.Joules,
-        net_energy_j = repeat.NetJoules,
-        average_power_w = repeat.AverageWatts,
-        invalid_reasons = energy.Reasons(repeat),
-    });
-
-    /// <summary>Joules per output token over the repeats, with its 95 % interval; null for fewer than two repeats or without energy.</summary>
-    private static ConfidenceInterval? Interval(RunEnergy energy, List<PromptRecord> rows)
-    {
-        var tokens = rows.GroupBy(row => row.Repeat).ToDictionary(group => group.Key, group => group.Sum(row => row.OutputTokens));
-        var values = energy.Repeats.Select(repeat => repeat.Joules / tokens.GetValueOrDefault(repeat.Window.Repeat!.Value)).OfType<double>().ToList();
-        return values.Count == energy.Repeats.Count ? ConfidenceInterval.Of(values) : null;
+        _lease.Dispose();
+        Book.Journal?.Dispose();
+        Directory.Dispose();
     }
+
+    /// <summary>A repeat that was stopped ends with its last finished batch.</summary>
+    private EnergyEvidence Cut(EnergyEvidence evidence, int repeat)
+    {
+        var window = evidence.Windows.First(one => one.Repeat == repeat && one.Kind == WindowKind.Measured);
+        return evidence with { Windows = TornRepeat.Cut(evidence.Windows, window, Book.EndOf(repeat, evidence.ClockOf), window.EndSeconds) };
+    }
+
+    /// <summary>A complete run is not continued: what it could have been continued from goes.</summary>
+    private void DropJournals()
+    {
+        _lease.Dispose();
+        Book.Journal?.Dispose();
+        Book.Journal = null;
+        StorageFailure.Guard(Directory.Path, () =>
+        {
+            for (var start = _starts[^1].Start; start > 1; start--) System.IO.Directory.Delete(StartRecord.DirectoryOf(Directory.Path, start), recursive: true);
+            foreach (var file in System.IO.Directory.EnumerateFiles(Directory.Path, "*.partial.*").Append(Directory.PathOf(RunLease.FileName))) File.Delete(file);
+        });
+    }
+
+    /// <summary>An earlier start as far as it follows from configuration and manifest.</summary>
+    private EnergyEvidence Known(int start)
+    {
+        var grid = _model.Groups.Grid;
+        var hosts = _starts.FirstOrDefault(one => one.Start == start)?.Hosts ?? _model.Topology.Hosts;
+        return new()
+        {
+            SampleIntervalSeconds = Duration.Parse(_options.Energy.SampleInterval, "Energy:SampleInterval"),
+            Limits = new(),
+            Domains = [],
+            Sensors = [],
+            Facts = [],
+            Ranks = [.. hosts.Select((host, rank) => new RankPlace(rank, host, grid[rank].Replica, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0)))],
+            WorldSize = grid.Size,
+            ComputesOnGpus = _options.Runtime.Backend != "cpu",
+            MaxStartTemperatureCelsius = _options.Energy.MaxStartTemperature > 0 ? _options.Energy.MaxStartTemperature : null,
+            RanToEnd = false,
+        };
+    }
+
+    private RankRecord Place(int rank)
+    {
+        var hosts = _model.Topology.Hosts;
+        var position = _model.Groups.Grid[rank];
+        return new()
+        {
+            RunId = Directory.RunId,
+            Window = "",
+            Rank = rank,
+            Host = hosts[rank],
+            LocalRank = hosts.Take(rank).Count(host => host == hosts[rank]),
+            TensorRank = position.TensorRank,
+            Stage = position.Stage,
+            Replica = position.Replica,
+        };
+    }
+
+    private static string Now() => Utc(DateTimeOffset.UtcNow)!;
+
+    private static string? Utc(DateTimeOffset? time) => time?.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
 
     /// <summary>What the user typed, without the path in front: llama-7b of /models/llama-7b/, or demo.</summary>
     private static string ModelName(ModelOptions model) =>
         model.Path.Length == 0 ? "demo" : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(model.Path)));
 
-    private SummaryRecord Describe(RankModel model, PromptSet prompts, string name, PowerCell cell) => new()
+    private SummaryRecord Describe(PromptSet prompts, string name, PowerCell cell) => new()
     {
         RunId = Directory.RunId,
         Status = RunStatus.Incomplete,
-        TimestampUtc = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
         Commit = Build.Commit.Length > 0 ? Build.Commit : null,
         Model = name,
-        ParametersBillions = model.Checkpoint.Config.Shape.Parameters / 1e9,
-        Dtype = Tensors.DTypes.Label(model.Storage),
+        ParametersBillions = _model.Checkpoint.Config.Shape.Parameters / 1e9,
+        Dtype = DTypes.Label(_model.Storage),
         Backend = _options.Runtime.Backend,
-        Nodes = model.Topology.Nodes,
-        Ranks = model.World.Size,
+        Nodes = _model.Topology.Nodes,
+        Ranks = _model.World.Size,
         TensorParallel = _options.Sharding.Tensor,
         PipelineParallel = _options.Sharding.Pipeline,
         MicroBatches = _options.Sharding.EffectiveMicroBatches,

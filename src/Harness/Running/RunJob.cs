@@ -26,9 +26,17 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var status = RunStatus.Complete;
         foreach (var cell in cells)
         {
-            using var files = prompts == null ? null : new RunFiles(configuration, model, prompts, cell);
-            log.Open(world.Share(files?.Directory.Path));
-            status = new MeasuredRun(options, model, workload, clock, energy, stop, log, progress).Execute(cell, files);
+            string? takenBy = null;
+            using var files = prompts == null ? null : RunFiles.Open(configuration, model, prompts, cell, out takenBy);
+            var start = RunStart.Share(world, prompts == null ? null : files?.Start ?? RunStart.Taken(takenBy!));
+            if (start.TakenBy != null)
+            {
+                log.NoteOnce($"{options.Output.Name}{cell.Suffix} is taken: {start.TakenBy}");
+                return ExitCode.Taken;
+            }
+            if (files?.Continues is { } continues) log.NoteOnce(continues);
+            log.Open(start.Directory);
+            status = new MeasuredRun(options, model, workload, clock, energy, stop, log, progress).Execute(cell, start, files);
             if (status == RunStatus.Interrupted) break;
         }
         if (status != RunStatus.Interrupted) return ExitCode.Success;

@@ -34,49 +34,26 @@ internal sealed class RunVerification(string directory)
             throw new UserErrorException($"{directory} has schema version {summary.SchemaVersion}, this program verifies {SummaryRecord.CurrentSchema}; use the version that wrote it");
         if (summary.Status == RunStatus.Skipped) return [];
 
-        var evidence = ReadEvidence();
-        var energy = new RunEnergy(evidence);
+        var pieces = PieceEvidence.In(directory).Select(number => PieceEvidence.Read(directory, number)).ToList();
+        if (pieces.Count == 0) throw new UserErrorException($"{directory} cannot be verified: it has no {RunDirectory.EnergyFile}");
+        var account = new RunAccount(pieces);
         var rows = reader.Prompts().ToList();
-        var steps = ReadLines<StepRecord>(RunDirectory.StepsFile);
-        var (filled, attributions) = PromptEnergies.Fill(energy, rows, steps);
+        var (filled, attributions) = account.Fill(rows, number => PieceEvidence.ReadSteps(directory, number));
 
-        CheckReadings(energy, evidence);
-        CheckRanks(reader.Ranks().ToList(), energy, evidence);
+        foreach (var (piece, energy) in pieces.Zip(account.Pieces.Select(piece => piece.Energy)))
+        {
+            CheckReadings(energy, piece.Evidence);
+            CheckRanks(RanksOf(piece.Number), energy, piece.Evidence);
+        }
         for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
         CheckResponses(rows, [.. reader.Responses()]);
-        CheckSums(energy, rows, attributions);
+        CheckSums(account, rows, attributions);
         Compare(RunDirectory.SummaryFile, summary,
-            Summary.Compute(summary with { NumPrompts = summary.NumPrompts, PaperEnergyJoules = energy.PaperJoules() }, rows, energy.DurationSeconds, energy.Totals(attributions)));
+            Summary.Compute(summary with { NumPrompts = summary.NumPrompts, PaperEnergyJoules = account.PaperJoules() }, rows, account.DurationSeconds, account.Totals(attributions)));
         return _problems;
     }
 
-    private EnergyEvidence ReadEvidence()
-    {
-        var file = PathOf(RunDirectory.EnergyFile);
-        try
-        {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            using var windows = File.OpenText(PathOf(RunDirectory.WindowsFile));
-            return json.RootElement.GetProperty("evidence").Deserialize<EnergyEvidence>(JsonRows.Document)! with
-            {
-                Series = PowerRecords.Read(PathOf(RunDirectory.PowerFile)),
-                Windows = [.. WindowRecords.Read(windows, RunDirectory.WindowsFile).Select(record => record.Window)],
-            };
-        }
-        catch (Exception e) when (e is IOException or JsonException or KeyNotFoundException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file} cannot be verified: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
-    }
-
-    private List<T> ReadLines<T>(string name)
-    {
-        try { return [.. File.ReadLines(PathOf(name)).Select(line => JsonSerializer.Deserialize<T>(line)!)]; }
-        catch (Exception e) when (e is IOException or JsonException)
-        {
-            throw new UserErrorException($"{PathOf(name)} cannot be verified: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
-    }
+    private List<RankRecord> RanksOf(int piece) => [.. new RunReader(PieceEvidence.DirectoryOf(directory, piece)).Ranks()];
 
     /// <summary>A gap or a fallen counter is a failure even where the run itself has marked it.</summary>
     private void CheckReadings(RunEnergy energy, EnergyEvidence evidence)
@@ -119,11 +96,12 @@ internal sealed class RunVerification(string directory)
     }
 
     /// <summary>What the prompts were given, with what nobody was given, is what the meter showed.</summary>
-    private void CheckSums(RunEnergy energy, List<PromptRecord> rows, List<Attribution?> attributions)
+    private void CheckSums(RunAccount account, List<PromptRecord> rows, List<Attribution?> attributions)
     {
-        foreach (var (repeat, attribution) in energy.Repeats.Zip(attributions))
+        foreach (var ((piece, repeat), attribution) in account.Pieces.SelectMany(piece => piece.Energy.Repeats.Select(repeat => (piece.Number, repeat))).Zip(attributions))
             if (attribution != null)
-                Compare($"{repeat.Window.Name}: prompts + unattributed", rows.Where(row => row.Repeat == repeat.Window.Repeat).Sum(row => row.EnergyJoules ?? 0) + attribution.UnattributedJoules, repeat.Joules);
+                Compare($"{repeat.Window.Name}: prompts + unattributed",
+                    rows.Where(row => row.Repeat == repeat.Window.Repeat && row.Piece == piece).Sum(row => row.EnergyJoules ?? 0) + attribution.UnattributedJoules, repeat.Joules);
     }
 
     /// <summary>Every column of two records.</summary>
@@ -147,5 +125,4 @@ internal sealed class RunVerification(string directory)
 
     private void Problem(string line) => _problems.Add(line);
 
-    private string PathOf(string file) => Path.Combine(directory, file);
 }

@@ -1,0 +1,33 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Harness.Configuration;
+
+namespace Harness.Running.Pieces;
+
+/// <summary>
+/// What two starts must have in common to be pieces of one run: the program, every setting but where results go, the
+/// checkpoint, the prompts' tokens, and the power setting.
+/// </summary>
+internal static class RunIdentity
+{
+    /// <summary>The manifest's section.</summary>
+    public const string Section = "identity";
+
+    public static string Of(ResolvedConfiguration configuration, string checkpoint, Workload workload, PowerCell cell)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        void Add(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
+        Add(Build.Version);
+        foreach (var (key, value, _) in configuration.Entries())
+            if (!key.StartsWith("Output:", StringComparison.Ordinal)) Add($"{key}={value}");
+        Add(checkpoint);
+        Add(cell.Suffix);
+        foreach (var item in workload.Items)
+        {
+            Add(FormattableString.Invariant($"{item.PromptIndex} {item.MaxNewTokens}"));
+            hash.AppendData(MemoryMarshal.AsBytes(item.Tokens.AsSpan()));
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

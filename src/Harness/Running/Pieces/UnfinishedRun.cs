@@ -1,0 +1,61 @@
+using System.Text.Json.Nodes;
+using Harness.Configuration;
+using Harness.Records;
+using Harness.Tensors;
+
+namespace Harness.Running.Pieces;
+
+/// <summary>A run that was cut off and that this start continues.</summary>
+/// <param name="Start">This start's number, claimed for it alone.</param>
+/// <param name="Manifest">Null where the run was cut off before it had one.</param>
+internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Manifest)
+{
+    /// <summary>
+    /// Looks among the runs of that name (NAME, NAME-2, …), or without a name among all of the output directory, newest first,
+    /// for one of the same identity that is not complete and that no living process has.
+    /// </summary>
+    /// <param name="takenBy">Why there is none although the name is taken: another process has it, or it is done; null otherwise.</param>
+    public static UnfinishedRun? Claim(OutputOptions output, string? name, string identity, out string? takenBy)
+    {
+        takenBy = null;
+        foreach (var directory in Candidates(output.Directory, name))
+        {
+            if (!File.Exists(Path.Combine(directory, RunLease.FileName)))
+            {
+                takenBy ??= name == null ? null : "it is complete";
+                continue;
+            }
+            var manifest = ManifestOf(directory);
+            if (manifest != null && (string?)manifest[RunIdentity.Section] != identity)
+            {
+                takenBy ??= name == null ? null : "it has another configuration";
+                continue;
+            }
+            if (manifest == null && name == null) continue;
+            var last = StartRecord.CountIn(directory);
+            if (RunLease.LivingHolder(StartRecord.DirectoryOf(directory, last)) is { } holder)
+            {
+                takenBy = holder;
+                continue;
+            }
+            if (ExclusiveDirectory.TryCreate(StartRecord.DirectoryOf(directory, last + 1))) return new(directory, last + 1, manifest);
+            takenBy = "another process, which has just begun to continue it";
+        }
+        return null;
+    }
+
+    private static IEnumerable<string> Candidates(string output, string? name)
+    {
+        if (name == null)
+            return System.IO.Directory.Exists(output) ? System.IO.Directory.EnumerateDirectories(output).OrderDescending(StringComparer.Ordinal) : [];
+        return Enumerable.Range(1, int.MaxValue)
+            .Select(i => Path.Combine(output, i == 1 ? name : FormattableString.Invariant($"{name}-{i}"))).TakeWhile(System.IO.Directory.Exists);
+    }
+
+    private static JsonObject? ManifestOf(string directory)
+    {
+        var run = new RunReader(directory);
+        try { return run.HasManifest ? run.ReadManifest() : null; }
+        catch (UserErrorException) { return []; }      // somebody else's: no identity
+    }
+}

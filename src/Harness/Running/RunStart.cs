@@ -1,0 +1,20 @@
+using System.Text.Json;
+using Harness.Sharding;
+
+namespace Harness.Running;
+
+/// <summary>A batch that needs not be done again.</summary>
+internal readonly record struct FinishedBatch(int Repeat, int Batch);
+
+/// <summary>What every rank must know of the run that begins or goes on.</summary>
+/// <param name="Directory">The run's.</param>
+/// <param name="StartDirectory">This start's own, for what it may be continued from.</param>
+/// <param name="FinishedRepeats">Measured repeats that are whole.</param>
+/// <param name="TakenBy">Set where this start has no run to do: who has it.</param>
+internal sealed record RunStart(string Directory, string StartDirectory, string RunId, int FinishedRepeats, IReadOnlyList<FinishedBatch> Finished, string? TakenBy = null)
+{
+    public static RunStart Taken(string by) => new("", "", "", 0, [], by);
+
+    /// <summary>Rank 0's, on every rank.</summary>
+    public static RunStart Share(ICommunicator world, RunStart? mine) => JsonSerializer.Deserialize<RunStart>(world.Share(mine == null ? null : JsonSerializer.Serialize(mine)))!;
+}
