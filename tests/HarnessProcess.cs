@@ -35,6 +35,8 @@ internal sealed class HarnessProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
+    public int Id => _process.Id;
+
     /// <param name="environment">Variables of the child's own.</param>
     public static HarnessProcess Start(string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
     {

@@ -58,11 +58,13 @@ internal sealed class RunFiles : IDisposable
         var earlier = EarlierPieces.Collect(Directory.Path, number - 1, Book, Known, Place);
         foreach (var left in earlier)
         {
-            if (left.Piece is not { } piece) continue;
-            _piece = piece + 1;
-            _earlier.Add(PieceEvidence.Read(Directory.Path, piece));
+            if (left.Piece is { } piece)
+            {
+                _piece = piece + 1;
+                _earlier.Add(PieceEvidence.Read(Directory.Path, piece));
+            }
             if (_starts.FindIndex(start => start.Start == left.Start) is >= 0 and var i)
-                _starts[i] = _starts[i] with { Piece = piece, Batches = left.Batches.Count };
+                _starts[i] = _starts[i] with { Piece = left.Piece, Batches = left.Batches.Count };
         }
         for (var i = 0; i < _starts.Count; i++)
             if (_starts[i].End == null) _starts[i] = _starts[i] with { End = "killed", EndedUtc = Utc(RunLease.LastBeat(StartRecord.DirectoryOf(Directory.Path, _starts[i].Start))) };
@@ -77,7 +79,6 @@ internal sealed class RunFiles : IDisposable
         _starts.Add(new()
         {
             Start = number,
-            Piece = _piece,
             BegunUtc = Now(),
             Hosts = model.Topology.Hosts,
             Job = Environment.GetEnvironmentVariable("SLURM_JOB_ID"),

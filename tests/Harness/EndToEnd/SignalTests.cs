@@ -34,7 +34,7 @@ internal sealed class SignalTests
             Assert.That(batches.Count * Batch, Is.LessThan(1319));
             Assert.That(int.Parse(run.Summary["completed"], CultureInfo.InvariantCulture), Is.EqualTo(batches.Count * Batch));
             Assert.That(run.Responses, Has.Count.EqualTo(run.Prompts.Count));
-            Assert.That(run.Files, Has.None.Contains("partial").And.None.Contains(".tmp"));
+            Assert.That(run.Files, Has.None.Contains("prompts.partial").And.None.Contains("responses.partial").And.None.Contains(".tmp"));
         });
     }
 

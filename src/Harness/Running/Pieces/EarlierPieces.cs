@@ -16,10 +16,10 @@ internal static class EarlierPieces
     /// </summary>
     /// <param name="known">What does not depend on readings, for a start that could not say it any more: places, limits, world size.</param>
     /// <returns>For each start its piece and finished batches, in order; no batches: it left nothing.</returns>
-    public static IReadOnlyList<(int Start, int? Piece, bool Killed, IReadOnlyList<BatchReport> Batches)> Collect(
+    public static IReadOnlyList<(int Start, int? Piece, IReadOnlyList<BatchReport> Batches)> Collect(
         string runDirectory, int starts, ResultBook book, Func<int, EnergyEvidence> known, Func<int, RankRecord> place)
     {
-        var left = new List<(int, int?, bool, IReadOnlyList<BatchReport>)>();
+        var left = new List<(int, int?, IReadOnlyList<BatchReport>)>();
         var piece = 1;
         for (var start = 1; start <= starts; start++)
         {
@@ -34,7 +34,7 @@ internal static class EarlierPieces
                 var rows = TornRepeat.Rows(evidence.Windows, [], evidence.WorldSize, place);
                 new PieceEvidence(piece, evidence).Write(runDirectory, book.Steps(piece, evidence.ClockOf), rows);
             }
-            left.Add((start, batches.Count > 0 ? piece : null, killed || batches.Count == 0, batches));
+            left.Add((start, batches.Count > 0 ? piece : null, batches));
             if (batches.Count > 0) piece++;
         }
         return left;
