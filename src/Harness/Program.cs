@@ -7,7 +7,8 @@ using Harness.Verbs;
 //   Datasets/       prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo
 //   Running/        what a rank does from launch to its last barrier (RunJob)
 //   Accounting/     from samples, windows and steps to each prompt's joules
-//   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again
+//   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again,
+//                  Exporting/ writes them in other tools' formats
 //   Reporting/      the progress bar, the first answers and the summary table
 //   Diagnosing/     what this build and this machine can do
 //   PlugIns/        optional assemblies, found by name
@@ -22,4 +23,5 @@ return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA infere
     VerifyVerb.Create(),
     RestoreVerb.Create(),
     CollectVerb.Create(),
+    ExportVerb.Create(),
 }, args);

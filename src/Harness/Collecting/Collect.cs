@@ -1,3 +1,4 @@
+using System.Globalization;
 using CsvHelper;
 using Harness.Records;
 using Harness.Tensors;
@@ -48,6 +49,9 @@ public sealed class Collect(TextWriter standardOutput)
         }
         var sorted = rows.OrderBy(r => r.Key.RunId, StringComparer.Ordinal).ThenBy(r => r.Key.Row).Select(r => r.Value).ToList();
         Write(sorted, output);
+        var newer = sorted.Select(r => int.TryParse(r.Columns.GetValueOrDefault("schema_version"), CultureInfo.InvariantCulture, out var version) ? version : 0).Where(version => version > SummaryRecord.CurrentSchema).ToList();
+        if (newer.Count > 0)
+            log.WriteLine($"collect: {newer.Count} runs were written by a newer version (schema_version {newer.Max()}, this program writes {SummaryRecord.CurrentSchema}); columns that only it knows stand behind ours");
         log.WriteLine(Describe(sorted, failures, output));
         return failures > 0 ? 1 : 0;
     }

@@ -131,6 +131,46 @@ public sealed class CollectTests
         Assert.That(Run(_scratch.Path), Is.Zero);
         Assert.That(File.ReadLines(Out).First(), Does.EndWith(",run_directory,carbon_g"));
         Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])), Is.EqualTo(new[] { ("2", "", "false"), ("3", "17.5", "true") }));
+        Assert.That(_log.ToString(), Does.Contain("1 runs were written by a newer version (schema_version 3, this program writes 2)"));
+    }
+
+    /// <summary>A study's worth: complete, invalid, cut off, and of the version before, which lacked the last columns.</summary>
+    [Test]
+    public void TwoThousandRunsAreMergedInBoundedMemory()
+    {
+        const int runs = 2000, promptsOfIncomplete = 200;
+        const string former = "schema_version,run_id,status,total_energy_j,valid\n";
+        for (var i = 0; i < runs; i++)
+        {
+            if (i % 10 == 7) _scratch.File($"r{i}/summary.csv", $"{former}1,{i:0000},complete,{i},true\n");
+            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
+            else Unsynced($"r{i}/summary.csv", [Samples.Summary($"{i:0000}") with { TotalEnergyJoules = i, Valid = i % 10 != 5 }]);
+        }
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        var most = 0L;
+        using (new Timer(_ => most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true) - before), null, 100, 200))
+            Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
+        var rows = Collected();
+        Assert.Multiple(() =>
+        {
+            Assert.That(rows.Select(row => row["run_id"]), Is.EqualTo(Enumerable.Range(0, runs).Select(i => $"{i:0000}")), "each once, sorted");
+            Assert.That(rows.Count(row => row["status"] == "incomplete"), Is.EqualTo(runs / 10));
+            Assert.That(rows.Count(row => row["valid"] == "true"), Is.EqualTo(runs / 10 * 8));
+            Assert.That(rows.Where(row => row["schema_version"] == "1").Select(row => (row["pieces"], row["run_directory"])), Is.EqualTo(
+                from i in Enumerable.Range(0, runs) where i % 10 == 7 select ("", _scratch[$"r{i}"])));
+            Assert.That(rows.Where(row => row["total_energy_j"].Length > 0).Sum(row => int.Parse(row["total_energy_j"])), Is.EqualTo(Enumerable.Range(0, runs).Where(i => i % 10 != 3).Sum()));
+            // A row is 82 short texts; nothing of prompts stays.
+            Assert.That(most, Is.LessThan(runs * 16_384L));
+        });
+    }
+
+    /// <summary>As a run writes it, without waiting for the disk.</summary>
+    private void Unsynced<T>(string file, IEnumerable<T> rows)
+    {
+        using var stream = new MemoryStream();
+        CsvRows.WriteHeader<T>(stream);
+        CsvRows.Write(stream, rows);
+        _scratch.File(file, System.Text.Encoding.UTF8.GetString(stream.ToArray()));
     }
 
     [Test]
