@@ -25,7 +25,7 @@ public sealed class RunDirectory : IResultSink, IDisposable
     private RunDirectory(string path, string runId)
     {
         (Path, RunId) = (path, runId);
-        _prompts = new(PathOf(PromptsFile), CsvRows.WriteHeader<PromptRecord>, CsvRows.Write);
+        _prompts = new(PathOf(PromptsFile), CsvRows.WriteHeader<PromptRecord>, CsvRows.Writer<PromptRecord>());
         _responses = new(PathOf(ResponsesFile), _ => { }, JsonRows.Write);
     }
 

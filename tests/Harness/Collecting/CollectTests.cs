@@ -140,11 +140,12 @@ public sealed class CollectTests
     {
         const int runs = 2000, promptsOfIncomplete = 200;
         const string former = "schema_version,run_id,status,total_energy_j,valid\n";
+        var (promptRows, summaryRows) = (CsvRows.Writer<PromptRecord>(), CsvRows.Writer<SummaryRecord>());
         for (var i = 0; i < runs; i++)
         {
             if (i % 10 == 7) _scratch.File($"r{i}/summary.csv", $"{former}1,{i:0000},complete,{i},true\n");
-            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
-            else Unsynced($"r{i}/summary.csv", [Samples.Summary($"{i:0000}") with { TotalEnergyJoules = i, Valid = i % 10 != 5 }]);
+            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", promptRows, Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
+            else Unsynced($"r{i}/summary.csv", summaryRows, [Samples.Summary($"{i:0000}") with { TotalEnergyJoules = i, Valid = i % 10 != 5 }]);
         }
         var before = GC.GetTotalMemory(forceFullCollection: true);
         var most = 0L;
@@ -165,11 +166,11 @@ public sealed class CollectTests
     }
 
     /// <summary>As a run writes it, without waiting for the disk.</summary>
-    private void Unsynced<T>(string file, IEnumerable<T> rows)
+    private void Unsynced<T>(string file, Action<Stream, IEnumerable<T>> write, IEnumerable<T> rows)
     {
         using var stream = new MemoryStream();
         CsvRows.WriteHeader<T>(stream);
-        CsvRows.Write(stream, rows);
+        write(stream, rows);
         _scratch.File(file, System.Text.Encoding.UTF8.GetString(stream.ToArray()));
     }
 
