@@ -35,13 +35,14 @@ public class JobConfigurationTests
     public void EveryCellOfAGridIsARunThatTheModelAllows(string file)
     {
         var cells = Cells(file).ToList();
-        Assert.That(cells, Has.Count.EqualTo(3 * 2 * 4 * 3), "shards × data sets × batches × lengths");
+        Assert.That(cells, Has.Count.EqualTo(file.Contains("lengths") ? 5 * 5 : 3 * 2 * 4 * 3), "input × output lengths, or shards × data sets × batches × lengths");
         foreach (var cell in cells)
         {
             var options = new ResolvedConfiguration(null, cell).Options;
             using var checkpoint = Checkpoint.Open(options.Model.Path);
             Assert.That(() => new ShardPlan(checkpoint.Config.Shape, options.Sharding.Tensor, options.Sharding.Pipeline), Throws.Nothing);
             Assert.That(options.Generation.MaxLength, Is.LessThanOrEqualTo(checkpoint.Config.MaxPositions));
+            Assert.That(options.Dataset.InputTokens + (options.Dataset.InputTokens > 0 ? options.Generation.MaxNewTokens : 0), Is.LessThanOrEqualTo(checkpoint.Config.MaxPositions), "fixed lengths fit");
             Assert.That(options.Generation.MaxNewTokens, Is.GreaterThanOrEqualTo(options.Generation.MaxLength - 1), "the maximum length alone ends a response");
         }
     }

@@ -79,7 +79,7 @@ public sealed record DatasetOptions
     /// <summary>Worked examples put before each GSM8K question.</summary>
     public int Shots { get; init; }
 
-    /// <summary>Recorded in the summary; the data set's own where empty.</summary>
+    /// <summary>chat, chat-concise, instruct, instruct-concise; empty: as the data set renders its prompts.</summary>
     public string Task { get; init; } = "";
 
     /// <summary>Every prompt is brought to this many tokens; 0 leaves them as they are.</summary>

@@ -1,3 +1,4 @@
+using Harness.Datasets;
 using Harness.Tensors;
 
 namespace Harness.Configuration;
@@ -28,6 +29,8 @@ internal static class Validation
         if (o.Batch.Schedule == "static" && o.Batch.Concurrency > 0) throw Wrong("Batch:Concurrency", o.Batch.Concurrency, "continuous batching (--schedule continuous)");
         if (o.Batch.Schedule == "static" && o.Batch.Rate > 0) throw Wrong("Batch:Rate", o.Batch.Rate, "continuous batching (--schedule continuous)");
         AtLeast(0, o.Dataset.InputTokens, "Dataset:InputTokens");
+        if (o.Dataset.Task.Length > 0 && !PromptTask.IsKnown(o.Dataset.Task)) throw Wrong("Dataset:Task", o.Dataset.Task, $"one of {PromptTask.Known}");
+        if (o.Dataset.Task.Length > 0 && o.Dataset.Shots > 0) throw Wrong("Dataset:Shots", o.Dataset.Shots, "0 beside --task, whose prompts hold no worked examples");
         AtLeast(1, o.Generation.MaxNewTokens, "Generation:MaxNewTokens");
         AtLeast(0, o.Generation.MaxLength, "Generation:MaxLength");
         Between(0, 100, o.Generation.Temperature, "Generation:Temperature");

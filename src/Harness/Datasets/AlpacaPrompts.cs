@@ -13,20 +13,26 @@ public sealed class AlpacaPrompts(string path) : IPromptSource
     public IEnumerable<Prompt> Read()
     {
         foreach (var record in JsonRecords.Read(path))
+        {
+            var (instruction, input) = (record.Required("instruction"), record.Optional("input") ?? "");
             yield return new Prompt
             {
                 Index = record.Number,
                 Dataset = Name,
-                Text = Render(record.Required("instruction"), record.Optional("input") ?? ""),
+                Text = Render(instruction, input),
+                Question = instruction,
+                Input = input.Length > 0 ? input : null,
                 Source = record.Source,
                 ReferenceOutput = record.Optional("output") is { Length: > 0 } output ? output : null,
             };
+        }
     }
 
     /// <summary>Any <paramref name="input"/> but the empty string takes the template with an input, as in the original.</summary>
-    public static string Render(string instruction, string input) => input.Length > 0
+    /// <param name="manner">A further sentence on how to respond.</param>
+    public static string Render(string instruction, string input, string manner = "") => input.Length > 0
         ? $"""
-          Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.
+          Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.{manner}
 
           ### Instruction:
           {instruction}
@@ -37,7 +43,7 @@ public sealed class AlpacaPrompts(string path) : IPromptSource
           ### Response:
           """
         : $"""
-          Below is an instruction that describes a task. Write a response that appropriately completes the request.
+          Below is an instruction that describes a task. Write a response that appropriately completes the request.{manner}
 
           ### Instruction:
           {instruction}

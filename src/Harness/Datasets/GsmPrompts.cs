@@ -33,6 +33,7 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
                 Index = problem.Index,
                 Dataset = Name,
                 Text = text.Append(Ask(problem.Question)).ToString(),
+                Question = problem.Question,
                 Source = problem.Source,
                 ReferenceAnswer = problem.Answer,
                 ReferenceOutput = problem.Solution,

@@ -20,6 +20,7 @@ public sealed class JsonLinesPrompts(string path) : IPromptSource
                 Index = record.Number,
                 Dataset = Name,
                 Text = record.Given("prompt"),     // empty: the model speaks from beginning-of-text alone
+                Question = record.Given("prompt"),
                 Source = record.Source,
                 Id = record.OptionalScalar("id"),
                 Category = record.OptionalScalar("category"),

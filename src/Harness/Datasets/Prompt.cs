@@ -11,6 +11,12 @@ public sealed record Prompt
     /// <summary>What the model reads: template filled in, worked examples in front.</summary>
     public required string Text { get; init; }
 
+    /// <summary>The user's own words, without template and worked examples: what a task renders (<see cref="PromptTask"/>).</summary>
+    public required string Question { get; init; }
+
+    /// <summary>What the question is about, where the data set keeps that apart.</summary>
+    public string? Input { get; init; }
+
     /// <summary>File and line of its record (<c>test.jsonl:12</c>), for messages.</summary>
     public required string Source { get; init; }
 

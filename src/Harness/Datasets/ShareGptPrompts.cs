@@ -25,6 +25,7 @@ public sealed class ShareGptPrompts(string path) : IPromptSource
                 Index = record.Number,
                 Dataset = Name,
                 Text = text,
+                Question = text,
                 Source = record.Source,
                 Id = record.OptionalScalar("id"),
                 ReferenceOutput = turns.GetArrayLength() > 1 && Turn(record, turns[1]) is { Human: false, Text: { Length: > 0 } reply }

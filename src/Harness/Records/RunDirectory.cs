@@ -18,6 +18,7 @@ public sealed class RunDirectory : IResultSink, IDisposable
     public const string WindowsFile = "windows.jsonl";
     public const string StepsFile = "steps.jsonl";
     public const string EnergyFile = "energy.json";
+    public const string CategoriesFile = "categories.csv";
 
     private readonly AppendedFile<PromptRecord> _prompts;
     private readonly AppendedFile<ResponseRecord> _responses;

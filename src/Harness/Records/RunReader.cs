@@ -25,6 +25,9 @@ public sealed class RunReader(string directory)
 
     public IEnumerable<RankRecord> Ranks() => Rows(RunDirectory.RanksFile, CsvRows.Read<RankRecord>);
 
+    /// <summary>Empty where the run's prompts have no categories.</summary>
+    public IEnumerable<CategoryRecord> Categories() => File.Exists(PathOf(RunDirectory.CategoriesFile)) ? Rows(RunDirectory.CategoriesFile, CsvRows.Read<CategoryRecord>) : [];
+
     public IEnumerable<ResponseRecord> Responses() => Rows(RunDirectory.ResponsesFile, JsonRows.Read<ResponseRecord>);
 
     public JsonObject ReadManifest()

@@ -17,6 +17,9 @@ public static class Summary
         var outputTokens = completed.Sum(r => (long)r.OutputTokens);
         var outputWords = completed.Sum(r => (long)r.OutputWords);
         var correct = rows.Count(r => r.Correct == true);
+        var judged = rows.Where(r => r.Correct != null).ToList();
+        // Repeats of a prompt are no independent trials: under greedy decoding they are the same one again.
+        var interval = WilsonInterval.Of(judged.Count(r => r.Correct == true) / Math.Max(1.0, judged.Count), judged.Select(r => (r.Dataset, r.PromptIndex)).Distinct().Count());
         var ttft = Sample(completed, r => r.TtftSeconds);
         var tpot = Sample(completed, r => r.TpotSeconds);
         var latency = Sample(completed, r => r.LatencySeconds);
@@ -54,7 +57,9 @@ public static class Summary
             DecodeEnergyJoules = energy.DecodeJoules,
             UnattributedEnergyJoules = energy.UnattributedJoules,
             CounterVsPowerRatio = energy.CounterVsPowerRatio,
-            Accuracy = Ratio(correct, rows.Count(r => r.Correct != null)),
+            Accuracy = Ratio(correct, judged.Count),
+            AccuracyLow = interval?.Low,
+            AccuracyHigh = interval?.High,
             EnergyPerCorrectJoules = Ratio(energy.TotalJoules, correct),
             EnergySource = energy.Source,
             Valid = energy.Valid,

@@ -6,13 +6,18 @@ namespace Harness.Reporting;
 /// <summary>The few figures of a run that matter, within 80 columns, and where the rest lies.</summary>
 public static class SummaryTable
 {
-    public static void Write(IAnsiConsole console, SummaryRecord run, string directory)
+    public static void Write(IAnsiConsole console, SummaryRecord run, IReadOnlyList<CategoryRecord> categories, string directory)
     {
         console.WriteLine();
         console.Write(Facts(run));
         console.WriteLine();
         console.Write(Latencies(run));
         console.WriteLine();
+        if (categories.Count > 1)
+        {
+            console.Write(Categories(categories));
+            console.WriteLine();
+        }
         // Whole and on a line of its own, however long: it is there to be copied.
         console.Profile.Out.Writer.WriteLine($"files: {directory}");
         console.Profile.Out.Writer.Flush();
@@ -29,8 +34,10 @@ public static class SummaryTable
         Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, $"batch {Figures.Count(run.BatchSize)}")})");
         Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in {Figures.Significant(run.DurationSeconds)} s");
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, {Figures.Significant(run.ResponsesPerSecond)} responses/s");
-        if (run.Accuracy is { } accuracy) Fact("accuracy", $"{Figures.Significant(100 * accuracy)} % of judged answers are correct");
+        if (run.Accuracy is { } accuracy)
+            Fact("accuracy", Join($"{Figures.Significant(100 * accuracy)} % ({Figures.Significant(100 * run.AccuracyLow)} to {Figures.Significant(100 * run.AccuracyHigh)} %) correct", Unit(run.EnergyPerCorrectJoules, "J/correct answer")));
         Fact("energy", Energy(run));
+        if (run.SciGramsPerResponse != null) Fact("carbon", $"{Figures.Significant(run.SciGramsPerResponse)} g CO2e/response, {Figures.Significant(run.SciGramsPerOutputToken)} g/token (SCI)");
         Fact("valid", run.Valid ? "yes" : $"not for energy: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"}; times and tokens stand");
         return grid;
     }
@@ -54,6 +61,16 @@ public static class SummaryTable
         Row("time to first token", run.TtftMeanSeconds, run.TtftP50Seconds, run.TtftP90Seconds, run.TtftP99Seconds);
         Row("time per output token", run.TpotMeanSeconds, run.TpotP50Seconds, run.TpotP90Seconds, run.TpotP99Seconds);
         Row("latency, end to end", run.LatencyMeanSeconds, run.LatencyP50Seconds, run.LatencyP90Seconds, run.LatencyP99Seconds);
+        return table;
+    }
+
+    private static Table Categories(IReadOnlyList<CategoryRecord> categories)
+    {
+        var table = new Table().Border(TableBorder.Horizontal).AddColumn("category");
+        foreach (var column in new[] { "prompts", "tokens", "latency s", "J/token", "J/response", "correct" }) table.AddColumn(new TableColumn(column).RightAligned());
+        foreach (var row in categories)
+            table.AddRow(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.LatencyMeanSeconds),
+                Figures.Significant(row.EnergyPerOutputTokenJoules), Figures.Significant(row.EnergyPerResponseJoules), row.Accuracy is { } accuracy ? $"{Figures.Significant(100 * accuracy)} %" : "-");
         return table;
     }
 

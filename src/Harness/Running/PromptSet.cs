@@ -13,6 +13,11 @@ internal sealed record PromptSet(IReadOnlyList<Prompt> Prompts, ITokenizer Token
         var dataset = options.Dataset;
         var tokenizer = Tokenizers.For(options.Model);
         var prompts = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, dataset.Limit > 0 ? dataset.Limit : null, dataset.Seed);
-        return new(prompts, tokenizer, Workload.Of(prompts, tokenizer, options.Generation, model));
+        prompts = [.. prompts.Select(prompt => PromptTask.Apply(dataset.Task, prompt))];
+        var workload = Workload.Of(prompts, tokenizer, options.Generation, dataset.InputTokens, model);
+        // An answer to a question that was cut or repeated says nothing of the model.
+        if (dataset.InputTokens > 0)
+            prompts = [.. prompts.Zip(workload.Items, (prompt, item) => prompt with { Text = tokenizer.Decode(item.Tokens.AsSpan(1)), ReferenceAnswer = null })];
+        return new(prompts, tokenizer, workload);
     }
 }

@@ -162,11 +162,13 @@ internal sealed class RunFiles : IDisposable
         };
         Directory.WriteManifest(_manifest);
         var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
+        var categories = CategoryRecord.Of(summary, rows);
+        if (categories.Count > 0) Directory.WriteCsv(RunDirectory.CategoriesFile, categories);
         Directory.WriteSummary(summary);
         if (evidence.RanToEnd) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
-        SummaryTable.Write(console, summary, Directory.Path);
+        SummaryTable.Write(console, summary, categories, Directory.Path);
     }
 
     public void Dispose()
@@ -261,6 +263,7 @@ internal sealed class RunFiles : IDisposable
         Dataset = prompts.Prompts[0].Dataset,
         Task = _options.Dataset.Task.Length > 0 ? _options.Dataset.Task : null,
         NumPrompts = prompts.Prompts.Count,
+        FixedInputTokens = _options.Dataset.InputTokens > 0 ? _options.Dataset.InputTokens : null,
         PowerLimitWatts = cell.LimitWatts,
         SmClockMhz = cell.SmClockMhz,
     };

@@ -28,19 +28,30 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     /// <summary>Tokens of the longest sequence, prompt and output.</summary>
     public int LongestSequence => Items.Where(item => item.Fits).Select(item => item.Tokens.Length + item.MaxNewTokens).DefaultIfEmpty(1).Max();
 
-    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, LlamaConfig model)
+    /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
+    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int inputTokens, LlamaConfig model)
     {
         var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
+        if (inputTokens >= limit)
+            throw new UserErrorException($"--input-tokens is {inputTokens}, but prompt and output together have room for {limit} tokens; use fewer, or a larger --max-length where the model allows it");
         var items = new WorkItem[prompts.Count];
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
         for (var i = 0; i < items.Length; i++)
         {
             var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
             CheckVocabulary(tokens, prompts[i].Source, model);
+            if (inputTokens > 0) tokens = Fit(tokens, inputTokens, prompts[i].Source);
             var room = Math.Clamp(limit - tokens.Length, 0, generation.MaxNewTokens);
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
         }
         return new(items, generation.IgnoreEos ? new HashSet<int>() : tokenizer.EndOfText);
+    }
+
+    /// <summary>The first tokens of a longer prompt; a shorter one again and again behind one beginning-of-text.</summary>
+    private static int[] Fit(int[] tokens, int count, string source)
+    {
+        if (tokens.Length < 2) throw new UserErrorException($"{source} has no tokens that could be repeated to --input-tokens {count}; remove the prompt");
+        return [.. Enumerable.Range(0, count).Select(i => i < tokens.Length ? tokens[i] : tokens[1 + (i - 1) % (tokens.Length - 1)])];
     }
 
     /// <exception cref="UserErrorException">The model has no embedding for one of the tokens.</exception>

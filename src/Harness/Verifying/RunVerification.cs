@@ -50,6 +50,7 @@ internal sealed class RunVerification(string directory)
         CheckSums(account, rows, attributions);
         Compare(RunDirectory.SummaryFile, summary,
             Summary.Compute(summary with { NumPrompts = summary.NumPrompts, PaperEnergyJoules = account.PaperJoules() }, rows, account.DurationSeconds, account.Totals(attributions)));
+        CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
         return _problems;
     }
 
@@ -93,6 +94,14 @@ internal sealed class RunVerification(string directory)
             if (row.OutputWords != Words.Count(response.Text)) Problem($"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
             if (response.ItlSeconds is { } gaps) Compare($"{place}, latency_s", row.LatencySeconds, row.TtftSeconds + gaps.Sum());
         }
+    }
+
+    private void CheckCategories(List<CategoryRecord> written, IReadOnlyList<CategoryRecord> computed)
+    {
+        if (!written.Select(row => row.Category).SequenceEqual(computed.Select(row => row.Category)))
+            Problem($"{RunDirectory.CategoriesFile}: has {string.Join(", ", written.Select(row => row.Category))}, the prompts {string.Join(", ", computed.Select(row => row.Category))}");
+        else
+            foreach (var (was, now) in written.Zip(computed)) Compare($"{RunDirectory.CategoriesFile}, {was.Category}", was, now);
     }
 
     /// <summary>What the prompts were given, with what nobody was given, is what the meter showed.</summary>

@@ -28,8 +28,8 @@ public sealed class OtherSourcesTests
         var prompts = new ShareGptPrompts(path).Read().ToList();
         Assert.That(prompts, Is.EqualTo(new[]
         {
-            new Prompt { Index = 0, Dataset = "sharegpt", Text = "Hi?", Source = "sharegpt.json:2", Id = "a", ReferenceOutput = "Hello there." },
-            new Prompt { Index = 3, Dataset = "sharegpt", Text = " As typed \n", Source = "sharegpt.json:5", Id = "4" },
+            new Prompt { Index = 0, Dataset = "sharegpt", Text = "Hi?", Question = "Hi?", Source = "sharegpt.json:2", Id = "a", ReferenceOutput = "Hello there." },
+            new Prompt { Index = 3, Dataset = "sharegpt", Text = " As typed \n", Question = " As typed \n", Source = "sharegpt.json:5", Id = "4" },
         }));
     }
 
@@ -54,10 +54,10 @@ public sealed class OtherSourcesTests
         var prompts = new JsonLinesPrompts(path).Read().ToList();
         Assert.That(prompts, Is.EqualTo(new[]
         {
-            new Prompt { Index = 0, Dataset = "jsonl", Text = "One and one?", Source = "mine.jsonl:1", Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
-            new Prompt { Index = 1, Dataset = "jsonl", Text = "Capital of France?", Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
-            new Prompt { Index = 2, Dataset = "jsonl", Text = "Explain.", Source = "mine.jsonl:3", ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
-            new Prompt { Index = 3, Dataset = "jsonl", Text = "", Source = "mine.jsonl:4" },
+            new Prompt { Index = 0, Dataset = "jsonl", Text = "One and one?", Question = "One and one?", Source = "mine.jsonl:1", Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
+            new Prompt { Index = 1, Dataset = "jsonl", Text = "Capital of France?", Question = "Capital of France?", Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
+            new Prompt { Index = 2, Dataset = "jsonl", Text = "Explain.", Question = "Explain.", Source = "mine.jsonl:3", ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
+            new Prompt { Index = 3, Dataset = "jsonl", Text = "", Question = "", Source = "mine.jsonl:4" },
         }));
     }
 

@@ -12,7 +12,7 @@ public sealed class SummaryTableTests
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
         console.Profile.Width = 80;
-        SummaryTable.Write(console, run, directory);
+        SummaryTable.Write(console, run, [], directory);
         TestContext.Out.WriteLine(output);
         return output.ToString().ReplaceLineEndings("\n").Split('\n');
     }
