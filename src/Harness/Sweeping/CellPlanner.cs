@@ -8,9 +8,12 @@ using Harness.Tensors;
 namespace Harness.Sweeping;
 
 /// <summary>Asks <c>plan</c> whether a cell fits its devices, and how long they will take.</summary>
-/// <param name="gpusPerNode">Null where one node has room for all.</param>
+/// <param name="gpusPerNode">Null where that is not known.</param>
 internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
 {
+    /// <summary>Of devices whose memory was not given.</summary>
+    public const long AnyMemory = long.MaxValue;
+
     private const double SecondsPerHour = 3600;
 
     private readonly Dictionary<string, LlamaConfig> _models = [];
@@ -27,12 +30,13 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
             Model = model,
             Work = Work(options, model),
             // Without a limit only what the model's shape forbids does not fit.
-            MemoryBytes = devices.MemoryBytes ?? long.MaxValue,
+            MemoryBytes = devices.MemoryBytes ?? AnyMemory,
             Reserve = devices.MemoryBytes == null ? 0 : devices.Reserve,
             Rates = devices.Rates,
         };
         var row = planner.Row(options.Sharding.Tensor, options.Sharding.Pipeline);
-        return new(cell, row, NodeShape.Of(checked(row.Gpus * options.Sharding.Data), gpusPerNode), GpuHours(options, row));
+        var ranks = row.Gpus * options.Sharding.Data;
+        return new(cell, row, ranks, row.TotalBytes != null && gpusPerNode is { } most ? NodeShape.Of(ranks, most) : null, GpuHours(options, row));
     }
 
     private LlamaConfig Model(ModelOptions options)

@@ -1,6 +1,5 @@
 using System.CommandLine.Parsing;
 using System.Globalization;
-using Harness.Configuration;
 using Harness.Tensors;
 
 namespace Harness.Sweeping;
@@ -20,11 +19,12 @@ internal sealed class LaunchCommand
             throw new UserErrorException($"--launcher has '{strange}', but {string.Join(", ", s_known)} are what is replaced");
     }
 
-    public bool IsEmpty => _words.Length == 0;
+    public bool NeedsNodes => _words.Any(word => word.Contains("{nodes}", StringComparison.Ordinal));
 
-    public IReadOnlyList<string> For(ShardingOptions sharding, NodeShape shape)
+    public IReadOnlyList<string> For(CellPlan plan)
     {
-        int[] values = [shape.Nodes * shape.RanksPerNode, shape.Nodes, sharding.Tensor, sharding.Pipeline, sharding.Data];
+        var sharding = plan.Cell.Options.Sharding;
+        int[] values = [plan.Ranks, plan.Shape?.Nodes ?? 1, sharding.Tensor, sharding.Pipeline, sharding.Data];
         return [.. _words.Select(word => s_known.Zip(values).Aggregate(word, (text, pair) => text.Replace(pair.First, pair.Second.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)))];
     }
 }

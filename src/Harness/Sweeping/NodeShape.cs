@@ -4,10 +4,9 @@ namespace Harness.Sweeping;
 internal readonly record struct NodeShape(int Nodes, int RanksPerNode)
 {
     /// <summary>The fewest nodes over which the ranks spread evenly.</summary>
-    /// <param name="mostPerNode">Null where a node has room for all.</param>
-    public static NodeShape Of(int ranks, int? mostPerNode)
+    public static NodeShape Of(int ranks, int mostPerNode)
     {
-        var nodes = (ranks + (mostPerNode ?? ranks) - 1) / (mostPerNode ?? ranks);
+        var nodes = (ranks - 1) / mostPerNode + 1;
         while (ranks % nodes != 0) nodes++;
         return new(nodes, ranks / nodes);
     }

@@ -14,12 +14,13 @@ internal static class SlurmJobs
     /// <summary>Slurm's own limit (MaxArraySize) unless a site has raised it.</summary>
     private const int LargestArray = 1000;
 
+    /// <param name="plans">With the shapes of their jobs.</param>
     /// <returns>The scripts, in the order in which the cells need them, with the number of cells of each.</returns>
     public static IReadOnlyList<(string Script, int Cells)> Write(string directory, string study, IReadOnlyList<CellPlan> plans, string outputDirectory)
     {
         var scripts = new List<(string, int)>();
         var files = Path.Combine(directory, "cells");
-        foreach (var shape in plans.Where(plan => plan.Fits).GroupBy(plan => (plan.Shape, Gpus: plan.Cell.Options.Runtime.Backend != "cpu")))
+        foreach (var shape in plans.Where(plan => plan.Fits).GroupBy(plan => (Shape: plan.Shape!.Value, Gpus: plan.Cell.Options.Runtime.Backend != "cpu")))
             foreach (var (part, cells) in shape.Chunk(LargestArray).Index())
             {
                 foreach (var plan in cells) CellFile.Write(files, plan.Cell);

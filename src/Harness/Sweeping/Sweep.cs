@@ -51,7 +51,7 @@ internal sealed class Sweep(IReadOnlyList<CellPlan> plans, LaunchCommand launche
         var name = before.NextRunName();
         var file = CellFile.Write(Path.Combine(cell.Options.Output.Directory, FilesDirectory), cell);
         Write($"{label}: {(before.State == CellState.Unfinished ? "goes on" : "begins")} as {name}{cell.Suffix}");
-        var code = ChildProcess.Run(launcher.For(cell.Options.Sharding, plan.Shape), ["run", "--config", file, "--name", name, "--Output:IfTaken=refuse"], stop);
+        var code = ChildProcess.Run(launcher.For(plan), ["run", "--config", file, "--name", name, "--Output:IfTaken=refuse"], stop);
         return Say(label, Judge(cell, code));
     }
 

@@ -60,7 +60,7 @@ internal sealed class SweepGrid
     private static Setting Split(Setting setting)
     {
         foreach (var text in setting.Values.Where(text => text.Contains(',')))
-            if (text.Split(',').Any(string.IsNullOrWhiteSpace)) throw Validation.Wrong(setting.Key, text, "numbers above 0 separated by commas");
+            if (text.Split(',').Any(string.IsNullOrWhiteSpace)) throw Validation.Wrong(setting.Key, text, "a list of numbers such as 250,175");
         var values = setting.Values.SelectMany(text => text.Split(',', StringSplitOptions.TrimEntries)).ToList();
         return new(setting.Key, values, setting.IsDimension || values.Count > 1);
     }

@@ -11,6 +11,7 @@ internal static class SweepTables
     /// <summary>Wide enough that no name is broken.</summary>
     private const int NoTerminalColumns = 240;
 
+    /// <param name="directories">Of each cell; null where it does not fit.</param>
     public static void WritePlan(TextWriter output, IReadOnlyList<CellPlan> plans, IReadOnlyList<CellDirectories?> directories)
     {
         var console = ConsoleOn(output);
@@ -20,7 +21,7 @@ internal static class SweepTables
         {
             var sharding = plan.Cell.Options.Sharding;
             Add(table, plan.Cell.Name, string.Create(CultureInfo.InvariantCulture, $"{sharding.Tensor}×{sharding.Pipeline}×{sharding.Data}"),
-                plan.Row.TotalBytes == null ? Figures.Missing : Figures.Count(plan.Shape.Nodes), Gibibytes(plan.Row.TotalBytes), Fit(plan.Row),
+                Figures.Count(plan.Shape?.Nodes), Gibibytes(plan.Row.TotalBytes), Fit(plan.Row),
                 predicted ? Figures.Significant(plan.GpuHours) : null, plan.Fits ? State(directory) : "dropped");
         }
         console.Write(table);
@@ -64,6 +65,7 @@ internal static class SweepTables
 
     private static string Fit(PlanRow row) => row switch
     {
+        { Fits: true, MemoryBytes: CellPlanner.AnyMemory } => "not asked",
         { Fits: true } => "yes",
         { TotalBytes: { } total } => $"no, {Quantity.Text(total - row.MemoryBytes)} over",
         _ => "no, impossible",

@@ -25,7 +25,7 @@ internal sealed class SweepVerb
         _dryRun = new("--dry-run") { Description = "show the cells with what fits, predicted GPU-hours and how far each has come, and stop" };
         _next = new("--next") { Description = "print the --name under which each unfinished cell goes on or begins, and stop: for job scripts" };
         _launcher = Text("--launcher", "COMMAND", "starts the ranks of a cell, such as \"mpiexec -n {ranks}\"; {ranks}, {nodes}, {tp}, {pp} and {dp} are replaced; default: ranks are threads");
-        _gpusPerNode = Text("--gpus-per-node", "N", "ranks that a node takes; default: all of a cell");
+        _gpusPerNode = Text("--gpus-per-node", "N", "ranks that a node takes, from which the nodes of a cell follow");
         _emit = Text("--emit", "slurm", "write a Slurm job array for each node shape instead of running here");
         _emitDirectory = Text("--emit-dir", "DIR", "where --emit writes; default: slurm in the output directory");
         foreach (var option in (Option[])[_dryRun, _next, _launcher, _gpusPerNode, _emit, _emitDirectory]) _command.Options.Add(option);
@@ -47,6 +47,8 @@ internal sealed class SweepVerb
             throw new UserErrorException($"{above.Size} sweeps were started by {above.Label}; start one, and let it start the ranks: harness sweep --launcher \"mpiexec -n {{ranks}}\"");
         var launcher = new LaunchCommand(parsed.GetValue(_launcher) ?? "");
         int? perNode = parsed.GetValue(_gpusPerNode) is { } text ? Quantity.Whole(text, _gpusPerNode.Name) : null;
+        if (perNode == null && (launcher.NeedsNodes || parsed.GetValue(_emit) != null))
+            throw new UserErrorException($"{_gpusPerNode.Name} is missing; the nodes of a cell follow from how many ranks one takes");
         var (file, commandLine) = _configuration.Given(parsed);
         var grid = new SweepGrid(file, commandLine);
         var planner = new CellPlanner(_devices.Resolve(parsed), perNode);
@@ -56,7 +58,7 @@ internal sealed class SweepVerb
         if (parsed.GetValue(_next)) return WriteNext(output, plans);
         // A name that another study has taken is found before anything runs.
         var directories = plans.Select(plan => plan.Fits ? CellDirectories.Look(plan.Cell) : null).ToList();
-        if (parsed.GetValue(_emit) != null) return Emit(parsed, grid, plans, file, perNode);
+        if (parsed.GetValue(_emit) != null) return Emit(parsed, grid, plans, file);
         if (!parsed.GetValue(_dryRun)) return Run(plans, launcher, output);
         SweepTables.WritePlan(output, plans, directories);
         return ExitCode.Success;
@@ -78,9 +80,8 @@ internal sealed class SweepVerb
         return ExitCode.Success;
     }
 
-    private int Emit(ParseResult parsed, SweepGrid grid, IReadOnlyList<CellPlan> plans, string? file, int? perNode)
+    private int Emit(ParseResult parsed, SweepGrid grid, IReadOnlyList<CellPlan> plans, string? file)
     {
-        if (perNode == null) throw new UserErrorException($"{_gpusPerNode.Name} is missing; a job's nodes follow from how many ranks one takes");
         var directory = parsed.GetValue(_emitDirectory) ?? Path.Combine(grid.OutputDirectory, "slurm");
         var study = Path.GetFileNameWithoutExtension(file) is { Length: > 0 } name ? CellName.Plain(name) : "sweep";
         var output = parsed.InvocationConfiguration.Output;
