@@ -71,9 +71,14 @@ internal sealed class HarnessProcess : IDisposable
     }
 
     /// <param name="name">INT, TERM, USR1.</param>
-    public void Signal(string name)
+    /// <param name="children">To the processes that it has started too, as a terminal sends it to all in the foreground.</param>
+    public void Signal(string name, bool children = false)
     {
-        using var kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        var self = _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string[] others = children
+            ? [.. Directory.GetDirectories($"/proc/{self}/task").SelectMany(task => File.ReadAllText(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))]
+            : [];
+        using var kill = Process.Start("kill", [$"-{name}", self, .. others]);
         kill.WaitForExit();
         Assert.That(kill.ExitCode, Is.Zero, "the process is still there");
     }
