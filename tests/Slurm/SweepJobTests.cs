@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Harness.Records;
 
@@ -68,6 +69,23 @@ public class SweepJobTests
         Assert.That(Submit(emitted, launch, mpi), Has.All.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)));
         Assert.That(Runs, Is.EqualTo(cells.Append("pp1-b4-2").Order(StringComparer.Ordinal)));
         foreach (var (path, content) in written) Assert.That(File.ReadAllText(path), Is.EqualTo(content), path);
+    }
+
+    /// <summary>A node that fails, or a person, puts a task back into the queue: its cell becomes complete all the same, once.</summary>
+    [Test]
+    public void ARequeuedTaskGoesOnWithItsCell()
+    {
+        if (Directory.Exists(Results)) Directory.Delete(Results, recursive: true);
+        var emitted = Sweep("--gpus-per-node", "2", "--emit", "slurm", "--Sharding:Pipeline=2", "--batch", "4", "--repeats", "150", "--name", "long");
+        var job = SlurmJob.SubmitWritten(_cluster, _directory, Regex.Match(emitted, @"^sbatch (\S+)").Groups[1].Value);
+        var rows = Path.Combine(Results, "long", "prompts.partial.csv");
+        for (var limit = Stopwatch.StartNew(); !File.Exists(rows) || new FileInfo(rows).Length < 2000; Thread.Sleep(100))
+            if (limit.Elapsed > TimeSpan.FromMinutes(2)) Assert.Fail($"no rows came: {job.Log(1)}");
+        _cluster.Must("scontrol", "requeue", $"{job.Id}_1");
+        Assert.That(job.Wait(1), Is.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)), job.Log(1));
+        Assert.That(job.Log(1), Does.Contain("long: requeued, start 2"));
+        var complete = Runs.Select(name => new RunReader(Path.Combine(Results, name))).Single(run => run.IsComplete && run.Summary().Status == RunStatus.Complete);
+        Assert.That(complete.Prompts().Select(row => (row.Repeat, row.PromptIndex)), Is.EquivalentTo(from repeat in Enumerable.Range(1, 150) from prompt in Enumerable.Range(0, 4) select (repeat, prompt)));
     }
 
     /// <summary>Runs the printed lines; how each task ended.</summary>
