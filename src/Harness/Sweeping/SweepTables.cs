@@ -8,15 +8,15 @@ namespace Harness.Sweeping;
 /// <summary>A grid for people: before it runs, and after.</summary>
 internal static class SweepTables
 {
-    /// <summary>Wide enough that no name is broken.</summary>
-    private const int NoTerminalColumns = 240;
+    /// <summary>Wide enough that no name is broken, on a narrow terminal either; a table takes no more than it needs.</summary>
+    private const int Columns = 240;
 
     /// <param name="directories">Of each cell; null where it does not fit.</param>
     public static void WritePlan(TextWriter output, IReadOnlyList<CellPlan> plans, IReadOnlyList<CellDirectories?> directories)
     {
         var console = ConsoleOn(output);
         var predicted = plans.Any(plan => plan.GpuHours != null);
-        var table = New("cell", "tp×pp×dp", ">nodes", ">GiB per GPU", "fits", predicted ? ">GPU-hours" : "", "state");
+        var table = New("\ncell", "tp×pp\n×dp", ">\nnodes", ">GiB/\nGPU", "\nfits", predicted ? ">GPU-\nhours" : "", "\nstate");
         foreach (var (plan, directory) in plans.Zip(directories))
         {
             var sharding = plan.Cell.Options.Sharding;
@@ -67,8 +67,8 @@ internal static class SweepTables
     {
         { Fits: true, MemoryBytes: CellPlanner.AnyMemory } => "not asked",
         { Fits: true } => "yes",
-        { TotalBytes: { } total } => $"no, {Quantity.Text(total - row.MemoryBytes)} over",
-        _ => "no, impossible",
+        { TotalBytes: { } total } => $"{Gibibytes(total - row.MemoryBytes)} over",
+        _ => "impossible",
     };
 
     private static string Gibibytes(long? bytes) => bytes is { } b ? (b / (double)(1L << 30)).ToString("N2", CultureInfo.InvariantCulture) : Figures.Missing;
@@ -88,7 +88,7 @@ internal static class SweepTables
     private static IAnsiConsole ConsoleOn(TextWriter output)
     {
         var console = ResultConsole.On(output);
-        if (!console.Profile.Out.IsTerminal) console.Profile.Width = NoTerminalColumns;
+        console.Profile.Width = Columns;
         return console;
     }
 
@@ -98,7 +98,7 @@ internal static class SweepTables
         var table = new Table().Border(TableBorder.Horizontal);
         foreach (var head in heads.Where(head => head.Length > 0))
         {
-            var column = new TableColumn(new Text(head.TrimStart('>'))).NoWrap();
+            var column = new TableColumn(new Text(head.TrimStart('>'))).NoWrap().PadLeft(1).PadRight(1);
             table.AddColumn(head[0] == '>' ? column.RightAligned() : column);
         }
         return table;

@@ -52,7 +52,7 @@ internal sealed class SweepVerb
         var (file, commandLine) = _configuration.Given(parsed);
         var grid = new SweepGrid(file, commandLine);
         var planner = new CellPlanner(_devices.Resolve(parsed), perNode);
-        var plans = grid.Cells.Select(planner.Plan).ToList();
+        var plans = grid.Cells.Select(cell => Plan(planner, cell)).ToList();
         var output = parsed.InvocationConfiguration.Output;
 
         if (parsed.GetValue(_next)) return WriteNext(output, plans);
@@ -62,6 +62,18 @@ internal sealed class SweepVerb
         if (!parsed.GetValue(_dryRun)) return Run(plans, launcher, output);
         SweepTables.WritePlan(output, plans, directories);
         return ExitCode.Success;
+    }
+
+    private static CellPlan Plan(CellPlanner planner, SweepCell cell)
+    {
+        try
+        {
+            return planner.Plan(cell);
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"cell {cell.Name}: {e.Message}", e);
+        }
     }
 
     private static int Run(IReadOnlyList<CellPlan> plans, LaunchCommand launcher, TextWriter output)

@@ -90,6 +90,19 @@ internal sealed class SweepTests
     }
 
     [Test]
+    public void ACellThatIsKilledDoesNotEndTheSweep()
+    {
+        _scratch.File("grid.json", """{ "Repeats": { "Count": [100000, 1] }, "Dataset": { "Limit": 8 }, "Energy": { "Meter": "none" }, "Output": { "Directory": "out" } }""");
+        using var process = HarnessProcess.Start(_scratch.Path, s_command);
+        WaitUntil(process, () => File.Exists(_scratch["out", "count100000", "prompts.partial.csv"]));
+        Process.GetProcessById(process.Children.Single()).Kill();
+        var result = process.Wait();
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);
+        Assert.That(result.Output, Does.Contain("count100000: failed: ended by signal 9 (out of memory, or killed)\n").And.EndWith("2 cells: 1 complete, 1 failed\n"));
+        Assert.That(Sweep("--dry-run").Output, Does.EndWith("2 cells: 2 fit, 0 dropped; 1 unfinished, 1 done\n"));
+    }
+
+    [Test]
     public void AnInvalidCellIsRunAgainBesideTheFirst()
     {
         _scratch.File("grid.json", s_grid.Replace("[1, 2, 4]", "[4]", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal));
@@ -130,7 +143,6 @@ internal sealed class SweepTests
         using var process = HarnessProcess.Start(_scratch.Path, s_command);
         var rows = _scratch["out", "b4", "prompts.partial.csv"];
         WaitUntil(process, () => File.Exists(rows) && new FileInfo(rows).Length > 1000);
-        // As one step, as a terminal would.
         process.Signal(signal, both);
         var result = process.Wait();
         Assert.Multiple(() =>

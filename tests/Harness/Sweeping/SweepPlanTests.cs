@@ -39,8 +39,7 @@ internal sealed class SweepPlanTests
     private static string PaperGrid(string model) => Path.Combine(SharedData.RepositoryRoot, "jobs", "grids", $"words-to-watts-{model}.json");
 
     /// <summary>Rows of the table as its cells' texts, by the cell's name.</summary>
-    private static Dictionary<string, string[]> Table(string text) => text.Split('\n').Where(line => line.StartsWith("  ", StringComparison.Ordinal)).Skip(1)
-        .Select(line => Regex.Split(line.Trim(), " {2,}")).ToDictionary(cells => cells[0]);
+    private static Dictionary<string, string[]> Table(string text) => text.Split('\n').Where(line => Regex.IsMatch(line, @"^  ?\S+ +\d+×\d+×\d+ ")).Select(line => Regex.Split(line.Trim(), " {2,}")).ToDictionary(cells => cells[0]);
 
     /// <summary>
     /// 72 cells each. On a V100 of 32 GiB, 5 % kept free, those are dropped whose weights and cache in 16 bits alone are
