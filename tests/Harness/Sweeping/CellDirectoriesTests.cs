@@ -17,7 +17,10 @@ internal sealed class CellDirectoriesTests
 
     private SweepCell Cell(string batch = "2", string limits = "") => new SweepGrid(null, new Dictionary<string, string?>
     {
-        ["Batch:Size"] = batch, ["Output:Directory"] = _scratch["out"], ["Output:Name"] = "cell", ["Energy:PowerLimits"] = limits,
+        ["Batch:Size"] = batch,
+        ["Output:Directory"] = _scratch["out"],
+        ["Output:Name"] = "cell",
+        ["Energy:PowerLimits"] = limits,
     }).Cells[0];
 
     /// <param name="status">Null for a run that was killed.</param>
