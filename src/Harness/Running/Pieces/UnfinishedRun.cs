@@ -20,7 +20,8 @@ internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Ma
         takenBy = null;
         foreach (var directory in Candidates(output.Directory, name))
         {
-            if (!File.Exists(Path.Combine(directory, RunLease.FileName)))
+            // Without either it was cut off, or is, between the making of the directory and the lease.
+            if (!File.Exists(Path.Combine(directory, RunLease.FileName)) && new RunReader(directory).IsComplete)
             {
                 takenBy ??= name == null ? null : "it is complete";
                 continue;
