@@ -11,7 +11,8 @@
 #   SRUN_OPTIONS      more words for srun, such as --mpi=pmix_v4; they win
 #   MPIEXEC_OPTIONS   more words for mpiexec
 #
-# Exit codes: the run's own (0 complete, 3 stopped in order, 1 failed), 2 for a mistake that is found before it starts.
+# Exit codes: the run's own (0 complete, 3 stopped in order, 4 another job has the run, 1 failed), 2 for a mistake that is
+# found before it starts.
 
 JOBS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 OUT=${OUT:-results}
@@ -89,6 +90,7 @@ run_ranks() {
     case $status in
         0) say "complete" ;;
         3) say "stopped in order; finished batches are kept" ;;
+        4) say "another job has this run, or has finished it" ;;
         *) say "failed with exit code $status" ;;
     esac
     exit "$status"
@@ -123,4 +125,21 @@ cell() {
     [ -n "$line" ] || fail "$1 has $(grep -cvE '^[[:space:]]*(#|$)' "$1") cells and no number $2; submit with --array=1-$(grep -cvE '^[[:space:]]*(#|$)' "$1")"
     read -ra switches <<<"$line"
     say "cell $2: $line"
+}
+
+# run_cell srun|mpiexec openmpi|mpich DIR NAME...: the cell of this array task, of which `harness sweep --emit slurm` has
+# written DIR/NAME.json; ends the script, at once where the cell is done
+run_cell() {
+    local launch=$1 mpi=$2 directory=$3 program variable cell
+    shift 3
+    [ -n "${SLURM_ARRAY_TASK_ID:-}" ] || fail "this is no array job; submit it with --array=1-$#"
+    [ "$SLURM_ARRAY_TASK_ID" -ge 1 ] && [ "$SLURM_ARRAY_TASK_ID" -le $# ] || fail "there are $# cells and no number $SLURM_ARRAY_TASK_ID; submit with --array=1-$#"
+    cell=${!SLURM_ARRAY_TASK_ID}
+    [ -r "$directory/$cell.json" ] || fail "'$directory/$cell.json' does not exist; write the jobs again with harness sweep --emit slurm"
+    find_program
+    # The cell's file says all.
+    for variable in "${!HARNESS_@}"; do case $variable in *__*) unset "$variable" ;; esac; done
+    RUN=$("${program[@]}" sweep --config "$directory/$cell.json" --out "$OUT" --next) || exit 2      # it has said why
+    [ -n "$RUN" ] || { RUN=$cell; say "complete already"; exit 0; }
+    run_ranks "$launch" "$mpi" --config "$directory/$cell.json" --Output:IfTaken=refuse
 }

@@ -70,10 +70,18 @@ internal sealed class HarnessProcess : IDisposable
         return Result(_process.ExitCode);
     }
 
+    /// <summary>Processes that it has started and that still run.</summary>
+    public IEnumerable<int> Children =>
+        from task in Directory.GetDirectories($"/proc/{_process.Id}/task")
+        from child in File.ReadAllText(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        select int.Parse(child, System.Globalization.CultureInfo.InvariantCulture);
+
     /// <param name="name">INT, TERM, USR1.</param>
-    public void Signal(string name)
+    /// <param name="children">To the processes that it has started too, as a terminal sends it to all in the foreground.</param>
+    public void Signal(string name, bool children = false)
     {
-        using var kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        int[] all = [_process.Id, .. children ? Children : []];
+        using var kill = Process.Start("kill", [$"-{name}", .. all.Select(id => id.ToString(System.Globalization.CultureInfo.InvariantCulture))]);
         kill.WaitForExit();
         Assert.That(kill.ExitCode, Is.Zero, "the process is still there");
     }

@@ -6,6 +6,7 @@ using Harness.Verbs;
 //   Planning/       which layouts fit the devices, and how fast they can be, before anything is loaded
 //   Datasets/       prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo
 //   Running/        what a rank does from launch to its last barrier (RunJob)
+//   Sweeping/       a grid's cells, one run each: names, what fits, what is done, children and Slurm arrays
 //   Accounting/     from samples, windows and steps to each prompt's joules
 //   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again,
 //                  Exporting/ writes them in other tools' formats
@@ -19,6 +20,7 @@ return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA infere
     DoctorVerb.Create(),
     PlanVerb.Create(),
     RunVerb.Create(),
+    SweepVerb.Create(),
     ScoreVerb.Create(),
     VerifyVerb.Create(),
     RestoreVerb.Create(),

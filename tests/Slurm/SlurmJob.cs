@@ -49,6 +49,14 @@ internal sealed partial class SlurmJob
         return new SlurmJob(cluster, output.Trim(), directory, request.Script);
     }
 
+    /// <summary>A script that the program has written, as it is.</summary>
+    public static SlurmJob SubmitWritten(SlurmCluster cluster, string directory, string script, params (string, string)[] environment)
+    {
+        var (code, output) = cluster.Run(directory, "sbatch", ["--parsable", script], environment);
+        Assert.That(code, Is.Zero, output);
+        return new SlurmJob(cluster, output.Trim(), directory, script);
+    }
+
     /// <summary>The log of the job, or of one task of an array.</summary>
     public string Log(int? task = null)
     {

@@ -1,6 +1,4 @@
-using System.ComponentModel;
 using System.Globalization;
-using System.Reflection;
 using Harness.Tensors;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Configuration.Memory;
@@ -34,27 +32,27 @@ public sealed class ResolvedConfiguration
         _root = Build(builder, file);
         string[] sources = file == null ? [Environment, "command line"] : [file, Environment, "command line"];
         _layers.AddRange(sources.Zip(_root.Providers));
-        foreach (var (key, type) in Keys()) CheckValue(key, type);
+        foreach (var (key, type) in ConfigurationKeys.All) CheckValue(key, type);
         CheckForUnknownKeys();
         Options = new RunOptions();
         _root.Bind(Options);
         Validation.Check(Options);
     }
 
+    /// <summary>The value that the environment gives a key; null where it gives none.</summary>
+    internal static string? InEnvironment(string key) => new ConfigurationBuilder().AddEnvironmentVariables(EnvironmentPrefix).Build()[key];
+
+    /// <summary>Whether a variable sets a key, as HARNESS_Batch__Size does.</summary>
+    internal static bool IsSetting(string variable) =>
+        variable.StartsWith(EnvironmentPrefix, StringComparison.OrdinalIgnoreCase) && variable.Contains("__", StringComparison.Ordinal);
+
     /// <summary>Every key with its value in force and the layer that set it.</summary>
     public IEnumerable<(string Key, string Value, string Source)> Entries() =>
-        from entry in Keys()
+        from entry in ConfigurationKeys.All
         let value = _root[entry.Key]
         select value == null
             ? (entry.Key, Text(Default(entry.Key)), "default")
             : (entry.Key, value, _layers.Last(layer => layer.Provider.TryGet(entry.Key, out _)).Source);
-
-    /// <summary>Section:Key and type of every option there is.</summary>
-    private static IEnumerable<(string Key, Type Type)> Keys() =>
-        from section in typeof(RunOptions).GetProperties()
-        from key in section.PropertyType.GetProperties()
-        where key.CanWrite
-        select ($"{section.Name}:{key.Name}", key.PropertyType);
 
     private static object? Default(string key)
     {
@@ -72,12 +70,8 @@ public sealed class ResolvedConfiguration
         // The binder would take a null for 0 or an empty text.
         if (_layers.Any(layer => layer.Provider.TryGet(key, out var set) && set == null))
             throw new UserErrorException($"{Validation.Named(key)} is null; leave the key out for its default");
-        if (_root[key] is not { } value) return;
-        try { TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value); }
-        catch (Exception e) when (e is FormatException or ArgumentException or NotSupportedException or OverflowException)
-        {
-            throw new UserErrorException($"{Validation.Named(key)} is '{value}', but {Expected(type)} is expected", e);
-        }
+        if (_root[key] is { } value && !ConfigurationKeys.Takes(type, value))
+            throw new UserErrorException($"{Validation.Named(key)} is '{value}', but {Expected(type)} is expected");
     }
 
     private static string Expected(Type type) => (Nullable.GetUnderlyingType(type) ?? type).Name switch
@@ -91,25 +85,19 @@ public sealed class ResolvedConfiguration
 
     private void CheckForUnknownKeys()
     {
-        var known = Keys().Select(entry => entry.Key).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var known = ConfigurationKeys.All.Select(entry => entry.Key).ToHashSet(StringComparer.OrdinalIgnoreCase);
         foreach (var section in _root.GetChildren())
         {
-            if (section.Value is { } value && IsSection(section.Key))
-                throw new UserErrorException($"configuration section {section.Key} is '{value}', but a section with {string.Join(", ", NamesIn(section.Key))} is expected");
+            var isSection = ConfigurationKeys.IsSection(section.Key);
+            if (section.Value is { } value && isSection)
+                throw new UserErrorException($"configuration section {section.Key} is '{value}', but a section with {ConfigurationKeys.NamesIn(section.Key)} is expected");
             // The environment alone may have HARNESS_ variables of other purposes.
-            if (!IsSection(section.Key) && (section.GetChildren().Any() || _layers.Any(layer => layer.Source != Environment && layer.Provider.TryGet(section.Key, out _))))
-                throw new UserErrorException($"configuration section {section.Key} is unknown; there are {string.Join(", ", typeof(RunOptions).GetProperties().Select(p => p.Name))}");
+            if (!isSection && (section.GetChildren().Any() || _layers.Any(layer => layer.Source != Environment && layer.Provider.TryGet(section.Key, out _))))
+                throw ConfigurationKeys.Unknown(section.Key);
             foreach (var key in section.GetChildren())
-                if (!known.Contains(key.Path))
-                    throw new UserErrorException($"configuration key {key.Path} is unknown; {section.Key} has {string.Join(", ", NamesIn(section.Key))}");
+                if (!known.Contains(key.Path)) throw ConfigurationKeys.Unknown(key.Path);
         }
     }
-
-    private static PropertyInfo? SectionNamed(string name) => typeof(RunOptions).GetProperty(name, BindingFlags.IgnoreCase | BindingFlags.Public | BindingFlags.Instance);
-
-    private static bool IsSection(string name) => SectionNamed(name) != null;
-
-    private static IEnumerable<string> NamesIn(string section) => SectionNamed(section)!.PropertyType.GetProperties().Where(p => p.CanWrite).Select(p => p.Name);
 
     private static void AddFile(ConfigurationBuilder builder, string file)
     {

@@ -52,6 +52,20 @@ public sealed class RunDirectory : IResultSink, IDisposable
         return new RunDirectory(path, runId);
     }
 
+    /// <summary>As <see cref="Create"/>, but under that very name or not at all.</summary>
+    /// <returns>Null where something of the name is there, also where another process was faster by a moment.</returns>
+    public static RunDirectory? TryCreate(string output, string name, string model, DateTimeOffset now)
+    {
+        var path = System.IO.Path.Combine(output, RunName.Checked(name));
+        var isMade = false;
+        StorageFailure.Guard(path, () =>
+        {
+            Directory.CreateDirectory(output);
+            isMade = ExclusiveDirectory.TryCreate(path);
+        });
+        return isMade ? new RunDirectory(path, RunName.NewId(model, now)) : null;
+    }
+
     /// <summary>Opens the directory of a run that was cut off. What was derived from its finished batches is taken away: it will be written anew.</summary>
     public static RunDirectory Continue(string path, string runId)
     {

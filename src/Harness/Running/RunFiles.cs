@@ -36,19 +36,26 @@ internal sealed class RunFiles : IDisposable
         var identity = RunIdentity.Of(configuration, model.Checkpoint.Fingerprint, prompts.Workload, cell);
         takenBy = null;
         var unfinished = output.Fresh ? null : UnfinishedRun.Claim(output, name, identity, out takenBy);
-        if (unfinished == null && takenBy != null && output.IfTaken == "refuse") return null;
+        RunDirectory? begun = null;
+        if (unfinished == null && name != null && output.IfTaken == "refuse")
+        {
+            // Of two that saw the name free at the same moment one makes the directory.
+            begun = takenBy != null ? null : RunDirectory.TryCreate(output.Directory, name, ModelName(configuration.Options.Model) + cell.Suffix, DateTimeOffset.UtcNow);
+            if (begun == null) takenBy ??= "another process, which has just begun it";
+            if (begun == null) return null;
+        }
         takenBy = null;
-        return new(configuration, model, prompts, cell, name, identity, unfinished);
+        return new(configuration, model, prompts, cell, name, identity, unfinished, begun);
     }
 
-    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, string? name, string identity, UnfinishedRun? unfinished)
+    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, string? name, string identity, UnfinishedRun? unfinished, RunDirectory? begun)
     {
         (_options, _model) = (configuration.Options, model);
         var modelName = ModelName(_options.Model);
         var known = unfinished?.Manifest is { } old ? Manifest.RunOf(old) : null;
-        Directory = unfinished == null
+        Directory = begun ?? (unfinished == null
             ? RunDirectory.Create(_options.Output.Directory, name, modelName + cell.Suffix, DateTimeOffset.UtcNow)
-            : RunDirectory.Continue(unfinished.Directory, known?.RunId ?? RunName.NewId(modelName + cell.Suffix, DateTimeOffset.UtcNow));
+            : RunDirectory.Continue(unfinished.Directory, known?.RunId ?? RunName.NewId(modelName + cell.Suffix, DateTimeOffset.UtcNow)));
         var number = unfinished?.Start ?? 1;
         var startDirectory = StartRecord.DirectoryOf(Directory.Path, number);
         _lease = RunLease.Take(startDirectory);

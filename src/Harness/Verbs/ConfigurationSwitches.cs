@@ -26,6 +26,13 @@ internal sealed class ConfigurationSwitches
 
     public ResolvedConfiguration Resolve(ParseResult parsed)
     {
+        var (file, values) = Given(parsed);
+        return new ResolvedConfiguration(file, values);
+    }
+
+    /// <summary>The file and the keys that the command line sets.</summary>
+    public (string? File, IReadOnlyDictionary<string, string?> Values) Given(ParseResult parsed)
+    {
         var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
         foreach (var (known, option) in _switches)
             if (parsed.GetResult(option) is { Implicit: false })
@@ -39,6 +46,6 @@ internal sealed class ConfigurationSwitches
                 : throw new UserErrorException($"'{token}' is not an option of harness {parsed.CommandResult.Command.Name}; see harness {parsed.CommandResult.Command.Name} --help, or write --Section:Key=value");
             values[key] = value;
         }
-        return new ResolvedConfiguration(parsed.GetValue(_config), values);
+        return (parsed.GetValue(_config), values);
     }
 }

@@ -13,29 +13,23 @@ internal sealed class PlanSwitches
     private const int DefaultGpus = 32, MostGpus = 65_536;
 
     private readonly Command _command;
-    private readonly Option<string?> _model, _gpus, _memory, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _kvDtype, _commDtype, _temperature;
-    private readonly Option<string?> _reserve, _bandwidth, _flops, _link, _linkLatency, _format;
+    private readonly Option<string?> _model, _gpus, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _commDtype, _temperature, _format;
+    private readonly DeviceSwitches _devices;
 
     public PlanSwitches(Command command)
     {
         _command = command;
         _model = Add("--model", "DIR", "directory with a config.json, that file, or synthetic:NAME; default: the demo model");
         _gpus = Add("--gpus", "N", "GPUs at most, for one copy of the model; default: --tp × --pp, or 32");
-        _memory = Add("--memory", "BYTES", "of one GPU: 32GB, 80GB, 31.7GiB; GB is read as GiB, as labels on memory mean it");
         _batch = Add("--batch", "N", "sequences at a time, over all micro-batches");
         _maxLength = Add("--max-length", "N", "prompt plus output, at most; default: the model's limit");
         _tensor = Add("--tp", "N", "only this tensor-parallel degree");
         _pipeline = Add("--pp", "N", "only so many pipeline stages");
         _microBatches = Add("--micro-batches", "N", "parts of a batch in the pipeline at a time; default: one per stage");
         _dtype = Add("--dtype", "TYPE", "weights as f32, bf16 or f16; default: bf16");
-        _kvDtype = Add("--kv-dtype", "TYPE", "KV cache as f32, bf16 or f16; default: bf16 (the cpu backend keeps f32)");
         _commDtype = Add("--comm-dtype", "TYPE", "activations travel between ranks as f32 or bf16; default: f32");
         _temperature = Add("--temperature", "T", "0: tensor ranks exchange (logit, token), the default; above: they gather logits");
-        _reserve = Add("--reserve", "P%", "memory kept free for driver, context, libraries and fragmentation; default: 5%");
-        _bandwidth = Add("--bandwidth", "RATE", "of one GPU's memory, such as 900GB/s; with --flops predicts tokens/s");
-        _flops = Add("--flops", "RATE", "peak of one GPU in the weights' type, such as 125TFLOPS");
-        _link = Add("--link", "RATE", "out of one GPU to its peers, such as 150GB/s or 200Gbit/s");
-        _linkLatency = Add("--link-latency", "TIME", "of one collective or message, such as 10us; default: 0");
+        _devices = new(command);
         _format = Add("--format", "NAME", "table, json (an array of rows) or csv; default: table");
     }
 
@@ -53,7 +47,8 @@ internal sealed class PlanSwitches
         var length = Whole(parsed, _maxLength) ?? model.MaxPositions;
         if (length > model.MaxPositions)
             throw new UserErrorException($"--max-length {length} exceeds the model's {model.MaxPositions} positions; use {model.MaxPositions} or less");
-        var memory = parsed.GetValue(_memory) ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB");
+        var devices = _devices.Resolve(parsed);
+        var memory = devices.MemoryBytes ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB");
         var wire = Type(parsed, _commDtype, DType.F32);
         if (wire == DType.F16) throw Quantity.Wrong("f16", _commDtype.Name, "f32 or bf16");
         var format = parsed.GetValue(_format) ?? "table";
@@ -63,16 +58,16 @@ internal sealed class PlanSwitches
         {
             Name = name,
             Model = model,
-            MemoryBytes = Quantity.Bytes(memory, _memory.Name),
-            Reserve = parsed.GetValue(_reserve) is { } share ? Quantity.Fraction(share, _reserve.Name) : Planner.DefaultReserve,
-            Rates = Rates(parsed),
+            MemoryBytes = memory,
+            Reserve = devices.Reserve,
+            Rates = devices.Rates,
             Work = new()
             {
                 BatchSize = Whole(parsed, _batch) ?? new BatchOptions().Size,
                 MaxLength = length,
                 MicroBatches = Whole(parsed, _microBatches) ?? 0,
                 Weights = Type(parsed, _dtype, DType.BF16),
-                Cache = Type(parsed, _kvDtype, DType.BF16),
+                Cache = devices.Cache ?? DType.BF16,
                 Wire = wire,
                 Greedy = parsed.GetValue(_temperature) is not { } temperature || Quantity.Number(temperature, _temperature.Name) == 0,
             },
@@ -90,20 +85,6 @@ internal sealed class PlanSwitches
     private static int? Whole(ParseResult parsed, Option<string?> option) => parsed.GetValue(option) is { } text ? Quantity.Whole(text, option.Name) : null;
 
     private static DType Type(ParseResult parsed, Option<string?> option, DType otherwise) => parsed.GetValue(option) is { } word ? DTypes.Parse(word) : otherwise;
-
-    /// <summary>Null where no rate is given.</summary>
-    private DeviceRates? Rates(ParseResult parsed)
-    {
-        Option<string?>[] options = [_bandwidth, _flops, _link, _linkLatency];
-        if (options.All(option => parsed.GetValue(option) == null)) return null;
-        string Needed(Option<string?> option) => parsed.GetValue(option)
-            ?? throw new UserErrorException($"{option.Name} is missing; a prediction needs {_bandwidth.Name} and {_flops.Name}, and {_link.Name} for several GPUs");
-        return new(
-            Quantity.BytesPerSecond(Needed(_bandwidth), _bandwidth.Name),
-            Quantity.Flops(Needed(_flops), _flops.Name),
-            parsed.GetValue(_link) is { } rate ? Quantity.BytesPerSecond(rate, _link.Name) : null,
-            parsed.GetValue(_linkLatency) is { } latency ? Quantity.Seconds(latency, _linkLatency.Name) : 0);
-    }
 }
 
 /// <param name="Tensor">The only degree that is asked for.</param>

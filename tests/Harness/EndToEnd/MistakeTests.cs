@@ -45,6 +45,17 @@ internal sealed class MistakeTests
     [TestCase("score --text text.txt --out nowhere/o.jsonl", "cannot write nowhere/o.jsonl")]
     [TestCase("score --text text.txt --out o.jsonl --logits nowhere/l.npy", "cannot write nowhere/l.npy")]
     [TestCase("score --text text.txt --out o.jsonl --Sharding:Data=2", "Sharding:Data (--dp) is '2', but 1, since a text is scored once, is expected")]
+    [TestCase("sweep --config nothing.json", "configuration file 'nothing.json' does not exist; --config takes a JSON file")]
+    [TestCase("sweep --config text.txt", "configuration file 'text.txt' is not valid JSON: ")]
+    [TestCase("sweep --model nothing", "cell nothing: model 'nothing' is neither a directory nor a file")]
+    [TestCase("sweep --bacth 4", "'--bacth' is not an option of harness sweep; see harness sweep --help")]
+    [TestCase("sweep --power-limits 250,x", "cell 2 of 2 (Energy:PowerLimits=x): Energy:PowerLimits (--power-limits) is 'x'")]
+    [TestCase("sweep --launcher mpiexec_{rank}", "--launcher has 'mpiexec_{rank}', but {ranks}, {nodes}, {tp}, {pp}, {dp} are what is replaced")]
+    [TestCase("sweep --launcher srun_{nodes}", "--gpus-per-node is missing; the nodes of a cell follow from how many ranks one takes")]
+    [TestCase("sweep --emit pbs", "--emit is 'pbs', but slurm is expected")]
+    [TestCase("sweep --emit slurm", "--gpus-per-node is missing")]
+    [TestCase("sweep --emit slurm --dry-run", "give one of them")]
+    [TestCase("sweep --dry-run --flops 1TFLOPS", "--bandwidth is missing; a prediction needs --bandwidth and --flops")]
     [TestCase("rum", "'rum' is no command; see harness --help")]
     public void AMistakeIsOneLine(string command, string message)
     {
@@ -118,7 +129,7 @@ internal sealed class MistakeTests
         Assert.Multiple(() =>
         {
             Assert.That((all.ExitCode, run.ExitCode), Is.EqualTo((0, 0)));
-            foreach (var verb in new[] { "run", "score", "plan", "collect", "verify" }) Assert.That(all.Output, Does.Contain($"  {verb} "));
+            foreach (var verb in new[] { "run", "sweep", "score", "plan", "collect", "verify" }) Assert.That(all.Output, Does.Contain($"  {verb} "));
             foreach (var name in "--model --data --dataset --limit --batch --tp --pp --max-new-tokens --temperature --top-p --seed --threads --dtype --backend --communicator --repeats --warmup --out --print-config".Split(' '))
                 Assert.That(run.Output, Does.Contain($"  {name} "));
         });

@@ -20,7 +20,8 @@ internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Ma
         takenBy = null;
         foreach (var directory in Candidates(output.Directory, name))
         {
-            if (!File.Exists(Path.Combine(directory, RunLease.FileName)))
+            // Without either it was cut off, or is, between the making of the directory and the lease.
+            if (!File.Exists(Path.Combine(directory, RunLease.FileName)) && new RunReader(directory).IsComplete)
             {
                 takenBy ??= name == null ? null : "it is complete";
                 continue;
@@ -38,6 +39,12 @@ internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Ma
                 takenBy = holder;
                 continue;
             }
+            // A holder that lets go has written its summary before.
+            if (HasEnded(directory))
+            {
+                takenBy ??= name == null ? null : "it is complete";
+                continue;
+            }
             if (ExclusiveDirectory.TryCreate(StartRecord.DirectoryOf(directory, last + 1))) return new(directory, last + 1, manifest);
             takenBy = "another process, which has just begun to continue it";
         }
@@ -50,6 +57,14 @@ internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Ma
             return System.IO.Directory.Exists(output) ? System.IO.Directory.EnumerateDirectories(output).OrderDescending(StringComparer.Ordinal) : [];
         return Enumerable.Range(1, int.MaxValue)
             .Select(i => Path.Combine(output, i == 1 ? name : FormattableString.Invariant($"{name}-{i}"))).TakeWhile(System.IO.Directory.Exists);
+    }
+
+    /// <summary>Whether nothing is left to do: it may have been completed while its holder was asked after, or been killed just before it put its journals away.</summary>
+    private static bool HasEnded(string directory)
+    {
+        var run = new RunReader(directory);
+        try { return run.IsComplete && run.Summary().Status is (RunStatus.Complete or RunStatus.Skipped); }
+        catch (UserErrorException) { return false; }
     }
 
     private static JsonObject? ManifestOf(string directory)

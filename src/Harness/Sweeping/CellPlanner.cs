@@ -1,0 +1,95 @@
+using Harness.Configuration;
+using Harness.Datasets;
+using Harness.Models.Llama;
+using Harness.Planning;
+using Harness.Running;
+using Harness.Tensors;
+
+namespace Harness.Sweeping;
+
+/// <summary>Asks <c>plan</c> whether a cell fits its devices, and how long they will take.</summary>
+/// <param name="gpusPerNode">Null where that is not known.</param>
+internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
+{
+    /// <summary>Of devices whose memory was not given.</summary>
+    public const long AnyMemory = long.MaxValue;
+
+    private const double SecondsPerHour = 3600;
+
+    private readonly Dictionary<string, LlamaConfig> _models = [];
+    private readonly Dictionary<DatasetOptions, int?> _prompts = [];
+
+    /// <exception cref="UserErrorException">The model is not there.</exception>
+    public CellPlan Plan(SweepCell cell)
+    {
+        var options = cell.Options;
+        var model = Model(options.Model);
+        var planner = new Planner
+        {
+            Name = CellName.Model(options.Model.Path),
+            Model = model,
+            Work = Work(options, model),
+            // Without a limit only what the model's shape forbids does not fit.
+            MemoryBytes = devices.MemoryBytes ?? AnyMemory,
+            Reserve = devices.MemoryBytes == null ? 0 : devices.Reserve,
+            Rates = devices.Rates,
+        };
+        var row = planner.Row(options.Sharding.Tensor, options.Sharding.Pipeline);
+        var ranks = row.Gpus * options.Sharding.Data;
+        return new(cell, row, ranks, row.TotalBytes != null && gpusPerNode is { } most ? NodeShape.Of(ranks, most) : null, GpuHours(options, row));
+    }
+
+    private LlamaConfig Model(ModelOptions options)
+    {
+        var path = RankModel.ModelPath(options);
+        return _models.TryGetValue(path, out var known) ? known : _models[path] = ModelConfiguration.Load(path);
+    }
+
+    private PlannedWork Work(RunOptions options, LlamaConfig model)
+    {
+        var weights = options.Model.Dtype == "auto" ? model.DType : DTypes.Parse(options.Model.Dtype);
+        return new()
+        {
+            BatchSize = options.Batch.Concurrency > 0 ? options.Batch.Concurrency : options.Batch.Size,
+            MaxLength = Length(options, model),
+            MicroBatches = options.Sharding.MicroBatches,
+            Weights = weights,
+            Cache = devices.Cache ?? (options.Runtime.Backend == "cpu" ? DType.F32 : weights),
+            Wire = DTypes.Parse(options.Sharding.CommDtype),
+            Greedy = options.Generation.Temperature == 0,
+        };
+    }
+
+    /// <summary>Tokens of a sequence at its longest.</summary>
+    private static int Length(RunOptions options, LlamaConfig model)
+    {
+        var limit = options.Generation.MaxLength > 0 ? Math.Min(options.Generation.MaxLength, model.MaxPositions) : model.MaxPositions;
+        return options.Dataset.InputTokens > 0 ? (int)Math.Min(limit, (long)options.Dataset.InputTokens + options.Generation.MaxNewTokens) : limit;
+    }
+
+    /// <summary>
+    /// Every prompt of every repeat, and the batches of the warm-up, at full length: as many output tokens as are allowed,
+    /// the rest of the length being the prompt. The rates are upper bounds too, so this is no bound of either kind.
+    /// </summary>
+    private double? GpuHours(RunOptions options, PlanRow row)
+    {
+        if (row is not { DecodeTokensPerSecond: { } decode, PrefillTokensPerSecond: { } prefill } || Prompts(options.Dataset) is not { } prompts) return null;
+        var output = Math.Min(options.Generation.MaxNewTokens, row.MaxLength - Math.Max(1, options.Dataset.InputTokens));
+        var perPrompt = Math.Max(0, output) / decode + (row.MaxLength - Math.Max(0, output)) / prefill;
+        var repeats = options.Repeats.UntilCi.Length > 0 ? options.Repeats.Max : options.Repeats.Count;
+        var batches = (prompts + options.Batch.Size - 1) / options.Batch.Size;
+        // Batches go round the replicas; each of them warms up by itself.
+        var busiest = Math.Min(prompts, (batches + options.Sharding.Data - 1) / options.Sharding.Data * options.Batch.Size);
+        var seconds = (repeats * (double)busiest + options.Repeats.Warmup * (double)Math.Min(options.Batch.Size, prompts)) * perPrompt;
+        return seconds * row.Gpus * options.Sharding.Data / SecondsPerHour;
+    }
+
+    /// <summary>Of one repeat; the limit where the dataset is not here to be counted; null where there is none either.</summary>
+    private int? Prompts(DatasetOptions dataset)
+    {
+        if (_prompts.TryGetValue(dataset, out var known)) return known;
+        int? limit = dataset.Limit > 0 ? dataset.Limit : null;
+        try { return _prompts[dataset] = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed).Count; }
+        catch (UserErrorException) { return _prompts[dataset] = limit; }
+    }
+}

@@ -1,0 +1,77 @@
+using System.Text.Json;
+using Harness.Configuration;
+using Harness.Tensors;
+
+namespace Harness.Sweeping;
+
+/// <summary>A configuration file in which any value may be a list.</summary>
+internal static class GridFile
+{
+    /// <summary>As lenient as the configuration files of <c>harness run</c>.</summary>
+    private static readonly JsonDocumentOptions s_lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+
+    /// <summary>The keys in the file's order.</summary>
+    /// <exception cref="UserErrorException">It is no JSON object of known keys, or a value is neither plain nor a list of plain ones.</exception>
+    public static IReadOnlyList<Setting> Read(string file)
+    {
+        using var document = Parse(file);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+            throw new UserErrorException($"configuration file '{file}' holds no sections; it begins with {{ and names them: {{ \"Batch\": {{ \"Size\": [1, 2] }} }}");
+        var settings = new List<Setting>();
+        foreach (var setting in Settings("", document.RootElement))
+        {
+            if (settings.Any(other => other.Key == setting.Key)) throw new UserErrorException($"configuration file '{file}' gives {setting.Key} twice");
+            settings.Add(setting);
+        }
+        return settings;
+    }
+
+    private static JsonDocument Parse(string file)
+    {
+        if (!File.Exists(file)) throw new UserErrorException($"configuration file '{file}' does not exist; --config takes a JSON file");
+        try
+        {
+            return JsonDocument.Parse(File.ReadAllText(file), s_lenient);
+        }
+        catch (JsonException e)
+        {
+            throw new UserErrorException($"configuration file '{file}' is not valid JSON: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"cannot read configuration file '{file}': {e.Message}", e);
+        }
+    }
+
+    private static IEnumerable<Setting> Settings(string path, JsonElement tree)
+    {
+        foreach (var property in tree.EnumerateObject())
+        {
+            var key = path.Length == 0 ? property.Name : $"{path}:{property.Name}";
+            if (property.Value.ValueKind == JsonValueKind.Object)
+            {
+                foreach (var inner in Settings(key, property.Value)) yield return inner;
+                continue;
+            }
+            var known = ConfigurationKeys.Known(key);
+            yield return property.Value.ValueKind == JsonValueKind.Array ? List(known, property.Value) : new(known, [Plain(known, property.Value)], IsDimension: false);
+        }
+    }
+
+    private static Setting List(string key, JsonElement list)
+    {
+        if (list.GetArrayLength() == 0) throw new UserErrorException($"{Validation.Named(key)} is an empty list; give its values, or leave the key out for its default");
+        if (list.EnumerateArray().Any(item => item.ValueKind is JsonValueKind.Array or JsonValueKind.Object))
+            throw new UserErrorException($"{Validation.Named(key)} is a list of lists or sections; a dimension is a list of plain values, such as [1, 2]");
+        return new(key, [.. list.EnumerateArray().Select(item => Plain(key, item))], IsDimension: true);
+    }
+
+    private static string Plain(string key, JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Number => value.GetRawText(),
+        JsonValueKind.True => "true",
+        JsonValueKind.False => "false",
+        _ => throw new UserErrorException($"{Validation.Named(key)} is null; leave the key out for its default"),
+    };
+}
