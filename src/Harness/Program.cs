@@ -8,6 +8,7 @@ using Harness.Verbs;
 //   Running/        what a rank does from launch to its last barrier (RunJob)
 //   Sweeping/       a grid's cells, one run each: names, what fits, what is done, children and Slurm arrays
 //   Accounting/     from samples, windows and steps to each prompt's joules
+//   Carbon/         from joules to the software carbon intensity
 //   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again,
 //                  Exporting/ writes them in other tools' formats
 //   Reporting/      the progress bar, the first answers and the summary table

@@ -31,6 +31,9 @@ internal sealed record EnergyEvidence
     public double? MaxStartTemperatureCelsius { get; init; }
     public required bool RanToEnd { get; init; }
 
+    /// <summary>When second 0 of the run's clock was, by rank 0's wall clock; for what is known by the hour, such as carbon intensity.</summary>
+    public DateTimeOffset? OriginUtc { get; init; }
+
     /// <summary>On rank 0's clock, like the windows.</summary>
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
     [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];

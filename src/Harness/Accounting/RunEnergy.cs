@@ -29,6 +29,12 @@ internal sealed class RunEnergy
         Windows = [.. evidence.Windows.Select(window => new WindowRecord(window, _account.Resolve(window).Devices))];
     }
 
+    public DateTimeOffset? OriginUtc => _evidence.OriginUtc;
+
+    /// <summary>Counted joules within a part of a measured window; null where the window has none.</summary>
+    public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => RunAccount.Sum(_ledger.Counted.Select(device =>
+        _account.Timeline(device.Domain.Key)?.CurveFor(window) is { } curve ? curve.At(toSeconds) - curve.At(fromSeconds) : (double?)null));
+
     /// <summary>GPUs of the run, each once.</summary>
     public int Gpus => _ledger.Devices.Count(device => device.Domain.Kind == DomainKind.Gpu);
 

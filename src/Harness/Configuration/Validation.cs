@@ -47,7 +47,20 @@ internal static class Validation
         AtLeast(1, o.Repeats.Count, "Repeats:Count");
         AtLeast(2, o.Repeats.Max, "Repeats:Max");
         OneOf(o.Output.IfTaken, "Output:IfTaken", "rename", "refuse");
+        CheckCarbon(o.Carbon);
         if (o.Output.Directory.Length == 0) throw Wrong("Output:Directory", "", "a directory");
+    }
+
+    /// <summary>Intensity, PUE and embodied emissions are given together or not at all.</summary>
+    private static void CheckCarbon(CarbonOptions carbon)
+    {
+        if (carbon.Intensity.Length == 0 && carbon.Pue == 0 && carbon.Embodied < 0) return;
+        string[] missing = [.. new[] { (carbon.Intensity.Length == 0, "Carbon:Intensity"), (carbon.Pue == 0, "Carbon:Pue"), (carbon.Embodied < 0, "Carbon:Embodied") }
+            .Where(term => term.Item1).Select(term => Named(term.Item2))];
+        if (missing.Length > 0) throw new UserErrorException($"the carbon figures of a run need {string.Join(" and ", missing)} as well; give all of intensity, PUE and embodied emissions, or none");
+        if (!(carbon.Pue >= 1 && carbon.Pue < 10)) throw Wrong("Carbon:Pue", carbon.Pue, "a number of at least 1");
+        if (!double.IsFinite(carbon.Embodied)) throw Wrong("Carbon:Embodied", carbon.Embodied, "kg of CO2e, at least 0");
+        if (!(carbon.Lifetime > 0 && carbon.Lifetime <= 100)) throw Wrong("Carbon:Lifetime", carbon.Lifetime, "years, above 0");
     }
 
     /// <summary>The key as people know it: Batch:Size (--batch).</summary>

@@ -150,6 +150,7 @@ internal sealed class MeasuredRun(
             ComputesOnGpus = options.Runtime.Backend != "cpu",
             MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
             RanToEnd = !stopped,
+            OriginUtc = reports[0].OriginUtc,
             Series = [.. reports.SelectMany(report => report.Series)],
             Windows = [.. _windows.All.Select(window => window.Window)],
         };

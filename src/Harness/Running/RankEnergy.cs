@@ -54,7 +54,7 @@ internal sealed class RankEnergy : IDisposable
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
         _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap));
+        _journal.Begin(new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc));
         Keep();
     }
 
@@ -80,7 +80,7 @@ internal sealed class RankEnergy : IDisposable
         Inspect();
         var map = _clock.Map();
         var series = _sampler!.Series(_model.World.Rank).Select(one => one.OnClock(map.ToRunClock)).ToList();
-        return new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, map) { Series = series };
+        return new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, map, OriginUtc) { Series = series };
     }
 
     /// <summary>Samples until the last edge is resolved, and stops.</summary>
@@ -92,11 +92,13 @@ internal sealed class RankEnergy : IDisposable
         Meter.Dispose();
     }
 
+    private DateTimeOffset OriginUtc => DateTimeOffset.UtcNow.AddSeconds(-_clock.Seconds);
+
     private void Inspect() => _facts.AddRange(Meter.Inspect(_runProcesses));
 }
 
 /// <summary>What a rank hands to rank 0: one line of JSON, then its readings in the form of power.csv.</summary>
-internal sealed record EnergyReport(int Rank, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts, SamplerCost Cost, ClockMap Clock)
+internal sealed record EnergyReport(int Rank, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts, SamplerCost Cost, ClockMap Clock, DateTimeOffset OriginUtc)
 {
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
 

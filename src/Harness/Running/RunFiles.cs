@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Harness.Accounting;
+using Harness.Carbon;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
@@ -17,6 +18,7 @@ internal sealed class RunFiles : IDisposable
 {
     private readonly RunOptions _options;
     private readonly RankModel _model;
+    private readonly CarbonInputs? _carbon;
     private readonly Manifest _manifest;
     private readonly RunLease _lease;
     private readonly List<StartRecord> _starts;
@@ -29,9 +31,10 @@ internal sealed class RunFiles : IDisposable
 
     /// <summary>Begins the run, or goes on with one of the same identity; in either case the manifest says what is about to run.</summary>
     /// <returns>Null where another process has it and the options refuse another name for this one; <paramref name="takenBy"/> says who.</returns>
-    public static RunFiles? Open(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, out string? takenBy)
+    public static RunFiles? Open(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, CarbonInputs? carbon, out string? takenBy)
     {
         var output = configuration.Options.Output;
+        var modelName = ModelName(configuration.Options.Model) + cell.Suffix;
         var name = output.Name.Length > 0 ? output.Name + cell.Suffix : null;
         var identity = RunIdentity.Of(configuration, model.Checkpoint.Fingerprint, prompts.Workload, cell);
         takenBy = null;
@@ -40,22 +43,20 @@ internal sealed class RunFiles : IDisposable
         if (unfinished == null && name != null && output.IfTaken == "refuse")
         {
             // Of two that saw the name free at the same moment one makes the directory.
-            begun = takenBy != null ? null : RunDirectory.TryCreate(output.Directory, name, ModelName(configuration.Options.Model) + cell.Suffix, DateTimeOffset.UtcNow);
+            begun = takenBy != null ? null : RunDirectory.TryCreate(output.Directory, name, modelName, DateTimeOffset.UtcNow);
             if (begun == null) takenBy ??= "another process, which has just begun it";
             if (begun == null) return null;
         }
         takenBy = null;
-        return new(configuration, model, prompts, cell, name, identity, unfinished, begun);
+        var directory = begun ?? (unfinished == null
+            ? RunDirectory.Create(output.Directory, name, modelName, DateTimeOffset.UtcNow)
+            : RunDirectory.Continue(unfinished.Directory, unfinished.RunId ?? RunName.NewId(modelName, DateTimeOffset.UtcNow)));
+        return new(configuration, model, prompts, cell, directory, identity, unfinished, carbon);
     }
 
-    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, string? name, string identity, UnfinishedRun? unfinished, RunDirectory? begun)
+    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, RunDirectory directory, string identity, UnfinishedRun? unfinished, CarbonInputs? carbon)
     {
-        (_options, _model) = (configuration.Options, model);
-        var modelName = ModelName(_options.Model);
-        var known = unfinished?.Manifest is { } old ? Manifest.RunOf(old) : null;
-        Directory = begun ?? (unfinished == null
-            ? RunDirectory.Create(_options.Output.Directory, name, modelName + cell.Suffix, DateTimeOffset.UtcNow)
-            : RunDirectory.Continue(unfinished.Directory, known?.RunId ?? RunName.NewId(modelName + cell.Suffix, DateTimeOffset.UtcNow)));
+        (_options, _model, _carbon, Directory) = (configuration.Options, model, carbon, directory);
         var number = unfinished?.Start ?? 1;
         var startDirectory = StartRecord.DirectoryOf(Directory.Path, number);
         _lease = RunLease.Take(startDirectory);
@@ -90,7 +91,7 @@ internal sealed class RunFiles : IDisposable
             Hosts = model.Topology.Hosts,
             Job = Environment.GetEnvironmentVariable("SLURM_JOB_ID"),
         });
-        _manifest = new(Describe(prompts, modelName, cell) with { TimestampUtc = known?.TimestampUtc ?? Now() })
+        _manifest = new(Describe(prompts, ModelName(_options.Model), cell) with { TimestampUtc = unfinished?.Known?.TimestampUtc ?? Now() })
         {
             [RunIdentity.Section] = identity,
             ["configuration"] = configuration.Entries().ToDictionary(entry => entry.Key, entry => new { value = entry.Value, source = entry.Source }),
@@ -169,12 +170,18 @@ internal sealed class RunFiles : IDisposable
         };
         Directory.WriteManifest(_manifest);
         var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
+        if (_carbon != null && CarbonTerms.Of(_carbon, account, summary, rows) is { } carbon)
+        {
+            summary = carbon.AddTo(summary);
+            Directory.WriteJson(CarbonTerms.FileName, carbon);
+        }
         var categories = CategoryRecord.Of(summary, rows);
         if (categories.Count > 0) Directory.WriteCsv(RunDirectory.CategoriesFile, categories);
         Directory.WriteSummary(summary);
         if (evidence.RanToEnd) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
+        if (_carbon != null && summary.SciGramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
         SummaryTable.Write(console, summary, categories, Directory.Path);
     }
 

@@ -1,3 +1,4 @@
+using Harness.Carbon;
 using Harness.Configuration;
 using Harness.Records;
 using Harness.Reporting;
@@ -17,6 +18,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         IProgressReporter progress = world.Rank == 0 ? ProgressReporter.ForConsole() : new NoProgress();
         var log = new RankLog(world.Rank, progress.Note);
 
+        var carbon = world.Rank == 0 ? CarbonInputs.Of(options.Carbon, DateTimeOffset.UtcNow) : null;
         using var model = new RankModel(configuration, world);
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
         var workload = Workload.Share(world, prompts?.Workload);
@@ -27,7 +29,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         foreach (var cell in cells)
         {
             string? takenBy = null;
-            using var files = prompts == null ? null : RunFiles.Open(configuration, model, prompts, cell, out takenBy);
+            using var files = prompts == null ? null : RunFiles.Open(configuration, model, prompts, cell, carbon, out takenBy);
             var start = RunStart.Share(world, prompts == null ? null : files?.Start ?? RunStart.Taken(takenBy!));
             if (start.TakenBy != null)
             {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using Harness.Accounting;
+using Harness.Carbon;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Records;
@@ -48,8 +49,8 @@ internal sealed class RunVerification(string directory)
         for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
         CheckResponses(rows, [.. reader.Responses()]);
         CheckSums(account, rows, attributions);
-        Compare(RunDirectory.SummaryFile, summary,
-            Summary.Compute(summary with { NumPrompts = summary.NumPrompts, PaperEnergyJoules = account.PaperJoules() }, rows, account.DurationSeconds, account.Totals(attributions)));
+        var computed = Summary.Compute(summary with { PaperEnergyJoules = account.PaperJoules() }, rows, account.DurationSeconds, account.Totals(attributions));
+        Compare(RunDirectory.SummaryFile, summary, WithCarbon(computed, account, rows));
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
         return _problems;
     }
@@ -93,6 +94,27 @@ internal sealed class RunVerification(string directory)
             if (row.OutputTokens != response.OutputIds.Count) Problem($"{place}: output_tokens is {row.OutputTokens}, but its response has {response.OutputIds.Count}");
             if (row.OutputWords != Words.Count(response.Text)) Problem($"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
             if (response.ItlSeconds is { } gaps) Compare($"{place}, latency_s", row.LatencySeconds, row.TtftSeconds + gaps.Sum());
+        }
+    }
+
+    /// <summary>Carbon again from the hours, PUE and embodied emissions that <c>carbon.json</c> says.</summary>
+    private SummaryRecord WithCarbon(SummaryRecord computed, RunAccount account, List<PromptRecord> rows)
+    {
+        var none = computed with { SciEnergyJoules = null, SciIntensityGramsPerKilowattHour = null, SciEmbodiedGrams = null, SciGramsPerResponse = null, SciGramsPerOutputToken = null };
+        var path = Path.Combine(directory, CarbonTerms.FileName);
+        if (!File.Exists(path)) return none;
+        try
+        {
+            var written = JsonSerializer.Deserialize<CarbonTerms>(File.ReadAllBytes(path), JsonRows.Document)!;
+            var again = CarbonTerms.Of(CarbonInputs.Of(written), account, none, rows)!;
+            Compare(CarbonTerms.FileName, written with { Hours = [] }, again with { Hours = [] });
+            Compare($"{CarbonTerms.FileName}, operational_g", written.OperationalGrams, again.OperationalGrams);
+            foreach (var (was, now) in written.Hours.Zip(again.Hours)) Compare($"{CarbonTerms.FileName}, {was.HourUtc}", was.Joules, now.Joules);
+            return again.AddTo(none);
+        }
+        catch (JsonException e)
+        {
+            throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
         }
     }
 

@@ -48,6 +48,7 @@ internal static class EarlierPieces
         var evidence = known with
         {
             RanToEnd = false,
+            OriginUtc = reports.OrderBy(report => report.Key).Select(report => (DateTimeOffset?)report.Value.OriginUtc).FirstOrDefault(),
             Domains = [.. reports.Values.SelectMany(report => report.Domains).DistinctBy(domain => domain.Key)],
             Sensors = [.. reports.Values.SelectMany(report => report.Sensors)],
             Facts = [.. reports.Values.SelectMany(report => report.Facts)],

@@ -10,6 +10,10 @@ namespace Harness.Running.Pieces;
 /// <param name="Manifest">Null where the run was cut off before it had one.</param>
 internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Manifest)
 {
+    /// <summary>What its summary would have begun with; null where it was cut off before that was known.</summary>
+    public SummaryRecord? Known => Manifest == null ? null : Records.Manifest.RunOf(Manifest);
+    public string? RunId => Known?.RunId;
+
     /// <summary>
     /// Looks among the runs of that name (NAME, NAME-2, …), or without a name among all of the output directory, newest first,
     /// for one of the same identity that is not complete and that no living process has.
