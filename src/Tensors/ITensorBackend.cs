@@ -13,6 +13,9 @@ public interface ITensorBackend : IDisposable
     /// <summary>The device as its maker names it, with what was chosen for it (threads, vector width).</summary>
     string Device { get; }
 
+    /// <summary>Bytes of memory in which this rank's weights, caches and activations must find room; null where that is not known.</summary>
+    long? MemoryBytes { get; }
+
     /// <summary>Every tensor made until the returned scope is disposed dies with it. Scopes nest.</summary>
     IDisposable Scope();
 

@@ -3,9 +3,11 @@ using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Control;
 using Harness.Energy.Statistics;
+using Harness.Planning;
 using Harness.Records;
 using Harness.Reporting;
 using Harness.Running.Pieces;
+using Harness.Sharding.Launch;
 using Harness.Tensors;
 
 namespace Harness.Running;
@@ -26,7 +28,10 @@ internal sealed class MeasuredRun(
     {
         _windows = new(model, energy, model.IsRoot ? window => WindowJournal.Append(start.StartDirectory, window) : _ => { });
         energy.Begin(start.StartDirectory);
-        if (model.Stage == null) Load();
+        var batches = workload.Batches(options.Batch.Size);
+        var (slots, longest) = (batches.Select(batch => batch.Length).DefaultIfEmpty(1).Max(), workload.LongestSequence);
+        var memory = model.MemoryFor(slots, longest);
+        if (model.Stage == null) Load(memory);
         files?.CheckDevice(model.Backend.Device);
         var owned = OwnDevices();
         using var control = cell.ChangesNothing || owned.Count == 0 ? null
@@ -38,8 +43,7 @@ internal sealed class MeasuredRun(
             return RunStatus.Skipped;
         }
 
-        var batches = workload.Batches(options.Batch.Size);
-        using var cache = model.Stage!.NewCache(batches.Select(batch => batch.Length).DefaultIfEmpty(1).Max(), workload.LongestSequence);
+        using var cache = LaunchChecks.OnEveryRank(model.World, () => memory.Place(() => model.Stage!.NewCache(slots, longest)));
         var runner = new RepeatRunner(model, workload, batches, start.Finished.ToHashSet(), cache, options, stop, clock, energy);
 
         _windows.Measure(WindowKind.Warmup, () => runner.WarmUp(options.Repeats.Warmup));
@@ -55,10 +59,10 @@ internal sealed class MeasuredRun(
         return stopped ? RunStatus.Interrupted : RunStatus.Complete;
     }
 
-    private void Load()
+    private void Load(RankMemory memory)
     {
         log.NoteOnce($"loading {model.Checkpoint.Name} as {model.Storage.Label()}, tensor parallel {options.Sharding.Tensor}, pipeline stages {options.Sharding.Pipeline}");
-        _windows.Measure(WindowKind.Load, model.Load);
+        _windows.Measure(WindowKind.Load, () => model.Load(memory));
         if (model.LinkObstacle is { } obstacle) log.NoteOnce($"tensors travel between ranks through host memory: {obstacle}");
         log.Note(FormattableString.Invariant(
             $"rank {model.World.Rank} on {model.Backend.Device}: {model.Stage.BytesRead / 1e6:N1} MB of weights read, {model.Stage.BytesResident / 1e6:N1} MB resident"));

@@ -2,6 +2,7 @@ using System.Text;
 using Harness.Configuration;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
+using Harness.Planning;
 using Harness.PlugIns;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
@@ -15,6 +16,7 @@ internal sealed class RankModel : IDisposable
 {
     private readonly RunOptions _options;
     private readonly ITensorBackendFactory _backends;
+    private readonly ShardPlan _shards;
     private ITensorLinkFactory? _links;
 
     public ICommunicator World { get; }
@@ -51,18 +53,36 @@ internal sealed class RankModel : IDisposable
             (Backends.Find(_options.Runtime.Backend), Models.Llama.Checkpoints.Checkpoint.Open(ModelPath(_options.Model))));
         LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]> { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
         Storage = _options.Model.Dtype == "auto" ? Checkpoint.DType : DTypes.Parse(_options.Model.Dtype);
-        Plan = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline).For(Groups.Position.TensorRank, Groups.Position.Stage);
+        _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline);
+        Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);
         // Headers alone: a tensor that is missing or misshapen is found before anything is loaded or written.
         LaunchChecks.OnEveryRank(world, () => Plan.Tensors().Select(Checkpoint.Read).ToArray());
     }
 
-    /// <summary>Loads this rank's slices onto its device.</summary>
-    public void Load()
+    /// <summary>What this rank will need for so many sequences at a time of so many tokens, prompt and output.</summary>
+    public RankMemory MemoryFor(int sequences, int longest) => new(MemoryPlan.Of(_shards, Groups.Position.TensorRank, Groups.Position.Stage, new()
+    {
+        BatchSize = sequences,
+        MaxLength = longest,
+        MicroBatches = _options.Sharding.MicroBatches,
+        Weights = Storage,
+        Cache = _options.Runtime.Backend == "cpu" ? DType.F32 : Storage,
+        Wire = DTypes.Parse(_options.Sharding.CommDtype),
+        Greedy = _options.Generation is { Temperature: 0, RepetitionPenalty: 1 },
+    }), World.Rank);
+
+    /// <summary>Loads this rank's slices onto its device, where there is room for them.</summary>
+    public void Load(RankMemory memory)
     {
         var wire = DTypes.Parse(_options.Sharding.CommDtype);
         var shape = Checkpoint.Config.Shape;
         Backend = LaunchChecks.OnEveryRank(World, () =>
             _backends.Create(new(_options.Runtime.Threads, Topology.LocalRank, Topology.LocalSize, Storage)));
+        LaunchChecks.OnEveryRank(World, () =>
+        {
+            memory.MustFit(Backend);
+            return true;
+        });
         (_links, LinkObstacle) = TensorLinks.Choose(_options.Sharding.Link, World, Backend);
         Replica = new()
         {
@@ -72,7 +92,7 @@ internal sealed class RankModel : IDisposable
             Pipeline = Link(Groups.Pipeline, wire),
             VocabularyWidths = [.. Enumerable.Range(0, Groups.Grid.Tensor).Select(rank => Slice.Even(shape.Vocabulary, Groups.Grid.Tensor, rank).Count)],
         };
-        Stage = LaunchChecks.OnEveryRank(World, () => new LlamaStage(Backend, Checkpoint, Plan, Storage, Replica.TensorLink, Replica.Pipeline));
+        Stage = LaunchChecks.OnEveryRank(World, () => memory.Place(() => new LlamaStage(Backend, Checkpoint, Plan, Storage, Replica.TensorLink, Replica.Pipeline)));
     }
 
     /// <summary>The directory or synthetic shape that the options name; the demo checkpoint where they name none.</summary>

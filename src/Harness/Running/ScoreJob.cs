@@ -21,7 +21,7 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         var tokenizer = model.IsRoot ? Tokenizers.For(configuration.Options.Model) : null;
         var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config)).Items[0].Tokens;
 
-        model.Load();
+        model.Load(model.MemoryFor(1, tokens.Length));
         var scorer = new Scorer(model.Backend, model.Stage, model.Replica, config.Shape.Vocabulary);
         if (!model.IsRoot) scorer.Run(tokens, (_, _) => { });
         else Write(tokenizer!, tokens, config.Shape.Vocabulary, scorer);

@@ -4,7 +4,7 @@ using System.Text;
 namespace Harness.PlugIns.TorchSharp;
 
 /// <summary>
-/// The three things that TorchSharp does not offer and the driver library does: a device's name, its free memory, and
+/// The three things that TorchSharp does not offer and the driver library does: a device's name, its memory, and
 /// making a device current for a thread. The runtime API takes the device of the current driver context as its own.
 /// </summary>
 internal static partial class CudaDriver
@@ -15,6 +15,10 @@ internal static partial class CudaDriver
         return cuInit(0) == 0 && cuDeviceGet(out var device, ordinal) == 0 && cuDeviceGetName(name, name.Length, device) == 0
             ? Encoding.UTF8.GetString(name.AsSpan(0, Math.Max(0, Array.IndexOf(name, (byte)0)))) : "CUDA device";
     }
+
+    /// <summary>All of a device's memory; null where the driver does not say.</summary>
+    public static long? MemoryBytes(int ordinal) =>
+        cuInit(0) == 0 && cuDeviceGet(out var device, ordinal) == 0 && cuDeviceTotalMem_v2(out var bytes, device) == 0 ? (long)bytes : null;
 
     /// <summary>Makes the device current for the calling thread: libraries without a device argument use it.</summary>
     /// <exception cref="InvalidOperationException">The driver refuses.</exception>
@@ -34,6 +38,9 @@ internal static partial class CudaDriver
 
     [LibraryImport("libcuda.so.1")]
     private static partial int cuDeviceGetName([Out] byte[] name, int length, int device);
+
+    [LibraryImport("libcuda.so.1")]
+    private static partial int cuDeviceTotalMem_v2(out nuint bytes, int device);
 
     [LibraryImport("libcuda.so.1")]
     private static partial int cuDevicePrimaryCtxRetain(out nint context, int device);

@@ -12,7 +12,7 @@ internal sealed class DeviceMemory(string device)
     public long Weights { get; set; }
     public long Caches { get; set; }
 
-    /// <exception cref="UserErrorException">There is no room; the message names what is there, what was wanted and what helps.</exception>
+    /// <exception cref="DeviceMemoryException">There is no room; the message names what is there and what was wanted.</exception>
     public T Allocate<T>(string purpose, long bytes, Func<T> allocation)
     {
         try
@@ -21,8 +21,8 @@ internal sealed class DeviceMemory(string device)
         }
         catch (ExternalException e) when (Exhausted(e.Message))
         {
-            throw new UserErrorException(string.Create(CultureInfo.InvariantCulture,
-                $"{device} has no room for {bytes / GB:0.00} GB of {purpose} beside {Weights / GB:0.00} GB of weights and {Caches / GB:0.00} GB of key/value cache of this rank; use more ranks (--tp, --pp), a smaller --batch or --max-new-tokens, or a 16-bit --dtype"), e);
+            throw new DeviceMemoryException(string.Create(CultureInfo.InvariantCulture,
+                $"{device} has no room for {bytes / GB:0.00} GB of {purpose} beside {Weights / GB:0.00} GB of weights and {Caches / GB:0.00} GB of key/value cache of this rank"), e);
         }
     }
 

@@ -45,12 +45,14 @@ public sealed class TorchBackend : ITensorBackend
             RanksShareDevices = options.LocalRanks > devices;
             _device = new torch.Device(DeviceType.CUDA, Ordinal);
             name = $"{CudaDriver.Name(Ordinal)} (cuda:{Ordinal})";
+            MemoryBytes = CudaDriver.MemoryBytes(Ordinal) / ((options.LocalRanks + devices - 1) / devices);
         }
         else
         {
             Ordinal = -1;
             _device = torch.CPU;
             torch.set_num_threads(threads);
+            MemoryBytes = HostMemory.Bytes / Math.Max(1, options.LocalRanks);
             name = $"CPU, {threads} {(threads == 1 ? "thread" : "threads")}";
         }
         // libtorch's CPU build long had no float16 matrix product; the weights stay as asked for.
@@ -64,6 +66,8 @@ public sealed class TorchBackend : ITensorBackend
     public string Name => Word;
 
     public string Device { get; }
+
+    public long? MemoryBytes { get; }
 
     /// <summary>CUDA ordinal of the device; -1 for the host.</summary>
     internal int Ordinal { get; }

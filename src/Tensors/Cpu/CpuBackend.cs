@@ -40,6 +40,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
         }
         _team = new WorkerTeam(threads, threads * ranks > allowed ? 0 : SpinMicroseconds);
         _kernels = CpuKernels.Create(width);
+        MemoryBytes = HostMemory.Bytes / Math.Max(1, ranks);
         Device = $"{HostCpu.Model}, {threads} {(threads == 1 ? "thread" : "threads")}, {width.Label()}";
     }
 
@@ -49,6 +50,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
     public string Name => Word;
 
     public string Device { get; }
+
+    public long? MemoryBytes { get; }
 
     public IDisposable Scope()
     {

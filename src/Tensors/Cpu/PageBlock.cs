@@ -31,8 +31,7 @@ internal sealed unsafe partial class PageBlock : IDisposable
         _mapped = hugePages ? Bytes + HugePage : Bytes;
         var address = mmap(0, (nuint)_mapped, ReadWrite, PrivateAnonymousNoReserve, -1, 0);
         if (address == -1)
-            throw new UserErrorException(
-                $"{Bytes / 1e9:F1} GB of memory could not be reserved (error {Marshal.GetLastPInvokeError()}); use a smaller batch, a shorter maximum length or more ranks");
+            throw new DeviceMemoryException(FormattableString.Invariant($"{Bytes / 1e9:F1} GB of memory could not be reserved (error {Marshal.GetLastPInvokeError()})"));
         Data = _mapping = (byte*)address;
         if (!hugePages) return;
         Data = (byte*)((address + HugePage - 1) / HugePage * HugePage);

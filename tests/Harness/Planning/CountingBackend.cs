@@ -40,6 +40,7 @@ internal sealed class CountingBackend : ITensorBackend
 
     public string Name => "counting";
     public string Device => "paper";
+    public long? MemoryBytes => null;
 
     public IDisposable Scope()
     {
