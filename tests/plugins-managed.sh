@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the plug-ins MpiNet and MLTokenizers and runs their tests, as far as a restore finds their packages;
+# Builds the plug-ins MpiNet and MLTokenizers, with TorchSharp beside them, and runs their tests, as far as a restore finds their packages;
 # prints a line for each that it does not find. A further feed: export RestoreAdditionalProjectSources=DIR.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,11 +8,11 @@ log=$(mktemp)
 trap 'rm -f "$log"; dotnet restore Harness.sln --verbosity quiet >/dev/null' EXIT
 
 properties=
-for plugin in MpiNet:MPI.NET MLTokenizers:Microsoft.ML.Tokenizers
+for plugin in MpiNet:MPI.NET:WithMpiNet=true MLTokenizers:Microsoft.ML.Tokenizers:WithMLTokenizers=true TorchSharp:TorchSharp-cpu:WithTorch=cpu
 do
-    name=${plugin%%:*} package=${plugin#*:}
-    if dotnet restore "src/PlugIns/$name/$name.csproj" -p:With$name=true >"$log" 2>&1
-    then properties="$properties -p:With$name=true"
+    name=${plugin%%:*} property=${plugin##*:} package=${plugin#*:} package=${package%:*}
+    if timeout 300 dotnet restore "src/PlugIns/$name/$name.csproj" "-p:$property" >"$log" 2>&1
+    then properties="$properties -p:$property"
     elif grep -q 'error NU110[12]' "$log"
     then echo "plug-in $name: not built and not tested, since no feed has what it needs: $(sed -n 's/.*error NU110[12]: //p' "$log" | head -1)"
     else echo "plug-in $name: the restore of $package failed:" >&2; cat "$log" >&2; exit 1

@@ -7,9 +7,11 @@ namespace Harness.Tests.PlugIns;
 /// <summary>The whole program over MPI.NET, tokens by Microsoft.ML.Tokenizers: the ids that three other implementations agree on.</summary>
 public class RunThroughPackagesTests
 {
-    [Test]
-    public void FourRanksGiveTheReferenceIds()
+    [TestCase("cpu")]
+    [TestCase("torch")]
+    public void FourRanksGiveTheReferenceIds(string backend)
     {
+        if (backend == "torch") PlugInBuilds.Require("Harness.PlugIns.TorchSharp", "-p:WithTorch=cpu");
         PlugInBuilds.Require("Harness.PlugIns.MpiNet", "-p:WithMpiNet=true");
         PlugInBuilds.Require("Harness.PlugIns.MLTokenizers", "-p:WithMLTokenizers=true");
         using var scratch = new ScratchDirectory();
@@ -17,7 +19,7 @@ public class RunThroughPackagesTests
         var result = Mpiexec.Mpich.Run(Path.Combine(AppContext.BaseDirectory, "harness.dll"), 4, null, TimeSpan.FromMinutes(4),
         [
             "run", "--model", Stories.Directory, "--dtype", "f32", "--data", prompts, "--max-new-tokens", $"{Stories.Continuation.Length}", "--ignore-eos",
-            "--tp", "2", "--pp", "2", "--communicator", "mpinet", "--tokenizer-library", "ml", "--idle-baseline", "0s", "--threads", "1", "--out", scratch.Path, "--name", "run",
+            "--tp", "2", "--pp", "2", "--backend", backend, "--communicator", "mpinet", "--tokenizer-library", "ml", "--idle-baseline", "0s", "--threads", "1", "--out", scratch.Path, "--name", "run",
         ]);
         Assert.That(result.ExitCode, Is.Zero, result.Output);
         var response = JsonNode.Parse(File.ReadLines(scratch["run", "responses.jsonl"]).Single())!;
