@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Passes the tests. As root on Debian or Ubuntu it first installs what the tests of real MPI, of real Slurm and of the fake
-# NVML library need, where that is missing; elsewhere those tests are reported as not run, with the reason.
+# Passes the tests. As root on Debian or Ubuntu it first installs what the tests of real MPI, of real Slurm, of the fake
+# NVML library and of the report's page need, where that is missing; elsewhere those tests are reported as not run, with the reason.
 # Arguments go to dotnet test: tests/run.sh --filter TestCategory!=Slurm
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-packages=(openmpi-bin libopenmpi-dev mpich libmpich-dev slurmctld slurmd slurm-client munge iproute2 util-linux gcc libc6-dev)
+packages=(openmpi-bin libopenmpi-dev mpich libmpich-dev slurmctld slurmd slurm-client munge iproute2 util-linux gcc libc6-dev
+    chromium chromium-driver fonts-dejavu-core)
 if command -v dpkg-query >/dev/null; then
     missing=()
     for package in "${packages[@]}"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ]; then
-        echo "installing for the tests of MPI, Slurm and NVML: ${missing[*]}"
+        echo "installing for the tests of MPI, Slurm, NVML and the report: ${missing[*]}"
         export DEBIAN_FRONTEND=noninteractive
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
             echo "apt-get could not install them: the tests that need them will not run"

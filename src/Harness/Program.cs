@@ -12,6 +12,7 @@ using Harness.Verbs;
 //   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again,
 //                  Exporting/ writes them in other tools' formats
 //   Reporting/      the progress bar, the first answers and the summary table
+//   Publishing/     many runs as a page, a Markdown table and figures
 //   Diagnosing/     what this build and this machine can do
 //   PlugIns/        optional assemblies, found by name
 // and the libraries, each referring only to those before it: src/Tensors (the backend seam and the CPU backend),
@@ -27,4 +28,5 @@ return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA infere
     RestoreVerb.Create(),
     CollectVerb.Create(),
     ExportVerb.Create(),
+    ReportVerb.Create(),
 }, args);

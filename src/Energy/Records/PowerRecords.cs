@@ -55,25 +55,43 @@ public static class PowerRecords
     /// <param name="name">What the text is called in an error.</param>
     public static IReadOnlyList<SampleSeries> Read(TextReader text, string name)
     {
-        using var csv = new CsvReader(text, Format, leaveOpen: true);
         var series = new Dictionary<(string Key, int Rank), (EnergyDomain Domain, List<EnergyReading> Readings)>();
-        try
+        foreach (var (domain, rank, reading) in ReadRows(text, name))
         {
-            csv.Read();
-            csv.ReadHeader();
-            while (csv.Read())
-            {
-                var domain = new EnergyDomain(Text(csv, "host"), Text(csv, "device"), KindOf(Text(csv, "kind")), Text(csv, "source"));
-                var key = (domain.Key, Number<int>(csv, "rank") ?? 0);
-                if (!series.TryGetValue(key, out var one)) series[key] = one = (domain, []);
-                one.Readings.Add(ReadRow(csv));
-            }
-        }
-        catch (Exception e) when (e is CsvHelperException or FormatException or OverflowException)
-        {
-            throw new EnergyException($"{name}, line {csv.Context.Parser?.RawRow}: not a row of power.csv ({e.Message.Split('\n')[0].Trim()})", e);
+            if (!series.TryGetValue((domain.Key, rank), out var one)) series[(domain.Key, rank)] = one = (domain, []);
+            one.Readings.Add(reading);
         }
         return [.. series.Select(s => new SampleSeries(s.Value.Domain, s.Key.Rank, s.Value.Readings))];
+    }
+
+    /// <summary>Row after row as the file has them, so that a recording of days need not be held in memory.</summary>
+    /// <param name="name">What the text is called in an error.</param>
+    /// <exception cref="EnergyException">A row is not one of a power.csv; its line is named.</exception>
+    public static IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> ReadRows(TextReader text, string name)
+    {
+        using var csv = new CsvReader(text, Format, leaveOpen: true);
+        var begun = false;
+        while (true)
+        {
+            (EnergyDomain, int, EnergyReading) row;
+            try
+            {
+                if (!begun)
+                {
+                    csv.Read();
+                    csv.ReadHeader();
+                    begun = true;
+                }
+                if (!csv.Read()) yield break;
+                var domain = new EnergyDomain(Text(csv, "host"), Text(csv, "device"), KindOf(Text(csv, "kind")), Text(csv, "source"));
+                row = (domain, Number<int>(csv, "rank") ?? 0, ReadRow(csv));
+            }
+            catch (Exception e) when (e is CsvHelperException or FormatException or OverflowException)
+            {
+                throw new EnergyException($"{name}, line {csv.Context.Parser?.RawRow}: not a row of power.csv ({e.Message.Split('\n')[0].Trim()})", e);
+            }
+            yield return row;
+        }
     }
 
     private static void WriteRows(CsvWriter csv, IEnumerable<SampleSeries> series)

@@ -23,6 +23,10 @@ public sealed class RunReader(string directory)
 
     public IEnumerable<PromptRecord> Prompts() => Rows(RunDirectory.PromptsFile, CsvRows.Read<PromptRecord>);
 
+    /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>
+    /// <param name="source">The file that was opened, for messages.</param>
+    public Stream OpenPrompts(out string source) => OpenRows(PathOf(RunDirectory.PromptsFile), out source);
+
     public IEnumerable<RankRecord> Ranks() => Rows(RunDirectory.RanksFile, CsvRows.Read<RankRecord>);
 
     /// <summary>Empty where the run's prompts have no categories.</summary>

@@ -1,0 +1,28 @@
+using System.CommandLine;
+using Harness.Publishing;
+using Harness.Tensors;
+
+namespace Harness.Verbs;
+
+/// <summary><c>harness report</c>: runs as a page, a Markdown table and figures.</summary>
+internal static class ReportVerb
+{
+    public static Command Create()
+    {
+        var command = new Command("report", "Show all runs below the directories in one page that opens from disk; also as a Markdown table and as SVG figures.");
+        var directories = new Argument<string[]>("DIR") { Description = "run directories, or directories that hold them", Arity = ArgumentArity.OneOrMore };
+        var page = new Option<string?>("--out") { HelpName = "FILE.html", Description = "the page" };
+        var markdown = new Option<string?>("--markdown") { HelpName = "FILE.md", Description = "a table for papers and READMEs; - for standard output" };
+        var figures = new Option<string?>("--figures") { HelpName = "DIR", Description = "the figures as SVG files, sized for one column of a two-column paper" };
+        command.Arguments.Add(directories);
+        foreach (var option in new[] { page, markdown, figures }) command.Options.Add(option);
+        command.SetAction(parsed =>
+        {
+            var outputs = new ReportOutputs(parsed.GetValue(page), parsed.GetValue(markdown), parsed.GetValue(figures));
+            if (outputs is { Page: null, Markdown: null, Figures: null })
+                throw new UserErrorException("nothing to write; add --out FILE.html, --markdown FILE.md or --figures DIR");
+            return new Report(Console.Out, Console.Error).Write(parsed.GetValue(directories)!, outputs);
+        });
+        return command;
+    }
+}
