@@ -95,6 +95,7 @@ public sealed record BatchOptions
 
     /// <summary>Requests in flight at most, per replica, under continuous batching; 0 for Size.</summary>
     public int Concurrency { get; init; }
+    internal int EffectiveConcurrency => Concurrency > 0 ? Concurrency : Size;
 
     /// <summary>Requests per second that arrive by a Poisson process; 0 for the next as soon as one has finished (closed loop).</summary>
     public double Rate { get; init; }

@@ -6,6 +6,7 @@ using Harness.Energy.Statistics;
 using Harness.Records;
 using Harness.Reporting;
 using Harness.Running.Pieces;
+using Harness.Running.Work;
 using Harness.Tensors;
 
 namespace Harness.Running;
@@ -38,9 +39,9 @@ internal sealed class MeasuredRun(
             return RunStatus.Skipped;
         }
 
-        var batches = workload.Batches(options.Batch.Size);
-        using var cache = model.Stage!.NewCache(batches.Select(batch => batch.Length).DefaultIfEmpty(1).Max(), workload.LongestSequence);
-        var runner = new RepeatRunner(model, workload, batches, start.Finished.ToHashSet(), cache, options, stop, clock, energy);
+        var work = ReplicaWork.Of(options, workload, model.Groups.Position.Replica, start);
+        using var cache = model.Stage!.NewCache(work.Slots, workload.LongestSequence);
+        var runner = new RepeatRunner(model, workload, work, cache, options, stop, clock, energy);
 
         _windows.Measure(WindowKind.Warmup, () => runner.WarmUp(options.Repeats.Warmup));
         if (model.World.Any(energy.Meter.Domains.Count > 0)) WatchIdle();
