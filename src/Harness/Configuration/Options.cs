@@ -113,6 +113,9 @@ public sealed record GenerationOptions
     public float RepetitionPenalty { get; init; } = 1;
     public ulong Seed { get; init; }
     public bool IgnoreEos { get; init; }
+
+    /// <summary>limit: MaxNewTokens bounds the output. reference: exactly as many tokens as the data set's own reply has (MaxNewTokens bounds it, too), end-of-text ignored.</summary>
+    public string Lengths { get; init; } = "limit";
 }
 
 public sealed record EnergyOptions

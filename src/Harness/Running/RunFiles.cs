@@ -148,7 +148,8 @@ internal sealed class RunFiles : IDisposable
         }
 
         var account = new RunAccount(pieces);
-        var (rows, attributions) = account.Fill(Book.Rows, piece => Book.Steps(piece, pieces.First(one => one.Number == piece).Evidence.ClockOf));
+        var steps = pieces.ToDictionary(piece => piece.Number, piece => Book.Steps(piece.Number, piece.Evidence.ClockOf).ToList());
+        var (rows, attributions) = account.Fill(Book.Rows, piece => steps[piece]);
         PieceEvidence.WriteFigures(Directory.Path, account, rows, pieces[0]);
         Directory.CompleteResults(rows);
 
@@ -162,6 +163,7 @@ internal sealed class RunFiles : IDisposable
             PaperEnergyJoules = account.PaperJoules(),
             Pieces = pieces.Count,
         };
+        _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);
         var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
         Directory.WriteSummary(summary);

@@ -30,6 +30,8 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
 
     public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, LlamaConfig model)
     {
+        if (generation.Lengths == "reference" && prompts.All(prompt => prompt.ReferenceOutput == null))
+            throw Validation.Wrong("Generation:Lengths", generation.Lengths, "limit, since these prompts have no replies of their own whose lengths could be taken,");
         var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
         var items = new WorkItem[prompts.Count];
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
@@ -37,11 +39,16 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         {
             var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
             CheckVocabulary(tokens, prompts[i].Source, model);
-            var room = Math.Clamp(limit - tokens.Length, 0, generation.MaxNewTokens);
+            var room = Math.Clamp(limit - tokens.Length, 0, OutputLimit(prompts[i], tokenizer, generation));
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
         }
-        return new(items, generation.IgnoreEos ? new HashSet<int>() : tokenizer.EndOfText);
+        return new(items, generation.IgnoreEos || generation.Lengths == "reference" ? new HashSet<int>() : tokenizer.EndOfText);
     }
+
+    /// <summary>Tokens of the data set's own reply, where lengths follow it; one for an empty reply, since every prompt yields a token.</summary>
+    private static int OutputLimit(Prompt prompt, ITokenizer tokenizer, GenerationOptions generation) => generation.Lengths == "reference"
+        ? Math.Clamp(tokenizer.Encode(prompt.ReferenceOutput ?? "", addBeginOfText: false).Length, 1, generation.MaxNewTokens)
+        : generation.MaxNewTokens;
 
     /// <exception cref="UserErrorException">The model has no embedding for one of the tokens.</exception>
     public static void CheckVocabulary(int[] tokens, string source, LlamaConfig model)
