@@ -29,8 +29,9 @@ internal sealed class JobReporter(ReplicaJob job, int repeat, int pass, int repl
 
     private void Report(IReadOnlyList<Sequence> finished)
     {
-        energy.Keep();
-        var report = new BatchReport(repeat, pass, replica, job.NumberReport(), clock.Seconds, [.. finished.Select(Describe)],
+        var end = clock.Seconds;
+        energy.Keep();          // of this moment: what is reported counts if readings reach its end
+        var report = new BatchReport(repeat, pass, replica, job.NumberReport(), end, [.. finished.Select(Describe)],
             [.. _steps.Select(s => new StepReport(s.MicroBatch, clock.OfTicks(s.StartTicks), clock.OfTicks(s.EndTicks), s.Shares))]);
         _steps.Clear();
         deliver?.Invoke(report);
