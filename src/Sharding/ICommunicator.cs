@@ -30,6 +30,9 @@ public interface ICommunicator : IDisposable
     /// <summary>Waits for a message of exactly this length.</summary>
     void Receive(Span<byte> data, int source, int tag);
 
+    /// <summary>Whether a message waits, so that <see cref="Receive"/> returns without waiting for its sender.</summary>
+    bool Probe(int source, int tag);
+
     /// <summary>Ranks of equal colour form a new communicator, ordered by key, then by rank.</summary>
     ICommunicator Split(int color, int key);
 

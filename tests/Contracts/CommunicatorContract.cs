@@ -21,6 +21,7 @@ internal static class CommunicatorContract
         ("messages of one pair and tag arrive in order, tags apart", Order),
         ("a message arrives though its sender does not call again", SenderElsewhere),
         ("many small sends before the first receive", Flood),
+        ("a probe sees the message that waits, and no other", Probe),
         ("split by colour with reversed keys", Split),
         ("nested splits", NestedSplits),
         ("calls on parent and child interleave", Interleave),
@@ -113,6 +114,26 @@ internal static class CommunicatorContract
     }
 
     /// <summary>The sender waits for something outside the communicator, as it would in a long computation.</summary>
+    private static void Probe(ICommunicator c)
+    {
+        var (next, previous) = ((c.Rank + 1) % c.Size, (c.Rank + c.Size - 1) % c.Size);
+        Check.That(!c.Probe(previous, 21), "nothing was sent");
+        c.Barrier();
+        foreach (var length in new[] { 1, 300_000 })
+        {
+            c.Send(Pattern(c.Rank, length), next, 21);
+            var waited = Stopwatch.StartNew();
+            while (!c.Probe(previous, 21)) Check.That(waited.Elapsed < TimeSpan.FromSeconds(30), $"{length} bytes did not come within 30 s");
+            Check.That(c.Probe(previous, 21), "a probe takes nothing away");
+            Check.That(!c.Probe(previous, 22), "another tag");
+            var data = new byte[length];
+            c.Receive(data, previous, 21);
+            Check.That(data.AsSpan().SequenceEqual(Pattern(previous, length)), $"{length} bytes");
+            Check.That(!c.Probe(previous, 21), "it was taken");
+            c.Barrier();
+        }
+    }
+
     private static void SenderElsewhere(ICommunicator c)
     {
         if (c.Size == 1) return;

@@ -48,6 +48,16 @@ public class AttributionTests
     }
 
     [Test]
+    public void The_share_of_a_prompt_that_was_never_finished_is_nobodys()
+    {
+        // 320 W for 1 s over 32 tokens: 10 J each; the one given up had 30 of them, and the others get no more for it
+        var step = new Step(0, 1, 0, 0, [new(2, 1, StepPhase.Decode), new(3, 1, StepPhase.Decode), new(null, 30, StepPhase.Prefill)]);
+        var result = Attribution.Compute(Window(0, 1), [Device(320, 32)], [step]);
+        Assert.That(result.Prompts[2], Is.EqualTo(new PromptEnergy(0, 10, 9)));
+        Assert.That((result.Prompts.Count, result.UnattributedJoules), Is.EqualTo((2, 300.0)));
+    }
+
+    [Test]
     public void Micro_batches_in_flight_share_each_instant_equally()
     {
         // 100 W; step A 0…3, step B 1…2: A alone 2 s, both 1 s

@@ -41,7 +41,7 @@ public sealed class Attribution
     public double PrefillJoules { get; }
     public double DecodeJoules { get; }
 
-    /// <summary>While no step was active, or by steps without tokens.</summary>
+    /// <summary>While no step was active, by steps without tokens, and the shares of prompts that were never finished.</summary>
     public double UnattributedJoules { get; }
 
     /// <summary>By prompt index. Net joules are the prompt's own minus the idle power of its share of device time.</summary>
@@ -63,7 +63,7 @@ public sealed class Attribution
         {
             var tokens = steps[i].Entries.Sum(e => (long)e.Tokens);
             if (tokens == 0) unattributed.Add(gross[i].Value);
-            else ShareAmongEntries(steps[i], gross[i].Value, idle[i].Value, tokens, prompts);
+            else ShareAmongEntries(steps[i], gross[i].Value, idle[i].Value, tokens, prompts, ref unattributed);
         }
         var hasNet = devices.All(d => d.IdleWatts != null);
         return new Attribution(measured.Value, unattributed.Value, prompts.ToDictionary(p => p.Key, p => p.Value.Conclude(hasNet)));
@@ -106,12 +106,17 @@ public sealed class Attribution
         }
     }
 
-    private static void ShareAmongEntries(Step step, double gross, double idle, long tokens, Dictionary<int, Shares> prompts)
+    private static void ShareAmongEntries(Step step, double gross, double idle, long tokens, Dictionary<int, Shares> prompts, ref CompensatedSum unattributed)
     {
         foreach (var entry in step.Entries)
         {
             var share = entry.Tokens / (double)tokens;
-            ref var sums = ref CollectionsMarshal.GetValueRefOrAddDefault(prompts, entry.Prompt, out _);
+            if (entry.Prompt is not { } prompt)
+            {
+                unattributed.Add(gross * share);
+                continue;
+            }
+            ref var sums = ref CollectionsMarshal.GetValueRefOrAddDefault(prompts, prompt, out _);
             if (entry.Phase == StepPhase.Prefill) sums.Prefill.Add(gross * share);
             else sums.Decode.Add(gross * share);
             sums.Idle.Add(idle * share);

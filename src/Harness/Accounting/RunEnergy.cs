@@ -57,6 +57,13 @@ internal sealed class RunEnergy
     /// <param name="steps">Entries name rows; groups are replicas.</param>
     public Attribution? Attribute(WindowAccount repeat, IReadOnlyList<Step> steps) => _account.Attribute(repeat.Window, steps, _evidence.ReplicasOf);
 
+    /// <summary>Measured joules between two times within a window; null without energy, and where the time is too short for the sensors.</summary>
+    public double? JoulesWithin(double startSeconds, double endSeconds)
+    {
+        var part = _account.Resolve(new("part", WindowKind.Measured, startSeconds, endSeconds));
+        return part.InvalidReasons.Contains(InvalidReason.WindowTooShort) ? null : part.Joules;
+    }
+
     /// <summary>The figure of 'From Words to Watts', summed over the repeats; null without a GPU on rank 0's node.</summary>
     public double? PaperJoules() => RunAccount.Sum(Repeats.Select(repeat =>
         PaperEnergy.Joules(repeat.Devices, _evidence.Ranks.First(rank => rank.Rank == 0).Host, _evidence.Ranks.Select(rank => rank.Host).Distinct().Count())));

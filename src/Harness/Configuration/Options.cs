@@ -95,6 +95,7 @@ public sealed record BatchOptions
 
     /// <summary>Requests in flight at most, per replica, under continuous batching; 0 for Size.</summary>
     public int Concurrency { get; init; }
+    internal int EffectiveConcurrency => Concurrency > 0 ? Concurrency : Size;
 
     /// <summary>Requests per second that arrive by a Poisson process; 0 for the next as soon as one has finished (closed loop).</summary>
     public double Rate { get; init; }
@@ -112,6 +113,9 @@ public sealed record GenerationOptions
     public float RepetitionPenalty { get; init; } = 1;
     public ulong Seed { get; init; }
     public bool IgnoreEos { get; init; }
+
+    /// <summary>limit: MaxNewTokens bounds the output. reference: exactly as many tokens as the data set's own reply has (MaxNewTokens bounds it, too), end-of-text ignored.</summary>
+    public string Lengths { get; init; } = "limit";
 }
 
 public sealed record EnergyOptions

@@ -38,6 +38,7 @@ public sealed record Switch(string Name, string Value, string Help, params strin
         new("--max-new-tokens", "N", "output tokens per prompt, at most", "Generation:MaxNewTokens"),
         new("--max-length", "N", "prompt plus output, at most; default: the model's limit", "Generation:MaxLength"),
         new("--ignore-eos", "", "generate on after end-of-text", "Generation:IgnoreEos"),
+        new("--lengths", "NAME", "limit, or reference: exactly as many tokens as the data set's own reply has", "Generation:Lengths"),
         new("--temperature", "T", "0 takes the likeliest token (default)", "Generation:Temperature"),
         new("--top-k", "K", "draw among the K likeliest tokens; 0: no limit", "Generation:TopK"),
         new("--top-p", "P", "draw among the likeliest tokens that hold probability P", "Generation:TopP"),

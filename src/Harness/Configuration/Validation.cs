@@ -33,6 +33,7 @@ internal static class Validation
         if (o.Dataset.Task.Length > 0 && o.Dataset.Shots > 0) throw Wrong("Dataset:Shots", o.Dataset.Shots, "0 beside --task, whose prompts hold no worked examples");
         AtLeast(1, o.Generation.MaxNewTokens, "Generation:MaxNewTokens");
         AtLeast(0, o.Generation.MaxLength, "Generation:MaxLength");
+        OneOf(o.Generation.Lengths, "Generation:Lengths", "limit", "reference");
         Between(0, 100, o.Generation.Temperature, "Generation:Temperature");
         AtLeast(0, o.Generation.TopK, "Generation:TopK");
         if (o.Generation.TopP is not (> 0 and <= 1)) throw Wrong("Generation:TopP", o.Generation.TopP, "a number above 0 and up to 1");

@@ -34,6 +34,7 @@ public static class SummaryTable
         Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, $"batch {Figures.Count(run.BatchSize)}")})");
         Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in {Figures.Significant(run.DurationSeconds)} s");
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, {Figures.Significant(run.ResponsesPerSecond)} responses/s");
+        if (run.SteadyDurationSeconds is { } steady) Fact("steady state", $"{Figures.Significant(steady)} s: {Steady(run)}");
         if (run.Accuracy is { } accuracy)
             Fact("accuracy", Join($"{Figures.Significant(100 * accuracy)} % ({Figures.Significant(100 * run.AccuracyLow)} to {Figures.Significant(100 * run.AccuracyHigh)} %) correct", Unit(run.EnergyPerCorrectJoules, "J/correct answer")));
         Fact("energy", Energy(run));
@@ -41,6 +42,10 @@ public static class SummaryTable
         Fact("valid", run.Valid ? "yes" : $"not for energy: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"}; times and tokens stand");
         return grid;
     }
+
+    /// <summary>Beside throughput and energy of the whole run.</summary>
+    private static string Steady(SummaryRecord run) => Join(
+        Unit(run.SteadyTokensPerSecond, "tokens/s"), Unit(run.SteadyEnergyPerOutputTokenJoules, "J/token"), Unit(run.SteadyAvgPowerWatts, "W on average"));
 
     private static string Energy(SummaryRecord run) => run.TotalEnergyJoules == null
         ? "not measured"

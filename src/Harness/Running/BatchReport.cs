@@ -5,32 +5,42 @@ using Harness.Models.Llama.Generation;
 namespace Harness.Running;
 
 /// <summary>What came of one sequence; times in seconds on the run's clock.</summary>
-internal sealed record SequenceReport(int Number, FinishReason Finish, int[] Output, double[] TokenSeconds);
+/// <param name="StartSeconds">When its clock began.</param>
+/// <param name="QueueSeconds">From its arrival until it got a slot; null where requests do not arrive.</param>
+internal sealed record SequenceReport(int Number, FinishReason Finish, double StartSeconds, double? QueueSeconds, int[] Output, double[] TokenSeconds);
 
-/// <summary>What a replica's first rank tells rank 0 of one finished batch; times in seconds on the run's clock.</summary>
-internal sealed record BatchReport(int Repeat, int Replica, int Batch, double StartSeconds, double EndSeconds, SequenceReport[] Sequences, StepReport[] Steps)
+/// <summary>What a replica's first rank tells rank 0 of what was finished since the last report; times in seconds on the run's clock.</summary>
+/// <param name="Pass">Of the repeat over the prompts, from 0.</param>
+/// <param name="Batch">The batch, or the report's own number under continuous batching.</param>
+/// <param name="EndSeconds">When everything in it had been done.</param>
+/// <param name="Sequences">None in the last report of work that was given up.</param>
+/// <param name="Steps">All since the last report, those of sequences that go on included.</param>
+internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch, double EndSeconds, SequenceReport[] Sequences, StepReport[] Steps)
 {
+    public bool HasFinished => Sequences.Length > 0;
+
     public byte[] Serialize()
     {
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream, Encoding.UTF8);
         writer.Write(Repeat);
+        writer.Write(Pass);
         writer.Write(Replica);
         writer.Write(Batch);
-        writer.Write(StartSeconds);
         writer.Write(EndSeconds);
         writer.Write(Sequences.Length);
         foreach (var sequence in Sequences)
         {
             writer.Write(sequence.Number);
             writer.Write((byte)sequence.Finish);
+            writer.Write(sequence.StartSeconds);
+            writer.Write(sequence.QueueSeconds ?? double.NaN);
             Write(writer, sequence.Output);
             Write(writer, sequence.TokenSeconds);
         }
         writer.Write(Steps.Length);
         foreach (var step in Steps)
         {
-            writer.Write((byte)step.Kind);
             writer.Write(step.MicroBatch);
             writer.Write(step.StartSeconds);
             writer.Write(step.EndSeconds);
@@ -42,10 +52,12 @@ internal sealed record BatchReport(int Repeat, int Replica, int Batch, double St
     public static BatchReport Deserialize(byte[] bytes)
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
-        return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(), reader.ReadDouble(),
-            Many(reader, r => new SequenceReport(r.ReadInt32(), (FinishReason)r.ReadByte(), Read<int>(r), Read<double>(r))),
-            Many(reader, r => new StepReport((StepKind)r.ReadByte(), r.ReadInt32(), r.ReadDouble(), r.ReadDouble(), Read<StepShare>(r))));
+        return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(),
+            Many(reader, r => new SequenceReport(r.ReadInt32(), (FinishReason)r.ReadByte(), r.ReadDouble(), ReadNumber(r), Read<int>(r), Read<double>(r))),
+            Many(reader, r => new StepReport(r.ReadInt32(), r.ReadDouble(), r.ReadDouble(), Read<StepShare>(r))));
     }
+
+    private static double? ReadNumber(BinaryReader reader) => reader.ReadDouble() is var number && double.IsNaN(number) ? null : number;
 
     private static void Write<T>(BinaryWriter writer, T[] values) where T : unmanaged
     {
@@ -69,4 +81,7 @@ internal sealed record BatchReport(int Repeat, int Replica, int Batch, double St
 }
 
 /// <summary>A <see cref="Step"/> on the run's clock.</summary>
-internal sealed record StepReport(StepKind Kind, int MicroBatch, double StartSeconds, double EndSeconds, StepShare[] Shares);
+internal sealed record StepReport(int MicroBatch, double StartSeconds, double EndSeconds, StepShare[] Shares)
+{
+    public StepKind Kind => Step.KindOf(Shares);
+}

@@ -7,6 +7,7 @@ using Harness.Planning;
 using Harness.Records;
 using Harness.Reporting;
 using Harness.Running.Pieces;
+using Harness.Running.Work;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
 
@@ -28,9 +29,8 @@ internal sealed class MeasuredRun(
     {
         _windows = new(model, energy, model.IsRoot ? window => WindowJournal.Append(start.StartDirectory, window) : _ => { });
         energy.Begin(start.StartDirectory);
-        var batches = workload.Batches(options.Batch.Size);
-        var (slots, longest) = (batches.Select(batch => batch.Length).DefaultIfEmpty(1).Max(), workload.LongestSequence);
-        var memory = model.MemoryFor(slots, longest);
+        var work = ReplicaWork.Of(options, workload, model.Groups.Position.Replica, start);
+        var memory = model.MemoryFor(work.Slots, workload.LongestSequence);
         if (model.Stage == null) Load(memory);
         files?.CheckDevice(model.Backend.Device);
         var owned = OwnDevices();
@@ -43,8 +43,8 @@ internal sealed class MeasuredRun(
             return RunStatus.Skipped;
         }
 
-        using var cache = LaunchChecks.OnEveryRank(model.World, () => memory.Place(() => model.Stage!.NewCache(slots, longest)));
-        var runner = new RepeatRunner(model, workload, batches, start.Finished.ToHashSet(), cache, options, stop, clock, energy);
+        using var cache = LaunchChecks.OnEveryRank(model.World, () => memory.Place(() => model.Stage!.NewCache(work.Slots, workload.LongestSequence)));
+        var runner = new RepeatRunner(model, workload, work, cache, options, stop, clock, energy);
 
         _windows.Measure(WindowKind.Warmup, () => runner.WarmUp(options.Repeats.Warmup));
         if (model.World.Any(energy.Meter.Domains.Count > 0)) WatchIdle();

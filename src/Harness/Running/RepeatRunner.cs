@@ -1,18 +1,18 @@
 using Harness.Configuration;
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
+using Harness.Running.Work;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
 using Harness.Verbs;
 
 namespace Harness.Running;
 
-/// <summary>Runs this replica's batches: batch b belongs to replica b mod dp.</summary>
-/// <param name="finished">Batches that an earlier start of the run has done.</param>
+/// <summary>Runs this replica's work, and hands what is finished to rank 0.</summary>
 internal sealed class RepeatRunner(
-    RankModel model, Workload workload, IReadOnlyList<WorkItem[]> batches, IReadOnlySet<FinishedBatch> finished, KvCache cache, RunOptions options, StopSignal stop, RankClock clock, RankEnergy energy)
+    RankModel model, Workload workload, IReplicaWork work, KvCache cache, RunOptions options, StopSignal stop, RankClock clock, RankEnergy energy)
 {
-    private readonly int _replica = model.Groups.Position.Replica, _replicas = model.Groups.Grid.Data;
+    private readonly int _prompts = workload.Items.Count(item => item.Fits);
     private readonly Generator _generator = new(model.Backend, model.Stage, model.Replica, new(
         new(options.Generation.Temperature, options.Generation.TopK, options.Generation.TopP, options.Generation.RepetitionPenalty),
         options.Generation.Seed,
@@ -22,14 +22,13 @@ internal sealed class RepeatRunner(
     /// <summary>Generates this many batches and keeps nothing of them.</summary>
     public void WarmUp(int count)
     {
-        var own = Enumerable.Range(0, batches.Count).Where(batch => batch % _replicas == _replica).ToArray();
-        for (var i = 0; i < count && own.Length > 0; i++)
-            if (_generator.Run(Sequences(batches[own[i % own.Length]]), cache, stopRequested: () => stop.Requested).Stopped) return;
+        for (var i = 0; i < count; i++)
+            if (_generator.Run(work.WarmUp(i), cache, stopRequested: () => stop.Requested).Stopped) return;
     }
 
     /// <summary>
     /// One measured repeat: passes over the prompts until <paramref name="leastSeconds"/> are over, at least one. Rank 0 takes
-    /// the finished batches of all replicas; batches of later passes are numbered on.
+    /// what all replicas finish.
     /// </summary>
     /// <returns>Whether any replica was stopped; equal on every rank.</returns>
     public bool Run(int repeat, double leastSeconds, ResultBook? book, IStageProgress progress)
@@ -38,63 +37,63 @@ internal sealed class RepeatRunner(
             TimeSpan.FromSeconds(Duration.Parse(options.Sharding.StallLimit, "Sharding:StallLimit")), model.World.Rank, line => Terminal.Report(new UserErrorException(line)));
         var begin = clock.Seconds;
         var stopped = false;
-        for (var pass = 0; pass == 0 || (!stopped && batches.Count > 0 && model.World.Decide(clock.Seconds - begin < leastSeconds)); pass++)
-            stopped = Pass(repeat, pass * batches.Count, book, progress, watchdog);
+        for (var pass = 0; pass == 0 || (!stopped && _prompts > 0 && model.World.Decide(clock.Seconds - begin < leastSeconds)); pass++)
+            stopped = Pass(repeat, pass, book, progress, watchdog);
         return stopped;
     }
 
-    private bool Pass(int repeat, int firstBatch, ResultBook? book, IStageProgress progress, RankWatchdog? watchdog)
+    private bool Pass(int repeat, int pass, ResultBook? book, IStageProgress progress, RankWatchdog? watchdog)
     {
         var reports = new ReportStream(model.World, model.Groups.Grid);
         var leads = model.Groups.Replica.Rank == 0;
         var (stopped, done, tokens) = (false, 0, 0L);
-        for (var round = 0; round * _replicas + _replica < batches.Count && !stopped; round++)
+        foreach (var job in work.Jobs(repeat, pass))
         {
-            var batch = round * _replicas + _replica;
-            if (finished.Contains(new(repeat, firstBatch + batch))) continue;
-            var sequences = Sequences(batches[batch]);
-            var outcome = _generator.Run(sequences, cache, Progress(sequences), () => stop.Requested);
-            stopped = outcome.Stopped;
-            energy.Keep();
-            done += sequences.Count;
-            tokens += sequences.Sum(s => s.OutputLength);
-            if (leads && !stopped) Deliver(Report(repeat, firstBatch + batch, sequences, outcome));
-            if (book != null && round > 0) TakeRound();
+            var reporter = new JobReporter(job, repeat, pass, model.Groups.Position.Replica, clock, energy, leads ? Deliver : null);
+            stopped = _generator.Run(job.Schedule, cache, step =>
+            {
+                Alive();
+                reporter.Take(step);
+                Show(job.Schedule);
+            }, () => stop.Requested, Alive).Stopped;
+            reporter.End();
+            done += job.Schedule.FinishedCount;
+            tokens += job.Schedule.FinishedTokens;
+            if (stopped) break;
         }
         if (leads && book == null) reports.SendEnd(stopped);
-        while (book != null && reports.AnyOpen) TakeRound();
+        if (book != null)
+            foreach (var report in reports.TakeRest()) book.Take(report);
         return model.World.Any(stopped || reports.AnyStopped);
+
+        void Alive()
+        {
+            watchdog?.Alive();
+            energy.KeepNowAndThen();
+        }
 
         void Deliver(BatchReport report)
         {
-            if (book != null) book.Take(report);
-            else reports.Send(report);
-        }
-
-        void TakeRound()
-        {
-            foreach (var report in reports.ReceiveRound()) book.Take(report);
+            if (book == null)
+            {
+                reports.Send(report);
+                return;
+            }
+            book.Take(report);
+            foreach (var other in reports.TakeArrived()) book.Take(other);
         }
 
         // The other replicas go as fast with their share of the prompts.
-        Action<Step> Progress(List<Sequence> sequences)
+        void Show(Schedule schedule)
         {
-            var whole = batches.Sum(batch => batch.Length) / (double)batches.Where((_, batch) => batch % _replicas == _replica).Sum(batch => batch.Length);
-            return _ =>
+            var (underWay, underWayTokens) = (0.0, 0L);
+            foreach (var sequence in schedule.InFlight)
             {
-                watchdog?.Alive();
-                energy.KeepNowAndThen();
-                var underWay = sequences.Sum(s => s.Finish != null ? 1 : (double)s.OutputLength / s.MaxNewTokens);
-                progress.Report(new((done + underWay) * whole, (long)((tokens + sequences.Sum(s => s.OutputLength)) * whole)));
-            };
+                underWay += (double)sequence.OutputLength / sequence.MaxNewTokens;
+                underWayTokens += sequence.OutputLength;
+            }
+            var whole = _prompts / (double)work.Prompts;
+            progress.Report(new((done + schedule.FinishedCount + underWay) * whole, (long)((tokens + schedule.FinishedTokens + underWayTokens) * whole)));
         }
     }
-
-    private static List<Sequence> Sequences(WorkItem[] batch) =>
-        [.. batch.Select(item => new Sequence(item.Number, item.PromptIndex, item.Tokens, item.MaxNewTokens))];
-
-    private BatchReport Report(int repeat, int batch, List<Sequence> sequences, BatchOutcome outcome) => new(
-        repeat, _replica, batch, clock.OfTicks(outcome.StartTicks), clock.OfTicks(outcome.EndTicks),
-        [.. sequences.Select(s => new SequenceReport(s.Id, s.Finish!.Value, s.Output, [.. s.TokenTicks.Select(clock.OfTicks)]))],
-        [.. outcome.Steps.Select(s => new StepReport(s.Kind, s.MicroBatch, clock.OfTicks(s.StartTicks), clock.OfTicks(s.EndTicks), s.Shares))]);
 }

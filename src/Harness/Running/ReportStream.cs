@@ -4,8 +4,8 @@ using Harness.Sharding;
 namespace Harness.Running;
 
 /// <summary>
-/// Finished batches on their way from the replicas' first ranks to rank 0. A replica sends one message per round, and a
-/// last, empty one; rank 0 receives a round behind its own, so that it seldom waits.
+/// Reports on their way from the replicas' first ranks to rank 0. A replica sends a last, empty one; rank 0 takes what has
+/// come whenever it has something to report itself, and waits for the rest at its own end.
 /// </summary>
 internal sealed class ReportStream(ICommunicator world, ProcessGrid grid)
 {
@@ -13,9 +13,8 @@ internal sealed class ReportStream(ICommunicator world, ProcessGrid grid)
 
     private readonly HashSet<int> _open = [.. Enumerable.Range(1, grid.Data - 1)];
 
-    /// <summary>Whether any replica gave up its batches.</summary>
+    /// <summary>Whether any replica gave up some of its prompts.</summary>
     public bool AnyStopped { get; private set; }
-    public bool AnyOpen => _open.Count > 0;
 
     public void Send(BatchReport report)
     {
@@ -26,19 +25,28 @@ internal sealed class ReportStream(ICommunicator world, ProcessGrid grid)
 
     public void SendEnd(bool stopped) => SendLength(stopped ? -1 : 0);
 
-    /// <summary>One message of every replica that has not ended.</summary>
-    public IEnumerable<BatchReport> ReceiveRound()
+    /// <summary>What has come.</summary>
+    public IEnumerable<BatchReport> TakeArrived() => _open.Order().ToArray().SelectMany(replica => Receive(replica, goOn: () => world.Probe(Source(replica), LengthTag)));
+
+    /// <summary>Everything that is still to come, replica by replica.</summary>
+    public IEnumerable<BatchReport> TakeRest() => _open.Order().ToArray().SelectMany(replica => Receive(replica, goOn: () => true));
+
+    private int Source(int replica) => grid.RankOf(new(0, 0, replica));
+
+    /// <param name="replica">Until it has ended.</param>
+    /// <param name="goOn">Asked before each message.</param>
+    private IEnumerable<BatchReport> Receive(int replica, Func<bool> goOn)
     {
-        foreach (var replica in _open.Order().ToArray())
+        var source = Source(replica);
+        while (_open.Contains(replica) && goOn())
         {
-            var source = grid.RankOf(new(0, 0, replica));
             var length = new int[1];
             world.Receive(MemoryMarshal.AsBytes(length.AsSpan()), source, LengthTag);
             if (length[0] <= 0)
             {
                 AnyStopped |= length[0] < 0;
                 _open.Remove(replica);
-                continue;
+                yield break;
             }
             var body = new byte[length[0]];
             world.Receive(body, source, BodyTag);

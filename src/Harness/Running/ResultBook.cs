@@ -16,7 +16,8 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     private const int ShownResponses = 3;
 
     private readonly List<ResponseRecord> _firstResponses = [];
-    private readonly List<(int Piece, BatchReport Report, int FirstRow)> _batches = [];
+    private readonly List<(int Piece, BatchReport Report)> _batches = [];
+    private readonly Dictionary<(int Piece, int Repeat, int Pass, int Number), int> _rowOf = [];
     private readonly HashSet<int> _begun = [];
 
     /// <summary>In the order in which they were stored.</summary>
@@ -40,14 +41,14 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         Store(rows, [.. rows.Zip(unfit, (row, item) => Response(row, item, [], "", null))]);
     }
 
-    /// <summary>A batch that was finished just now.</summary>
+    /// <summary>What was finished just now.</summary>
     public void Take(BatchReport report)
     {
         Journal?.Append(report);
         Enter(report);
     }
 
-    /// <summary>A batch that an earlier piece of the run finished.</summary>
+    /// <summary>What an earlier piece of the run finished.</summary>
     public void Recall(int piece, BatchReport report)
     {
         Piece = piece;
@@ -57,7 +58,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 
     private void Enter(BatchReport report)
     {
-        _batches.Add((Piece, report, _rows.Count));
+        _batches.Add((Piece, report));
         var rows = new List<PromptRecord>();
         var responses = new List<ResponseRecord>();
         foreach (var sequence in report.Sequences)
@@ -65,11 +66,13 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             var item = set.Workload.Items[sequence.Number];
             var text = set.Tokenizer.Decode(sequence.Output, continuation: true);
             var times = sequence.TokenSeconds;
-            var (first, latency) = (times[0] - report.StartSeconds, times[^1] - report.StartSeconds);
+            var (first, latency) = (times[0] - sequence.StartSeconds, times[^1] - sequence.StartSeconds);
+            _rowOf[(Piece, report.Repeat, report.Pass, sequence.Number)] = _rows.Count + rows.Count;
             var row = Row(report.Repeat, item, sequence.Finish == Models.Llama.Generation.FinishReason.Eos ? FinishReason.Eos : FinishReason.Length) with
             {
                 BatchIndex = report.Batch,
-                StartSeconds = report.StartSeconds,
+                StartSeconds = sequence.StartSeconds,
+                QueueSeconds = sequence.QueueSeconds,
                 OutputTokens = sequence.Output.Length,
                 OutputWords = Words.Count(text),
                 TtftSeconds = first,
@@ -84,34 +87,35 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         Store(rows, responses);
     }
 
-    /// <summary>When the last batch of a repeat in this piece had ended, on rank 0's clock; null where none has.</summary>
+    /// <summary>When the last finished prompts of a repeat in this piece had ended, on rank 0's clock; null where none has.</summary>
     public double? EndOf(int repeat, Func<int, ClockMap> clockOf) => _batches
-        .Where(batch => batch.Piece == Piece && batch.Report.Repeat == repeat)
+        .Where(batch => batch.Piece == Piece && batch.Report.Repeat == repeat && batch.Report.HasFinished)
         .Max(batch => (double?)clockOf(batch.Report.Replica).ToRunClock(batch.Report.EndSeconds));
 
-    /// <summary>Batches of this piece.</summary>
-    public int Batches => _batches.Count(batch => batch.Piece == Piece);
+    /// <summary>Batches of this piece, or groups of requests that were finished together.</summary>
+    public int Batches => _batches.Count(batch => batch.Piece == Piece && batch.Report.HasFinished);
 
-    /// <summary>Every pass of every finished batch of a piece, on rank 0's clock.</summary>
+    /// <summary>Every forward pass of a piece, on rank 0's clock; those of a killed piece up to its last finished batch.</summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
     public IEnumerable<StepRecord> Steps(int piece, Func<int, ClockMap> clockOf) =>
         from batch in _batches
         where batch.Piece == piece
         let replica = batch.Report.Replica
         let clock = clockOf(replica)
-        let rowOf = batch.Report.Sequences.Select((sequence, i) => (sequence.Number, Row: batch.FirstRow + i)).ToDictionary(pair => pair.Number, pair => pair.Row)
         from step in batch.Report.Steps
         select new StepRecord
         {
             Repeat = batch.Report.Repeat,
             Replica = replica,
+            Pass = batch.Report.Pass > 0 ? batch.Report.Pass : null,
             Batch = batch.Report.Batch,
             MicroBatch = step.MicroBatch,
             Kind = step.Kind.ToString().ToLowerInvariant(),
             StartSeconds = clock.ToRunClock(step.StartSeconds),
             EndSeconds = clock.ToRunClock(step.EndSeconds),
-            Rows = [.. step.Shares.Select(share => rowOf[share.SequenceId])],
-            Tokens = step.Kind == StepKind.Prefill ? [.. step.Shares.Select(share => share.Tokens)] : null,
+            Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, batch.Report.Repeat, batch.Report.Pass, share.SequenceId), out var row) ? row : (int?)null)],
+            Tokens = step.Kind == StepKind.Decode ? null : [.. step.Shares.Select(share => share.Tokens)],
+            DecodeRows = step.Kind == StepKind.Mixed ? step.Shares.Count(share => !share.IsPrefill) : null,
         };
 
     private void Store(List<PromptRecord> rows, List<ResponseRecord> responses)

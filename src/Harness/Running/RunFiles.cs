@@ -72,7 +72,7 @@ internal sealed class RunFiles : IDisposable
                 _earlier.Add(PieceEvidence.Read(Directory.Path, piece));
             }
             if (_starts.FindIndex(start => start.Start == left.Start) is >= 0 and var i)
-                _starts[i] = _starts[i] with { Piece = left.Piece, Batches = left.Batches.Count };
+                _starts[i] = _starts[i] with { Piece = left.Piece, Batches = left.Batches.Count(batch => batch.HasFinished) };
         }
         for (var i = 0; i < _starts.Count; i++)
             if (_starts[i].End == null) _starts[i] = _starts[i] with { End = "killed", EndedUtc = Utc(RunLease.LastBeat(StartRecord.DirectoryOf(Directory.Path, _starts[i].Start))) };
@@ -81,8 +81,10 @@ internal sealed class RunFiles : IDisposable
         Book.Journal = new(startDirectory);
         var wholeRepeats = Enumerable.Range(1, number - 1).SelectMany(start => WindowJournal.Read(StartRecord.DirectoryOf(Directory.Path, start)))
             .Where(window => window.Repeat != null && WindowJournal.HasEnded(window)).Select(window => window.Repeat!.Value).Distinct().Count();
+        var torn = earlier.SelectMany(left => left.Batches).Where(batch => batch.Repeat > wholeRepeats).ToList();
         Start = new(Directory.Path, startDirectory, Directory.RunId, wholeRepeats,
-            [.. earlier.SelectMany(left => left.Batches).Select(batch => new FinishedBatch(batch.Repeat, batch.Batch))]);
+            [.. torn.SelectMany(batch => batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
+            torn.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max());
 
         _starts.Add(new()
         {
@@ -105,7 +107,7 @@ internal sealed class RunFiles : IDisposable
 
     /// <summary>For the terminal: what is continued; null for a run that begins.</summary>
     public string? Continues => Start.StartDirectory == Directory.Path ? null
-        : $"continues {Directory.Path}: {Start.Finished.Count} batches were finished before; --fresh begins anew";
+        : $"continues {Directory.Path}: {Book.Rows.Count} answers were finished before; --fresh begins anew";
 
     /// <summary>The joules of one run are those of devices of one kind.</summary>
     /// <exception cref="UserErrorException">An earlier start computed on another.</exception>
@@ -154,7 +156,8 @@ internal sealed class RunFiles : IDisposable
         }
 
         var account = new RunAccount(pieces);
-        var (rows, attributions) = account.Fill(Book.Rows, piece => Book.Steps(piece, pieces.First(one => one.Number == piece).Evidence.ClockOf));
+        var steps = pieces.ToDictionary(piece => piece.Number, piece => Book.Steps(piece.Number, piece.Evidence.ClockOf).ToList());
+        var (rows, attributions) = account.Fill(Book.Rows, piece => steps[piece]);
         PieceEvidence.WriteFigures(Directory.Path, account, rows, pieces[0]);
         Directory.CompleteResults(rows);
 
@@ -168,6 +171,7 @@ internal sealed class RunFiles : IDisposable
             PaperEnergyJoules = account.PaperJoules(),
             Pieces = pieces.Count,
         };
+        _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);
         var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
         if (_carbon != null && CarbonTerms.Of(_carbon, account, summary, rows) is { } carbon)
@@ -271,7 +275,9 @@ internal sealed class RunFiles : IDisposable
         TensorParallel = _options.Sharding.Tensor,
         PipelineParallel = _options.Sharding.Pipeline,
         MicroBatches = _options.Sharding.EffectiveMicroBatches,
-        BatchSize = _options.Batch.Size,
+        BatchSize = _options.Batch.Schedule == "continuous" ? _options.Batch.EffectiveConcurrency : _options.Batch.Size,
+        Concurrency = _options.Batch.Schedule == "continuous" ? _options.Batch.EffectiveConcurrency * _options.Sharding.Data : null,
+        RequestRatePerSecond = _options.Batch.Rate > 0 ? _options.Batch.Rate : null,
         Schedule = _options.Batch.Schedule,
         MaxNewTokens = _options.Generation.MaxNewTokens,
         Dataset = prompts.Prompts[0].Dataset,

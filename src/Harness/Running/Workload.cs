@@ -31,6 +31,8 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
     public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int inputTokens, LlamaConfig model)
     {
+        if (generation.Lengths == "reference" && prompts.All(prompt => prompt.ReferenceOutput == null))
+            throw Validation.Wrong("Generation:Lengths", generation.Lengths, "limit, since these prompts have no replies of their own whose lengths could be taken,");
         var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
         if (inputTokens >= limit)
             throw new UserErrorException($"--input-tokens is {inputTokens}, but prompt and output together have room for {limit} tokens; use fewer, or a larger --max-length where the model allows it");
@@ -41,10 +43,10 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
             var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
             CheckVocabulary(tokens, prompts[i].Source, model);
             if (inputTokens > 0) tokens = Fit(tokens, inputTokens, prompts[i].Source);
-            var room = Math.Clamp(limit - tokens.Length, 0, generation.MaxNewTokens);
+            var room = Math.Clamp(limit - tokens.Length, 0, OutputLimit(prompts[i], tokenizer, generation));
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
         }
-        return new(items, generation.IgnoreEos ? new HashSet<int>() : tokenizer.EndOfText);
+        return new(items, generation.IgnoreEos || generation.Lengths == "reference" ? new HashSet<int>() : tokenizer.EndOfText);
     }
 
     /// <summary>The first tokens of a longer prompt; a shorter one again and again behind one beginning-of-text.</summary>
@@ -53,6 +55,11 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         if (tokens.Length < 2) throw new UserErrorException($"{source} has no tokens that could be repeated to --input-tokens {count}; remove the prompt");
         return [.. Enumerable.Range(0, count).Select(i => i < tokens.Length ? tokens[i] : tokens[1 + (i - 1) % (tokens.Length - 1)])];
     }
+
+    /// <summary>Tokens of the data set's own reply, where lengths follow it; one for an empty reply, since every prompt yields a token.</summary>
+    private static int OutputLimit(Prompt prompt, ITokenizer tokenizer, GenerationOptions generation) => generation.Lengths == "reference"
+        ? Math.Clamp(tokenizer.Encode(prompt.ReferenceOutput ?? "", addBeginOfText: false).Length, 1, generation.MaxNewTokens)
+        : generation.MaxNewTokens;
 
     /// <exception cref="UserErrorException">The model has no embedding for one of the tokens.</exception>
     public static void CheckVocabulary(int[] tokens, string source, LlamaConfig model)

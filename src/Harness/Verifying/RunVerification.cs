@@ -39,7 +39,8 @@ internal sealed class RunVerification(string directory)
         if (pieces.Count == 0) throw new UserErrorException($"{directory} cannot be verified: it has no {RunDirectory.EnergyFile}");
         var account = new RunAccount(pieces);
         var rows = reader.Prompts().ToList();
-        var (filled, attributions) = account.Fill(rows, number => PieceEvidence.ReadSteps(directory, number));
+        var steps = pieces.ToDictionary(piece => piece.Number, piece => PieceEvidence.ReadSteps(directory, piece.Number));
+        var (filled, attributions) = account.Fill(rows, piece => steps[piece]);
 
         foreach (var (piece, energy) in pieces.Zip(account.Pieces.Select(piece => piece.Energy)))
         {
@@ -49,7 +50,8 @@ internal sealed class RunVerification(string directory)
         for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
         CheckResponses(rows, [.. reader.Responses()]);
         CheckSums(account, rows, attributions);
-        var computed = Summary.Compute(summary with { PaperEnergyJoules = account.PaperJoules() }, rows, account.DurationSeconds, account.Totals(attributions));
+        var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() }, SteadyState.Of(summary, account, rows, piece => steps[piece]));
+        var computed = Summary.Compute(known, rows, account.DurationSeconds, account.Totals(attributions));
         Compare(RunDirectory.SummaryFile, summary, WithCarbon(computed, account, rows));
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
         return _problems;

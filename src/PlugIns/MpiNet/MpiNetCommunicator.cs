@@ -97,6 +97,15 @@ internal sealed class MpiNetCommunicator(MpiLibrary library, SerializedCalls cal
         Take(data, source, tag);
     }
 
+    public bool Probe(int source, int tag)
+    {
+        CheckRank(source);
+        CheckTag(tag);
+        Status? status = null;
+        Call("MPI_Iprobe", () => status = communicator.ImmediateProbe(source, tag));
+        return status != null;
+    }
+
     public ICommunicator Split(int color, int key)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(color);

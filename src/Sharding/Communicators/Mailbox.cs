@@ -19,6 +19,11 @@ internal sealed class Mailbox
         }
     }
 
+    public bool Has(int source, int tag)
+    {
+        lock (this) return _queues.TryGetValue((source, tag), out var queue) && queue.Count > 0;
+    }
+
     /// <summary>Called with the lock held.</summary>
     public bool TryTake(int source, int tag, out Message message)
     {

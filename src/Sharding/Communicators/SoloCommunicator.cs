@@ -44,6 +44,12 @@ public sealed class SoloCommunicator : ICommunicator
         message.CopyTo(data);
     }
 
+    public bool Probe(int source, int tag)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(source, 0);
+        return _messages.TryGetValue(tag, out var queue) && queue.Count > 0;
+    }
+
     public ICommunicator Split(int color, int key)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(color);

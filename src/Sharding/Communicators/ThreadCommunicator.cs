@@ -109,6 +109,12 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
         ArrayPool<byte>.Shared.Return(message.Buffer);
     }
 
+    public bool Probe(int source, int tag)
+    {
+        CheckRank(source);
+        return group.HasMessage(rank, source, tag);
+    }
+
     public ICommunicator Split(int color, int key)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(color);

@@ -105,6 +105,8 @@ internal sealed class ThreadGroup
 
     public void Post(int destination, Message message) => _mailboxes[destination].Post(message);
 
+    public bool HasMessage(int rank, int source, int tag) => _mailboxes[rank].Has(source, tag);
+
     /// <summary>The oldest message of this source and tag; the caller returns its buffer to the array pool.</summary>
     public Message Take(int rank, int source, int tag)
     {

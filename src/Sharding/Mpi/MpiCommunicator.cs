@@ -122,6 +122,17 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
         ReceiveNow(data, source, tag);
     }
 
+    public bool Probe(int source, int tag)
+    {
+        CheckRank(source);
+        CheckTag(tag);
+        using var calls = _sends.Enter();
+        var status = stackalloc byte[MpiAbi.StatusBytes];
+        int waits;
+        _mpi.Check(_mpi.ProbeNow(source, tag, _handle, &waits, status), "MPI_Iprobe");
+        return waits != 0;
+    }
+
     public ICommunicator Split(int color, int key)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(color);

@@ -34,6 +34,7 @@ internal sealed unsafe class MpiLibrary
     public readonly delegate* unmanaged<void*, int, nint, int, int, nint, int> Send;
     public readonly delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> SendLater;
     public readonly delegate* unmanaged<void*, int, nint, int, int, nint, void*, int> Receive;
+    public readonly delegate* unmanaged<int, int, nint, int*, void*, int> ProbeNow;
     public readonly delegate* unmanaged<void*, nint, int*, int> GetCount;
     public readonly delegate* unmanaged<nint*, int*, void*, int> Test;
     public readonly delegate* unmanaged<nint*, void*, int> Wait;
@@ -65,6 +66,7 @@ internal sealed unsafe class MpiLibrary
         Send = (delegate* unmanaged<void*, int, nint, int, int, nint, int>)Symbol("MPI_Send");
         SendLater = (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)Symbol("MPI_Isend");
         Receive = (delegate* unmanaged<void*, int, nint, int, int, nint, void*, int>)Symbol("MPI_Recv");
+        ProbeNow = (delegate* unmanaged<int, int, nint, int*, void*, int>)Symbol("MPI_Iprobe");
         GetCount = (delegate* unmanaged<void*, nint, int*, int>)Symbol("MPI_Get_count");
         Test = (delegate* unmanaged<nint*, int*, void*, int>)Symbol("MPI_Test");
         Wait = (delegate* unmanaged<nint*, void*, int>)Symbol("MPI_Wait");

@@ -25,6 +25,9 @@ internal sealed class RunOutput(string path)
     public JsonNode Manifest => JsonNode.Parse(File.ReadAllText(this["manifest.json"]))!;
     public IReadOnlyList<JsonNode> Responses => [.. File.ReadLines(this["responses.jsonl"]).Select(line => JsonNode.Parse(line)!)];
 
+    /// <summary>Of a run in one piece.</summary>
+    public IReadOnlyList<JsonNode> Steps() => [.. File.ReadLines(this["steps.jsonl"]).Select(line => JsonNode.Parse(line)!)];
+
     public string this[string file] => System.IO.Path.Combine(path, file);
 
     public string[] Header(string file) => File.ReadLines(this[file]).First().Split(',');

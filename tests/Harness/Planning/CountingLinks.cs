@@ -48,6 +48,7 @@ internal sealed class CountingCommunicator(int rank, int size) : ICommunicator
     public void Send(ReadOnlySpan<byte> data, int destination, int tag) { }
     public void Receive(Span<byte> data, int source, int tag) => data.Clear();
 
+    public bool Probe(int source, int tag) => throw new NotSupportedException();
     public void Barrier() => throw new NotSupportedException();
     public void AllReduceSum(Span<float> data) => throw new NotSupportedException();
     public byte[][]? Gather(ReadOnlySpan<byte> mine, int root) => throw new NotSupportedException();

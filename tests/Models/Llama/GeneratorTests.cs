@@ -84,7 +84,7 @@ internal sealed class GeneratorTests
         var (outputs, reasons) = new ShardedModel(Stories.Directory).OnEveryRank(rank =>
         {
             using var cache = rank.Stage.NewCache(4, 250);
-            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { EndOfText = new HashSet<int> { LineFeed, 2 } }).Run(sequences, cache);
+            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { EndOfText = new HashSet<int> { LineFeed, 2 } }).Run(new StaticSchedule(sequences), cache);
             Assert.That(outcome.Stopped, Is.False);
             return (sequences.Select(s => s.Output).ToArray(), sequences.Select(s => s.Finish).ToArray());
         })[0];
@@ -109,11 +109,10 @@ internal sealed class GeneratorTests
             Sequence[] sequences = [.. prompts.Select((prompt, i) => new Sequence(100 + i, i, prompt, NewTokens))];
             var seen = new List<Step>();
             var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { MicroBatches = microBatches, PrefillRows = prefillRows })
-                .Run(sequences, cache, seen.Add);
-            Assert.That(seen, Is.EqualTo(outcome.Steps));
-            Assert.That(outcome.Steps.Select(s => s.EndTicks), Is.All.InRange(outcome.StartTicks, outcome.EndTicks));
+                .Run(new StaticSchedule(sequences), cache, seen.Add);
+            Assert.That(seen.Select(s => s.EndTicks), Is.All.InRange(outcome.StartTicks, outcome.EndTicks));
             Assert.That(sequences.SelectMany(s => s.TokenTicks), Is.All.InRange(outcome.StartTicks, outcome.EndTicks));
-            return outcome.Steps;
+            return seen;
         })[0];
         Assert.Multiple(() =>
         {
@@ -144,9 +143,9 @@ internal sealed class GeneratorTests
             using var cache = rank.Stage.NewCache(prompts.Length, 100);
             var generator = new Generator(rank.Backend, rank.Stage, rank.Group, settings);
             Sequence[] stopped = [.. prompts.Select((prompt, i) => new Sequence(i, i, prompt, 50))];
-            var outcome = generator.Run(stopped, cache, stopRequested: () => Interlocked.Increment(ref asked) == 4 * microBatches);
+            var outcome = generator.Run(new StaticSchedule(stopped), cache, stopRequested: () => Interlocked.Increment(ref asked) == 4 * microBatches);
             Sequence[] next = [.. prompts.Select((prompt, i) => new Sequence(i, i, prompt, NewTokens))];
-            var second = generator.Run(next, cache);
+            var second = generator.Run(new StaticSchedule(next), cache);
             return (outcome.Stopped, Tokens: stopped.Select(s => s.Output).ToArray(), second.Stopped, Next: next.Select(s => s.Output).ToArray());
         });
         var greedy = new ShardedModel(Stories.Directory).Generate(prompts, 50);
@@ -169,7 +168,7 @@ internal sealed class GeneratorTests
             using var cache = rank.Stage.NewCache(1, 10);
             var sequence = new Sequence(0, 0, [Stories.BeginOfText], 5);
             var asked = 0;
-            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy).Run([sequence], cache, stopRequested: () => ++asked == 5);
+            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy).Run(new StaticSchedule([sequence]), cache, stopRequested: () => ++asked == 5);
             return (outcome, sequence.Finish);
         })[0];
         Assert.That(finish, Is.EqualTo(FinishReason.Length));
@@ -184,7 +183,7 @@ internal sealed class GeneratorTests
         {
             using var cache = rank.Stage.NewCache(1, prompt.Length + NewTokens);
             var sequence = new Sequence(i, i, prompt, NewTokens);
-            new Generator(rank.Backend, rank.Stage, rank.Group, new(sampling, Seed: 7, new HashSet<int>())).Run([sequence], cache);
+            new Generator(rank.Backend, rank.Stage, rank.Group, new(sampling, Seed: 7, new HashSet<int>())).Run(new StaticSchedule([sequence]), cache);
             return sequence.Output;
         }).ToArray())[0];
     }

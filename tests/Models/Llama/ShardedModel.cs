@@ -71,7 +71,7 @@ internal sealed record ShardedModel(string Model, int Tensor = 1, int Pipeline =
     {
         Sequence[] sequences = [.. pattern.Select(s => new Sequence(s.Id, s.Stream, [.. s.Tokens], s.MaxNewTokens))];
         using var cache = rank.Stage.NewCache(sequences.Length, sequences.Max(s => s.PromptLength + s.MaxNewTokens));
-        new Generator(rank.Backend, rank.Stage, rank.Group, settings).Run(sequences, cache);
+        new Generator(rank.Backend, rank.Stage, rank.Group, settings).Run(new StaticSchedule(sequences), cache);
         return sequences.Select(s => s.Output).ToArray();
     });
 

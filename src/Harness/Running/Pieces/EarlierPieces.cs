@@ -25,6 +25,7 @@ internal static class EarlierPieces
         {
             var directory = StartRecord.DirectoryOf(runDirectory, start);
             IReadOnlyList<BatchReport> batches = [.. BatchJournal.Read(directory)];
+            if (!batches.Any(batch => batch.HasFinished)) batches = [];
             var killed = batches.Count > 0 && !PieceEvidence.IsConcluded(runDirectory, piece);
             var evidence = killed ? Evidence(directory, known(start), ref batches) : null;
             foreach (var batch in batches) book.Recall(piece, batch);
@@ -60,13 +61,14 @@ internal static class EarlierPieces
             .DefaultIfEmpty(double.PositiveInfinity).Min();
         double EndOf(BatchReport batch) => evidence.ClockOf(batch.Replica).ToRunClock(batch.EndSeconds);
         IReadOnlyList<BatchReport> counting = [.. batches.Where(batch => EndOf(batch) <= readUntil)];
+        if (!counting.Any(batch => batch.HasFinished)) counting = [];
         if (counting.Count < batches.Count) BatchJournal.Replace(directory, counting);
         batches = counting;
 
         var windows = WindowJournal.Read(directory);
         foreach (var torn in windows.Where(window => window.Repeat != null && !WindowJournal.HasEnded(window)).ToList())
         {
-            var last = counting.Where(batch => batch.Repeat == torn.Repeat).Select(EndOf).DefaultIfEmpty(torn.StartSeconds).Max();
+            var last = counting.Where(batch => batch.Repeat == torn.Repeat && batch.HasFinished).Select(EndOf).DefaultIfEmpty(torn.StartSeconds).Max();
             windows = TornRepeat.Cut(windows, torn, last, double.IsFinite(readUntil) ? readUntil : last);
         }
         return evidence with { Windows = windows };

@@ -6,84 +6,105 @@ namespace Harness.Models.Llama.Generation;
 
 /// <param name="EndOfText">Token ids that end a sequence; empty to ignore end-of-text.</param>
 /// <param name="MicroBatches">Parts into which a batch is cut so that pipeline stages work at the same time.</param>
-/// <param name="PrefillRows">Prompt tokens per pass, which bounds the activations' memory.</param>
+/// <param name="PrefillRows">Prompt tokens per pass, which bounds the activations' memory; where decoding sequences share the pass, they count, too.</param>
 public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed, IReadOnlySet<int> EndOfText, int MicroBatches = 1, int PrefillRows = GenerationSettings.DefaultPrefillRows)
 {
     public const int DefaultPrefillRows = 1024;
 }
 
-/// <summary>A batch's passes in the order in which this rank completed them.</summary>
 /// <param name="Stopped">It was given up before all its sequences had finished.</param>
-public sealed record BatchOutcome(List<Step> Steps, long StartTicks, long EndTicks, bool Stopped);
+public readonly record struct Outcome(long StartTicks, long EndTicks, bool Stopped);
 
 /// <summary>
-/// Generates static batches, as the paper does: a batch ends when its last sequence has. Every rank of a replica runs
-/// this same loop on the same sequences; only the tokens travel.
+/// Generates what a <see cref="Schedule"/> asks for. Every rank of a replica runs this same loop on the same sequences; only the
+/// tokens travel, with what the sampling rank has to say.
 /// </summary>
 public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup group, GenerationSettings settings)
 {
-    private readonly TokenSampler _sampler = new(ops, group.TensorLink, group.TensorRanks, group.VocabularyWidths, settings.Sampling, settings.Seed);
-    private readonly Queue<(int[] Tokens, long Ticks, bool Stop)> _sampled = [];
+    /// <summary>How long ranks sleep at most before they ask whether to stop.</summary>
+    private static readonly long s_longestSleep = Stopwatch.Frequency;
 
-    /// <summary>Runs the sequences to their ends.</summary>
-    /// <param name="sequences">As many as the cache has slots, at most; sequence i takes slot i.</param>
-    /// <param name="stepDone">Called after each pass, on this rank's thread.</param>
-    /// <param name="stopRequested">Asked once per pass on the sampling rank; true ends the batch on every rank.</param>
-    public BatchOutcome Run(IReadOnlyList<Sequence> sequences, KvCache cache, Action<Step>? stepDone = null, Func<bool>? stopRequested = null)
+    private readonly TokenSampler _sampler = new(ops, group.TensorLink, group.TensorRanks, group.VocabularyWidths, settings.Sampling, settings.Seed);
+    private readonly Queue<(int[] Tokens, long Ticks, Notice Notice)> _sampled = [];
+
+    /// <summary>Runs the schedule's sequences to their ends.</summary>
+    /// <param name="schedule">New, with no more sequences in flight than the cache has slots.</param>
+    /// <param name="stepDone">Called after each pass, in the order in which this rank completes them, on its thread.</param>
+    /// <param name="stopRequested">Asked once per pass on the sampling rank; true ends the work on every rank.</param>
+    /// <param name="waited">Called now and then, on every rank, while no request has arrived.</param>
+    public Outcome Run(Schedule schedule, KvCache cache, Action<Step>? stepDone = null, Func<bool>? stopRequested = null, Action? waited = null)
     {
-        for (var i = 0; i < sequences.Count; i++) sequences[i].Slot = i;
         var start = Stopwatch.GetTimestamp();
-        var parts = Math.Min(settings.MicroBatches, sequences.Count);
-        var running = new Queue<MicroBatch>(Enumerable.Range(0, parts).Select(part => Cut(sequences, parts, part)));
-        var steps = new List<Step>();
+        var running = new Queue<MicroBatch>(Enumerable.Range(0, schedule.Begin(settings, start)).Select(number => new MicroBatch(number)));
         var stopped = false;
 
         // The order of this loop is the pipeline's schedule: a micro-batch's tokens are awaited only when its turn comes
         // again, so that in the meantime this stage works on the others.
         while (running.TryDequeue(out var part))
         {
-            if (part.UnderWay != null) stopped |= Await(part);
-            if (stopped || part.Begin(Stopwatch.GetTimestamp()) is not { } pass) continue;
-            Advance(part, pass, cache, stopRequested);
+            if (part.UnderWay != null) Await(part);
+            if (stopped || schedule.IsOver(part.Number)) continue;
+            var now = Stopwatch.GetTimestamp();
+            var chosen = schedule.Next(part.Number, now);
+            if (chosen.Count > 0) Advance(part, part.Begin(chosen, now));
+            else if (running.All(other => other.UnderWay == null)) AwaitArrival();
             running.Enqueue(part);
         }
         // A stop that was asked for during the last pass gives nothing up.
-        return new(steps, start, Stopwatch.GetTimestamp(), stopped && sequences.Any(sequence => sequence.Finish == null));
+        return new(start, Stopwatch.GetTimestamp(), stopped && !schedule.IsDone);
 
-        bool Await(MicroBatch part)
+        void Await(MicroBatch part)
         {
-            var (tokens, ticks, stop) = TokensOf(part);
-            var step = part.Complete(tokens, ticks, settings.EndOfText);
-            steps.Add(step);
+            var (tokens, ticks, notice) = TokensOf(part);
+            var (step, finished) = part.Complete(tokens, ticks, settings.EndOfText);
+            finished.ForEach(schedule.Finished);
+            if (notice is { } said) Take(said);
             stepDone?.Invoke(step);
-            return stop;
+        }
+
+        // One pass through this stage; the last stage also samples, and tells the others.
+        void Advance(MicroBatch part, ForwardPass pass)
+        {
+            using var scope = ops.Scope();
+            if (stage.Forward(pass, cache) is not { } logits) return;
+            var tokens = _sampler.Sample(logits, part.UnderWay!.Value.Yields);
+            if (!group.Tokens.IsSampler) return;
+            var notice = Say(Stopwatch.GetTimestamp());
+            _sampled.Enqueue((tokens, Stopwatch.GetTimestamp(), notice));
+            group.Tokens.Send(tokens, notice);
+        }
+
+        // Nothing is in flight: all ranks sleep, by their own clocks, and then hear whether somebody has come.
+        void AwaitArrival()
+        {
+            var until = Math.Min(schedule.NextArrivalTicks, Stopwatch.GetTimestamp() + s_longestSleep);
+            for (long left; (left = until - Stopwatch.GetTimestamp()) > 0;) Thread.Sleep((int)(left * 1000 / Stopwatch.Frequency) + 1);
+            if (!group.Tokens.IsSampler) Take(group.Tokens.Receive(0).Notice);
+            else
+            {
+                var notice = Say(Stopwatch.GetTimestamp());
+                group.Tokens.Send([], notice);
+                Take(notice);
+            }
+            waited?.Invoke();
+        }
+
+        Notice Say(long ticks) => new(stopRequested?.Invoke() == true, schedule.ArrivedBy(ticks));
+
+        void Take(Notice notice)
+        {
+            stopped |= notice.Stop;
+            schedule.Admit(notice.Arrived);
         }
     }
 
-    private (int[] Tokens, long Ticks, bool Stop) TokensOf(MicroBatch part)
+    /// <returns>No notice for a pass that only cached part of a prompt: nothing travels then.</returns>
+    private (int[] Tokens, long Ticks, Notice? Notice) TokensOf(MicroBatch part)
     {
         var count = part.UnderWay!.Value.Yields.Count;
-        if (count == 0) return ([], Stopwatch.GetTimestamp(), false);      // a pass that only cached part of a prompt
+        if (count == 0) return ([], Stopwatch.GetTimestamp(), null);
         if (group.Tokens.IsSampler) return _sampled.Dequeue();
-        var (tokens, stop) = group.Tokens.Receive(count);
-        return (tokens, Stopwatch.GetTimestamp(), stop);
-    }
-
-    /// <summary>One pass through this stage; the last stage also samples, and tells the others.</summary>
-    private void Advance(MicroBatch part, ForwardPass pass, KvCache cache, Func<bool>? stopRequested)
-    {
-        using var scope = ops.Scope();
-        if (stage.Forward(pass, cache) is not { } logits) return;
-        var tokens = _sampler.Sample(logits, part.UnderWay!.Value.Yields);
-        if (!group.Tokens.IsSampler) return;
-        var stop = stopRequested?.Invoke() == true;
-        _sampled.Enqueue((tokens, Stopwatch.GetTimestamp(), stop));
-        group.Tokens.Send(tokens, stop);
-    }
-
-    private MicroBatch Cut(IReadOnlyList<Sequence> sequences, int parts, int part)
-    {
-        var slice = Slice.Even(sequences.Count, parts, part);
-        return new(part, [.. sequences.Skip(slice.Start).Take(slice.Count)], settings.PrefillRows);
+        var (tokens, notice) = group.Tokens.Receive(count);
+        return (tokens, Stopwatch.GetTimestamp(), notice);
     }
 }

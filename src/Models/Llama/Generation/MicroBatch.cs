@@ -2,51 +2,16 @@ using Harness.Tensors;
 
 namespace Harness.Models.Llama.Generation;
 
-/// <summary>
-/// Sequences that pass through the pipeline together. Prompts go in first, in passes of at most
-/// <paramref name="prefillRows"/> tokens that may cut a long prompt; then every live sequence advances by one token a pass.
-/// </summary>
-internal sealed class MicroBatch(int number, IReadOnlyList<Sequence> sequences, int prefillRows)
+/// <summary>Sequences that pass through the pipeline together: makes their passes, and hands the tokens back.</summary>
+internal sealed class MicroBatch(int number)
 {
     public int Number => number;
 
     /// <summary>The pass under way and the sequences whose next token it yields, in row order; null before and after.</summary>
     public (Step Step, List<Sequence> Yields)? UnderWay { get; private set; }
 
-    /// <summary>The next pass, or null when every sequence has finished.</summary>
-    public ForwardPass? Begin(long ticks)
-    {
-        var live = sequences.Where(sequence => sequence.Finish == null).ToList();
-        if (live.Count == 0) return null;
-        var prefill = live.Where(sequence => sequence.InPrefill).ToList();
-        var chosen = prefill.Count > 0 ? Chunks(prefill) : [.. live.Select(sequence => (sequence, 1))];
-        return Pass(chosen, prefill.Count > 0 ? StepKind.Prefill : StepKind.Decode, ticks);
-    }
-
-    /// <summary>Hands each yielding sequence its token.</summary>
-    public Step Complete(ReadOnlySpan<int> tokens, long ticks, IReadOnlySet<int> endOfText)
-    {
-        var (step, yields) = UnderWay!.Value;
-        for (var i = 0; i < yields.Count; i++) yields[i].Append(tokens[i], ticks, endOfText);
-        UnderWay = null;
-        return step with { EndTicks = ticks };
-    }
-
-    private List<(Sequence, int)> Chunks(List<Sequence> prefill)
-    {
-        var chosen = new List<(Sequence, int)>();
-        var room = prefillRows;
-        foreach (var sequence in prefill)
-        {
-            if (room == 0) break;
-            var count = Math.Min(room, sequence.PromptLength - sequence.Cached);
-            chosen.Add((sequence, count));
-            room -= count;
-        }
-        return chosen;
-    }
-
-    private ForwardPass Pass(List<(Sequence Sequence, int Count)> chosen, StepKind kind, long ticks)
+    /// <param name="chosen">With the number of each one's next tokens that go in.</param>
+    public ForwardPass Begin(IReadOnlyList<(Sequence Sequence, int Count)> chosen, long ticks)
     {
         var batch = new RaggedBatch
         {
@@ -54,6 +19,7 @@ internal sealed class MicroBatch(int number, IReadOnlyList<Sequence> sequences, 
             Starts = [.. chosen.Select(c => c.Sequence.Cached)],
             Counts = [.. chosen.Select(c => c.Count)],
         };
+        StepShare[] shares = [.. chosen.Select(c => new StepShare(c.Sequence.Id, c.Count, c.Sequence.InPrefill))];
         var tokens = new int[batch.Rows];
         var outputs = new List<int>();
         var yields = new List<Sequence>();
@@ -66,8 +32,17 @@ internal sealed class MicroBatch(int number, IReadOnlyList<Sequence> sequences, 
             outputs.Add(row - 1);
             yields.Add(sequence);
         }
-        var shares = chosen.Select(c => new StepShare(c.Sequence.Id, c.Count)).ToArray();
-        UnderWay = (new Step(kind, number, ticks, ticks, shares), yields);
+        UnderWay = (new Step(number, ticks, ticks, shares), yields);
         return new(tokens, batch, [.. outputs]);
+    }
+
+    /// <summary>Hands each yielding sequence its token.</summary>
+    /// <returns>The step, and the sequences that it finished.</returns>
+    public (Step Step, List<Sequence> Finished) Complete(ReadOnlySpan<int> tokens, long ticks, IReadOnlySet<int> endOfText)
+    {
+        var (step, yields) = UnderWay!.Value;
+        for (var i = 0; i < yields.Count; i++) yields[i].Append(tokens[i], ticks, endOfText);
+        UnderWay = null;
+        return (step with { EndTicks = ticks }, yields.FindAll(sequence => sequence.Finish != null));
     }
 }

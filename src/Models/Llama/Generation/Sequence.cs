@@ -21,14 +21,22 @@ public sealed class Sequence(int id, int stream, int[] prompt, int maxNewTokens)
     public int OutputLength => _tokens.Count - prompt.Length;
     public int[] Output => [.. _tokens.Skip(prompt.Length)];
 
+    /// <summary>When its clock began, in Stopwatch ticks: the batch's start, or its own arrival, or when it got a slot.</summary>
+    public long StartTicks { get; private set; }
+
+    /// <summary>From its arrival until it got a slot; null where requests do not arrive.</summary>
+    public long? QueueTicks { get; private set; }
+
     /// <summary>When each output token was known, in Stopwatch ticks.</summary>
     public List<long> TokenTicks { get; } = [];
     public FinishReason? Finish { get; private set; }
 
     /// <summary>Tokens whose keys and values are in the cache.</summary>
     internal int Cached { get; set; }
-    internal int Slot { get; set; }
+    internal int Slot { get; private set; }
     internal bool InPrefill => Cached < PromptLength;
+
+    internal void TakeSlot(int slot, long startTicks, long? queueTicks = null) => (Slot, StartTicks, QueueTicks) = (slot, startTicks, queueTicks);
 
     internal void Append(int token, long ticks, IReadOnlySet<int> endOfText)
     {

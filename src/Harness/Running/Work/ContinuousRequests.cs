@@ -1,0 +1,64 @@
+using Harness.Configuration;
+using Harness.Models.Llama.Generation;
+
+namespace Harness.Running.Work;
+
+/// <summary>
+/// Requests under continuous batching: request r belongs to replica r mod dp. Those that arrive do so over all replicas
+/// together, anew in each pass.
+/// </summary>
+internal sealed class ContinuousRequests : IReplicaWork
+{
+    private readonly RunOptions _options;
+    private readonly IReadOnlyList<WorkItem> _requests;
+    private readonly HashSet<int> _own;
+    private readonly int _replica, _nextNumber, _begunRepeat;
+    private readonly HashSet<FinishedPrompt> _finished;
+    private (int Repeat, int Count) _reports;
+
+    public ContinuousRequests(RunOptions options, Workload workload, int replica, RunStart start)
+    {
+        (_options, _replica) = (options, replica);
+        (_nextNumber, _begunRepeat) = (start.NextBatch, start.FinishedRepeats + 1);
+        _requests = [.. workload.Items.Where(item => item.Fits)];
+        _own = [.. _requests.Where((_, i) => i % Replicas == replica).Select(item => item.Number)];
+        _finished = [.. start.Finished];
+    }
+
+    private int Replicas => _options.Sharding.Data;
+
+    public int Slots => Math.Clamp(Prompts, 1, _options.Batch.EffectiveConcurrency);
+    public int Prompts => _own.Count;
+
+    public IEnumerable<ReplicaJob> Jobs(int repeat, int pass)
+    {
+        var left = _requests.Where(item => !_finished.Contains(new(repeat, pass, item.Number))).ToList();
+        var own = left.Where(IsOwn).ToList();
+        if (own.Count == 0) yield break;
+        var sequences = ReplicaWork.Sequences(own);
+        if (_options.Batch.Rate == 0) yield return Job(new ContinuousSchedule(sequences, Slots));
+        else
+        {
+            var seconds = PoissonArrivals.Seconds(left.Count, _options.Batch.Rate, _options.Generation.Seed, repeat, pass);
+            yield return Job(new ContinuousSchedule(sequences, Slots, [.. left.Zip(seconds).Where(request => IsOwn(request.First)).Select(request => request.Second)]));
+        }
+
+        ReplicaJob Job(Schedule schedule) => new(schedule, () => NumberReport(repeat));
+    }
+
+    /// <summary>As many requests as there are slots.</summary>
+    public Schedule WarmUp(int number)
+    {
+        var own = _requests.Where(IsOwn).ToList();
+        return new ContinuousSchedule(ReplicaWork.Sequences(Enumerable.Range(0, own.Count > 0 ? Slots : 0).Select(i => own[(number * Slots + i) % own.Count])), Slots);
+    }
+
+    private bool IsOwn(WorkItem item) => _own.Contains(item.Number);
+
+    private int NumberReport(int repeat)
+    {
+        var first = repeat == _begunRepeat ? (_nextNumber + Replicas - 1) / Replicas : 0;
+        _reports = (repeat, _reports.Repeat == repeat ? _reports.Count + 1 : first);
+        return _reports.Count * Replicas + _replica;
+    }
+}
