@@ -18,6 +18,7 @@ internal static class ReportPage
         return Resources.Text("page.html")
             .Replace("{{policy}}", policy, StringComparison.Ordinal)
             .Replace("{{style}}", Resources.Text("page.css"), StringComparison.Ordinal)
+            .Replace("{{licences}}", $"{Resources.Text("d3.LICENSE")}\n{Resources.Text("plot.LICENSE")}", StringComparison.Ordinal)
             .Replace("{{scripts}}", string.Concat(scripts.Select(script => $"<script>{script}</script>\n")), StringComparison.Ordinal)
             .Replace("{{data}}", json, StringComparison.Ordinal); // last: no text of a run is taken for a place
     }

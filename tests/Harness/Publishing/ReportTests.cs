@@ -187,6 +187,13 @@ public sealed class ReportTests : IDisposable
         Assert.That(ReasonTexts.All.Keys, Is.SupersetOf(InvalidReason.All));
 
     [Test]
+    public void ThePageCarriesTheLicencesOfItsLibraries()
+    {
+        Add(new("r"));
+        Assert.That(Page.Of(_scratch).Html, Does.Contain("Mike Bostock\n\nPermission to use, copy").And.Contain("Observable, Inc.\n\nPermission to use, copy"));
+    }
+
+    [Test]
     public void NoTextOfARunBecomesMarkup()
     {
         const string hostile = "x</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>{{scripts}}\"'&\u2028";
