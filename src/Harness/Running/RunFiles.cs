@@ -79,8 +79,11 @@ internal sealed class RunFiles : IDisposable
         PieceEvidence.Prepare(Directory.Path, _piece);
         Book.Piece = _piece;
         Book.Journal = new(startDirectory);
-        var wholeRepeats = Enumerable.Range(1, number - 1).SelectMany(start => WindowJournal.Read(StartRecord.DirectoryOf(Directory.Path, start)))
-            .Where(window => window.Repeat != null && WindowJournal.HasEnded(window)).Select(window => window.Repeat!.Value).Distinct().Count();
+        var wholeRepeats = earlier.Where(left => left.Piece != null).SelectMany(left =>
+        {
+            var kept = _earlier[left.Piece!.Value - 1].Evidence.Windows;
+            return WindowJournal.Read(StartRecord.DirectoryOf(Directory.Path, left.Start)).Where(window => window.Repeat != null && WindowJournal.HasEnded(window) && kept.Contains(window));
+        }).Select(window => window.Repeat).Distinct().Count();
         var torn = earlier.SelectMany(left => left.Batches).Where(batch => batch.Repeat > wholeRepeats).ToList();
         Start = new(Directory.Path, startDirectory, Directory.RunId, wholeRepeats,
             [.. torn.SelectMany(batch => batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],

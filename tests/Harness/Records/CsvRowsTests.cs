@@ -27,7 +27,8 @@ public sealed class CsvRowsTests
     {
         Assert.That(Header<PromptRecord>(), Is.EqualTo(
             "run_id,repeat,dataset,prompt_index,batch_index,input_tokens,output_tokens,output_words,finish_reason,ttft_s,tpot_s,latency_s," +
-            "energy_j,prefill_energy_j,decode_energy_j,net_energy_j,energy_source,correct,valid,invalid_reasons\n"));
+            "energy_j,prefill_energy_j,decode_energy_j,net_energy_j,energy_source,correct,valid,invalid_reasons," +
+            "category,start_s,queue_s,piece\n"));
         Assert.That(Header<SummaryRecord>(), Is.EqualTo(
             "schema_version,run_id,status,timestamp_utc,commit,model,parameters_b,dtype,backend,gpu,num_gpus,nodes,ranks,tensor_parallel," +
             "pipeline_parallel,micro_batches,batch_size,schedule,max_new_tokens,dataset,task,num_prompts,completed,failed,duration_s," +
@@ -35,7 +36,9 @@ public sealed class CsvRowsTests
             "ttft_p90_s,ttft_p99_s,tpot_mean_s,tpot_p50_s,tpot_p90_s,tpot_p99_s,latency_mean_s,latency_p50_s,latency_p90_s,latency_p99_s," +
             "total_energy_j,net_energy_j,idle_power_w,avg_power_w,energy_per_output_token_j,energy_per_response_j,prefill_energy_j," +
             "decode_energy_j,unattributed_energy_j,counter_vs_power_ratio,accuracy,energy_per_correct_j,energy_source,valid,invalid_reasons," +
-            "power_limit_w,sm_clock_mhz,paper_energy_j\n"));
+            "power_limit_w,sm_clock_mhz,paper_energy_j,concurrency,request_rate_per_s,fixed_input_tokens,steady_duration_s,steady_output_tokens," +
+            "steady_tokens_per_s,steady_energy_j,steady_avg_power_w,steady_energy_per_output_token_j,accuracy_low,accuracy_high,sci_energy_j," +
+            "sci_intensity_g_per_kwh,sci_embodied_g,sci_g_per_response,sci_g_per_output_token,pieces\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
             "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes\n"));
@@ -49,9 +52,9 @@ public sealed class CsvRowsTests
         try
         {
             var row = Samples.Prompt(1) with { TtftSeconds = 0.1 + 0.2, TpotSeconds = null, LatencySeconds = -1.5, Valid = true, InvalidReasons = "no_meter;mig" };
-            Assert.That(Row(row), Is.EqualTo("r,0,gsm8k,1,0,11,4,3,eos,0.30000000000000004,,-1.5,,,,,,true,true,no_meter;mig\n"));
-            Assert.That(Row(Samples.Prompt(2) with { Correct = false }), Does.EndWith(",false,false,\n"));
-            Assert.That(Row(Samples.Prompt(2) with { Correct = null }), Does.EndWith(",,false,\n"));
+            Assert.That(Row(row), Is.EqualTo("r,0,gsm8k,1,0,11,4,3,eos,0.30000000000000004,,-1.5,,,,,,true,true,no_meter;mig,,,,1\n"));
+            Assert.That(Row(Samples.Prompt(2) with { Correct = false }), Does.EndWith(",false,false,,,,,1\n"));
+            Assert.That(Row(Samples.Prompt(2) with { Correct = null }), Does.EndWith(",,false,,,,,1\n"));
         }
         finally
         {

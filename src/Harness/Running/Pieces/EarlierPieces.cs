@@ -66,7 +66,7 @@ internal static class EarlierPieces
         batches = counting;
 
         var windows = WindowJournal.Read(directory);
-        foreach (var torn in windows.Where(window => window.Repeat != null && !WindowJournal.HasEnded(window)).ToList())
+        foreach (var torn in windows.Where(window => window.Repeat != null && !(WindowJournal.HasEnded(window) && window.EndSeconds <= readUntil)).ToList())
         {
             var last = counting.Where(batch => batch.Repeat == torn.Repeat && batch.HasFinished).Select(EndOf).DefaultIfEmpty(torn.StartSeconds).Max();
             windows = TornRepeat.Cut(windows, torn, last, double.IsFinite(readUntil) ? readUntil : last);
