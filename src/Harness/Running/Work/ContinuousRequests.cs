@@ -27,7 +27,7 @@ internal sealed class ContinuousRequests : IReplicaWork
 
     private int Replicas => _options.Sharding.Data;
 
-    public int Slots => Math.Clamp(Prompts, 1, _options.Batch.EffectiveConcurrency);
+    public int Slots => Math.Clamp((_requests.Count + Replicas - 1) / Replicas, 1, _options.Batch.EffectiveConcurrency);
     public int Prompts => _own.Count;
 
     public IEnumerable<ReplicaJob> Jobs(int repeat, int pass)
@@ -46,7 +46,7 @@ internal sealed class ContinuousRequests : IReplicaWork
         ReplicaJob Job(Schedule schedule) => new(schedule, () => NumberReport(repeat));
     }
 
-    /// <summary>As many requests as there are slots.</summary>
+    /// <summary>As many requests as there are slots, in a closed loop.</summary>
     public Schedule WarmUp(int number)
     {
         var own = _requests.Where(IsOwn).ToList();
