@@ -14,7 +14,7 @@ internal sealed record CarbonInputs(Func<DateTimeOffset, double?> IntensityAt, b
         if (options.Intensity.Length == 0) return null;
         var intensity = CarbonIntensity.Parse(options.Intensity);
         intensity.MustCover(now);
-        return new(intensity.At, File.Exists(options.Intensity), options.Pue, options.Embodied, options.Lifetime);
+        return new(intensity.At, intensity.IsHourly, options.Pue, options.Embodied, options.Lifetime);
     }
 
     /// <summary>Those that terms were computed with, so that they can be computed again without the file of hours.</summary>

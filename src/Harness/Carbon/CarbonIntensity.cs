@@ -26,9 +26,19 @@ internal sealed class CarbonIntensity
             return grams >= 0 && double.IsFinite(grams) ? new(text, grams) : throw Validation.Wrong("Carbon:Intensity", text, "a number of grams per kWh of at least 0");
         if (!File.Exists(text)) throw Validation.Wrong("Carbon:Intensity", text, "grams of CO2e per kWh, or a CSV file of hourly values");
         var intensity = new CarbonIntensity(text, null);
-        intensity.Read();
+        try
+        {
+            intensity.Read();
+        }
+        catch (CsvHelperException e)
+        {
+            throw new UserErrorException($"{text} is no CSV file: {e.Message.Split('\n')[0].TrimEnd()}", e);
+        }
         return intensity;
     }
+
+    /// <summary>It differs from hour to hour.</summary>
+    public bool IsHourly => _always == null;
 
     /// <summary>Of the hour that a time lies in; null where the file has none.</summary>
     public double? At(DateTimeOffset time) => _always ?? (_hours.TryGetValue(Hour(time), out var grams) ? grams : null);
@@ -46,7 +56,7 @@ internal sealed class CarbonIntensity
 
     private void Read()
     {
-        using var csv = new CsvReader(File.OpenText(_source), new CsvConfiguration(CultureInfo.InvariantCulture) { DetectDelimiter = true });
+        using var csv = new CsvReader(File.OpenText(_source), new CsvConfiguration(CultureInfo.InvariantCulture) { DetectDelimiter = true, MissingFieldFound = null });
         var header = csv.Read() && csv.ReadHeader() ? csv.HeaderRecord! : [];
         var time = Array.FindIndex(header, name => name.Contains("time", StringComparison.OrdinalIgnoreCase));
         string[] grams = ["g_per_kwh", "(LCA)", "(direct)", "Carbon intensity"];
@@ -57,9 +67,10 @@ internal sealed class CarbonIntensity
         {
             if (!DateTimeOffset.TryParse(csv.GetField(time), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
                 throw Wrong(csv, time, "a time such as 2026-11-21T05:00Z");
-            if (!double.TryParse(csv.GetField(value), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || number < 0)
+            if (!double.TryParse(csv.GetField(value), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || !(number >= 0 && double.IsFinite(number)))
                 throw Wrong(csv, value, "grams of CO2e per kWh");
-            _hours[Hour(at)] = number;
+            if (!_hours.TryAdd(Hour(at), number))
+                throw new UserErrorException($"{_source}:{csv.Parser.RawRow}: a second value for the hour {Text(Hour(at))}; give one for each hour, such as the mean");
         }
         if (_hours.Count == 0) throw new UserErrorException($"{_source} holds no hour; give one number with --carbon-intensity instead");
     }

@@ -74,8 +74,10 @@ public static class SummaryTable
         var table = new Table().Border(TableBorder.Horizontal).AddColumn("category");
         foreach (var column in new[] { "prompts", "tokens", "latency s", "J/token", "J/response", "correct" }) table.AddColumn(new TableColumn(column).RightAligned());
         foreach (var row in categories)
-            table.AddRow(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.LatencyMeanSeconds),
+            Row(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.LatencyMeanSeconds),
                 Figures.Significant(row.EnergyPerOutputTokenJoules), Figures.Significant(row.EnergyPerResponseJoules), row.Accuracy is { } accuracy ? $"{Figures.Significant(100 * accuracy)} %" : "-");
+        // As plain text: a category is the user's own word, and a bare string would be read as markup.
+        void Row(params string[] cells) => table.AddRow(cells.Select(cell => new Text(cell)));
         return table;
     }
 

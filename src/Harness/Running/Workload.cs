@@ -36,13 +36,16 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
         if (inputTokens >= limit)
             throw new UserErrorException($"--input-tokens is {inputTokens}, but prompt and output together have room for {limit} tokens; use fewer, or a larger --max-length where the model allows it");
+        // Of fixed lengths, both are: an output that ends early for lack of room would be of another length than the study says.
+        if (inputTokens > 0 && generation.IgnoreEos && generation.Lengths != "reference" && (long)inputTokens + generation.MaxNewTokens > limit)
+            throw new UserErrorException($"--input-tokens {inputTokens} and --max-new-tokens {generation.MaxNewTokens} make {(long)inputTokens + generation.MaxNewTokens} tokens, but prompt and output together have room for {limit}; use fewer, or a larger --max-length where the model allows it");
         var items = new WorkItem[prompts.Count];
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
         for (var i = 0; i < items.Length; i++)
         {
             var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
             CheckVocabulary(tokens, prompts[i].Source, model);
-            if (inputTokens > 0) tokens = Fit(tokens, inputTokens, prompts[i].Source);
+            if (inputTokens > 0) tokens = Fit(tokens, BeginTokens(tokens, tokenizer), inputTokens, prompts[i].Source);
             var room = Math.Clamp(limit - tokens.Length, 0, OutputLimit(prompts[i], tokenizer, generation));
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
         }
@@ -50,11 +53,15 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     }
 
     /// <summary>The first tokens of a longer prompt; a shorter one again and again behind one beginning-of-text.</summary>
-    private static int[] Fit(int[] tokens, int count, string source)
+    /// <param name="begin">Tokens in front that are not repeated.</param>
+    private static int[] Fit(int[] tokens, int begin, int count, string source)
     {
-        if (tokens.Length < 2) throw new UserErrorException($"{source} has no tokens that could be repeated to --input-tokens {count}; remove the prompt");
-        return [.. Enumerable.Range(0, count).Select(i => i < tokens.Length ? tokens[i] : tokens[1 + (i - 1) % (tokens.Length - 1)])];
+        if (tokens.Length <= begin) throw new UserErrorException($"{source} has no tokens that could be repeated to --input-tokens {count}; remove the prompt");
+        return [.. Enumerable.Range(0, count).Select(i => i < tokens.Length ? tokens[i] : tokens[begin + (i - begin) % (tokens.Length - begin)])];
     }
+
+    /// <summary>1 where a beginning-of-text stands in front; 0 for models that were trained without one.</summary>
+    public static int BeginTokens(ReadOnlySpan<int> tokens, ITokenizer tokenizer) => tokenizer.BeginOfText is { } begin && tokens.Length > 0 && tokens[0] == begin ? 1 : 0;
 
     /// <summary>Tokens of the data set's own reply, where lengths follow it; one for an empty reply, since every prompt yields a token.</summary>
     private static int OutputLimit(Prompt prompt, ITokenizer tokenizer, GenerationOptions generation) => generation.Lengths == "reference"

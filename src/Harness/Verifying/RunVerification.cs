@@ -107,11 +107,16 @@ internal sealed class RunVerification(string directory)
         if (!File.Exists(path)) return none;
         try
         {
-            var written = JsonSerializer.Deserialize<CarbonTerms>(File.ReadAllBytes(path), JsonRows.Document)!;
-            var again = CarbonTerms.Of(CarbonInputs.Of(written), account, none, rows)!;
-            Compare(CarbonTerms.FileName, written with { Hours = [] }, again with { Hours = [] });
-            Compare($"{CarbonTerms.FileName}, operational_g", written.OperationalGrams, again.OperationalGrams);
-            foreach (var (was, now) in written.Hours.Zip(again.Hours)) Compare($"{CarbonTerms.FileName}, {was.HourUtc}", was.Joules, now.Joules);
+            using var written = JsonDocument.Parse(File.ReadAllBytes(path));
+            var terms = written.Deserialize<CarbonTerms>(JsonRows.Document) is { Hours.Count: > 0 } read ? read : throw new JsonException("it holds no hours");
+            if (CarbonTerms.Of(CarbonInputs.Of(terms), account, none, rows) is not { } again)
+            {
+                Problem($"{CarbonTerms.FileName}: the run has no energy that it could follow from");
+                return none;
+            }
+            // The text of the file, not the record read from it: that has derived terms anew, whatever the file says.
+            foreach (var difference in JsonDifferences.Between(CarbonTerms.FileName, written.RootElement, JsonSerializer.SerializeToElement(again, JsonRows.Document), Tolerance))
+                Problem(difference);
             return again.AddTo(none);
         }
         catch (JsonException e)

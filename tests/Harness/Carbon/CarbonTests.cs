@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Harness.Accounting;
 using Harness.Carbon;
 using Harness.Configuration;
@@ -70,6 +71,11 @@ public sealed class CarbonTests
     [TestCase("a,b\n1,2\n", "has the columns a, b")]
     [TestCase("time,g_per_kwh\nyesterday,2\n", "hours.csv:2: time is 'yesterday'")]
     [TestCase("time,g_per_kwh\n2026-11-21T10:00Z,lots\n", "hours.csv:2: g_per_kwh is 'lots'")]
+    [TestCase("time,g_per_kwh\n2026-11-21T10:00Z\n", "hours.csv:2: g_per_kwh is ''")]
+    [TestCase("time,g_per_kwh\n2026-11-21T10:00Z,NaN\n", "hours.csv:2: g_per_kwh is 'NaN'")]
+    [TestCase("time,g_per_kwh\n2026-11-21T10:00Z,-1\n", "hours.csv:2: g_per_kwh is '-1'")]
+    [TestCase("time,g_per_kwh\n2026-11-21T10:00Z,5\n2026-11-21T10:30Z,900\n", "hours.csv:3: a second value for the hour 2026-11-21T10:00Z")]
+    [TestCase("time,g_per_kwh\n2026-11-21T10:00Z,5\"\n", "is no CSV file")]
     [TestCase("time,g_per_kwh\n", "holds no hour")]
     public void ADamagedFileIsNamedWithItsLine(string csv, string message) =>
         Assert.That(() => CarbonIntensity.Parse(_scratch.File("hours.csv", csv)), Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
@@ -104,8 +110,18 @@ public sealed class CarbonTests
         });
         Assert.That(HarnessProcess.Run(_scratch.Path, "verify", "results/r").ExitCode, Is.Zero);
         var path = _scratch["results", "r", CarbonTerms.FileName];
-        File.WriteAllText(path, File.ReadAllText(path).Replace("\"pue\": 1.5", "\"pue\": 1.1"));
-        Assert.That(HarnessProcess.Run(_scratch.Path, "verify", "results/r").ExitCode, Is.EqualTo(1));
+        var text = File.ReadAllText(path);
+        foreach (var (term, other) in new[]
+        {
+            ("\"pue\": [^,]*", "\"pue\": 1.1"), ("\"sci_g_per_response\": [^,]*", "\"sci_g_per_response\": 99"), ("\"operational_g\": [^,]*", "\"operational_g\": 99"),
+            ("\"devices\": [^,]*", "\"devices\": 2"), ("\"resource_share\": [^,]*", "\"resource_share\": 0.5"), ("\"hours\": [^]]*]", "\"hours\": []"),
+        })
+        {
+            Assert.That(text, Does.Match(term));
+            File.WriteAllText(path, Regex.Replace(text, term, other));
+            var verified = HarnessProcess.Run(_scratch.Path, "verify", "results/r");
+            Assert.That((verified.ExitCode, (verified.Output + verified.Error).Contains("carbon.json"), (verified.Output + verified.Error).Contains("   at ")), Is.EqualTo((1, true, false)), other + verified.Output + verified.Error);
+        }
     }
 
     private static readonly SummaryRecord s_summary = new() { RunId = "r", Status = RunStatus.Complete, TotalEnergyJoules = 16_000, Completed = 4, TotalOutputTokens = 100, Nodes = 1 };

@@ -49,10 +49,10 @@ public sealed class ContinuousTests : IDisposable
     [Test]
     public void SlotsStayFullAndTheSteadyStateIsPartOfTheRun()
     {
-        const int slots = 8;
-        var run = Complete("run", ["--schedule", "continuous", "--batch", $"{slots}", "--max-new-tokens", "200", "--max-length", "200", "--ignore-eos", "--repeats", "2"]);
+        const int slots = 8, prompts = 64;
+        var run = Complete("run", ["--schedule", "continuous", "--batch", $"{slots}", "--limit", $"{prompts}", "--max-new-tokens", "120", "--max-length", "120", "--ignore-eos", "--repeats", "2"]);
         var steps = run.Steps();
-        var last = steps.Where(step => (int)step["repeat"]! == 1).TakeWhile(step => Rows(step).All(row => row < Prompts - slots)).ToList();
+        var last = steps.Where(step => (int)step["repeat"]! == 1).TakeWhile(step => Rows(step).All(row => row < prompts - slots)).ToList();
         Assert.Multiple(() =>
         {
             Assert.That(steps.Select(step => (string)step["kind"]!).Distinct(), Is.EquivalentTo(new[] { "prefill", "decode", "mixed" }));
@@ -175,7 +175,7 @@ public sealed class ContinuousTests : IDisposable
     {
         var meter = _scratch.File("meter.sh", $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep 0.02; done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        string[] own = ["--max-new-tokens", "40", "--warmup", "1", "--idle-baseline", "200ms", "--meter", $"command:{meter}", "--out", "out", "--name", name];
+        string[] own = ["--threads", "1", "--max-new-tokens", "40", "--warmup", "1", "--idle-baseline", "200ms", "--meter", $"command:{meter}", "--out", "out", "--name", name];
         // A switch that is given again takes the place of ours.
         return ["run", .. own.Chunk(2).Where(pair => !switches.Contains(pair[0])).SelectMany(pair => pair), .. switches];
     }

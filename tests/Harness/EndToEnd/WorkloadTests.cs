@@ -34,10 +34,11 @@ public sealed class WorkloadTests : IDisposable
     }
 
     [TestCase("--input-tokens=9999", "room for 512 tokens", TestName = "InputTokensBeyondTheModelAreRefused")]
+    [TestCase("--input-tokens=500 --ignore-eos --max-new-tokens=40", "--input-tokens 500 and --max-new-tokens 40 make 540 tokens, but prompt and output together have room for 512", TestName = "FixedLengthsThatTogetherDoNotFitAreRefused")]
     [TestCase("--task=talk", "one of chat, chat-concise, instruct, instruct-concise", TestName = "AnUnknownTaskIsRefused")]
     public void WhatCannotBeIsRefusedInOneLine(string mistake, string message)
     {
-        var result = HarnessProcess.Run(_scratch.Path, "run", mistake);
+        var result = HarnessProcess.Run(_scratch.Path, ["run", .. mistake.Split(' ')]);
         Assert.That((result.ExitCode, result.Error.TrimEnd().Split('\n').Length), Is.EqualTo((1, 1)), result.Error);
         Assert.That(result.Error, Does.Contain(message));
     }

@@ -7,12 +7,12 @@ namespace Harness.Tests.Reporting;
 [TestFixture]
 public sealed class SummaryTableTests
 {
-    private static string[] Printed(SummaryRecord run, string directory)
+    private static string[] Printed(SummaryRecord run, string directory, params CategoryRecord[] categories)
     {
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
         console.Profile.Width = 80;
-        SummaryTable.Write(console, run, [], directory);
+        SummaryTable.Write(console, run, categories, directory);
         TestContext.Out.WriteLine(output);
         return output.ToString().ReplaceLineEndings("\n").Split('\n');
     }
@@ -62,6 +62,16 @@ public sealed class SummaryTableTests
             Assert.That(text, Does.Contain(figure));
         Assert.That(lines, Has.Some.EqualTo($"files: {directory}"));
         Assert.That(lines.Where(l => !l.StartsWith("files:")).Max(l => l.Length), Is.LessThanOrEqualTo(80));
+    }
+
+    /// <summary>Brackets are markup to the library that draws the table; a category is any text.</summary>
+    [Test]
+    public void CategoriesOfAnyName()
+    {
+        CategoryRecord Category(string name) => new() { RunId = "r", Category = name, Completed = 1234, TotalOutputTokens = 123_456, EnergyPerOutputTokenJoules = 1234.5, EnergyPerResponseJoules = 123_456, Accuracy = 0.9876 };
+        var lines = Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Complete }, "results/r", Category("[sql]"), Category("[/]"), Category(new string('c', 100)));
+        Assert.That(lines, Has.Some.Contains("[sql]").And.Some.Contains("[/]").And.Some.Contains("98.76 %"));
+        Assert.That(lines.Max(line => line.Length), Is.LessThanOrEqualTo(80));
     }
 
     [Test]

@@ -1,0 +1,39 @@
+using System.Text.Json;
+
+namespace Harness.Verifying;
+
+/// <summary>Where two JSON values differ, member by member; numbers by more than a relative tolerance.</summary>
+internal static class JsonDifferences
+{
+    /// <param name="place">Stands in front of each line.</param>
+    /// <returns>One line per difference.</returns>
+    public static IEnumerable<string> Between(string place, JsonElement written, JsonElement computed, double tolerance)
+    {
+        if (written.ValueKind != computed.ValueKind) return [$"{place}: written {written.GetRawText()}, computed {computed.GetRawText()}"];
+        return written.ValueKind switch
+        {
+            JsonValueKind.Object => Members(place, written, computed, tolerance),
+            JsonValueKind.Array when written.GetArrayLength() != computed.GetArrayLength() => [$"{place}: {written.GetArrayLength()} written, {computed.GetArrayLength()} computed"],
+            JsonValueKind.Array => written.EnumerateArray().Zip(computed.EnumerateArray())
+                .SelectMany((pair, i) => Between($"{place}[{i}]", pair.First, pair.Second, tolerance)),
+            _ => AreEqual(written, computed, tolerance) ? [] : [$"{place}: written {written.GetRawText()}, computed {computed.GetRawText()}"],
+        };
+    }
+
+    private static IEnumerable<string> Members(string place, JsonElement written, JsonElement computed, double tolerance)
+    {
+        foreach (var name in written.EnumerateObject().Concat(computed.EnumerateObject()).Select(member => member.Name).Distinct())
+        {
+            if (!written.TryGetProperty(name, out var was)) yield return $"{place}, {name}: written nothing, computed {computed.GetProperty(name).GetRawText()}";
+            else if (!computed.TryGetProperty(name, out var now)) yield return $"{place}, {name}: written {was.GetRawText()}, computed nothing";
+            else foreach (var difference in Between($"{place}, {name}", was, now, tolerance)) yield return difference;
+        }
+    }
+
+    private static bool AreEqual(JsonElement written, JsonElement computed, double tolerance)
+    {
+        if (written.ValueKind != JsonValueKind.Number) return written.GetRawText() == computed.GetRawText();
+        var (was, now) = (written.GetDouble(), computed.GetDouble());
+        return Math.Abs(was - now) <= tolerance * Math.Max(Math.Abs(was), Math.Abs(now));
+    }
+}
