@@ -22,7 +22,7 @@ internal static class CarbonEnergy
                 var whole = RunAccount.Sum((node.Count > 0 ? node : [.. host]).Select(device => device.Joules));
                 var own = counted.Count == 0 ? 0 : RunAccount.Sum(counted.Select(device => device.Joules));
                 if (whole - own is not { } beside) return null;
-                sum += beside;
+                sum += Math.Max(0, beside);     // two meters differ by their errors: less than nothing was not reserved
             }
         return sum;
     }
