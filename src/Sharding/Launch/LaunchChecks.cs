@@ -76,7 +76,7 @@ public static class LaunchChecks
         world.Broadcast(text, failed[0]);
         var message = Encoding.UTF8.GetString(text);
         if (failed.Length < world.Size) message = $"{message} ({Ranks(failed, NodeTopology.Of(world).Hosts)})";
-        throw outcomes[failed[0]] == 1 ? new UserErrorException(message, failure) : new CommunicationException(message, failure);
+        throw outcomes[failed[0]] == 1 ? new AgreedUserError(message, failure) : new AgreedCommunicationError(message, failure);
     }
 
     private static void Compare(ICommunicator world, byte[] mine, string[] names)
@@ -92,7 +92,7 @@ public static class LaunchChecks
 
         var hosts = NodeTopology.Of(world).Hosts;
         var found = differences.Select(d => $"the {d.Name} of {Ranks(d.Ranks, hosts)} is not that of rank 0 on {hosts[0]}");
-        throw new UserErrorException($"{string.Join("; ", found)}; give every rank the same files and options");
+        throw new AgreedUserError($"{string.Join("; ", found)}; give every rank the same files and options");
     }
 
     private static string Remedy(Launcher launcher, string family)
@@ -108,4 +108,8 @@ public static class LaunchChecks
         var numbers = string.Join(", ", ranks.Select(rank => rank.ToString(CultureInfo.InvariantCulture)));
         return $"rank{(ranks.Length == 1 ? "" : "s")} {numbers} on {string.Join(", ", ranks.Select(rank => hosts[rank]).Distinct())}";
     }
+
+    private sealed class AgreedUserError(string message, Exception? cause = null) : UserErrorException(message, cause), IAgreedFailure;
+
+    private sealed class AgreedCommunicationError(string message, Exception? cause) : CommunicationException(message, cause), IAgreedFailure;
 }

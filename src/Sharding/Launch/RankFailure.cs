@@ -3,29 +3,41 @@ using Harness.Sharding.Mpi;
 
 namespace Harness.Sharding.Launch;
 
+/// <summary>An exception that every rank of the world throws with the same message, having compared notes before.</summary>
+public interface IAgreedFailure;
+
 /// <summary>
 /// Who speaks when ranks that are processes fail. Ranks that fail for the same reason do so at nearly the same time; the
 /// lowest reports at once and ends the world, and the others give it time to, each a little more, so that one message is printed.
+/// Where all know of the failure (<see cref="IAgreedFailure"/>), rank 0 alone speaks, however long that takes.
 /// </summary>
 public static class RankFailure
 {
-    /// <summary>Seconds a process other than rank 0 stays silent when the launch itself is wrong and no rank can reach another.</summary>
-    private const int SilentSeconds = 5;
+    /// <summary>Seconds in which a launcher ends a process that leaves the word to rank 0; then it ends by itself.</summary>
+    private const int SilentSeconds = 10;
 
     /// <summary>What a launcher needs to pass a line on: Hydra drops what it has not read when a rank aborts.</summary>
     private static readonly TimeSpan s_untilRead = TimeSpan.FromSeconds(0.3);
 
     /// <summary>
-    /// Calls <paramref name="report"/> when this rank's turn has come: at once on rank 0, after 1.1 s on rank 1, then 0.1 s later for each, up
-    /// to 4 s. A rank that is told to end meanwhile (SIGTERM: another has aborted the world) ends without a word, with exit code 1.
+    /// Calls <paramref name="report"/> when this rank's turn has come: at once on rank 0, after 3.1 s on rank 1, then 0.1 s later for each, up
+    /// to 6 s. A rank that is told to end meanwhile (SIGTERM: another has aborted the world) ends without a word, with exit code 1.
     /// </summary>
     /// <returns>What <paramref name="report"/> returned.</returns>
     public static T InTurn<T>(int rank, Func<T> report)
     {
-        if (rank > 0) WaitSilently(TimeSpan.FromSeconds(Math.Min(1 + 0.1 * rank, 4)));
+        if (rank > 0) WaitSilently(TimeSpan.FromSeconds(Math.Min(3 + 0.1 * rank, 6)));
         var result = report();
         Thread.Sleep(s_untilRead);
         return result;
+    }
+
+    /// <summary>The same for an exception; of an agreed failure every rank but 0 waits to be ended and then ends by itself, without a word.</summary>
+    /// <returns>What <paramref name="report"/> returned.</returns>
+    public static int Of(Exception e, int rank, Func<Exception, int> report)
+    {
+        if (e is IAgreedFailure && rank > 0) EndSilently();
+        return InTurn(rank, () => report(e));
     }
 
     /// <summary>
@@ -34,7 +46,11 @@ public static class RankFailure
     /// </summary>
     public static void LetRankZeroSpeak(Launcher launcher)
     {
-        if (launcher.Rank is null or 0) return;
+        if (launcher.Rank is not (null or 0)) EndSilently();
+    }
+
+    private static void EndSilently()
+    {
         WaitSilently(TimeSpan.FromSeconds(SilentSeconds));
         ProcessControl.ExitAtOnce(1);
     }

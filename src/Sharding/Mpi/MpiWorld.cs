@@ -90,7 +90,7 @@ public static unsafe class MpiWorld
 
     private static bool End(MpiLibrary mpi, int rank, Exception e, Func<Exception, int> fail)
     {
-        var code = RankFailure.InTurn(rank, () => fail(e));
+        var code = RankFailure.Of(e, rank, fail);
         Abort(mpi, code == 0 ? 1 : code);
         return true;
     }
