@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using Harness.Energy.Meters;
+
 namespace Harness.Energy;
 
 /// <summary>What a domain's joules cover.</summary>
@@ -23,4 +26,7 @@ public enum DomainKind
 public sealed record EnergyDomain(string Host, string Device, DomainKind Kind, string Source, string Name = "")
 {
     public string Key => $"{Host}/{Device}";
+
+    /// <summary>A reading bears the time at which its value was current; of others it bears the time of the look at a sensor that may have updated before.</summary>
+    [JsonIgnore] public bool IsDatedAtItsSource => Source == CommandMeter.Source;
 }

@@ -131,7 +131,8 @@ public class NvmlProcessTests
     private static void RunLimit(FakeNvml fake, string ending)
     {
         var isSignal = ending.StartsWith("SIG", StringComparison.Ordinal);
-        using var process = Process.Start(Processes.Start("dotnet", Processes.Probe("limit", fake.Folder, "250", isSignal ? "wait" : ending),
+        // A shell's background job would ignore SIGINT, and its children with it.
+        using var process = Process.Start(Processes.Start("env", ["--default-signal=INT", "dotnet", .. Processes.Probe("limit", fake.Folder, "250", isSignal ? "wait" : ending)],
             ("HARNESS_NVML_LIBRARY", fake.Library)))!;
         while (process.StandardOutput.ReadLine() is { } line && line != "set") TestContext.Out.WriteLine(line);
         if (isSignal) Processes.Run("kill", [$"-{ending[3..]}", $"{process.Id}"]);

@@ -6,7 +6,7 @@ namespace Harness.Energy.Accounting;
 /// <summary>
 /// One domain's readings turned into joules between any two times, once by the cumulative counter and once by integrating
 /// power (trapezoids, interpolated at the edges). Readings are dated to the sensor update they show
-/// (<see cref="UpdateTimes"/>), not to the moment they were read.
+/// (<see cref="UpdateTimes"/>), not to the moment they were read, unless they bear its time already.
 /// </summary>
 public sealed class EnergyTimeline
 {
@@ -42,6 +42,9 @@ public sealed class EnergyTimeline
 
     /// <summary>Joules by integrated power; null for a domain that shows none.</summary>
     public JoulesCurve? Power { get; }
+
+    /// <summary>Until when joules are known: the last update of the counter, or else of the power; later readings that show it again know no more.</summary>
+    public double LastSeconds => (Counter ?? Power)?.LastSeconds ?? double.NegativeInfinity;
 
     /// <summary>
     /// The curve that a window's joules are taken from: the counter, unless it fell or does not reach, then power; null
@@ -142,7 +145,7 @@ public sealed class EnergyTimeline
             }
             joules[i] = used[i].EnergyJoules!.Value - origin + lost;
         }
-        var dated = UpdateTimes.Estimate(Times(used), joules, _sensor?.CounterUpdateSeconds, alwaysMoves: true);
+        var dated = Dated(used, joules, _sensor?.CounterUpdateSeconds, alwaysMoves: true);
         var withWatts = _hasPower && _powerField == PowerField.Instant && SensorsUpdateTogether() && used.All(r => r.PowerWatts != null);
         var points = Distinct(dated);
         return new JoulesCurve([.. points.Select(i => dated[i])], [.. points.Select(i => joules[i])],
@@ -155,8 +158,8 @@ public sealed class EnergyTimeline
         var watts = used.Select(r => r.PowerWatts!.Value).ToArray();
         // where counter and power update together, the counter dates both: it moves at every update, power need not
         var dated = SensorsUpdateTogether() && used.All(r => r.EnergyJoules != null)
-            ? UpdateTimes.Estimate(Times(used), used.Select(r => r.EnergyJoules!.Value).ToArray(), _sensor!.CounterUpdateSeconds, alwaysMoves: true)
-            : UpdateTimes.Estimate(Times(used), watts, _sensor?.PowerUpdateSeconds, alwaysMoves: false);
+            ? Dated(used, used.Select(r => r.EnergyJoules!.Value).ToArray(), _sensor!.CounterUpdateSeconds, alwaysMoves: true)
+            : Dated(used, watts, _sensor?.PowerUpdateSeconds, alwaysMoves: false);
         if (_powerField == PowerField.Average1s) dated = [.. dated.Select(t => t - AverageFieldLagSeconds)];
         var points = Distinct(dated);
         var joules = new double[points.Count];
@@ -172,7 +175,12 @@ public sealed class EnergyTimeline
     private bool SensorsUpdateTogether() =>
         _sensor?.CounterUpdateSeconds is { } counter && (_sensor.PowerUpdateSeconds is not { } power || Math.Abs(power / counter - 1) < 0.2);
 
-    private static double[] Times(EnergyReading[] readings) => [.. readings.Select(r => r.TimeSeconds)];
+    /// <summary>When the values were current.</summary>
+    private double[] Dated(EnergyReading[] readings, double[] values, double? updateSeconds, bool alwaysMoves)
+    {
+        double[] times = [.. readings.Select(r => r.TimeSeconds)];
+        return Domain.IsDatedAtItsSource ? times : UpdateTimes.Estimate(times, values, updateSeconds, alwaysMoves);
+    }
 
     /// <summary>Indices of the first of every run of equal times.</summary>
     private static List<int> Distinct(double[] times)

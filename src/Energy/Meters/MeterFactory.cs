@@ -48,6 +48,10 @@ public static class MeterFactory
         return new CompositeMeter(opened);
     }
 
+    /// <summary>Whether <see cref="Open"/> would know each word; a file or program is not looked for.</summary>
+    public static bool Knows(string specification) => Split(specification).All(word =>
+        word is "none" or "nvml" or "nvml:all" or "rapl" or "auto" || word.StartsWith("replay:", StringComparison.Ordinal) || word.StartsWith("command:", StringComparison.Ordinal));
+
     private static IEnergyMeter OpenOne(string word, MeterContext context)
     {
         var isNodeReader = context.LocalRank == 0;

@@ -11,6 +11,7 @@ namespace Harness.Energy.Sampling;
 public sealed class EnergySampler : IDisposable
 {
     private const double ReadsPerUpdate = 20;
+    private const double LatePeriods = 5;
     private const double ShortestPauseSeconds = 0.001;
     private const double AverageFieldSeconds = 1.0;
 
@@ -86,8 +87,9 @@ public sealed class EnergySampler : IDisposable
     }
 
     /// <summary>
-    /// Samples until the latest edge can be resolved (up to 1.25 update periods; a second where power is a 1-s average), then
-    /// ends the thread. The series so far stay.
+    /// Samples until the latest edge can be resolved (1.25 update periods; a second where power is a 1-s average; some more
+    /// while a counter has not moved since, as of a sensor that is late on a busy machine), then ends the thread. The series
+    /// so far stay.
     /// </summary>
     public void Stop()
     {
@@ -95,6 +97,8 @@ public sealed class EnergySampler : IDisposable
         var settled = _clock.Seconds + Math.Max(1.25 * _longestUpdateSeconds, 2 * _intervalSeconds);
         if (_readings.Any(r => r.PowerField == PowerField.Average1s)) settled += AverageFieldSeconds;
         _clock.Wait(settled, null);
+        for (var late = settled + LatePeriods * Math.Max(_longestUpdateSeconds, _intervalSeconds); _clock.Seconds < late && AwaitsACounter();)
+            _clock.Wait(_clock.Seconds + _edgePauseSeconds, null);
         _stopping = true;
         _wake.Set();
         _thread.Join();
@@ -186,9 +190,20 @@ public sealed class EnergySampler : IDisposable
             return;
         }
         _nextEdgeRead = now + _edgePauseSeconds;
+        if (!AnyCounterStands()) _edgeUntil = double.NegativeInfinity;   // every counter has moved: the edge is located
+    }
+
+    private bool AwaitsACounter()
+    {
+        lock (_gate) return AnyCounterStands();
+    }
+
+    /// <summary>Whether one shows what it showed at the latest edge.</summary>
+    private bool AnyCounterStands()
+    {
         for (var i = 0; i < _readings.Length; i++)
-            if (_readings[i].EnergyJoules == _joulesAtEdge[i] && _joulesAtEdge[i] != null) return;
-        _edgeUntil = double.NegativeInfinity;   // every counter has moved: the edge is located
+            if (_readings[i].EnergyJoules == _joulesAtEdge[i] && _joulesAtEdge[i] != null) return true;
+        return false;
     }
 
     private void ReadOnce()

@@ -164,8 +164,11 @@ public sealed record CarbonOptions
     /// <summary>Power usage effectiveness of the data centre, at least 1; 0: unknown.</summary>
     public double Pue { get; init; }
 
-    /// <summary>Embodied emissions of one device in kg CO2e, its share of the server included (of the node where there are no GPUs); below 0: unknown.</summary>
-    public double Embodied { get; init; } = -1;
+    /// <summary>Embodied emissions of one device in kg CO2e, its share of the server included (of the node where there are no GPUs); <see cref="NotGiven"/>: unknown.</summary>
+    public double Embodied { get; init; } = NotGiven;
+
+    /// <summary>Where 0 is a value that a person may give.</summary>
+    public const double NotGiven = -1;
 
     /// <summary>Years over which a device is used.</summary>
     public double Lifetime { get; init; } = 4;

@@ -1,4 +1,5 @@
 using Harness.Datasets;
+using Harness.Energy.Meters;
 using Harness.Tensors;
 
 namespace Harness.Configuration;
@@ -38,6 +39,7 @@ internal static class Validation
         AtLeast(0, o.Generation.TopK, "Generation:TopK");
         if (o.Generation.TopP is not (> 0 and <= 1)) throw Wrong("Generation:TopP", o.Generation.TopP, "a number above 0 and up to 1");
         if (o.Generation.RepetitionPenalty is not (> 0 and < float.PositiveInfinity)) throw Wrong("Generation:RepetitionPenalty", o.Generation.RepetitionPenalty, "a number above 0");
+        if (!MeterFactory.Knows(o.Energy.Meter)) throw Wrong("Energy:Meter", o.Energy.Meter, MeterFactory.Usage);
         if (Duration.Parse(o.Energy.SampleInterval, "Energy:SampleInterval") is < 0.001 or > 60) throw Wrong("Energy:SampleInterval", o.Energy.SampleInterval, "1ms to 60s");
         Duration.Parse(o.Energy.IdleBaseline, "Energy:IdleBaseline");
         Duration.Parse(o.Energy.Cooldown, "Energy:Cooldown");
@@ -55,12 +57,13 @@ internal static class Validation
     /// <summary>Intensity, PUE and embodied emissions are given together or not at all.</summary>
     private static void CheckCarbon(CarbonOptions carbon)
     {
-        if (carbon.Intensity.Length == 0 && carbon.Pue == 0 && carbon.Embodied < 0) return;
-        string[] missing = [.. new[] { (carbon.Intensity.Length == 0, "Carbon:Intensity"), (carbon.Pue == 0, "Carbon:Pue"), (carbon.Embodied < 0, "Carbon:Embodied") }
+        var withoutEmbodied = carbon.Embodied == CarbonOptions.NotGiven;
+        if (carbon.Intensity.Length == 0 && carbon.Pue == 0 && withoutEmbodied) return;
+        string[] missing = [.. new[] { (carbon.Intensity.Length == 0, "Carbon:Intensity"), (carbon.Pue == 0, "Carbon:Pue"), (withoutEmbodied, "Carbon:Embodied") }
             .Where(term => term.Item1).Select(term => Named(term.Item2))];
         if (missing.Length > 0) throw new UserErrorException($"the carbon figures of a run need {string.Join(" and ", missing)} as well; give all of intensity, PUE and embodied emissions, or none");
         if (!(carbon.Pue >= 1 && carbon.Pue < 10)) throw Wrong("Carbon:Pue", carbon.Pue, "a number of at least 1");
-        if (!double.IsFinite(carbon.Embodied)) throw Wrong("Carbon:Embodied", carbon.Embodied, "kg of CO2e, at least 0");
+        if (!(carbon.Embodied >= 0 && double.IsFinite(carbon.Embodied))) throw Wrong("Carbon:Embodied", carbon.Embodied, "kg of CO2e, at least 0");
         if (!(carbon.Lifetime > 0 && carbon.Lifetime <= 100)) throw Wrong("Carbon:Lifetime", carbon.Lifetime, "years, above 0");
     }
 

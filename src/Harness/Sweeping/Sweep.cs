@@ -70,7 +70,7 @@ internal sealed class Sweep(IReadOnlyList<CellPlan> plans, LaunchCommand launche
     {
         ExitCode.Success => "it left no complete run",
         > 128 and < 160 => FormattableString.Invariant($"ended by signal {code - 128}{(code == 137 ? " (out of memory, or killed)" : "")}"),
-        _ => FormattableString.Invariant($"exit code {code}"),
+        _ => FormattableString.Invariant($"exit code {code}; it said why above"),
     };
 
     private CellOutcome Say(string label, CellOutcome outcome)

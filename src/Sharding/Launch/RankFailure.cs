@@ -13,8 +13,11 @@ public interface IAgreedFailure;
 /// </summary>
 public static class RankFailure
 {
-    /// <summary>Seconds in which a launcher ends a process that leaves the word to rank 0; then it ends by itself.</summary>
-    private const int SilentSeconds = 10;
+    /// <summary>How long a process stays silent when the launch itself is wrong, so that rank 0's end may not end it.</summary>
+    private static readonly TimeSpan s_alone = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long it waits for rank 0 to speak and to abort the world that both are in.</summary>
+    private static readonly TimeSpan s_together = TimeSpan.FromSeconds(10);
 
     /// <summary>What a launcher needs to pass a line on: Hydra drops what it has not read when a rank aborts.</summary>
     private static readonly TimeSpan s_untilRead = TimeSpan.FromSeconds(0.3);
@@ -36,7 +39,7 @@ public static class RankFailure
     /// <returns>What <paramref name="report"/> returned.</returns>
     public static int Of(Exception e, int rank, Func<Exception, int> report)
     {
-        if (e is IAgreedFailure && rank > 0) EndSilently();
+        if (e is IAgreedFailure && rank > 0) EndSilently(s_together);
         return InTurn(rank, () => report(e));
     }
 
@@ -46,12 +49,12 @@ public static class RankFailure
     /// </summary>
     public static void LetRankZeroSpeak(Launcher launcher)
     {
-        if (launcher.Rank is not (null or 0)) EndSilently();
+        if (launcher.Rank is not (null or 0)) EndSilently(s_alone);
     }
 
-    private static void EndSilently()
+    private static void EndSilently(TimeSpan time)
     {
-        WaitSilently(TimeSpan.FromSeconds(SilentSeconds));
+        WaitSilently(time);
         ProcessControl.ExitAtOnce(1);
     }
 

@@ -16,9 +16,11 @@ public sealed class ResumeTests : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     /// <summary>A meter whose joules since boot are known: 80 W whatever happens.</summary>
-    private string[] Run(params string[] switches)
+    private string[] Run(params string[] switches) => RunOn(0.02, switches);
+
+    private string[] RunOn(double updateSeconds, string[] switches)
     {
-        var meter = _scratch.File("meter.sh", $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep 0.02; done\n");       // a killed parent ends it, too
+        var meter = _scratch.File("meter.sh", $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep {updateSeconds}; done\n");       // a killed parent ends it, too
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return ["run", "--ignore-eos", "--max-new-tokens", "100", "--batch", $"{Batch}", "--repeats", "2", "--idle-baseline", "300ms",
             "--meter", $"command:{meter}", "--out", "out", .. switches];
@@ -57,6 +59,27 @@ public sealed class ResumeTests : IDisposable
             Assert.That(run.Prompts.Sum(row => double.Parse(row["energy_j"])) + Number(run, "unattributed_energy_j"), Is.EqualTo(Number(run, "total_energy_j")).Within(1e-6).Percent);
             Assert.That(TornSeconds(run), Is.GreaterThan(0), "and the torn batches' time lies beside it");
         });
+        Verify();
+    }
+
+    /// <summary>A meter that is slower than the batches: its last reading is later than the last joules it tells of.</summary>
+    [Test]
+    public void ABatchOfAKilledRunCountsWhenTheMeterHasUpdatedAfterIt()
+    {
+        string[] switches = RunOn(0.4, ["--name", "run", "--Repeats:Count=4"]);
+        using (var process = HarnessProcess.Start(_scratch.Path, switches))
+        {
+            WaitForBatches(() => _scratch["out", "run"], 3 * Prompts / Batch, process);
+            process.Signal("KILL");
+            process.Wait();
+        }
+        var result = HarnessProcess.Run(_scratch.Path, switches);
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        var run = new RunOutput(_scratch["out", "run"]);
+        Assert.That(run.Prompts, Has.Count.EqualTo(4 * Prompts));
+        Assert.That(run.Summary["pieces"], Is.EqualTo("2"));
+        Assert.That(Number(run, "total_energy_j"), Is.EqualTo(Watts * Number(run, "duration_s")).Within(10).Percent);
+        Assert.That(run.Prompts.Sum(row => double.Parse(row["energy_j"])) + Number(run, "unattributed_energy_j"), Is.EqualTo(Number(run, "total_energy_j")).Within(1e-6).Percent);
         Verify();
     }
 

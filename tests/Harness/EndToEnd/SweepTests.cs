@@ -83,7 +83,7 @@ internal sealed class SweepTests
         var failed = Sweep();
         Assert.That(failed.ExitCode, Is.EqualTo(1), failed.Error);
         Assert.That(failed.Error, Does.Contain("there is no dataset at b.jsonl"), "the cell has said it itself");
-        Assert.That(failed.Output, Does.Contain("sweep: cell 2 of 3, b: failed: exit code 1\n").And.EndWith("3 cells: 2 complete, 1 failed\n"));
+        Assert.That(failed.Output, Does.Contain("sweep: cell 2 of 3, b: failed: exit code 1; it said why above\n").And.EndWith("3 cells: 2 complete, 1 failed\n"));
 
         _scratch.File("b.jsonl", "{\"prompt\": \"b\"}\n");
         var mended = Sweep();

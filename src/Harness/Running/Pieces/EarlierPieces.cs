@@ -11,8 +11,8 @@ namespace Harness.Running.Pieces;
 internal static class EarlierPieces
 {
     /// <summary>
-    /// Goes through the starts before this one; a killed one is brought to an end first: a batch of it counts if the readings
-    /// of every device reach its end.
+    /// Goes through the starts before this one; a killed one is brought to an end first: a batch of it counts if the joules
+    /// of every device are known up to its end.
     /// </summary>
     /// <param name="known">What does not depend on readings, for a start that could not say it any more: places, limits, world size.</param>
     /// <returns>For each start its piece and finished batches, in order; no batches: it left nothing.</returns>
@@ -57,8 +57,9 @@ internal static class EarlierPieces
                 : rank with { Reads = [.. report.Domains.Select(domain => domain.Key)], Clock = report.Clock, Sampling = report.Cost })],
             Series = series,
         };
-        var readUntil = new DeviceLedger(series).Counted.Select(device => device.Series.Readings.Count > 0 ? device.Series.Readings[^1].TimeSeconds : 0)
-            .DefaultIfEmpty(double.PositiveInfinity).Min();
+        var ledger = new DeviceLedger(series);
+        var account = new EnergyAccount(ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
+        var readUntil = ledger.Counted.Select(device => account.Timeline(device.Domain.Key)!.LastSeconds).DefaultIfEmpty(double.PositiveInfinity).Min();
         double EndOf(BatchReport batch) => evidence.ClockOf(batch.Replica).ToRunClock(batch.EndSeconds);
         IReadOnlyList<BatchReport> counting = [.. batches.Where(batch => EndOf(batch) <= readUntil)];
         if (!counting.Any(batch => batch.HasFinished)) counting = [];
