@@ -1,6 +1,7 @@
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Records;
+using Harness.Energy.Sampling;
 
 namespace Harness.Tests.Energy;
 
@@ -59,6 +60,18 @@ public class AccountingTests
         Assert.That(measured.AverageWatts, Is.EqualTo(400).Within(0.1).Percent);
         Assert.That(measured.CounterPowerRatio, Is.EqualTo(1).Within(0.005));
         Assert.That(measured.Source, Is.EqualTo("nvml_counter"));
+    }
+
+    /// <summary>100 W, then 300 W from 5 s on, seen every half second: 4 s to 8 s are 100 W·1 s + 300 W·3 s, and not those of a quarter second later.</summary>
+    [TestCase("command", 1000)]
+    [TestCase("rapl", 1050)]
+    public void Readings_that_bear_the_time_of_the_update_are_not_dated_back(string source, double joules)
+    {
+        var domain = new EnergyDomain("node1", "node", DomainKind.Node, source);
+        var readings = Enumerable.Range(0, 21).Select(i => 0.5 * i).Select(t => new EnergyReading { TimeSeconds = t, EnergyJoules = 100 * t + 200 * Math.Max(0, t - 5) });
+        var timeline = new EnergyTimeline(new SampleSeries(domain, 0, [.. readings]), new SensorCharacteristics(domain.Key, 0.5, 50, null, 0.001), 0.1);
+        Assert.That(timeline.Resolve(new("w", WindowKind.Measured, 4, 8), new()).Joules, Is.EqualTo(joules).Within(1e-9));
+        Assert.That(timeline.LastSeconds, Is.EqualTo(source == "command" ? 10 : 9.75));
     }
 
     [Test]
