@@ -50,7 +50,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         var weights = options.Model.Dtype == "auto" ? model.DType : DTypes.Parse(options.Model.Dtype);
         return new()
         {
-            BatchSize = options.Batch.Concurrency > 0 ? options.Batch.Concurrency : options.Batch.Size,
+            BatchSize = options.Batch.EffectiveConcurrency,
             MaxLength = Length(options, model),
             MicroBatches = options.Sharding.MicroBatches,
             Weights = weights,
@@ -77,12 +77,15 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         var output = Math.Min(options.Generation.MaxNewTokens, row.MaxLength - Math.Max(1, options.Dataset.InputTokens));
         var perPrompt = Math.Max(0, output) / decode + (row.MaxLength - Math.Max(0, output)) / prefill;
         var repeats = options.Repeats.UntilCi.Length > 0 ? options.Repeats.Max : options.Repeats.Count;
-        var batches = (prompts + options.Batch.Size - 1) / options.Batch.Size;
-        // Batches go round the replicas; each of them warms up by itself.
-        var busiest = Math.Min(prompts, (batches + options.Sharding.Data - 1) / options.Sharding.Data * options.Batch.Size);
-        var seconds = (repeats * (double)busiest + options.Repeats.Warmup * (double)Math.Min(options.Batch.Size, prompts)) * perPrompt;
+        // Batches go round the replicas, requests of continuous batching one by one; each replica warms up by itself.
+        var together = options.Batch.Schedule == "continuous" ? 1 : options.Batch.Size;
+        var rounds = DivideUp(DivideUp(prompts, together), options.Sharding.Data);
+        var busiest = Math.Min(prompts, rounds * together);
+        var seconds = (repeats * (double)busiest + options.Repeats.Warmup * (double)Math.Min(options.Batch.EffectiveConcurrency, prompts)) * perPrompt;
         return seconds * row.Gpus * options.Sharding.Data / SecondsPerHour;
     }
+
+    private static int DivideUp(int dividend, int divisor) => (dividend + divisor - 1) / divisor;
 
     /// <summary>Of one repeat; the limit where the dataset is not here to be counted; null where there is none either.</summary>
     private int? Prompts(DatasetOptions dataset)

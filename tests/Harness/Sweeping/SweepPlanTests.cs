@@ -116,6 +116,19 @@ internal sealed class SweepPlanTests
         Assert.That(Sweep("--config", grid, "--dry-run"), Does.Not.Contain("GPU-hours"), "nothing is predicted without rates");
     }
 
+    /// <summary>10 prompts on two replicas: of 3 batches of 4 one replica has two, 8 prompts; requests one by one are 5 each.</summary>
+    [Test]
+    public void TheBusiestReplicaDecidesHowLongItTakes()
+    {
+        var grid = _scratch.File("grid.json", """
+            { "Model": { "Path": "synthetic:7b", "Dtype": "f16" }, "Runtime": { "Backend": "torch" }, "Dataset": { "Limit": [10] }, "Sharding": { "Data": 2 },
+              "Batch": { "Size": 4, "Schedule": ["static", "continuous"] }, "Generation": { "MaxLength": 256, "MaxNewTokens": 100 }, "Repeats": { "Count": 1, "Warmup": 0 } }
+            """);
+        var rows = Table(Sweep("--config", grid, "--dry-run", "--bandwidth", "1GB/s", "--flops", "1e30")).Values.Select(row => double.Parse(row[^2], CultureInfo.InvariantCulture)).ToList();
+        Assert.That(rows, Has.Count.EqualTo(2));
+        Assert.That(rows[0] / rows[1], Is.EqualTo(8 / 5.0).Within(0.2).Percent);
+    }
+
     [TestCase(1, 4, 1, 1)]
     [TestCase(4, 4, 1, 4)]
     [TestCase(8, 4, 2, 4)]
