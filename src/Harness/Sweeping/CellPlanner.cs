@@ -18,12 +18,16 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
 
     private readonly Dictionary<string, LlamaConfig> _models = [];
     private readonly Dictionary<DatasetOptions, int?> _prompts = [];
+    private readonly SortedSet<string> _missing = new(StringComparer.Ordinal);
+
+    /// <summary>Why prompts of planned cells could not be counted; where the cells will run they may be there.</summary>
+    public IReadOnlyCollection<string> Missing => _missing;
 
     /// <exception cref="UserErrorException">The model is not there.</exception>
     public CellPlan Plan(SweepCell cell)
     {
         var options = cell.Options;
-        var model = Model(options.Model);
+        var (model, prompts) = (Model(options.Model), Prompts(options.Dataset));
         var planner = new Planner
         {
             Name = CellName.Model(options.Model.Path),
@@ -36,7 +40,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         };
         var row = planner.Row(options.Sharding.Tensor, options.Sharding.Pipeline);
         var ranks = row.Gpus * options.Sharding.Data;
-        return new(cell, row, ranks, row.TotalBytes != null && gpusPerNode is { } most ? NodeShape.Of(ranks, most) : null, GpuHours(options, row));
+        return new(cell, row, ranks, row.TotalBytes != null && gpusPerNode is { } most ? NodeShape.Of(ranks, most) : null, GpuHours(options, row, prompts));
     }
 
     private LlamaConfig Model(ModelOptions options)
@@ -71,9 +75,9 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     /// Every prompt of every repeat, and the batches of the warm-up, at full length: as many output tokens as are allowed,
     /// the rest of the length being the prompt. The rates are upper bounds too, so this is no bound of either kind.
     /// </summary>
-    private double? GpuHours(RunOptions options, PlanRow row)
+    private static double? GpuHours(RunOptions options, PlanRow row, int? promptsOfARepeat)
     {
-        if (row is not { DecodeTokensPerSecond: { } decode, PrefillTokensPerSecond: { } prefill } || Prompts(options.Dataset) is not { } prompts) return null;
+        if (row is not { DecodeTokensPerSecond: { } decode, PrefillTokensPerSecond: { } prefill } || promptsOfARepeat is not { } prompts) return null;
         var output = Math.Min(options.Generation.MaxNewTokens, row.MaxLength - Math.Max(1, options.Dataset.InputTokens));
         var perPrompt = Math.Max(0, output) / decode + (row.MaxLength - Math.Max(0, output)) / prefill;
         var repeats = options.Repeats.UntilCi.Length > 0 ? options.Repeats.Max : options.Repeats.Count;
@@ -93,6 +97,10 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         if (_prompts.TryGetValue(dataset, out var known)) return known;
         int? limit = dataset.Limit > 0 ? dataset.Limit : null;
         try { return _prompts[dataset] = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed).Count; }
-        catch (UserErrorException) { return _prompts[dataset] = limit; }
+        catch (UserErrorException e)
+        {
+            _missing.Add(e.Message);
+            return _prompts[dataset] = limit;
+        }
     }
 }

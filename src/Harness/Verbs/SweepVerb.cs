@@ -56,6 +56,7 @@ internal sealed class SweepVerb
         var output = parsed.InvocationConfiguration.Output;
 
         if (parsed.GetValue(_next)) return WriteNext(output, plans);
+        foreach (var missing in planner.Missing) output.WriteLine($"# not on this machine: {missing}");
         // A name that another study has taken is found before anything runs.
         var directories = plans.Select(plan => plan.Fits ? CellDirectories.Look(plan.Cell) : null).ToList();
         if (parsed.GetValue(_emit) != null) return Emit(parsed, grid, plans, file);

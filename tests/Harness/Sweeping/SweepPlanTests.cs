@@ -116,6 +116,15 @@ internal sealed class SweepPlanTests
         Assert.That(Sweep("--config", grid, "--dry-run"), Does.Not.Contain("GPU-hours"), "nothing is predicted without rates");
     }
 
+    /// <summary>A login node need not see the data; whoever mistyped it learns so before the night.</summary>
+    [Test]
+    public void PromptsThatAreNotHereAreNamedOnce()
+    {
+        var text = Sweep("--Batch:Size=1", "--data", "nosuch.jsonl", "--dry-run");
+        Assert.That(text, Does.StartWith("# not on this machine: there is no dataset at nosuch.jsonl; give --data ").And.EndWith("1 cell: 1 fit, 0 dropped; 1 to do\n"));
+        Assert.That(Regex.Count(text, "nosuch"), Is.EqualTo(1));
+    }
+
     /// <summary>10 prompts on two replicas: of 3 batches of 4 one replica has two, 8 prompts; requests one by one are 5 each.</summary>
     [Test]
     public void TheBusiestReplicaDecidesHowLongItTakes()
