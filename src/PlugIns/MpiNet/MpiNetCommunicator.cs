@@ -9,7 +9,7 @@ namespace Harness.PlugIns.MpiNet;
 /// A communicator of MPI.NET. The package takes arrays, whole ones, so that every call copies what it sends and receives:
 /// <c>--communicator mpi</c> does not, and is the one to measure with. A blocking call polls inside MPI.
 /// </summary>
-internal sealed class MpiNetCommunicator(MpiLibrary library, SerializedCalls calls, Intracommunicator communicator) : ICommunicator
+internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests calls, Intracommunicator communicator) : ICommunicator
 {
     /// <summary>Longest piece handed to MPI at once: some transports mishandle counts near 2³¹ bytes.</summary>
     private const int PieceBytes = 1 << 30;

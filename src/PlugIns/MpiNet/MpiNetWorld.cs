@@ -31,12 +31,12 @@ public sealed class MpiNetWorld : IWorldFactory
         string[]? arguments = null;
         // Never disposed of: MpiWorld ends MPI, since some builds of MPICH hang there.
         _ = new MPI.Environment(ref arguments, Threading.Serialized);
-        var calls = new SerializedCalls(MPI.Environment.Threading >= Threading.Serialized);
+        var calls = new PendingRequests(MPI.Environment.Threading >= Threading.Serialized);
         return (new MpiNetCommunicator(library, calls, Communicator.world), () => Leave(calls));
     }
 
     /// <summary>MPI.NET makes datatypes that it never frees, of which MPICH complains on standard error when it ends.</summary>
-    private static void Leave(SerializedCalls calls)
+    private static void Leave(PendingRequests calls)
     {
         calls.Drain();
         foreach (var type in (Type[])[typeof(nint), typeof(nuint), typeof(decimal)])
