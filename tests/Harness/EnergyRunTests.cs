@@ -91,6 +91,32 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That(string.Join('\n', fake.Log()), Does.Match("(?s)250000.*700000.*175000.*700000"));
     }
 
+    /// <summary>'From Words to Watts', table of power caps, from a sweep that really sets them.</summary>
+    [Test]
+    public void ASweepOverPowerLimitsGivesThePapersTable()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000", "device 0 update 0.02");
+        string[] switches = ["--limit", "8", "--ignore-eos", "--max-new-tokens", "120", "--idle-baseline", "1s", "--meter", "nvml", "--out", "caps", "--power-limits", "250,175"];
+        var swept = Harness(fake, ["sweep", .. switches]).Wait();
+        Assert.That(swept.Output, Does.EndWith("2 cells: 2 invalid\n"), "a GPU's joules say nothing of work on the CPU");
+        Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
+        var runs = new[] { 250.0, 175.0 }.Select(limit => Directory.GetDirectories(_scratch["caps"]).Where(path => File.Exists(Path.Combine(path, RunDirectory.SummaryFile)))
+            .Select(path => new RunReader(path).Summary()).Single(summary => summary.PowerLimitWatts == limit)).ToList();
+
+        var reported = Harness(fake, "report", "caps", "--markdown", "caps.md").Wait();
+        Assert.That(reported.ExitCode, Is.Zero, reported.Error);
+        var rows = File.ReadLines(_scratch["caps.md"]).SkipWhile(line => !line.StartsWith("| limit (W)", StringComparison.Ordinal)).Skip(2).Take(2)
+            .Select(line => line.Trim('|', ' ').Split(" | ")).ToList();
+        Assert.That(rows.Select(row => row[0]), Is.EqualTo(new[] { "250.0", "175.0" }));
+        Assert.That(rows[0][3..7], Is.All.EqualTo("0 %"));
+        var time = runs[1].DurationSeconds!.Value / runs[0].DurationSeconds!.Value - 1;
+        Assert.That(Percent(rows[1][3]), Is.EqualTo(100 * time).Within(0.006));
+        Assert.That(Percent(rows[1][5]), Is.EqualTo(100 * (1 / (1 + time) - 1)).Within(0.006), "the same tokens in another time");
+        Assert.That(rows[1][6], Is.EqualTo(rows[1][5]));
+
+        static double Percent(string text) => double.Parse(text.Replace("−", "-").TrimEnd('%', ' '), CultureInfo.InvariantCulture);
+    }
+
     [Test]
     public void WithoutThePrivilegeACellIsSkippedAndMarked()
     {
