@@ -140,23 +140,7 @@ internal sealed class MeasuredRun(
     private EnergyEvidence? Gather(bool stopped)
     {
         if (model.World.Gather(energy.Report().Serialize(), 0) is not { } gathered) return null;
-        var reports = gathered.Select(EnergyReport.Deserialize).ToList();
-        return new()
-        {
-            SampleIntervalSeconds = Duration.Parse(options.Energy.SampleInterval, "Energy:SampleInterval"),
-            Limits = new(),
-            Domains = [.. reports.SelectMany(report => report.Domains).DistinctBy(domain => domain.Key)],
-            Sensors = [.. reports.SelectMany(report => report.Sensors)],
-            Facts = [.. reports.SelectMany(report => report.Facts)],
-            Ranks = [.. reports.Select(report => new RankPlace(report.Rank, model.Topology.Hosts[report.Rank],
-                model.Groups.Grid[report.Rank].Replica, [.. report.Domains.Select(domain => domain.Key)], report.Clock, report.Cost))],
-            WorldSize = model.World.Size,
-            ComputesOnGpus = options.Runtime.Backend != "cpu",
-            MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
-            RanToEnd = !stopped,
-            OriginUtc = reports[0].OriginUtc,
-            Series = [.. reports.SelectMany(report => report.Series)],
-            Windows = [.. _windows.All.Select(window => window.Window)],
-        };
+        return RunEvidence.Of(options, model.Groups.Grid, model.Topology.Hosts, [.. gathered.Select(EnergyReport.Deserialize)],
+            [.. _windows.All.Select(window => window.Window)], ranToEnd: !stopped);
     }
 }

@@ -4,6 +4,7 @@ using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Planning;
 using Harness.PlugIns;
+using Harness.Records;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Links;
@@ -57,6 +58,23 @@ internal sealed class RankModel : IDisposable
         Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);
         // Headers alone: a tensor that is missing or misshapen is found before anything is loaded or written.
         LaunchChecks.OnEveryRank(world, () => Plan.Tensors().Select(Checkpoint.Read).ToArray());
+    }
+
+    /// <summary>A row of <c>ranks.csv</c> that says where a rank is, and nothing else yet.</summary>
+    public RankRecord RowOf(string runId, int rank)
+    {
+        var (hosts, position) = (Topology.Hosts, Groups.Grid[rank]);
+        return new()
+        {
+            RunId = runId,
+            Window = "",
+            Rank = rank,
+            Host = hosts[rank],
+            LocalRank = hosts.Take(rank).Count(host => host == hosts[rank]),
+            TensorRank = position.TensorRank,
+            Stage = position.Stage,
+            Replica = position.Replica,
+        };
     }
 
     /// <summary>What this rank will need for so many sequences at a time of so many tokens, prompt and output.</summary>

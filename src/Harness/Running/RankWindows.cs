@@ -56,17 +56,11 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
     /// <summary>Rows of ranks.csv without their joules: of all ranks on rank 0, none elsewhere.</summary>
     public List<RankRecord> Gather(string runId, long cacheBytes)
     {
-        var rows = _windows.Select(window => new RankRecord
+        var row = model.RowOf(runId, model.World.Rank);
+        var rows = _windows.Select(window => row with
         {
-            RunId = runId,
             Repeat = window.Window.Repeat ?? 0,
             Window = window.Window.Name,
-            Rank = model.World.Rank,
-            Host = model.Topology.Hosts[model.World.Rank],
-            LocalRank = model.Topology.LocalRank,
-            TensorRank = model.Groups.Position.TensorRank,
-            Stage = model.Groups.Position.Stage,
-            Replica = model.Groups.Position.Replica,
             Seconds = window.Window.DurationSeconds,
             BytesSent = window.Links.BytesSent,
             CollectiveWaitSeconds = window.Links.CollectiveSeconds,

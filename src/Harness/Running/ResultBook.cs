@@ -20,6 +20,8 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     private readonly Dictionary<(int Piece, int Repeat, int Pass, int Number), int> _rowOf = [];
     private readonly HashSet<int> _begun = [];
 
+    public string RunId => runId;
+
     /// <summary>In the order in which they were stored.</summary>
     public IReadOnlyList<PromptRecord> Rows => _rows;
 

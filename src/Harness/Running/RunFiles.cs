@@ -4,11 +4,9 @@ using Harness.Accounting;
 using Harness.Carbon;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
-using Harness.Energy.Clocks;
 using Harness.Records;
 using Harness.Reporting;
 using Harness.Running.Pieces;
-using Harness.Sharding;
 using Harness.Tensors;
 
 namespace Harness.Running;
@@ -22,8 +20,8 @@ internal sealed class RunFiles : IDisposable
     private readonly Manifest _manifest;
     private readonly RunLease _lease;
     private readonly List<StartRecord> _starts;
-    private readonly List<PieceEvidence> _earlier = [];
-    private readonly int _piece = 1;
+    private readonly IReadOnlyList<PieceEvidence> _earlier;
+    private readonly int _piece;
 
     public RunDirectory Directory { get; }
     public ResultBook Book { get; }
@@ -34,7 +32,7 @@ internal sealed class RunFiles : IDisposable
     public static RunFiles? Open(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, CarbonInputs? carbon, out string? takenBy)
     {
         var output = configuration.Options.Output;
-        var modelName = ModelName(configuration.Options.Model) + cell.Suffix;
+        var modelName = RunDescription.ModelName(configuration.Options.Model) + cell.Suffix;
         var name = output.Name.Length > 0 ? output.Name + cell.Suffix : null;
         var identity = RunIdentity.Of(configuration, model.Checkpoint.Fingerprint, prompts.Workload, cell);
         takenBy = null;
@@ -62,33 +60,13 @@ internal sealed class RunFiles : IDisposable
         _lease = RunLease.Take(startDirectory);
         Book = new(Directory.RunId, prompts, Directory);
 
-        _starts = unfinished?.Manifest is { } manifest ? StartRecord.Of(manifest) : [];
-        var earlier = EarlierPieces.Collect(Directory.Path, number - 1, Book, Known, Place);
-        foreach (var left in earlier)
-        {
-            if (left.Piece is { } piece)
-            {
-                _piece = piece + 1;
-                _earlier.Add(PieceEvidence.Read(Directory.Path, piece));
-            }
-            if (_starts.FindIndex(start => start.Start == left.Start) is >= 0 and var i)
-                _starts[i] = _starts[i] with { Piece = left.Piece, Batches = left.Batches.Count(batch => batch.HasFinished) };
-        }
-        for (var i = 0; i < _starts.Count; i++)
-            if (_starts[i].End == null) _starts[i] = _starts[i] with { End = "killed", EndedUtc = Utc(RunLease.LastBeat(StartRecord.DirectoryOf(Directory.Path, _starts[i].Start))) };
+        var earlier = new EarlierStarts(Directory.Path, number - 1, unfinished?.Manifest, _options, model, Book);
+        (_starts, _earlier, _piece) = ([.. earlier.Records], earlier.Pieces, earlier.Pieces.Count + 1);
         PieceEvidence.Prepare(Directory.Path, _piece);
-        Book.Piece = _piece;
-        Book.Journal = new(startDirectory);
-        var wholeRepeats = earlier.Where(left => left.Piece != null).SelectMany(left =>
-        {
-            var kept = _earlier[left.Piece!.Value - 1].Evidence.Windows;
-            return WindowJournal.Read(StartRecord.DirectoryOf(Directory.Path, left.Start)).Where(window => window.Repeat != null && WindowJournal.HasEnded(window) && kept.Contains(window));
-        }).Select(window => window.Repeat).Distinct().Count();
-        var torn = earlier.SelectMany(left => left.Batches).Where(batch => batch.Repeat > wholeRepeats).ToList();
-        Start = new(Directory.Path, startDirectory, Directory.RunId, wholeRepeats,
-            [.. torn.SelectMany(batch => batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
-            torn.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max());
-
+        (Book.Piece, Book.Journal) = (_piece, new(startDirectory));
+        Start = new(Directory.Path, startDirectory, Directory.RunId, earlier.FinishedRepeats,
+            [.. earlier.OfTornRepeat.SelectMany(batch => batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
+            earlier.OfTornRepeat.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max());
         _starts.Add(new()
         {
             Start = number,
@@ -96,7 +74,7 @@ internal sealed class RunFiles : IDisposable
             Hosts = model.Topology.Hosts,
             Job = Environment.GetEnvironmentVariable("SLURM_JOB_ID"),
         });
-        _manifest = new(Describe(prompts, ModelName(_options.Model), cell) with { TimestampUtc = unfinished?.Known?.TimestampUtc ?? Now() })
+        _manifest = new(RunDescription.Of(_options, model, prompts, cell, Directory.RunId, unfinished?.Known?.TimestampUtc ?? Now()))
         {
             [RunIdentity.Section] = identity,
             ["configuration"] = configuration.Entries().ToDictionary(entry => entry.Key, entry => new { value = entry.Value, source = entry.Source }),
@@ -155,7 +133,7 @@ internal sealed class RunFiles : IDisposable
         if (Book.Batches > 0 || pieces.Count == 0 || evidence.RanToEnd)
         {
             pieces.Add(new(_piece, evidence));
-            pieces[^1].Write(Directory.Path, Book.Steps(_piece, evidence.ClockOf), TornRepeat.Rows(evidence.Windows, ranks, evidence.WorldSize, Place));
+            pieces[^1].Write(Directory.Path, Book.Steps(_piece, evidence.ClockOf), TornRepeat.Rows(evidence.Windows, ranks, evidence.WorldSize, rank => _model.RowOf(Directory.RunId, rank)));
         }
 
         var account = new RunAccount(pieces);
@@ -219,75 +197,5 @@ internal sealed class RunFiles : IDisposable
         });
     }
 
-    /// <summary>An earlier start as far as it follows from configuration and manifest.</summary>
-    private EnergyEvidence Known(int start)
-    {
-        var grid = _model.Groups.Grid;
-        var hosts = _starts.FirstOrDefault(one => one.Start == start)?.Hosts ?? _model.Topology.Hosts;
-        return new()
-        {
-            SampleIntervalSeconds = Duration.Parse(_options.Energy.SampleInterval, "Energy:SampleInterval"),
-            Limits = new(),
-            Domains = [],
-            Sensors = [],
-            Facts = [],
-            Ranks = [.. hosts.Select((host, rank) => new RankPlace(rank, host, grid[rank].Replica, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0)))],
-            WorldSize = grid.Size,
-            ComputesOnGpus = _options.Runtime.Backend != "cpu",
-            MaxStartTemperatureCelsius = _options.Energy.MaxStartTemperature > 0 ? _options.Energy.MaxStartTemperature : null,
-            RanToEnd = false,
-        };
-    }
-
-    private RankRecord Place(int rank)
-    {
-        var hosts = _model.Topology.Hosts;
-        var position = _model.Groups.Grid[rank];
-        return new()
-        {
-            RunId = Directory.RunId,
-            Window = "",
-            Rank = rank,
-            Host = hosts[rank],
-            LocalRank = hosts.Take(rank).Count(host => host == hosts[rank]),
-            TensorRank = position.TensorRank,
-            Stage = position.Stage,
-            Replica = position.Replica,
-        };
-    }
-
-    private static string Now() => Utc(DateTimeOffset.UtcNow)!;
-
-    private static string? Utc(DateTimeOffset? time) => time?.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
-
-    /// <summary>What the user typed, without the path in front: llama-7b of /models/llama-7b/, or demo.</summary>
-    private static string ModelName(ModelOptions model) =>
-        model.Path.Length == 0 ? "demo" : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(model.Path)));
-
-    private SummaryRecord Describe(PromptSet prompts, string name, PowerCell cell) => new()
-    {
-        RunId = Directory.RunId,
-        Status = RunStatus.Incomplete,
-        Commit = Build.Commit.Length > 0 ? Build.Commit : null,
-        Model = name,
-        ParametersBillions = _model.Checkpoint.Config.Shape.Parameters / 1e9,
-        Dtype = DTypes.Label(_model.Storage),
-        Backend = _options.Runtime.Backend,
-        Nodes = _model.Topology.Nodes,
-        Ranks = _model.World.Size,
-        TensorParallel = _options.Sharding.Tensor,
-        PipelineParallel = _options.Sharding.Pipeline,
-        MicroBatches = _options.Sharding.EffectiveMicroBatches,
-        BatchSize = _options.Batch.Schedule == "continuous" ? _options.Batch.EffectiveConcurrency : _options.Batch.Size,
-        Concurrency = _options.Batch.Schedule == "continuous" ? _options.Batch.EffectiveConcurrency * _options.Sharding.Data : null,
-        RequestRatePerSecond = _options.Batch.Rate > 0 ? _options.Batch.Rate : null,
-        Schedule = _options.Batch.Schedule,
-        MaxNewTokens = _options.Generation.MaxNewTokens,
-        Dataset = prompts.Prompts[0].Dataset,
-        Task = _options.Dataset.Task.Length > 0 ? _options.Dataset.Task : null,
-        NumPrompts = prompts.Prompts.Count,
-        FixedInputTokens = _options.Dataset.InputTokens > 0 ? _options.Dataset.InputTokens : null,
-        PowerLimitWatts = cell.LimitWatts,
-        SmClockMhz = cell.SmClockMhz,
-    };
+    private static string Now() => DateTimeOffset.UtcNow.ToString(StartRecord.TimeFormat, CultureInfo.InvariantCulture);
 }

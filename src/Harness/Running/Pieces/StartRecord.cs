@@ -12,6 +12,9 @@ internal sealed record StartRecord
 {
     public const string Section = "starts";
 
+    /// <summary>UTC, to the second.</summary>
+    public const string TimeFormat = "yyyy-MM-ddTHH:mm:ssZ";
+
     public required int Start { get; init; }
 
     /// <summary>Its number among the pieces; missing where it finished nothing.</summary>

@@ -1,0 +1,39 @@
+using Harness.Accounting;
+using Harness.Configuration;
+using Harness.Energy.Accounting;
+using Harness.Energy.Clocks;
+using Harness.Sharding;
+
+namespace Harness.Running;
+
+/// <summary>From what ranks hand in to the evidence that a run's figures follow from.</summary>
+internal static class RunEvidence
+{
+    /// <param name="hosts">Of every rank, in rank order.</param>
+    /// <param name="reports">In rank order, their readings on rank 0's clock; a rank that was killed early has left none.</param>
+    /// <param name="windows">On rank 0's clock.</param>
+    public static EnergyEvidence Of(RunOptions options, ProcessGrid grid, IReadOnlyList<string> hosts, IReadOnlyList<EnergyReport> reports, IReadOnlyList<EnergyWindow> windows, bool ranToEnd)
+    {
+        var byRank = reports.ToDictionary(report => report.Rank);
+        return new()
+        {
+            SampleIntervalSeconds = Duration.Parse(options.Energy.SampleInterval, "Energy:SampleInterval"),
+            Limits = new(),
+            Domains = [.. reports.SelectMany(report => report.Domains).DistinctBy(domain => domain.Key)],
+            Sensors = [.. reports.SelectMany(report => report.Sensors)],
+            Facts = [.. reports.SelectMany(report => report.Facts)],
+            Ranks = [.. hosts.Select((host, rank) => Place(rank, host, grid[rank].Replica, byRank.GetValueOrDefault(rank)))],
+            WorldSize = grid.Size,
+            ComputesOnGpus = options.Runtime.Backend != "cpu",
+            MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
+            RanToEnd = ranToEnd,
+            OriginUtc = reports.Count > 0 ? reports[0].OriginUtc : null,
+            Series = [.. reports.SelectMany(report => report.Series)],
+            Windows = windows,
+        };
+    }
+
+    private static RankPlace Place(int rank, string host, int replica, EnergyReport? report) => report == null
+        ? new(rank, host, replica, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0))
+        : new(rank, host, replica, [.. report.Domains.Select(domain => domain.Key)], report.Clock, report.Cost);
+}
