@@ -1,5 +1,4 @@
 using Harness.Energy;
-using Harness.Energy.Accounting;
 
 namespace Harness.Tests.Energy;
 

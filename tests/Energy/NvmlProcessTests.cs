@@ -1,9 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Control;
-using Harness.Energy.Nvml;
 using Harness.Energy.Records;
 using Harness.Energy.Sampling;
 

@@ -1,7 +1,6 @@
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Records;
-using Harness.Energy.Sampling;
 
 namespace Harness.Tests.Energy;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
-using Harness.Sharding.Mpi;
 using Harness.Tensors;
 using Harness.Tests.MpiProbe;
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Harness.Models.Llama.Tokenizers;
 using Harness.PlugIns;
-using Harness.Tensors;
 using Harness.Tests.Models.Llama.Tokenizers;
 
 namespace Harness.Tests.PlugIns;

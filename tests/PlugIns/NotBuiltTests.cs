@@ -2,7 +2,6 @@ using Harness.Configuration;
 using Harness.PlugIns;
 using Harness.Running;
 using Harness.Sharding;
-using Harness.Sharding.Launch;
 using Harness.Tensors;
 
 namespace Harness.Tests.PlugIns;

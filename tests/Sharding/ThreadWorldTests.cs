@@ -1,4 +1,3 @@
-using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Links;
 using Harness.Tensors;

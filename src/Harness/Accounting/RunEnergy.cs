@@ -1,8 +1,6 @@
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Records;
-using Harness.Energy.Statistics;
-using Harness.Records;
 
 namespace Harness.Accounting;
 

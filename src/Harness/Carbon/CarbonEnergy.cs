@@ -1,6 +1,5 @@
 using Harness.Accounting;
 using Harness.Energy;
-using Harness.Energy.Accounting;
 
 namespace Harness.Carbon;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Harness.Configuration;
-using Harness.Energy;
 using Harness.Energy.Control;
 using Harness.Tensors;
 

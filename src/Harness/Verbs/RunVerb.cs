@@ -1,8 +1,6 @@
 using System.CommandLine;
 using Harness.Configuration;
 using Harness.Running;
-using Harness.Sharding;
-using Harness.Sharding.Launch;
 
 namespace Harness.Verbs;
 

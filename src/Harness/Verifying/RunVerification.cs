@@ -3,9 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using Harness.Accounting;
 using Harness.Carbon;
-using Harness.Energy;
 using Harness.Energy.Accounting;
-using Harness.Energy.Records;
 using Harness.Records;
 using Harness.Tensors;
 

@@ -1,7 +1,6 @@
 using System.Text.RegularExpressions;
 using Harness.Accounting;
 using Harness.Carbon;
-using Harness.Configuration;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Records;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using CsvHelper;
-using Harness.Records;
 
 namespace Harness.Tests.EndToEnd;
 

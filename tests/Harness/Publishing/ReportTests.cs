@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Harness.Energy.Accounting;
 using Harness.Publishing;
 using Harness.Records;

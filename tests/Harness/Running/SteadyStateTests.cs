@@ -2,8 +2,6 @@ using Harness.Accounting;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
-using Harness.Energy.Records;
-using Harness.Energy.Sampling;
 using Harness.Records;
 
 namespace Harness.Tests.Running;

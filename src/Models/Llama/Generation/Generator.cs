@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Harness.Sharding;
 using Harness.Tensors;
 
 namespace Harness.Models.Llama.Generation;
