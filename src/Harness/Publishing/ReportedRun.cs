@@ -1,6 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 using Harness.Collecting;
 using Harness.Records;
 using Harness.Tensors;
@@ -18,39 +15,8 @@ internal sealed record ReportedRun(string Label, string Directory, SummaryRecord
 
     public IReadOnlyList<string> Reasons => Summary.InvalidReasons?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? [];
 
-    /// <summary>Columns that another version of the program did not write are missing, those it wrote besides are passed over.</summary>
     /// <exception cref="UserErrorException">A value is not of its column's type; the run and the column are named.</exception>
-    public static SummaryRecord Typed(CollectedRow row)
-    {
-        var tree = new JsonObject();
-        foreach (var (property, column) in SummaryColumns.All)
-        {
-            if (row.Columns.GetValueOrDefault(column) is not { Length: > 0 } text) continue;
-            try
-            {
-                tree[column] = property.PropertyType == typeof(string) ? JsonValue.Create(text) : JsonNode.Parse(text);
-                if (property.PropertyType != typeof(string)) tree[column].Deserialize(property.PropertyType);
-            }
-            catch (JsonException e)
-            {
-                throw new UserErrorException($"{Path.Combine(row.Directory, RunDirectory.SummaryFile)}: column {column} holds '{text}', which is not of its type", e);
-            }
-        }
-        tree["run_id"] = row.RunId;
-        if (tree["status"] == null) tree["status"] = RunStatus.Incomplete;
-        return tree.Deserialize<SummaryRecord>()!;
-    }
-}
-
-/// <summary>The columns of <c>summary.csv</c> with the properties that hold them, in the file's order.</summary>
-internal static class SummaryColumns
-{
-    public static IReadOnlyList<(System.Reflection.PropertyInfo Property, string Name)> All { get; } =
-    [
-        .. from property in typeof(SummaryRecord).GetProperties()
-           let name = property.GetCustomAttributes(typeof(JsonPropertyNameAttribute), false).Cast<JsonPropertyNameAttribute>().SingleOrDefault()
-           where name != null
-           orderby property.MetadataToken
-           select (property, name.Name),
-    ];
+    public static SummaryRecord Typed(CollectedRow row) => RecordColumns<SummaryRecord>.Typed(
+        new Dictionary<string, string>(row.Columns) { ["run_id"] = row.RunId, ["status"] = row.Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete },
+        Path.Combine(row.Directory, RunDirectory.SummaryFile));
 }

@@ -29,8 +29,13 @@ public sealed class RunReader(string directory)
 
     public IEnumerable<RankRecord> Ranks() => Rows(RunDirectory.RanksFile, CsvRows.Read<RankRecord>);
 
-    /// <summary>Empty where the run's prompts have no categories.</summary>
-    public IEnumerable<CategoryRecord> Categories() => File.Exists(PathOf(RunDirectory.CategoriesFile)) ? Rows(RunDirectory.CategoriesFile, CsvRows.Read<CategoryRecord>) : [];
+    /// <summary>Whether the run's prompts have categories.</summary>
+    public bool HasCategories => File.Exists(PathOf(RunDirectory.CategoriesFile));
+
+    public Stream OpenCategories(out string source) => OpenRows(PathOf(RunDirectory.CategoriesFile), out source);
+
+    /// <summary>Empty where there are none.</summary>
+    public IEnumerable<CategoryRecord> Categories() => HasCategories ? Rows(RunDirectory.CategoriesFile, CsvRows.Read<CategoryRecord>) : [];
 
     public IEnumerable<ResponseRecord> Responses() => Rows(RunDirectory.ResponsesFile, JsonRows.Read<ResponseRecord>);
 

@@ -210,7 +210,8 @@ public sealed partial class PageInBrowserTests
         {
             double Background() => Brightness(_browser.Read<string>("getComputedStyle(document.body).backgroundColor"));
             _browser.Emulate("screen", "dark");
-            Assert.That(_browser.Read<string>("document.querySelector('#theme').textContent"), Is.EqualTo("Light"));
+            // The page is told of the change, by and by.
+            _browser.Until("document.querySelector('#theme').textContent === 'Light'");
             Assert.That(Background(), Is.LessThan(60));
             _browser.Emulate("print", "dark");
             Assert.That(Background(), Is.EqualTo(255));

@@ -210,6 +210,8 @@ public sealed class ReportTests : IDisposable
         Add(new("ours"));
         _scratch.File("older/summary.csv", "schema_version,run_id,status,valid,tokens_per_s\n1,old,complete,true,17.5\n");
         _scratch.File("newer/summary.csv", "schema_version,run_id,status,valid,marvels\n9,new,complete,true,many\n");
+        _scratch.File("newer/categories.csv", "run_id,category,marvels,accuracy\nnew,\"code, tests\",9,0.5\n");
+        _scratch.File("older/categories.csv", "run_id,category,completed\nold,code,several\n");
         _scratch.File("damaged/summary.csv", "run_id,status,tokens_per_s\nd,complete,fast\n");
         var log = new StringWriter();
         Assert.That(new Report(TextWriter.Null, log).Write([_scratch.Path], new(_scratch["report.html"], null, null)), Is.EqualTo(1));
@@ -217,6 +219,9 @@ public sealed class ReportTests : IDisposable
         Assert.That(page.Data["runs"]!.AsArray().Select(r => (string)r!["label"]!), Is.EqualTo(new[] { "newer", "older", "ours" }));
         Assert.That((double)page.Value("older", "tokens_per_s")!, Is.EqualTo(17.5));
         Assert.That(log.ToString(), Does.Contain(_scratch["damaged", "summary.csv"]).And.Contain("tokens_per_s").And.Contain("fast"));
+        Assert.That(log.ToString(), Does.Contain(_scratch["older", "categories.csv"] + ":2: column completed holds 'several'"));
+        var category = page.Run("newer")["categories"]!.AsArray().Single()!;
+        Assert.That(((string?)category["category"], (double)category["accuracy"]!, category["completed"]), Is.EqualTo(("code, tests", 0.5, (object?)null)));
     }
 
     [Test]
