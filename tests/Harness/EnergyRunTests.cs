@@ -69,6 +69,35 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That((summary.Status, summary.Completed), Is.EqualTo(("complete", 16)), "times and tokens stand");
     }
 
+    /// <summary>A polled counter: what the last reading shows is up to half a second old, and so is what is known of a killed run.</summary>
+    [Test]
+    public void OfAKilledRunCountsWhatTheSensorHasShown()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 200", "device 0 update 0.5");
+        string[] switches = ["run", "--name", "r", "--ignore-eos", "--max-new-tokens", "120", "--batch", "4", "--meter", "nvml", "--repeats", "5"];
+        var prompts = Path.Combine(_scratch["results", "r"], "prompts.partial.csv");
+        using (var process = Harness(fake, switches))
+        {
+            Until(() => File.Exists(prompts) && Lines(prompts) > 3.5 * 96);
+            process.Signal("KILL");
+            process.Wait();
+        }
+        var result = Harness(fake, switches).Wait();
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        var run = new RunReader(_scratch["results", "r"]);
+        var summary = run.Summary();
+        Assert.That((summary.Pieces, summary.Completed), Is.EqualTo((2, 5 * 96)));
+        Assert.That(summary.TotalEnergyJoules, Is.EqualTo(200 * summary.DurationSeconds!.Value).Within(5).Percent);
+        Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.UnattributedEnergyJoules, Is.EqualTo(summary.TotalEnergyJoules).Within(1e-9 * summary.TotalEnergyJoules!.Value));
+        Assert.That(Verify(run), Is.Zero);
+
+        static int Lines(string path)
+        {
+            using var text = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+            return text.ReadToEnd().Count(c => c == '\n');
+        }
+    }
+
     [Test]
     public void AMeterThatFailsInMidRunMakesTheRunInvalidAndTheOtherResultsStay()
     {
