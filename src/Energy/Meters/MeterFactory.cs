@@ -50,7 +50,7 @@ public static class MeterFactory
 
     /// <summary>Whether <see cref="Open"/> would know each word; a file or program is not looked for.</summary>
     public static bool Knows(string specification) => Split(specification).All(word =>
-        word is "none" or "nvml" or "nvml:all" or "rapl" or "auto" || word.StartsWith("replay:", StringComparison.Ordinal) || word.StartsWith("command:", StringComparison.Ordinal));
+        word == "nvml:all" || Words.Any(known => known.EndsWith(':') ? word.StartsWith(known, StringComparison.Ordinal) : word == known));
 
     private static IEnergyMeter OpenOne(string word, MeterContext context)
     {

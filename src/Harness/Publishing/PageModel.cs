@@ -61,7 +61,7 @@ internal sealed class PageModel
         {
             GeneratedUtc = now.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", System.Globalization.CultureInfo.InvariantCulture),
             Version = Build.Version,
-            Columns = RecordColumns<SummaryRecord>.All.Select(column => column.Name),
+            Columns = ColumnMap<SummaryRecord>.Columns.Select(column => column.Name),
             Runs = details,
             Figures = figures.Sweeps,
             figures.Caps,
@@ -95,7 +95,7 @@ internal sealed class PageModel
             run.Summary.Status,
             run.Summary.Valid,
             run.Reasons,
-            Values = RecordColumns<SummaryRecord>.All.Select(column => column.Property.GetValue(run.Summary)),
+            Values = ColumnMap<SummaryRecord>.Columns.Select(column => column.Property.GetValue(run.Summary)),
             Ttft = prompts?.Ttft(_points),
             Tpot = prompts?.Tpot(_points),
             Latency = prompts?.Latency(_points),
@@ -140,7 +140,7 @@ internal sealed class PageModel
     {
         if (!reader.HasCategories) return [];
         using var stream = reader.OpenCategories(out var source);
-        var all = RecordColumns<CategoryRecord>.Read(stream, source).ToList();
+        var all = LooseRow<CategoryRecord>.Read(stream, source).ToList();
         var shown = all.Take(Math.Min(CategoriesOfOne, _categoriesLeft)).ToList();
         _categoriesLeft -= shown.Count;
         if (shown.Count < all.Count) _withoutCategories++;

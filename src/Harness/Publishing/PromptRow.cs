@@ -17,29 +17,17 @@ internal readonly record struct PromptRow(bool Failed, double? TtftSeconds, doub
     {
         using var stream = run.OpenPrompts(out var source);
         using var csv = new CsvParser(new StreamReader(stream), CsvRows.Configuration());
-        if (!Next(csv, source)) yield break;
+        if (!CsvRows.Next(csv, source)) yield break;
         var header = csv.Record!;
         int Column(string name) => Array.IndexOf(header, name);
         var (reason, ttft, tpot, latency) = (Column("finish_reason"), Column("ttft_s"), Column("tpot_s"), Column("latency_s"));
-        while (Next(csv, source))
+        while (CsvRows.Next(csv, source))
         {
             string Text(int column) => column >= 0 && column < csv.Count ? csv[column] : "";
             double? Number(int column) => Text(column) is not { Length: > 0 } text ? null
                 : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value
                 : throw new UserErrorException($"{source}:{csv.RawRow}: column {header[column]} holds '{text}', which is no number");
             yield return new(FinishReason.IsFailure(Text(reason)), Number(ttft), Number(tpot), Number(latency));
-        }
-    }
-
-    private static bool Next(CsvParser csv, string source)
-    {
-        try
-        {
-            return csv.Read();
-        }
-        catch (CsvHelperException e)
-        {
-            throw new UserErrorException($"{source}:{csv.RawRow}: {e.Message.Split('\n')[0].Trim()}", e);
         }
     }
 }

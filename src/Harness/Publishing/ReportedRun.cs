@@ -16,7 +16,7 @@ internal sealed record ReportedRun(string Label, string Directory, SummaryRecord
     public IReadOnlyList<string> Reasons => Summary.InvalidReasons?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     /// <exception cref="UserErrorException">A value is not of its column's type; the run and the column are named.</exception>
-    public static SummaryRecord Typed(CollectedRow row) => RecordColumns<SummaryRecord>.Typed(
+    public static SummaryRecord Typed(CollectedRow row) => LooseRow<SummaryRecord>.Typed(
         new Dictionary<string, string>(row.Columns) { ["run_id"] = row.RunId, ["status"] = row.Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete },
         Path.Combine(row.Directory, RunDirectory.SummaryFile));
 }

@@ -78,6 +78,20 @@ public static class CsvRows
         }
     }
 
+    /// <summary>The next row's texts, in <see cref="CsvParser.Record"/>, for those who read without a record type.</summary>
+    /// <exception cref="UserErrorException">The file is damaged; it and the line are named.</exception>
+    internal static bool Next(CsvParser csv, string source)
+    {
+        try
+        {
+            return csv.Read();
+        }
+        catch (CsvHelperException e)
+        {
+            throw new UserErrorException($"{source}:{csv.RawRow}: {e.Message.Split('\n')[0].Trim()}", e);
+        }
+    }
+
     internal static CsvConfiguration Configuration() => new(CultureInfo.InvariantCulture) { NewLine = "\n" };
 
     private static CsvWriter Open<T>(Stream stream) => Open<T>(new StreamWriter(stream, leaveOpen: true));
