@@ -7,7 +7,7 @@ using System.Globalization;
 using Harness.Bench.Torch;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
-using Harness.PlugIns.TorchSharp;
+using Harness.TorchSharp;
 using Harness.Sharding;
 using Harness.Sharding.Links;
 using Harness.Tensors;

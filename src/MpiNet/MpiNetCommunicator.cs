@@ -1,0 +1,172 @@
+using Harness.Sharding;
+using Harness.Sharding.Communicators;
+using Harness.Sharding.Mpi;
+using MPI;
+
+namespace Harness.MpiNet;
+
+/// <summary>
+/// A communicator of MPI.NET. The package takes arrays, whole ones, so that every call copies what it sends and receives:
+/// <c>--communicator mpi</c> does not, and is the one to measure with. A blocking call polls inside MPI.
+/// </summary>
+internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests calls, Intracommunicator communicator) : ICommunicator
+{
+    /// <summary>Longest piece handed to MPI at once: some transports mishandle counts near 2³¹ bytes.</summary>
+    private const int PieceBytes = 1 << 30;
+
+    private const int GatherTag = MpiAbi.HighestTag;
+
+    private bool _freed;
+
+    public string Name => Worlds.MpiNet;
+    public int Rank { get; } = communicator.Rank;
+    public int Size { get; } = communicator.Size;
+
+    public void Barrier() => Call("MPI_Barrier", communicator.Barrier);
+
+    public void AllReduceSum(Span<float> data)
+    {
+        for (var done = 0; done < data.Length;)
+        {
+            var piece = data.Slice(done, Math.Min(data.Length - done, PieceBytes / sizeof(float)));
+            float[] mine = piece.ToArray(), sum = new float[mine.Length];
+            Call("MPI_Allreduce", () => communicator.Allreduce(mine, Operation<float>.Add, ref sum));
+            sum.CopyTo(piece);
+            done += piece.Length;
+        }
+    }
+
+    public void AllGather(ReadOnlySpan<byte> mine, Span<byte> all)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(all.Length, checked(mine.Length * Size));
+        byte[] from = mine.ToArray(), to = new byte[all.Length];
+        Call("MPI_Allgatherv", () => communicator.AllgatherFlattened(from, from.Length, ref to));
+        to.CopyTo(all);
+    }
+
+    /// <summary>Rank by rank, each message straight into its own array: MPI_Gatherv counts no further than 2³¹ bytes in all.</summary>
+    public byte[][]? Gather(ReadOnlySpan<byte> mine, int root)
+    {
+        CheckRank(root);
+        if (Rank != root)
+        {
+            Post(BitConverter.GetBytes((long)mine.Length), root, GatherTag);
+            Post(mine, root, GatherTag);
+            return null;
+        }
+        var all = new byte[Size][];
+        for (var rank = 0; rank < Size; rank++)
+        {
+            if (rank == root)
+            {
+                all[rank] = mine.ToArray();
+                continue;
+            }
+            var length = new byte[sizeof(long)];
+            Take(length, rank, GatherTag);
+            all[rank] = GC.AllocateUninitializedArray<byte>((int)BitConverter.ToInt64(length));
+            Take(all[rank], rank, GatherTag);
+        }
+        return all;
+    }
+
+    public void Broadcast(Span<byte> data, int root)
+    {
+        CheckRank(root);
+        for (var done = 0; done < data.Length;)
+        {
+            var piece = data.Slice(done, Math.Min(data.Length - done, PieceBytes));
+            var bytes = piece.ToArray();
+            Call("MPI_Bcast", () => communicator.Broadcast(ref bytes, root));
+            bytes.CopyTo(piece);
+            done += piece.Length;
+        }
+    }
+
+    public void Send(ReadOnlySpan<byte> data, int destination, int tag)
+    {
+        CheckRank(destination);
+        CheckTag(tag);
+        Post(data, destination, tag);
+    }
+
+    public void Receive(Span<byte> data, int source, int tag)
+    {
+        CheckRank(source);
+        CheckTag(tag);
+        Take(data, source, tag);
+    }
+
+    public bool Probe(int source, int tag)
+    {
+        CheckRank(source);
+        CheckTag(tag);
+        Status? status = null;
+        Call("MPI_Iprobe", () => status = communicator.ImmediateProbe(source, tag));
+        return status != null;
+    }
+
+    public ICommunicator Split(int color, int key)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(color);
+        Communicator? child = null;
+        Call("MPI_Comm_split", () => child = communicator.Split(color, key));
+        return new MpiNetCommunicator(library, calls, (Intracommunicator)child!);
+    }
+
+    public void Abort(int exitCode) => MpiWorld.Abort(library, exitCode);
+
+    /// <summary>Frees a communicator made by <see cref="Split"/>; the world itself ends in <see cref="MpiWorld"/>.</summary>
+    public void Dispose()
+    {
+        if (_freed || communicator == Communicator.world) return;
+        _freed = true;
+        Call("MPI_Comm_free", communicator.Dispose);
+    }
+
+    private void Post(ReadOnlySpan<byte> data, int destination, int tag)
+    {
+        do
+        {
+            var piece = data[..Math.Min(data.Length, PieceBytes)].ToArray();
+            Call("MPI_Isend", () => calls.Track(communicator.ImmediateSend(piece, destination, tag)));
+            data = data[piece.Length..];
+        }
+        while (data.Length > 0);
+    }
+
+    private void Take(Span<byte> data, int source, int tag)
+    {
+        do
+        {
+            var piece = new byte[Math.Min(data.Length, PieceBytes)];
+            CompletedStatus? status = null;
+            Call($"MPI_Recv of {piece.Length} bytes with tag {tag} from rank {source}", () => communicator.Receive(source, tag, ref piece, out status));
+            if (status!.Count() != piece.Length)
+                throw new CommunicationException($"a message of {status.Count()} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
+            piece.CopyTo(data);
+            data = data[piece.Length..];
+        }
+        while (data.Length > 0);
+    }
+
+    /// <exception cref="CommunicationException">MPI.NET has thrown; the message is MPI's own.</exception>
+    private void Call(string operation, System.Action call)
+    {
+        using var scope = calls.Enter();
+        try
+        {
+            call();
+        }
+        catch (Exception e)
+        {
+            throw new CommunicationException($"{operation} failed: {e.Message}", e);
+        }
+    }
+
+    private void CheckRank(int rank) =>
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)rank, (uint)Size, nameof(rank));
+
+    private static void CheckTag(int tag) =>
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)GatherTag, nameof(tag));
+}
