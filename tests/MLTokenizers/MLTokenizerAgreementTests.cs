@@ -30,7 +30,7 @@ public class MLTokenizerAgreementTests
         var others = texts.AsParallel().AsOrdered().Where(text => !SameIds(own, package, text)).ToList();
         foreach (var text in others.Take(ExamplesShown)) TestContext.Out.WriteLine(FirstDifference(own, package, text));
         TestContext.Out.WriteLine($"{kind} on {dataset}: {others.Count} of {texts.Count} texts have other ids");
-        Assert.That(others.Select(WithoutRuns), Has.All.Matches<string>(text => SameIds(own, package, text)));
+        Assert.That(others.Select(WithoutRuns).Where(text => !SameIds(own, package, text)), Is.Empty);
         Assert.That(others, Has.Count.EqualTo(differing));
         Assert.That(texts.AsParallel().Where(text => package.Decode(own.Encode(text, addBeginOfText: true)) != text), Is.Empty);
     }
