@@ -45,9 +45,10 @@ report=$results/tests.trx
 number() { grep -o "<Counters [^>]*" "$report" | grep -o " $1=\"[0-9]*" | grep -o '[0-9]*$'; }
 total=$(number total) passed=$(number passed) failed=$(number failed)
 
-# Every skipped test says why; each reason once, with how many tests it kept from running.
+# Every skipped test says why; each reason once, with how many tests it kept from running. NUnit puts in front of a reason where it
+# was given ("SetUp : ").
 reasons=$(tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep '^<UnitTestResult [^>]*outcome="NotExecuted"' |
-    sed -n 's/.*<Message>\([^<]*\)<\/Message>.*/\1/p' | sed 's/&quot;/"/g; s/&apos;/'"'"'/g; s/&gt;/>/g; s/&lt;/</g; s/&amp;/\&/g' | sort | uniq -c)
+    sed -n 's/.*<Message>\([^<]*\)<\/Message>.*/\1/p' | sed 's/^ *\(\(OneTime\)\?SetUp *: *\)*//; s/&quot;/"/g; s/&apos;/'"'"'/g; s/&gt;/>/g; s/&lt;/</g; s/&amp;/\&/g' | sort | uniq -c)
 [ -n "$reasons" ] && printf '\ntests that did not run, and why:\n%s\n' "$reasons"
 if [ "$failed" != 0 ]; then
     printf '\nfailed:\n'
