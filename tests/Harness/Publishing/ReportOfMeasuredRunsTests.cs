@@ -88,7 +88,7 @@ public sealed class ReportOfMeasuredRunsTests
         Assert.That(figures, Is.SubsetOf(Directory.GetFiles(_scratch["figures"]).Select(Path.GetFileName)));
     }
 
-    [TestCase("report", "Required argument missing")]
+    [TestCase("report", "Required argument 'DIR' missing")]
     [TestCase("report results", "nothing to write; add --out FILE.html")]
     [TestCase("report nowhere --out r.html", "no run found below nowhere")]
     public void MistakesAreOneLine(string command, string message)
