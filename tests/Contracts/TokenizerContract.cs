@@ -74,7 +74,7 @@ public abstract class TokenizerContract
             var decoder = tokenizer.NewDecoder();
             string[] streamed = [.. ids.Select(decoder.Append), decoder.Flush()];
             Assert.That(string.Concat(streamed), Is.EqualTo(tokenizer.Decode(ids)));
-            Assert.That(streamed, Has.All.Matches<string>(part => part.Length == 0 || (!char.IsLowSurrogate(part[0]) && !char.IsHighSurrogate(part[^1]))));
+            Assert.That(streamed.Where(part => part.Length > 0 && (char.IsLowSurrogate(part[0]) || char.IsHighSurrogate(part[^1]))), Is.Empty);
         }
     }
 

@@ -1,5 +1,5 @@
 using Harness.Configuration;
-using Harness.PlugIns;
+using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Verbs;
@@ -21,7 +21,7 @@ internal static class Ranks
         var name = Worlds.Choose(sharding.Communicator, grid.Size, launcher);
         var code = ExitCode.Success;
         void Job(ICommunicator world) => code = job(world);
-        if (OtherWorlds.Find(name, launcher) is { } other) other.Run(launcher, threads, library: null, Job, Terminal.Report);
+        if (OtherWorlds.Find(name) is { } other) other.Run(launcher, threads, library: null, Job, Terminal.Report);
         else Worlds.Run(name, grid.Size, threads, launcher, library: null, Job, Terminal.Report);
         return code;
     }

@@ -154,7 +154,7 @@ internal sealed unsafe class MpiLibrary
 
     private static MpiLibrary? TryLoad(string name, out string error)
     {
-        var handle = ProcessControl.LoadGlobally(name, out error);
+        var handle = DynamicLinker.LoadGlobally(name, out error);
         return handle == 0 ? null : new MpiLibrary(name, handle);
     }
 }

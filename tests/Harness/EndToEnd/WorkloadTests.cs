@@ -22,14 +22,15 @@ public sealed class WorkloadTests : IDisposable
     [Test]
     public void AShortPromptIsRepeatedAndALongOneCut()
     {
-        _scratch.File("p.jsonl", """
+        var tenWords = "one two three four five six seven eight nine ten";
+        _scratch.File("p.jsonl", $$"""
             {"prompt": "red green"}
-            {"prompt": "one two three four five six seven eight nine ten eleven twelve thirteen"}
+            {"prompt": "{{tenWords}} eleven twelve thirteen"}
             """);
         var run = Run("--data", "p.jsonl", "--input-tokens", "9", "--max-new-tokens", "1", "--ignore-eos");
         var texts = run.Responses.Select(response => (string)response["prompt"]!).ToList();
         Assert.That(texts[0].Split("red").Length - 1, Is.GreaterThanOrEqualTo(2), texts[0]);
-        Assert.That("one two three four five six seven eight nine ten", Does.StartWith(texts[1].Trim()).Or.Contain(texts[1].Trim()));
+        Assert.That(tenWords, Does.Contain(texts[1].Trim()));
     }
 
     [TestCase("--input-tokens=9999", "room for 512 tokens", TestName = "InputTokensBeyondTheModelAreRefused")]
