@@ -1,36 +1,61 @@
 using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Mpi;
+using Harness.Sharding.Waits;
 using MPI;
 
 namespace Harness.MpiNet;
 
 /// <summary>
 /// A communicator of MPI.NET. The package takes arrays, whole ones, so that every call copies what it sends and receives:
-/// <c>--communicator mpi</c> does not, and is the one to measure with. A blocking call polls inside MPI.
+/// <c>--communicator mpi</c> does not, and is the one to measure with. A blocking call polls inside MPI: where ranks
+/// have not a core each, messages alone are used, as there.
 /// </summary>
-internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests calls, Intracommunicator communicator) : ICommunicator
+internal sealed class MpiNetCommunicator : ICommunicator, IDirectMessages
 {
     /// <summary>Longest piece handed to MPI at once: some transports mishandle counts near 2³¹ bytes.</summary>
     private const int PieceBytes = 1 << 30;
 
     private const int GatherTag = MpiAbi.HighestTag;
+    private const int DirectTag = GatherTag - 1;
 
+    private readonly MpiLibrary _library;
+    private readonly PendingRequests _calls;
+    private readonly CoreShortage _shortage;
+    private readonly DirectExchange _exchange;
+    private readonly Intracommunicator _communicator;
     private bool _freed;
 
-    public string Name => Worlds.MpiNet;
-    public int Rank { get; } = communicator.Rank;
-    public int Size { get; } = communicator.Size;
+    public MpiNetCommunicator(MpiLibrary library, PendingRequests calls, CoreShortage shortage, Intracommunicator communicator, bool patient)
+    {
+        (_library, _calls, _shortage, _communicator) = (library, calls, shortage, communicator);
+        (Rank, Size) = (communicator.Rank, communicator.Size);
+        _exchange = new DirectExchange(this, shortage, patient);
+    }
 
-    public void Barrier() => Call("MPI_Barrier", communicator.Barrier);
+    public string Name => Worlds.MpiNet;
+    public int Rank { get; }
+    public int Size { get; }
+
+    public void Barrier()
+    {
+        if (_exchange.IsChosen()) _exchange.Barrier();
+        else Call("MPI_Barrier", _communicator.Barrier);
+    }
 
     public void AllReduceSum(Span<float> data)
+    {
+        if (_exchange.IsChosen()) _exchange.AllReduceSum(data);
+        else AllReduceBlocking(data);
+    }
+
+    public void AllReduceBlocking(Span<float> data)
     {
         for (var done = 0; done < data.Length;)
         {
             var piece = data.Slice(done, Math.Min(data.Length - done, PieceBytes / sizeof(float)));
             float[] mine = piece.ToArray(), sum = new float[mine.Length];
-            Call("MPI_Allreduce", () => communicator.Allreduce(mine, Operation<float>.Add, ref sum));
+            Call("MPI_Allreduce", () => _communicator.Allreduce(mine, Operation<float>.Add, ref sum));
             sum.CopyTo(piece);
             done += piece.Length;
         }
@@ -39,8 +64,13 @@ internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests cal
     public void AllGather(ReadOnlySpan<byte> mine, Span<byte> all)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(all.Length, checked(mine.Length * Size));
+        if (_exchange.IsChosen())
+        {
+            _exchange.AllGather(mine, all);
+            return;
+        }
         byte[] from = mine.ToArray(), to = new byte[all.Length];
-        Call("MPI_Allgatherv", () => communicator.AllgatherFlattened(from, from.Length, ref to));
+        Call("MPI_Allgatherv", () => _communicator.AllgatherFlattened(from, from.Length, ref to));
         to.CopyTo(all);
     }
 
@@ -73,11 +103,16 @@ internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests cal
     public void Broadcast(Span<byte> data, int root)
     {
         CheckRank(root);
+        if (_exchange.IsChosen())
+        {
+            _exchange.Broadcast(data, root);
+            return;
+        }
         for (var done = 0; done < data.Length;)
         {
             var piece = data.Slice(done, Math.Min(data.Length - done, PieceBytes));
             var bytes = piece.ToArray();
-            Call("MPI_Bcast", () => communicator.Broadcast(ref bytes, root));
+            Call("MPI_Bcast", () => _communicator.Broadcast(ref bytes, root));
             bytes.CopyTo(piece);
             done += piece.Length;
         }
@@ -102,34 +137,40 @@ internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests cal
         CheckRank(source);
         CheckTag(tag);
         Status? status = null;
-        Call("MPI_Iprobe", () => status = communicator.ImmediateProbe(source, tag));
+        Call("MPI_Iprobe", () => status = _communicator.ImmediateProbe(source, tag));
         return status != null;
     }
 
     public ICommunicator Split(int color, int key)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(color);
+        // MPI_Comm_split waits blocking: for ranks that have met before, it is not long.
+        if (_exchange.IsChosen()) _exchange.Barrier();
         Communicator? child = null;
-        Call("MPI_Comm_split", () => child = communicator.Split(color, key));
-        return new MpiNetCommunicator(library, calls, (Intracommunicator)child!);
+        Call("MPI_Comm_split", () => child = _communicator.Split(color, key));
+        return new MpiNetCommunicator(_library, _calls, _shortage, (Intracommunicator)child!, _exchange.Patient);
     }
 
-    public void Abort(int exitCode) => MpiWorld.Abort(library, exitCode);
+    public void Abort(int exitCode) => MpiWorld.Abort(_library, exitCode);
 
     /// <summary>Frees a communicator made by <see cref="Split"/>; the world itself ends in <see cref="MpiWorld"/>.</summary>
     public void Dispose()
     {
-        if (_freed || communicator == Communicator.world) return;
+        if (_freed || _communicator == Communicator.world) return;
         _freed = true;
-        Call("MPI_Comm_free", communicator.Dispose);
+        Call("MPI_Comm_free", _communicator.Dispose);
     }
+
+    void IDirectMessages.Post(ReadOnlySpan<byte> data, int destination) => Post(data, destination, DirectTag);
+
+    void IDirectMessages.Take(Span<byte> data, int source) => Take(data, source, DirectTag);
 
     private void Post(ReadOnlySpan<byte> data, int destination, int tag)
     {
         do
         {
             var piece = data[..Math.Min(data.Length, PieceBytes)].ToArray();
-            Call("MPI_Isend", () => calls.Track(communicator.ImmediateSend(piece, destination, tag)));
+            Call("MPI_Isend", () => _calls.Track(_communicator.ImmediateSend(piece, destination, tag)));
             data = data[piece.Length..];
         }
         while (data.Length > 0);
@@ -141,7 +182,11 @@ internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests cal
         {
             var piece = new byte[Math.Min(data.Length, PieceBytes)];
             CompletedStatus? status = null;
-            Call($"MPI_Recv of {piece.Length} bytes with tag {tag} from rank {source}", () => communicator.Receive(source, tag, ref piece, out status));
+            Call($"MPI_Irecv of {piece.Length} bytes with tag {tag} from rank {source}", () =>
+            {
+                var request = _communicator.ImmediateReceive(source, tag, piece);
+                for (var wait = new Wait(_shortage); (status = (CompletedStatus?)request.Test()) == null; wait.Pause()) { }
+            });
             if (status!.Count() != piece.Length)
                 throw new CommunicationException($"a message of {status.Count()} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
             piece.CopyTo(data);
@@ -153,7 +198,7 @@ internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests cal
     /// <exception cref="CommunicationException">MPI.NET has thrown; the message is MPI's own.</exception>
     private void Call(string operation, System.Action call)
     {
-        using var scope = calls.Enter();
+        using var scope = _calls.Enter();
         try
         {
             call();
@@ -168,5 +213,5 @@ internal sealed class MpiNetCommunicator(MpiLibrary library, PendingRequests cal
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)rank, (uint)Size, nameof(rank));
 
     private static void CheckTag(int tag) =>
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)GatherTag, nameof(tag));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)DirectTag, nameof(tag));
 }

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Mpi;
+using Harness.Sharding.Waits;
 using Harness.Tensors;
 using MPI;
 
@@ -18,21 +19,21 @@ public sealed class MpiNetWorld : IWorldFactory
 
     public string Name => Worlds.MpiNet;
 
-    public void Run(Launcher launcher, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>
-        MpiWorld.Run(launcher, () => MpiLibrary.LoadMpichAbi(launcher, library, Refuse), Join, body, fail);
+    public void Run(Launcher launcher, int threads, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>
+        MpiWorld.Run(launcher, threads, () => MpiLibrary.LoadMpichAbi(launcher, library, Refuse), Join, body, fail);
 
     private static UserErrorException Refuse(string found) =>
         new($"{found}, and MPI.NET knows only the binary interface of MPICH; use --communicator mpi, which knows both, or start with an mpiexec of MPICH");
 
-    private static (ICommunicator World, Action Drain) Join(MpiLibrary library)
+    private static (ICommunicator World, Action Drain) Join(MpiLibrary library, CoreShortage shortage)
     {
         NativeLibrary.SetDllImportResolver(typeof(MPI.Environment).Assembly,
             (name, _, _) => s_imports.Contains(name) ? library.Handle : 0);
         string[]? arguments = null;
         // Never disposed of: MpiWorld ends MPI, since some builds of MPICH hang there.
         _ = new MPI.Environment(ref arguments, Threading.Serialized);
-        var calls = new PendingRequests(MPI.Environment.Threading >= Threading.Serialized);
-        return (new MpiNetCommunicator(library, calls, Communicator.world), () => Leave(calls));
+        var calls = new PendingRequests(MPI.Environment.Threading >= Threading.Serialized, shortage);
+        return (new MpiNetCommunicator(library, calls, shortage, Communicator.world, patient: false), () => Leave(calls));
     }
 
     /// <summary>MPI.NET makes datatypes that it never frees, of which MPICH complains on standard error when it ends.</summary>
