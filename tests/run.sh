@@ -22,9 +22,22 @@ if command -v dpkg-query >/dev/null; then
     fi
 fi
 
+# Packages that not every feed has. What is left out here is reported by the tests themselves or in this line.
+properties=()
+log=$(mktemp)
+if ! dotnet restore Harness.sln --verbosity quiet >"$log" 2>&1; then
+    for absent in LibTorch=none TorchSharp=none; do
+        grep -qiE "error NU110[123].*torch" "$log" || break
+        echo "without $(sed -n 's/.*error NU110[123]: //p' "$log" | head -1): building with -p:$absent"
+        properties=("-p:$absent")
+        dotnet restore Harness.sln --verbosity quiet "${properties[@]}" >"$log" 2>&1 && break
+    done
+fi
+rm -f "$log"
+
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-dotnet test Harness.sln -c Release --results-directory "$results" --logger "trx;LogFileName=tests.trx" "$@"
+dotnet test Harness.sln -c Release ${properties[@]+"${properties[@]}"} --results-directory "$results" --logger "trx;LogFileName=tests.trx" "$@"
 status=$?
 
 report=$results/tests.trx
@@ -41,6 +54,11 @@ if [ "$failed" != 0 ]; then
     printf '\nfailed:\n'
     tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | grep '^<UnitTestResult [^>]*outcome="Failed"' | sed 's/.*testName="\([^"]*\)".*/  \1/'
 fi
+
+# What to look at where the tests have become slow: seconds and names of the ten slowest.
+printf '\nslowest:\n'
+tr '\n' ' ' <"$report" | sed 's/<UnitTestResult /\n&/g' | sed -n 's/^<UnitTestResult .*testName="\([^"]*\)".* duration="\([0-9]*\):\([0-9]*\):\([0-9.]*\)".*/\2 \3 \4 \1/p' |
+    awk '{ seconds = $1 * 3600 + $2 * 60 + $3; $1 = $2 = $3 = ""; printf "%8.1f %s\n", seconds, $0 }' | sort -rn | head
 echo
 echo "$passed passed, $failed failed, $((total - passed - failed)) skipped"
 [ "$status" = 0 ] && [ "$failed" = 0 ]

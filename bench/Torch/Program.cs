@@ -1,5 +1,5 @@
 // Prefill and decode of a synthetic model over libtorch, one rank, against what the device attains in the same run:
-//   dotnet run -c Release --project bench/Torch -p:WithTorch=cuda -- synthetic:2-7b bf16
+//   dotnet run -c Release --project bench/Torch -- synthetic:2-7b bf16 LIBTORCH_FOLDER
 // One CSV row per case on standard output. limit_ratio is the share of the measured memory rate for decode (weights and
 // cache read once per step), of the measured matrix rate for prefill (2 operations per weight and token, attention left out).
 using System.Diagnostics;
@@ -7,10 +7,11 @@ using System.Globalization;
 using Harness.Bench.Torch;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
-using Harness.PlugIns.TorchSharp;
 using Harness.Sharding;
 using Harness.Sharding.Links;
 using Harness.Tensors;
+using Harness.TorchSharp;
+using Harness.TorchSharp.Loading;
 using TorchSharp;
 
 const int context = 128, warmUps = 8, steps = 64, prefillRows = 2048;
@@ -19,10 +20,12 @@ var model = args.ElementAtOrDefault(0) ?? "synthetic:2-7b";
 var type = DTypes.Parse(args.ElementAtOrDefault(1) ?? "bf16");
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 
+// Without a folder: a libtorch beside the program (-p:LibTorch=cuda) or on LD_LIBRARY_PATH.
+var library = LibTorch.Load(args.ElementAtOrDefault(2) ?? "");
 var device = torch.cuda.is_available() ? torch.device("cuda:0") : torch.CPU;
 var limits = DeviceLimits.Measure(device, type switch { DType.F32 => torch.ScalarType.Float32, DType.BF16 => torch.ScalarType.BFloat16, _ => torch.ScalarType.Float16 });
 using var checkpoint = Checkpoint.Open(model);
-using var ops = new TorchBackend(new BackendOptions(0, 0, 1, type));
+using var ops = new TorchBackend(library, new BackendOptions(0, 0, 1, type));
 Console.Error.WriteLine($"{model} {type.Label()} on {ops.Device}: copies {limits.BytesPerSecond / 1e9:F0} GB/s, multiplies {limits.FlopsPerSecond / 1e12:F1} TFLOP/s");
 
 var shape = checkpoint.Config.Shape;

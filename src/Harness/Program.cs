@@ -14,9 +14,10 @@ using Harness.Verbs;
 //   Reporting/      the progress bar, the first answers and the summary table
 //   Publishing/     many runs as a page, a Markdown table and figures
 //   Diagnosing/     what this build and this machine can do
-//   PlugIns/        optional assemblies, found by name
+//   Seams/          which implementation of a seam a word on the command line names
 // and the libraries, each referring only to those before it: src/Tensors (the backend seam and the CPU backend),
-// src/Sharding (ranks, communicators, shard plan), src/Models/Llama (the forward pass, tokenizers), src/Energy (meters).
+// src/Sharding (ranks, communicators, shard plan), src/Models/Llama (the forward pass, tokenizers), src/Energy (meters); beside them
+// src/TorchSharp, src/MpiNet and src/MLTokenizers, each a package behind a seam.
 return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA inference.")
 {
     DoctorVerb.Create(),

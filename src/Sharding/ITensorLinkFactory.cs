@@ -2,7 +2,7 @@ using Harness.Tensors;
 
 namespace Harness.Sharding;
 
-/// <summary>A transport of tensors between ranks that does not pass through host memory; a plug-in assembly has at most one public implementation.</summary>
+/// <summary>A transport of tensors between ranks that does not pass through host memory.</summary>
 public interface ITensorLinkFactory
 {
     /// <summary>The word after <c>--link</c>.</summary>

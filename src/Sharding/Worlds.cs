@@ -38,15 +38,16 @@ public static class Worlds
     /// </summary>
     /// <param name="name">solo, threads or mpi, from <see cref="Choose"/>.</param>
     /// <param name="ranks">Threads to start; under mpi the launcher has decided.</param>
+    /// <param name="threads">Threads with which each rank computes; 0 where the backend takes its share of the cores.</param>
     /// <param name="launcher">Who started this process.</param>
     /// <param name="library">libmpi, or null to choose it.</param>
-    public static void Run(string name, int ranks, Launcher launcher, string? library, Action<ICommunicator> body, Func<Exception, int> fail)
+    public static void Run(string name, int ranks, int threads, Launcher launcher, string? library, Action<ICommunicator> body, Func<Exception, int> fail)
     {
         switch (name)
         {
             case "solo": body(new SoloCommunicator()); break;
-            case "threads": ThreadWorld.Run(ranks, body); break;
-            default: MpiWorld.Run(launcher, library, body, fail); break;
+            case "threads": ThreadWorld.Run(ranks, body, threads); break;
+            default: MpiWorld.Run(launcher, threads, library, body, fail); break;
         }
     }
 }

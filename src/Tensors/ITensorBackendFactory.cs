@@ -7,9 +7,10 @@ namespace Harness.Tensors;
 /// <param name="Activations">Element type in which activations travel through the model, where the backend offers a choice.</param>
 public sealed record BackendOptions(int Threads, int LocalRank, int LocalRanks, DType Activations);
 
-/// <summary>How a backend is made; a plug-in assembly has exactly one public implementation.</summary>
+/// <summary>How a backend is made.</summary>
 public interface ITensorBackendFactory
 {
+    /// <summary>The word after <c>--backend</c>.</summary>
     string Name { get; }
     ITensorBackend Create(BackendOptions options);
 }

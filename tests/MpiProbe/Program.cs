@@ -1,4 +1,5 @@
 using System.Globalization;
+using Harness.MpiNet;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
@@ -39,8 +40,8 @@ int Fail(Exception e)
 try
 {
     var threads = args[0] == "gather-threads";
-    if (mpiNet) ((IWorldFactory)Activator.CreateInstance("Harness.PlugIns.MpiNet", "Harness.PlugIns.MpiNet.MpiNetWorld")!.Unwrap()!).Run(Launcher.Detect(), null, body, Fail);
-    else Worlds.Run(threads ? "threads" : "mpi", threads ? numbers[0] : 1, Launcher.Detect(), null, body, Fail);
+    if (mpiNet) new MpiNetWorld().Run(Launcher.Detect(), 1, null, body, Fail);
+    else Worlds.Run(threads ? "threads" : "mpi", threads ? numbers[0] : 1, 1, Launcher.Detect(), null, body, Fail);
     return 0;
 }
 catch (Exception e)

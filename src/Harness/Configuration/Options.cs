@@ -55,8 +55,11 @@ public sealed record ShardingOptions
 
 public sealed record RuntimeOptions
 {
-    /// <summary>cpu, torch.</summary>
-    public string Backend { get; init; } = "cpu";
+    /// <summary>cpu, torch; auto: torch where a libtorch loads and sees a CUDA device, else cpu.</summary>
+    public string Backend { get; init; } = "auto";
+
+    /// <summary>The lib folder of a libtorch or of an installed PyTorch; empty: one beside the program or on the linker's path.</summary>
+    public string LibTorch { get; init; } = "";
 
     /// <summary>Worker threads per rank; 0 for this rank's share of the cores.</summary>
     public int Threads { get; init; }

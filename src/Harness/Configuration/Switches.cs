@@ -16,7 +16,8 @@ public sealed record Switch(string Name, string Value, string Help, params strin
         new("--comm-dtype", "TYPE", "activations travel between ranks as f32 or bf16", "Sharding:CommDtype"),
         new("--communicator", "NAME", "auto, solo, threads, mpi or mpinet", "Sharding:Communicator"),
         new("--link", "NAME", "tensor transport between ranks: auto, host or nccl", "Sharding:Link"),
-        new("--backend", "NAME", "cpu or torch", "Runtime:Backend"),
+        new("--backend", "NAME", "cpu or torch; default: torch where a libtorch loads and sees a CUDA device, else cpu", "Runtime:Backend"),
+        new("--libtorch", "DIR", "the lib folder of a libtorch or of an installed PyTorch; default: one beside the program or on LD_LIBRARY_PATH", "Runtime:LibTorch"),
         new("--threads", "N", "worker threads per rank; default: this rank's share of the cores", "Runtime:Threads"),
     ];
 

@@ -19,7 +19,7 @@ internal static class Validation
         OneOf(o.Sharding.Link, "Sharding:Link", "auto", "host", "nccl");
         OneOf(o.Sharding.CommDtype, "Sharding:CommDtype", "f32", "bf16");
         if (Duration.Parse(o.Sharding.StallLimit, "Sharding:StallLimit") < 1) throw Wrong("Sharding:StallLimit", o.Sharding.StallLimit, "at least 1s");
-        OneOf(o.Runtime.Backend, "Runtime:Backend", "cpu", "torch");
+        OneOf(o.Runtime.Backend, "Runtime:Backend", "auto", "cpu", "torch");
         Between(0, 4096, o.Runtime.Threads, "Runtime:Threads");
         AtLeast(0, o.Dataset.Limit, "Dataset:Limit");
         AtLeast(0, o.Dataset.Shots, "Dataset:Shots");

@@ -6,6 +6,9 @@ internal sealed record Places
     /// <summary>Where run directories would be made.</summary>
     public string Output { get; init; } = new Configuration.OutputOptions().Directory;
     public string DemoModel { get; init; } = Build.DemoModel;
+
+    /// <summary>Empty: beside the program, or where the linker finds it.</summary>
+    public string LibTorch { get; init; } = "";
     public string NcclLibrary { get; init; } = "libnccl.so.2";
 
     /// <summary>Null for the driver's own.</summary>
@@ -22,12 +25,15 @@ internal static class Doctor
         (string Subject, FindingState IfItThrows, Func<IEnumerable<Finding>> Look)[] examinations =
         [
             ("backend cpu", FindingState.Failed, Software.CpuBackend),
-            ("plug-ins", FindingState.Missing, Software.PlugIns),
+            ("libtorch", FindingState.Missing, () => Software.LibTorch(places.LibTorch)),
+            ("backend auto", FindingState.Missing, () => Software.DefaultBackend(places.LibTorch)),
+            ("tokenizer library", FindingState.Missing, Software.TokenizerLibrary),
             ("demo model", FindingState.Failed, () => Software.DemoModel(places.DemoModel)),
             ("output directory", FindingState.Failed, () => Storage.Examine(places.Output)),
             ("clock", FindingState.Failed, Clocks.Examine),
             ("launcher", FindingState.Missing, Messaging.Launcher),
             ("MPI", FindingState.Missing, () => Messaging.Mpi(places.MpiLibraries)),
+            ("communicator mpinet", FindingState.Missing, () => Messaging.MpiNet(places.MpiLibraries)),
             ("NCCL", FindingState.Missing, () => Messaging.Nccl(places.NcclLibrary)),
             ("GPU", FindingState.Missing, () => Meters.Nvml(places.NvmlLibrary)),
             ("RAPL", FindingState.Missing, () => Meters.Rapl(places.RaplRoot)),

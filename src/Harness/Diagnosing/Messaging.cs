@@ -35,6 +35,26 @@ internal static class Messaging
             : [Finding.Missing("MPI", $"none of {string.Join(", ", names)} is installed", $"for ranks that are processes install one (Debian: libopenmpi3 or libmpich12), or name one in {MpiInstallation.Variable}")];
     }
 
+    /// <summary>MPI.NET binds the MPICH ABI alone.</summary>
+    public static IEnumerable<Finding> MpiNet(IReadOnlyList<string> names)
+    {
+        var found = names.Distinct().Select(Find).FirstOrDefault(library => library?.Abi == "MPICH");
+        yield return found != null ? Finding.Ok("communicator mpinet", $"MPI.NET over {found.Name}")
+            : Finding.Missing("communicator mpinet", "no library of the MPICH ABI, the one that MPI.NET knows", "install MPICH (Debian: libmpich12), or use --communicator mpi");
+
+        static MpiInstallation? Find(string name)
+        {
+            try
+            {
+                return MpiInstallation.Find(name);
+            }
+            catch (UserErrorException)
+            {
+                return null;    // its own finding says why
+            }
+        }
+    }
+
     public static unsafe IEnumerable<Finding> Nccl(string library)
     {
         const string remedy = "install NCCL (it comes with PyTorch's CUDA packages; put its directory on LD_LIBRARY_PATH), or pass tensors through the host with --link host";

@@ -1,8 +1,7 @@
+using Harness.Configuration;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Tokenizers;
-using Harness.PlugIns;
-using Harness.Sharding;
-using Harness.Sharding.Launch;
+using Harness.Seams;
 using Harness.Tensors;
 using Harness.Tensors.Cpu;
 
@@ -17,31 +16,31 @@ internal static class Software
         yield return Finding.Ok("backend cpu", backend.Device);
     }
 
-    public static IEnumerable<Finding> PlugIns() =>
-    [
-        PlugIn("backend torch", () => Backends.Find("torch")),
-        PlugIn($"communicator {Worlds.MpiNet}", () => OtherWorlds.Find(Worlds.MpiNet, new Launcher(LauncherKind.None))!),
-        PlugIn($"tokenizer library {TokenizerLibraries.MicrosoftML}", () => TokenizerLibraries.Find(TokenizerLibraries.MicrosoftML)),
-    ];
+    /// <param name="folder">As --libtorch names it.</param>
+    public static IEnumerable<Finding> LibTorch(string folder)
+    {
+        var found = TorchSharp.Torch.Examine(folder);
+        yield return Finding.Ok("libtorch", found.Description);
+        yield return found.Obstacle == null ? Finding.Ok("backend torch", $"computes on {string.Join(", ", found.Devices.Select((name, i) => $"{name} (cuda:{i})"))}")
+            : Finding.FromMessage("backend torch", FindingState.Ok, $"computes on the CPU: {found.Obstacle}");
+    }
+
+    /// <summary>What a run without --backend takes here.</summary>
+    public static IEnumerable<Finding> DefaultBackend(string folder)
+    {
+        var choice = Backends.Choose(new RuntimeOptions { LibTorch = folder });
+        yield return Finding.Ok("backend auto", $"{choice.Name}: {choice.Reason.Split("; ")[0]}");
+    }
+
+    public static IEnumerable<Finding> TokenizerLibrary()
+    {
+        yield return Finding.Ok($"tokenizer library {TokenizerLibraries.MicrosoftML}", $"Microsoft.ML.Tokenizers {MLTokenizers.MLTokenizerFactory.Version}");
+    }
 
     public static IEnumerable<Finding> DemoModel(string directory)
     {
         using var checkpoint = Checkpoint.Open(directory);
         var tokenizer = TokenizerLoader.Load(directory);
         yield return Finding.Ok("demo model", FormattableString.Invariant($"{checkpoint.Config.Shape.Parameters:N0} parameters, a vocabulary of {tokenizer.VocabularySize:N0}"));
-    }
-
-    private static Finding PlugIn(string subject, Func<object> load)
-    {
-        try
-        {
-            return Finding.Ok(subject, $"in this build ({load().GetType().Assembly.GetName().Name})");
-        }
-        catch (UserErrorException e)
-        {
-            return e.Message.Split("; ", 2) is [_, var remedy] && e.InnerException == null
-                ? Finding.Missing(subject, "not in this build", remedy)
-                : Finding.FromMessage(subject, FindingState.Missing, e.Message);
-        }
     }
 }

@@ -140,7 +140,7 @@ internal sealed class MeasuredRun(
     private EnergyEvidence? Gather(bool stopped)
     {
         if (model.World.Gather(energy.Report().Serialize(), 0) is not { } gathered) return null;
-        return RunEvidence.Of(options, model.Groups.Grid, model.Topology.Hosts, [.. gathered.Select(EnergyReport.Deserialize)],
+        return RunEvidence.Of(options, model.BackendChoice, model.Groups.Grid, model.Topology.Hosts, [.. gathered.Select(EnergyReport.Deserialize)],
             [.. _windows.All.Select(window => window.Window)], ranToEnd: !stopped);
     }
 }

@@ -28,12 +28,12 @@ internal sealed class RankEnergy : IDisposable
     public IEnergyMeter Meter { get; }
     public IReadOnlyList<SensorCharacteristics> Sensors { get; }
 
-    public RankEnergy(EnergyOptions options, string backend, RankModel model, RankClock clock, RankLog log)
+    public RankEnergy(EnergyOptions options, RankModel model, RankClock clock, RankLog log)
     {
         (_model, _clock) = (model, clock);
         _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
         // A GPU's joules say nothing of work that is done on the CPU.
-        Meter = MeterFactory.Open(options.Meter == "auto" && backend == "cpu" ? "rapl" : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock) { LocalRank = model.Topology.LocalRank });
+        Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock) { LocalRank = model.Topology.LocalRank });
         foreach (var notice in Meter.Notices) log.Note($"meter: {notice}");
         Sensors = SensorCharacteristics.Measure(Meter, clock.Clock);
         _runProcesses = new int[model.World.Size];

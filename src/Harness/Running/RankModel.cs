@@ -3,7 +3,7 @@ using Harness.Configuration;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Planning;
-using Harness.PlugIns;
+using Harness.Seams;
 using Harness.Records;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
@@ -16,7 +16,6 @@ namespace Harness.Running;
 internal sealed class RankModel : IDisposable
 {
     private readonly RunOptions _options;
-    private readonly ITensorBackendFactory _backends;
     private readonly ShardPlan _shards;
     private ITensorLinkFactory? _links;
 
@@ -26,6 +25,7 @@ internal sealed class RankModel : IDisposable
     public ICheckpoint Checkpoint { get; }
     public RankPlan Plan { get; }
     public DType Storage { get; }
+    public BackendChoice BackendChoice { get; }
     public ITensorBackend Backend { get; private set; } = null!;
     public LlamaStage Stage { get; private set; } = null!;
     public ReplicaGroup Replica { get; private set; } = null!;
@@ -50,8 +50,8 @@ internal sealed class RankModel : IDisposable
         });
         Groups = new GridGroups(new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data), world);
         Topology = NodeTopology.Of(world);
-        (_backends, Checkpoint) = LaunchChecks.OnEveryRank(world, () =>
-            (Backends.Find(_options.Runtime.Backend), Models.Llama.Checkpoints.Checkpoint.Open(ModelPath(_options.Model))));
+        BackendChoice = Backends.Choose(_options.Runtime, world);
+        Checkpoint = LaunchChecks.OnEveryRank(world, () => Models.Llama.Checkpoints.Checkpoint.Open(ModelPath(_options.Model)));
         LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]> { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
         Storage = _options.Model.Dtype == "auto" ? Checkpoint.DType : DTypes.Parse(_options.Model.Dtype);
         _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline);
@@ -84,7 +84,7 @@ internal sealed class RankModel : IDisposable
         MaxLength = longest,
         MicroBatches = _options.Sharding.MicroBatches,
         Weights = Storage,
-        Cache = _options.Runtime.Backend == "cpu" ? DType.F32 : Storage,
+        Cache = BackendChoice.IsCpu ? DType.F32 : Storage,
         Wire = DTypes.Parse(_options.Sharding.CommDtype),
         Greedy = _options.Generation is { Temperature: 0, RepetitionPenalty: 1 },
     }), World.Rank);
@@ -95,7 +95,7 @@ internal sealed class RankModel : IDisposable
         var wire = DTypes.Parse(_options.Sharding.CommDtype);
         var shape = Checkpoint.Config.Shape;
         Backend = LaunchChecks.OnEveryRank(World, () =>
-            _backends.Create(new(_options.Runtime.Threads, Topology.LocalRank, Topology.LocalSize, Storage)));
+            BackendChoice.Factory.Create(new(_options.Runtime.Threads, Topology.LocalRank, Topology.LocalSize, Storage)));
         LaunchChecks.OnEveryRank(World, () =>
         {
             memory.MustFit(Backend);

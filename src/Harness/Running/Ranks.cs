@@ -1,5 +1,5 @@
 using Harness.Configuration;
-using Harness.PlugIns;
+using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Verbs;
@@ -10,16 +10,19 @@ namespace Harness.Running;
 internal static class Ranks
 {
     /// <summary>Runs the job on every rank of this process.</summary>
+    /// <param name="sharding">How many ranks, and how they meet.</param>
+    /// <param name="threads">Of each rank; 0 for its share of the cores.</param>
+    /// <param name="job">What a rank does.</param>
     /// <returns>The exit code, which every rank returns alike.</returns>
-    public static int Run(ShardingOptions sharding, Func<ICommunicator, int> job)
+    public static int Run(ShardingOptions sharding, int threads, Func<ICommunicator, int> job)
     {
         var grid = new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data);
         var launcher = Launcher.Detect();
         var name = Worlds.Choose(sharding.Communicator, grid.Size, launcher);
         var code = ExitCode.Success;
         void Job(ICommunicator world) => code = job(world);
-        if (OtherWorlds.Find(name, launcher) is { } other) other.Run(launcher, library: null, Job, Terminal.Report);
-        else Worlds.Run(name, grid.Size, launcher, library: null, Job, Terminal.Report);
+        if (OtherWorlds.Find(name) is { } other) other.Run(launcher, threads, library: null, Job, Terminal.Report);
+        else Worlds.Run(name, grid.Size, threads, launcher, library: null, Job, Terminal.Report);
         return code;
     }
 }

@@ -16,7 +16,7 @@ internal static class RunDescription
         Model = ModelName(options.Model),
         ParametersBillions = model.Checkpoint.Config.Shape.Parameters / 1e9,
         Dtype = DTypes.Label(model.Storage),
-        Backend = options.Runtime.Backend,
+        Backend = model.BackendChoice.Name,
         Nodes = model.Topology.Nodes,
         Ranks = model.World.Size,
         TensorParallel = options.Sharding.Tensor,

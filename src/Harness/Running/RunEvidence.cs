@@ -2,6 +2,7 @@ using Harness.Accounting;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
+using Harness.Seams;
 using Harness.Sharding;
 
 namespace Harness.Running;
@@ -12,7 +13,8 @@ internal static class RunEvidence
     /// <param name="hosts">Of every rank, in rank order.</param>
     /// <param name="reports">In rank order, their readings on rank 0's clock; a rank that was killed early has left none.</param>
     /// <param name="windows">On rank 0's clock.</param>
-    public static EnergyEvidence Of(RunOptions options, ProcessGrid grid, IReadOnlyList<string> hosts, IReadOnlyList<EnergyReport> reports, IReadOnlyList<EnergyWindow> windows, bool ranToEnd)
+    public static EnergyEvidence Of(RunOptions options, BackendChoice backend, ProcessGrid grid, IReadOnlyList<string> hosts,
+        IReadOnlyList<EnergyReport> reports, IReadOnlyList<EnergyWindow> windows, bool ranToEnd)
     {
         var byRank = reports.ToDictionary(report => report.Rank);
         return new()
@@ -24,7 +26,7 @@ internal static class RunEvidence
             Facts = [.. reports.SelectMany(report => report.Facts)],
             Ranks = [.. hosts.Select((host, rank) => Place(rank, host, grid[rank].Replica, byRank.GetValueOrDefault(rank)))],
             WorldSize = grid.Size,
-            ComputesOnGpus = options.Runtime.Backend != "cpu",
+            ComputesOnGpus = !backend.IsCpu,
             MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
             RanToEnd = ranToEnd,
             OriginUtc = reports.Count > 0 ? reports[0].OriginUtc : null,

@@ -1,7 +1,7 @@
 using Harness.Configuration;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Tokenizers;
-using Harness.PlugIns;
+using Harness.Seams;
 using Harness.Tensors;
 
 namespace Harness.Running;

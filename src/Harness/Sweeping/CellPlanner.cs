@@ -3,6 +3,7 @@ using Harness.Datasets;
 using Harness.Models.Llama;
 using Harness.Planning;
 using Harness.Running;
+using Harness.Seams;
 using Harness.Tensors;
 
 namespace Harness.Sweeping;
@@ -19,6 +20,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     private readonly Dictionary<string, LlamaConfig> _models = [];
     private readonly Dictionary<DatasetOptions, int?> _prompts = [];
     private readonly SortedSet<string> _missing = new(StringComparer.Ordinal);
+    private bool? _autoIsCpu;
 
     /// <summary>Why prompts of planned cells could not be counted; where the cells will run they may be there.</summary>
     public IReadOnlyCollection<string> Missing => _missing;
@@ -58,10 +60,17 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
             MaxLength = Length(options, model),
             MicroBatches = options.Sharding.MicroBatches,
             Weights = weights,
-            Cache = devices.Cache ?? (options.Runtime.Backend == "cpu" ? DType.F32 : weights),
+            Cache = devices.Cache ?? (OnCpu(options.Runtime) ? DType.F32 : weights),
             Wire = DTypes.Parse(options.Sharding.CommDtype),
             Greedy = options.Generation.Temperature == 0,
         };
+    }
+
+    /// <summary>As this machine would decide where the cell leaves it to the machine; asked once.</summary>
+    private bool OnCpu(RuntimeOptions options)
+    {
+        if (options.Backend != Backends.Auto) return options.Backend == Backends.Cpu;
+        return _autoIsCpu ??= Backends.Choose(options).IsCpu;
     }
 
     /// <summary>Tokens of a sequence at its longest.</summary>

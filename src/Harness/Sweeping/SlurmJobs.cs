@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Text;
+using Harness.Configuration;
 using Harness.Records;
+using Harness.Seams;
+using Harness.Tensors;
 
 namespace Harness.Sweeping;
 
@@ -15,12 +18,15 @@ internal static class SlurmJobs
     private const int LargestArray = 1000;
 
     /// <param name="plans">With the shapes of their jobs.</param>
+    /// <exception cref="UserErrorException">A cell leaves its backend to the node.</exception>
     /// <returns>The scripts, in the order in which the cells need them, with the number of cells of each.</returns>
     public static IReadOnlyList<(string Script, int Cells)> Write(string directory, string study, IReadOnlyList<CellPlan> plans, string outputDirectory)
     {
         var scripts = new List<(string, int)>();
         var files = Path.Combine(directory, "cells");
-        foreach (var shape in plans.Where(plan => plan.Fits).GroupBy(plan => (Shape: plan.Shape!.Value, Gpus: plan.Cell.Options.Runtime.Backend != "cpu")))
+        if (plans.FirstOrDefault(plan => plan.Fits && plan.Cell.Options.Runtime.Backend == Backends.Auto) is { } undecided)
+            throw new UserErrorException($"cell {undecided.Cell.Name}: {Validation.Named("Runtime:Backend")} is 'auto', which the node decides; a job must ask Slurm for GPUs or not before it has one: give cpu or torch");
+        foreach (var shape in plans.Where(plan => plan.Fits).GroupBy(plan => (Shape: plan.Shape!.Value, Gpus: plan.Cell.Options.Runtime.Backend != Backends.Cpu)))
             foreach (var (part, cells) in shape.Chunk(LargestArray).Index())
             {
                 foreach (var plan in cells) CellFile.Write(files, plan.Cell);

@@ -18,7 +18,7 @@ internal static class RunVerb
             var configuration = switches.Resolve(parsed);
             if (parsed.GetValue(print)) return Print(configuration);
             using var stop = new StopSignal();
-            return Ranks.Run(configuration.Options.Sharding, new RunJob(configuration, stop).Execute);
+            return Ranks.Run(configuration.Options.Sharding, configuration.Options.Runtime.Threads, new RunJob(configuration, stop).Execute);
         });
         return command;
     }

@@ -19,7 +19,7 @@ internal static class ScoreVerb
         {
             var configuration = switches.Resolve(parsed);
             var job = new ScoreJob(configuration, parsed.GetValue(text)!, parsed.GetValue(output)!, parsed.GetValue(logits));
-            return Ranks.Run(configuration.Options.Sharding, job.Execute);
+            return Ranks.Run(configuration.Options.Sharding, configuration.Options.Runtime.Threads, job.Execute);
         });
         return command;
     }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Communicators;
 
@@ -8,7 +9,7 @@ namespace Harness.Sharding.Communicators;
 /// One rank of a <see cref="ThreadWorld"/>. Collectives read the other ranks' memory in place, between two barriers;
 /// a mismatch of operation or length is an error on every rank. Sums run in rank order, whatever the timing.
 /// </summary>
-internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : ICommunicator
+internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank, CoreShortage shortage) : ICommunicator
 {
     private bool _disposed;
 
@@ -19,7 +20,7 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
     public void Barrier()
     {
         Open("Barrier", 0, 0);
-        group.Leave();
+        group.Leave(shortage);
     }
 
     public void AllReduceSum(Span<float> data)
@@ -46,7 +47,7 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
                 for (var r = 1; r < Size; r++) sum += all[r][i];
                 for (var r = 0; r < Size; r++) all[r][i] = sum;
             }
-            group.Leave();
+            group.Leave(shortage);
         }
     }
 
@@ -58,7 +59,7 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
             Open("AllGather", (nint)data, mine.Length);
             for (var r = 0; r < Size; r++)
                 new ReadOnlySpan<byte>((byte*)group.Slots[r].Data, mine.Length).CopyTo(all.Slice(r * mine.Length, mine.Length));
-            group.Leave();
+            group.Leave(shortage);
         }
     }
 
@@ -75,7 +76,7 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
                 for (var r = 0; r < Size; r++)
                     all[r] = new ReadOnlySpan<byte>((byte*)group.Slots[r].Data, group.Slots[r].Length).ToArray();
             }
-            group.Leave();
+            group.Leave(shortage);
             return all;
         }
     }
@@ -87,7 +88,7 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
         {
             Open("Broadcast", (nint)mine, data.Length);
             if (rank != root) new ReadOnlySpan<byte>((byte*)group.Slots[root].Data, data.Length).CopyTo(data);
-            group.Leave();
+            group.Leave(shortage);
         }
     }
 
@@ -123,10 +124,10 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
         var members = Enumerable.Range(0, Size).Where(r => group.Slots[r].Split.Color == color)
             .OrderBy(r => group.Slots[r].Split.Key).ThenBy(r => r).ToArray();
         if (rank == members[0]) group.Slots[rank].Child = group.Child(members);
-        group.Leave();
+        group.Leave(shortage);
         var child = group.Slots[members[0]].Child!;
-        group.Leave();
-        return new ThreadCommunicator(child, Array.IndexOf(members, rank));
+        group.Leave(shortage);
+        return new ThreadCommunicator(child, Array.IndexOf(members, rank), shortage);
     }
 
     /// <summary>Fails the world: this rank by the exception thrown here, the others where they wait.</summary>
@@ -144,7 +145,7 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank) : I
     {
         ref var slot = ref group.Slots[rank];
         (slot.Operation, slot.Data, slot.Length) = (operation, data, length);
-        group.Enter();
+        group.Enter(shortage);
         for (var r = 0; r < Size; r++)
         {
             var (other, count) = (group.Slots[r].Operation, group.Slots[r].Length);

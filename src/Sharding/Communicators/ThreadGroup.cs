@@ -1,3 +1,5 @@
+using Harness.Sharding.Waits;
+
 namespace Harness.Sharding.Communicators;
 
 /// <summary>What the ranks of one thread communicator share: a barrier, one slot per rank for collectives, one mailbox per rank.</summary>
@@ -17,7 +19,6 @@ internal sealed class ThreadGroup
     private readonly int[] _worldRanks;
     private readonly Mailbox[] _mailboxes;
     private readonly object _gate = new();
-    private readonly int _spins;
 
     /// <summary>The barrier: phase in the upper half, ranks that have arrived in the lower, so that both change at once.</summary>
     private long _state;
@@ -32,8 +33,6 @@ internal sealed class ThreadGroup
         _open = worldRanks.Length;
         Slots = new Slot[worldRanks.Length];
         _mailboxes = [.. worldRanks.Select(_ => new Mailbox())];
-        // Spinning pays only where every rank has a core of its own.
-        _spins = worldRanks.Length <= Environment.ProcessorCount ? 200 : 0;
         world.Add(this);
     }
 
@@ -43,10 +42,11 @@ internal sealed class ThreadGroup
     public ThreadGroup Child(IEnumerable<int> members) => new(_world, [.. members.Select(m => _worldRanks[m])]);
 
     /// <summary>Waits until every rank has come here. Throws when the world has failed or a rank has returned.</summary>
-    public void Enter()
+    /// <param name="shortage">The calling rank's.</param>
+    public void Enter(CoreShortage shortage)
     {
         _world.ThrowIfFailed();
-        if (Arrive(out var phase)) return;
+        if (Arrive(shortage, out var phase)) return;
         lock (_gate)
         {
             while (Phase(Volatile.Read(ref _state)) == phase)
@@ -61,9 +61,10 @@ internal sealed class ThreadGroup
     /// Waits until every rank that went through <see cref="Enter"/> has come here. All of them will, and until then
     /// they may read and write this rank's memory: so nothing, not even a failed world, cuts this wait short.
     /// </summary>
-    public void Leave()
+    /// <param name="shortage">The calling rank's.</param>
+    public void Leave(CoreShortage shortage)
     {
-        if (Arrive(out var phase)) return;
+        if (Arrive(shortage, out var phase)) return;
         lock (_gate)
         {
             while (Phase(Volatile.Read(ref _state)) == phase) Monitor.Wait(_gate);
@@ -74,7 +75,7 @@ internal sealed class ThreadGroup
     private static int Arrived(long state) => (int)state;
 
     /// <summary>True when the phase is complete: this rank came last, or the others came while it still span.</summary>
-    private bool Arrive(out long phase)
+    private bool Arrive(CoreShortage shortage, out long phase)
     {
         var state = Interlocked.Increment(ref _state);
         phase = Phase(state);
@@ -84,11 +85,12 @@ internal sealed class ThreadGroup
             Wake(_gate);
             return true;
         }
-        for (var spin = 0; spin < _spins; spin++)
+        for (var spin = Wait.SpinsBeforeBlocking(shortage); spin > 0; spin--)
         {
             if (Phase(Volatile.Read(ref _state)) != phase) return true;
-            Thread.SpinWait(20);
+            Thread.SpinWait(Wait.SpinIterations);
         }
+        shortage.Look();
         return false;
     }
 

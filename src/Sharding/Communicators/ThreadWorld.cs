@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Communicators;
 
@@ -20,7 +21,16 @@ public sealed class ThreadWorld
     /// Runs <paramref name="body"/> on <paramref name="size"/> threads, each with its communicator, and returns when
     /// all have returned. Throws the exception of the rank that failed first, with its stack trace.
     /// </summary>
-    public static void Run(int size, Action<ICommunicator> body)
+    /// <param name="size">Ranks.</param>
+    /// <param name="body">What each rank does.</param>
+    /// <param name="threads">With which each rank computes; 0 where the backend takes its share of the cores.</param>
+    public static void Run(int size, Action<ICommunicator> body, int threads = 1) =>
+        Run(size, () => new CoreShortage { Outnumbered = size * Math.Max(1, threads) > Environment.ProcessorCount }, body);
+
+    /// <param name="size">Ranks.</param>
+    /// <param name="shortage">Made on each rank's thread.</param>
+    /// <param name="body">What each rank does.</param>
+    internal static void Run(int size, Func<CoreShortage> shortage, Action<ICommunicator> body)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         var world = new ThreadWorld(size);
@@ -28,8 +38,8 @@ public sealed class ThreadWorld
         var threads = new Thread[size];
         for (var rank = 0; rank < size; rank++)
         {
-            var communicator = new ThreadCommunicator(all, rank);
-            threads[rank] = new Thread(() => world.RunRank(communicator, body)) { Name = $"rank {rank}", IsBackground = true };
+            var number = rank;
+            threads[rank] = new Thread(() => world.RunRank(new ThreadCommunicator(all, number, shortage()), body)) { Name = $"rank {rank}", IsBackground = true };
         }
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads) thread.Join();

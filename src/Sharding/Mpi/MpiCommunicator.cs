@@ -1,24 +1,30 @@
 using Harness.Sharding.Communicators;
+using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Mpi;
 
 /// <summary>
-/// A communicator of libmpi. A blocking call polls inside MPI: a waiting rank keeps its core busy.
+/// A communicator of libmpi. A blocking call polls inside MPI, and a waiting rank keeps its core busy: so where ranks have not a core
+/// each, messages alone are used, whose arrival can be asked for between sleeps.
 /// </summary>
-internal sealed unsafe class MpiCommunicator : ICommunicator
+internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
 {
     /// <summary>Longest piece handed to MPI at once: some transports mishandle counts near 2³¹ bytes.</summary>
     private const int PieceBytes = 1 << 30;
 
     private const int GatherTag = MpiAbi.HighestTag;
+    private const int DirectTag = GatherTag - 1;
 
     private readonly MpiLibrary _mpi;
     private readonly PendingSends _sends;
+    private readonly CoreShortage _shortage;
+    private readonly DirectExchange _exchange;
     private nint _handle;
 
-    public MpiCommunicator(MpiLibrary mpi, PendingSends sends, nint handle)
+    public MpiCommunicator(MpiLibrary mpi, PendingSends sends, CoreShortage shortage, nint handle, bool patient)
     {
-        (_mpi, _sends, _handle) = (mpi, sends, handle);
+        (_mpi, _sends, _shortage, _handle) = (mpi, sends, shortage, handle);
+        _exchange = new DirectExchange(this, shortage, patient);
         int rank, size;
         mpi.Check(mpi.CommRank(handle, &rank), "MPI_Comm_rank");
         mpi.Check(mpi.CommSize(handle, &size), "MPI_Comm_size");
@@ -31,11 +37,22 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
 
     public void Barrier()
     {
+        if (_exchange.IsChosen())
+        {
+            _exchange.Barrier();
+            return;
+        }
         using var calls = _sends.Enter();
         _mpi.Check(_mpi.Barrier(_handle), "MPI_Barrier");
     }
 
     public void AllReduceSum(Span<float> data)
+    {
+        if (_exchange.IsChosen()) _exchange.AllReduceSum(data);
+        else AllReduceBlocking(data);
+    }
+
+    public void AllReduceBlocking(Span<float> data)
     {
         using var calls = _sends.Enter();
         fixed (float* p = data)
@@ -52,8 +69,14 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
     public void AllGather(ReadOnlySpan<byte> mine, Span<byte> all)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(all.Length, checked(mine.Length * Size));
-        using var calls = _sends.Enter();
+        var patient = _exchange.IsChosen();
         if (mine.Length == 0) return;
+        if (patient)
+        {
+            _exchange.AllGather(mine, all);
+            return;
+        }
+        using var calls = _sends.Enter();
         fixed (byte* from = mine, to = all)
             _mpi.Check(_mpi.AllGather(from, mine.Length, _mpi.Abi.Byte, to, mine.Length, _mpi.Abi.Byte, _handle), "MPI_Allgather");
     }
@@ -88,6 +111,11 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
     public void Broadcast(Span<byte> data, int root)
     {
         CheckRank(root);
+        if (_exchange.IsChosen())
+        {
+            _exchange.Broadcast(data, root);
+            return;
+        }
         using var calls = _sends.Enter();
         fixed (byte* p = data)
         {
@@ -104,6 +132,13 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
     {
         CheckRank(destination);
         CheckTag(tag);
+        Post(data, destination, tag);
+    }
+
+    void IDirectMessages.Post(ReadOnlySpan<byte> data, int destination) => Post(data, destination, DirectTag);
+
+    private void Post(ReadOnlySpan<byte> data, int destination, int tag)
+    {
         using var calls = _sends.Enter();
         do
         {
@@ -122,6 +157,12 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
         ReceiveNow(data, source, tag);
     }
 
+    void IDirectMessages.Take(Span<byte> data, int source)
+    {
+        using var calls = _sends.Enter();
+        ReceiveNow(data, source, DirectTag);
+    }
+
     public bool Probe(int source, int tag)
     {
         CheckRank(source);
@@ -136,10 +177,12 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
     public ICommunicator Split(int color, int key)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(color);
+        // MPI_Comm_split waits blocking: for ranks that have met before, it is not long.
+        if (_exchange.IsChosen()) _exchange.Barrier();
         using var calls = _sends.Enter();
         nint child = 0;
         _mpi.Check(_mpi.CommSplit(_handle, color, key, &child), "MPI_Comm_split");
-        return new MpiCommunicator(_mpi, _sends, child);
+        return new MpiCommunicator(_mpi, _sends, _shortage, child, _exchange.Patient);
     }
 
     public void Abort(int exitCode) => MpiWorld.Abort(_mpi, exitCode);
@@ -153,13 +196,19 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
         _handle = 0;
     }
 
+    /// <summary>From the caller's memory, which is free again on return.</summary>
     private void SendNow(ReadOnlySpan<byte> data, int destination)
     {
+        var status = stackalloc byte[MpiAbi.StatusBytes];
         do
         {
             var piece = data[..Math.Min(data.Length, PieceBytes)];
             fixed (byte* p = piece)
-                _mpi.Check(_mpi.Send(p, piece.Length, _mpi.Abi.Byte, destination, GatherTag, _handle), "MPI_Send");
+            {
+                nint request = 0;
+                _mpi.Check(_mpi.SendLater(p, piece.Length, _mpi.Abi.Byte, destination, GatherTag, _handle, &request), "MPI_Isend");
+                _mpi.Check(Finish(request, status), "MPI_Test of a send");
+            }
             data = data[piece.Length..];
         }
         while (data.Length > 0);
@@ -173,8 +222,12 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
             var piece = data[..Math.Min(data.Length, PieceBytes)];
             int result, count;
             fixed (byte* p = piece)
-                result = _mpi.Receive(p, piece.Length, _mpi.Abi.Byte, source, tag, _handle, status);
-            if (result != 0) _mpi.Check(result, $"MPI_Recv of {piece.Length} bytes with tag {tag} from rank {source}");
+            {
+                nint request = 0;
+                result = _mpi.ReceiveLater(p, piece.Length, _mpi.Abi.Byte, source, tag, _handle, &request);
+                if (result == 0) result = Finish(request, status);
+            }
+            if (result != 0) _mpi.Check(result, $"MPI_Irecv of {piece.Length} bytes with tag {tag} from rank {source}");
             _mpi.Check(_mpi.GetCount(status, _mpi.Abi.Byte, &count), "MPI_Get_count");
             if (count != piece.Length)
                 throw new CommunicationException($"a message of {count} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
@@ -183,9 +236,21 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
         while (data.Length > 0);
     }
 
+    /// <summary>Waits; pending sends move on, too, since every question to MPI advances them all.</summary>
+    /// <returns>MPI's result.</returns>
+    private int Finish(nint request, byte* status)
+    {
+        var done = 0;
+        for (var wait = new Wait(_shortage); ; wait.Pause())
+        {
+            var result = _mpi.Test(&request, &done, status);
+            if (result != 0 || done != 0) return result;
+        }
+    }
+
     private void CheckRank(int rank) =>
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)rank, (uint)Size, nameof(rank));
 
     private static void CheckTag(int tag) =>
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)GatherTag, nameof(tag));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)DirectTag, nameof(tag));
 }

@@ -31,13 +31,11 @@ internal sealed unsafe class MpiLibrary
     public readonly delegate* unmanaged<void*, void*, int, nint, nint, nint, int> AllReduce;
     public readonly delegate* unmanaged<void*, int, nint, void*, int, nint, nint, int> AllGather;
     public readonly delegate* unmanaged<void*, int, nint, int, nint, int> Broadcast;
-    public readonly delegate* unmanaged<void*, int, nint, int, int, nint, int> Send;
     public readonly delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> SendLater;
-    public readonly delegate* unmanaged<void*, int, nint, int, int, nint, void*, int> Receive;
+    public readonly delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> ReceiveLater;
     public readonly delegate* unmanaged<int, int, nint, int*, void*, int> ProbeNow;
     public readonly delegate* unmanaged<void*, nint, int*, int> GetCount;
     public readonly delegate* unmanaged<nint*, int*, void*, int> Test;
-    public readonly delegate* unmanaged<nint*, void*, int> Wait;
     private readonly delegate* unmanaged<int, byte*, int*, int> _errorString;
 
     private MpiLibrary(string name, nint handle)
@@ -63,13 +61,11 @@ internal sealed unsafe class MpiLibrary
         AllReduce = (delegate* unmanaged<void*, void*, int, nint, nint, nint, int>)Symbol("MPI_Allreduce");
         AllGather = (delegate* unmanaged<void*, int, nint, void*, int, nint, nint, int>)Symbol("MPI_Allgather");
         Broadcast = (delegate* unmanaged<void*, int, nint, int, nint, int>)Symbol("MPI_Bcast");
-        Send = (delegate* unmanaged<void*, int, nint, int, int, nint, int>)Symbol("MPI_Send");
         SendLater = (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)Symbol("MPI_Isend");
-        Receive = (delegate* unmanaged<void*, int, nint, int, int, nint, void*, int>)Symbol("MPI_Recv");
+        ReceiveLater = (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)Symbol("MPI_Irecv");
         ProbeNow = (delegate* unmanaged<int, int, nint, int*, void*, int>)Symbol("MPI_Iprobe");
         GetCount = (delegate* unmanaged<void*, nint, int*, int>)Symbol("MPI_Get_count");
         Test = (delegate* unmanaged<nint*, int*, void*, int>)Symbol("MPI_Test");
-        Wait = (delegate* unmanaged<nint*, void*, int>)Symbol("MPI_Wait");
         _errorString = (delegate* unmanaged<int, byte*, int*, int>)Symbol("MPI_Error_string");
     }
 
@@ -158,7 +154,7 @@ internal sealed unsafe class MpiLibrary
 
     private static MpiLibrary? TryLoad(string name, out string error)
     {
-        var handle = ProcessControl.LoadGlobally(name, out error);
+        var handle = DynamicLinker.LoadGlobally(name, out error);
         return handle == 0 ? null : new MpiLibrary(name, handle);
     }
 }

@@ -1,4 +1,5 @@
 using Harness.Sharding.Launch;
+using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Mpi;
 
@@ -17,20 +18,23 @@ public static unsafe class MpiWorld
     /// so that no clean-up waits for a peer. Of several ranks that fail alike, the lowest reports (<see cref="RankFailure"/>).
     /// </summary>
     /// <param name="launcher">Who started this process.</param>
+    /// <param name="threads">Threads with which this rank computes; 0 where the backend takes its share of the cores.</param>
     /// <param name="library">libmpi, a path or a file name; null chooses by environment and launcher.</param>
     /// <param name="body">Called once with the communicator of all ranks, which it must not keep.</param>
     /// <param name="fail">Reports an exception; its result, made non-zero, is the job's exit code.</param>
     /// <exception cref="Harness.Tensors.UserErrorException">No usable library; MPI has not been started.</exception>
-    public static void Run(Launcher launcher, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>
-        Run(launcher, () => MpiLibrary.Load(launcher, library), Join, body, fail);
+    public static void Run(Launcher launcher, int threads, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>
+        Run(launcher, threads, () => MpiLibrary.Load(launcher, library), Join, body, fail);
 
     /// <summary>The same with another binding of the library between MPI and the communicator.</summary>
     /// <param name="launcher">Who started this process.</param>
+    /// <param name="threads">As above.</param>
     /// <param name="load">Finds the library.</param>
     /// <param name="join">Starts MPI; gives the communicator of all ranks, and what completes its pending sends.</param>
     /// <param name="body">Called once with the communicator.</param>
     /// <param name="fail">Reports an exception.</param>
-    internal static void Run(Launcher launcher, Func<MpiLibrary> load, Func<MpiLibrary, (ICommunicator World, Action Drain)> join, Action<ICommunicator> body, Func<Exception, int> fail)
+    internal static void Run(Launcher launcher, int threads, Func<MpiLibrary> load, Func<MpiLibrary, CoreShortage, (ICommunicator World, Action Drain)> join,
+        Action<ICommunicator> body, Func<Exception, int> fail)
     {
         // Else UCX, which reads it when it is loaded, takes the signals by which .NET turns a null dereference into an exception.
         ProcessControl.SetNativeDefault("UCX_ERROR_SIGNALS", "");
@@ -46,7 +50,8 @@ public static unsafe class MpiWorld
             throw;
         }
 
-        var (world, drain) = join(mpi);
+        var shortage = new CoreShortage();
+        var (world, drain) = join(mpi, shortage);
         try
         {
             try
@@ -58,6 +63,7 @@ public static unsafe class MpiWorld
                 RankFailure.LetRankZeroSpeak(launcher);
                 throw;
             }
+            shortage.Outnumbered = CoreClaims.OutnumberCores(world, threads);
             body(world);
             Leave(launcher, mpi, drain, world);
         }
@@ -79,13 +85,13 @@ public static unsafe class MpiWorld
         ProcessControl.ExitAtOnce(exitCode);
     }
 
-    private static (ICommunicator World, Action Drain) Join(MpiLibrary mpi)
+    private static (ICommunicator World, Action Drain) Join(MpiLibrary mpi, CoreShortage shortage)
     {
         int provided;
         mpi.Check(mpi.InitThread(0, 0, MpiAbi.ThreadSerialized, &provided), "MPI_Init_thread");
         mpi.Check(mpi.CommSetErrorHandler(mpi.Abi.World, mpi.Abi.ErrorsReturn), "MPI_Comm_set_errhandler");
-        var sends = new PendingSends(mpi, provided >= MpiAbi.ThreadSerialized);
-        return (new MpiCommunicator(mpi, sends, mpi.Abi.World), sends.Drain);
+        var sends = new PendingSends(mpi, provided >= MpiAbi.ThreadSerialized, shortage);
+        return (new MpiCommunicator(mpi, sends, shortage, mpi.Abi.World, patient: false), sends.Drain);
     }
 
     private static bool End(MpiLibrary mpi, int rank, Exception e, Func<Exception, int> fail)
@@ -98,15 +104,16 @@ public static unsafe class MpiWorld
     private static void Leave(Launcher launcher, MpiLibrary mpi, Action drain, ICommunicator world)
     {
         var nodes = mpi.HangsInFinalize ? NodeTopology.Of(world).Nodes : 1;
+        // Here a rank waits as it should for its cores; in MPI_Finalize it would keep one busy.
+        world.Barrier();
         drain();
         if (nodes == 1)
         {
             mpi.Check(mpi.Finalize(), "MPI_Finalize");
             return;
         }
-        // The ranks meet once more and then go without MPI_Finalize, which needs a word with Hydra, and an end of the process
+        // The ranks have met and go without MPI_Finalize, which needs a word with Hydra, and an end of the process
         // that runs no exit handler of the native libraries.
-        world.Barrier();
         ProcessManager.Farewell(launcher);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => ProcessControl.ExitAtOnce(Environment.ExitCode);
     }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Mpi;
 
@@ -9,7 +10,7 @@ internal record struct PendingSend(nint Request, nint Buffer, int SizeClass);
 /// <summary>
 /// Messages on their way. Memory held is that of the messages not yet received, plus up to <see cref="SpareBytes"/> for reuse.
 /// </summary>
-internal sealed unsafe class PendingSends(MpiLibrary mpi, bool fromAnyThread) : SerializedCalls<PendingSend>(fromAnyThread)
+internal sealed unsafe class PendingSends(MpiLibrary mpi, bool fromAnyThread, CoreShortage shortage) : SerializedCalls<PendingSend>(fromAnyThread, shortage)
 {
     private const long SpareBytes = 64 << 20;
 
@@ -34,13 +35,6 @@ internal sealed unsafe class PendingSends(MpiLibrary mpi, bool fromAnyThread) : 
         mpi.Check(mpi.Test(&request, &done, status), "MPI_Test of a send");
         send.Request = request;
         return done != 0;
-    }
-
-    protected override void Wait(PendingSend send)
-    {
-        var status = stackalloc byte[MpiAbi.StatusBytes];
-        var request = send.Request;
-        mpi.Check(mpi.Wait(&request, status), "MPI_Wait for a send");
     }
 
     protected override void Free(PendingSend send)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Mpi;
 
@@ -19,12 +20,15 @@ internal abstract class SerializedCalls<TSend>
     private readonly Lock _calls = new();
     private readonly AutoResetEvent? _posted;
     private readonly List<TSend> _pending = [];
+    private readonly CoreShortage _shortage;
     private int _next;
     private Exception? _failure;
 
     /// <param name="fromAnyThread">MPI allows calls from several threads, one at a time; else sends advance only with the rank's own calls.</param>
-    protected SerializedCalls(bool fromAnyThread)
+    /// <param name="shortage">How this rank waits.</param>
+    protected SerializedCalls(bool fromAnyThread, CoreShortage shortage)
     {
+        _shortage = shortage;
         if (!fromAnyThread) return;
         _posted = new AutoResetEvent(false);
         new Thread(AdvanceInBackground) { IsBackground = true, Name = "MPI sends" }.Start();
@@ -52,9 +56,9 @@ internal abstract class SerializedCalls<TSend>
     public void Drain()
     {
         using var scope = _calls.EnterScope();
-        foreach (var send in _pending)
+        foreach (ref var send in CollectionsMarshal.AsSpan(_pending))
         {
-            Wait(send);
+            for (var wait = new Wait(_shortage); !HasLeft(ref send); wait.Pause()) { }
             Free(send);
         }
         _pending.Clear();
@@ -63,9 +67,6 @@ internal abstract class SerializedCalls<TSend>
 
     /// <summary>MPI_Test.</summary>
     protected abstract bool HasLeft(ref TSend send);
-
-    /// <summary>MPI_Wait.</summary>
-    protected abstract void Wait(TSend send);
 
     /// <summary>Takes back the memory of a message that has left.</summary>
     protected virtual void Free(TSend send) { }

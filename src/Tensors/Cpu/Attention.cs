@@ -18,6 +18,9 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
     /// <summary>Elements that the caller rotates and appends alone.</summary>
     private const long Alone = 32 << 10;
 
+    /// <summary>Products of queries with keys and of weights with values that the caller adds up alone: some microseconds.</summary>
+    private const long WorkAlone = 64 << 10;
+
     /// <summary>Queries of some tokens of one sequence with one key/value head, over some pieces.</summary>
     private struct Item
     {
@@ -82,9 +85,17 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
         PlanItems(&job, arena);
         job.ScratchFloats = (long)job.MaxRows * (PieceTokens + 2 * job.Padded + 4);
         job.Scratch = (float*)arena.Take(job.ScratchFloats * job.Threads * sizeof(float));
-        team.Run(&WorkOff, &job);
+        if (Products(&job) <= WorkAlone) WorkOff(&job, 0);
+        else team.Run(&WorkOff, &job);
         if (job.Partials != null) MergePartials(&job);
         arena.Release(mark);
+    }
+
+    private static long Products(Job* job)
+    {
+        var keys = 0L;
+        for (var s = 0; s < job->Sequences; s++) keys += (long)job->Counts[s] * (job->Starts[s] + job->Counts[s]);
+        return 2 * keys * job->Heads * job->Dimension;
     }
 
     private static int* Copy(Arena arena, int[] values)

@@ -29,6 +29,12 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
     /// <summary>Elements that the caller packs alone, since waking the team would take longer.</summary>
     private const long PackAlone = 64 << 10;
 
+    /// <summary>
+    /// Products that the caller adds up alone: one to two microseconds, in which a worker that spins could save half a microsecond
+    /// and one that must be woken nothing.
+    /// </summary>
+    private const long MultiplyAlone = 64 << 10;
+
     /// <summary>Tokens of a full tile: what 32 or 16 registers can hold.</summary>
     private static int Group => S.Lanes == 16 || AdvSimd.IsSupported ? 4 : 2;
 
@@ -56,22 +62,28 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
             Inputs = weight.Inputs,
             Outputs = weight.Outputs,
             Steps = (weight.Inputs + 2 * S.Lanes - 1) / (2 * S.Lanes),
-            Threads = team.Threads,
+            Threads = (long)tokens * weight.Inputs * weight.Outputs <= MultiplyAlone ? 1 : team.Threads,
             Interleaved = weight.DType != DType.F32,
         };
         job.Packed = (float*)arena.Take((long)tokens * job.PackedInputs * sizeof(float));
         if (weight.DType == DType.F16 && tokens >= ConvertTokens)
-            job.Scratch = (float*)arena.Take((long)team.Threads * BlockRows * job.PackedInputs * sizeof(float));
+            job.Scratch = (float*)arena.Take((long)job.Threads * BlockRows * job.PackedInputs * sizeof(float));
         if ((long)tokens * weight.Inputs <= PackAlone) PackGroups(&job, 0, tokens);
         else team.Run(&Pack, &job);
         switch (weight.DType)
         {
-            case DType.F32: team.Run(&Part<Float32Element>, &job); break;
-            case DType.BF16: team.Run(&Part<BFloat16Element>, &job); break;
-            default: team.Run(&Part<Float16Element>, &job); break;
+            case DType.F32: Run<Float32Element>(team, &job); break;
+            case DType.BF16: Run<BFloat16Element>(team, &job); break;
+            default: Run<Float16Element>(team, &job); break;
         }
         arena.Release(mark);
         GC.KeepAlive(weight);
+    }
+
+    private static void Run<E>(WorkerTeam team, Job* job) where E : struct, IWeightElement
+    {
+        if (job->Threads == 1) Part<E>(job, 0);
+        else team.Run(&Part<E>, job);
     }
 
     private static void Pack(void* context, int worker)

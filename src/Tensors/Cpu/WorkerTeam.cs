@@ -7,7 +7,9 @@ namespace Harness.Tensors.Cpu;
 
 /// <summary>
 /// A fixed set of threads that run one region after another together with the caller. Between regions a worker spins
-/// for a few microseconds, since the next region of a decode step follows at once, then parks.
+/// for a few microseconds, since the next region of a decode step follows at once, then parks. A region has as many parts as
+/// there are threads, and each thread has one that is its own, whose data its caches hold; but what a worker has not begun when
+/// the caller is done, the caller does: nobody waits for a worker that gets no core.
 /// </summary>
 internal sealed unsafe class WorkerTeam : IDisposable
 {
@@ -16,8 +18,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
     private readonly long _spinTicks;
     private readonly SemaphoreSlim _finished = new(0);
     private int _callerParked;
-    private volatile int _generation;
-    private volatile int _running;
+    private volatile int _unfinished;
     private volatile bool _stopping;
     private volatile Exception? _failure;
     private delegate*<void*, int, void> _body;
@@ -25,7 +26,14 @@ internal sealed unsafe class WorkerTeam : IDisposable
 
     /// <param name="threads">Including the caller.</param>
     /// <param name="spinMicroseconds">0 where threads outnumber cores: there a spinning thread keeps a working one from its core.</param>
-    public WorkerTeam(int threads, double spinMicroseconds)
+    public WorkerTeam(int threads, double spinMicroseconds) : this(threads, spinMicroseconds, thread => thread.Start())
+    {
+    }
+
+    /// <param name="threads">Including the caller.</param>
+    /// <param name="spinMicroseconds">See above.</param>
+    /// <param name="start">Starts the thread of a worker, now or later.</param>
+    internal WorkerTeam(int threads, double spinMicroseconds, Action<Thread> start)
     {
         Threads = threads;
         _spinTicks = (long)(spinMicroseconds * 1e-6 * Stopwatch.Frequency);
@@ -36,19 +44,28 @@ internal sealed unsafe class WorkerTeam : IDisposable
             var number = i + 1;
             _workers[i] = new Worker();
             _threads[i] = new Thread(() => Serve(number)) { IsBackground = true, Name = $"cpu worker {number}" };
-            _threads[i].Start();
         }
+        foreach (var thread in _threads) start(thread);
     }
 
     private sealed class Worker
     {
         public readonly SemaphoreSlim Wake = new(0);
         public int Parked;
+
+        /// <summary>1 while the worker's part of the region that runs waits for a thread.</summary>
+        public int Open;
+
+        /// <summary>The part goes to the first thread that takes it, and the region cannot end before that one is done.</summary>
+        public bool TryTake() => Volatile.Read(ref Open) == 1 && Interlocked.Exchange(ref Open, 0) == 1;
     }
 
     public int Threads { get; }
 
-    /// <summary>Calls <paramref name="body"/>(context, worker) once for each worker 0 … Threads - 1 and returns when all have ended.</summary>
+    /// <summary>
+    /// Calls <paramref name="body"/>(context, part) once for each part 0 … Threads - 1 and returns when all have ended. Memory that
+    /// belongs to a part is used by no other part, whoever calls it.
+    /// </summary>
     public void Run(delegate*<void*, int, void> body, void* context)
     {
         if (_workers.Length == 0)
@@ -58,12 +75,13 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
         _body = body;
         _context = context;
-        _running = _workers.Length;
-        _generation++;
+        _unfinished = _workers.Length;
+        foreach (var worker in _workers) Volatile.Write(ref worker.Open, 1);
         Interlocked.MemoryBarrier();
         foreach (var worker in _workers)
             if (Volatile.Read(ref worker.Parked) == 1 && Interlocked.Exchange(ref worker.Parked, 0) == 1) worker.Wake.Release();
         Call(body, context, 0);
+        for (var part = 1; part <= _workers.Length; part++) TakePart(part);
         WaitForWorkers();
         if (_failure is not { } failure) return;
         _failure = null;
@@ -84,7 +102,7 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
-    private static void Invoke(void* context, int worker) => ((Action<int>)GCHandle.FromIntPtr((nint)context).Target!)(worker);
+    private static void Invoke(void* context, int part) => ((Action<int>)GCHandle.FromIntPtr((nint)context).Target!)(part);
 
     /// <summary>Worker's part of <paramref name="count"/> items, cut at multiples of <paramref name="granule"/>.</summary>
     public static (int First, int Last) Share(int count, int granule, int worker, int threads)
@@ -102,23 +120,27 @@ internal sealed unsafe class WorkerTeam : IDisposable
 
     private void Serve(int number)
     {
-        var worker = _workers[number - 1];
-        var seen = 0;
         while (true)
         {
-            WaitForWork(worker, seen);
+            WaitForWork(_workers[number - 1]);
             if (_stopping) return;
-            seen = _generation;
-            Call(_body, _context, number);
-            if (Interlocked.Decrement(ref _running) == 0 && Interlocked.Exchange(ref _callerParked, 0) == 1) _finished.Release();
+            TakePart(number);
         }
     }
 
-    private void Call(delegate*<void*, int, void> body, void* context, int number)
+    /// <summary>Calls a part unless another thread has begun it.</summary>
+    private void TakePart(int part)
+    {
+        if (!_workers[part - 1].TryTake()) return;
+        Call(_body, _context, part);
+        if (Interlocked.Decrement(ref _unfinished) == 0 && Interlocked.Exchange(ref _callerParked, 0) == 1) _finished.Release();
+    }
+
+    private void Call(delegate*<void*, int, void> body, void* context, int part)
     {
         try
         {
-            body(context, number);
+            body(context, part);
         }
         catch (Exception e)
         {
@@ -127,24 +149,21 @@ internal sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
-    private void WaitForWork(Worker worker, int seen)
+    private void WaitForWork(Worker worker)
     {
         var started = Stopwatch.GetTimestamp();
         do
         {
             for (var i = 0; i < 16; i++)
             {
-                if (_generation != seen) return;
+                if (Volatile.Read(ref worker.Open) == 1 || _stopping) return;
                 Pause();
             }
         } while (Stopwatch.GetTimestamp() - started < _spinTicks);
-        // Run may still be waking workers when this one is done with its part and parks again: hence the loop.
-        while (_generation == seen)
-        {
-            Interlocked.Exchange(ref worker.Parked, 1);
-            if (_generation != seen && Interlocked.Exchange(ref worker.Parked, 0) == 1) return;
-            worker.Wake.Wait();
-        }
+        // Woken for a part that another thread has taken since, a worker spins again: the next region is near.
+        Interlocked.Exchange(ref worker.Parked, 1);
+        if ((Volatile.Read(ref worker.Open) == 1 || _stopping) && Interlocked.Exchange(ref worker.Parked, 0) == 1) return;
+        worker.Wake.Wait();
     }
 
     private void WaitForWorkers()
@@ -154,15 +173,15 @@ internal sealed unsafe class WorkerTeam : IDisposable
         {
             for (var i = 0; i < 16; i++)
             {
-                if (_running == 0) return;
+                if (_unfinished == 0) return;
                 Pause();
             }
         } while (Stopwatch.GetTimestamp() - started < _spinTicks);
         // A worker that ended the region before this one may still wake the caller: hence the loop.
-        while (_running != 0)
+        while (_unfinished != 0)
         {
             Interlocked.Exchange(ref _callerParked, 1);
-            if (_running == 0 && Interlocked.Exchange(ref _callerParked, 0) == 1) return;
+            if (_unfinished == 0 && Interlocked.Exchange(ref _callerParked, 0) == 1) return;
             _finished.Wait();
         }
     }
@@ -177,7 +196,6 @@ internal sealed unsafe class WorkerTeam : IDisposable
     {
         if (_stopping) return;
         _stopping = true;
-        _generation++;
         Interlocked.MemoryBarrier();
         foreach (var worker in _workers)
             if (Interlocked.Exchange(ref worker.Parked, 0) == 1) worker.Wake.Release();

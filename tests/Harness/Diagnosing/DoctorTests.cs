@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Harness.Diagnosing;
 using Harness.Tensors;
-using Harness.Tests.PlugIns;
 using Harness.Verbs;
 
 namespace Harness.Tests.Diagnosing;
@@ -20,7 +19,7 @@ public sealed class DoctorTests : IDisposable
         var findings = Doctor.Examine(new Places { Output = _scratch["results"] });
         Assert.That(Doctor.CanRun(findings), Is.True, string.Join('\n', findings));
         Assert.That(findings.Where(f => f.State == FindingState.Missing && string.IsNullOrEmpty(f.Remedy)), Is.Empty);
-        Assert.That(findings.Select(f => f.Subject), Is.SupersetOf(new[] { "backend cpu", "backend torch", "communicator mpinet", "tokenizer library ml", "demo model", "output directory", "shared storage", "clock", "launcher", "NCCL" }));
+        Assert.That(findings.Select(f => f.Subject), Is.SupersetOf(new[] { "backend cpu", "libtorch", "backend auto", "communicator mpinet", "tokenizer library ml", "demo model", "output directory", "shared storage", "clock", "launcher", "NCCL" }));
         Assert.That(Directory.EnumerateFileSystemEntries(_scratch.Path), Is.Empty, "what was tried is removed");
     }
 
@@ -115,9 +114,12 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Test]
-    public void ThePlugInsAreThoseOfThisBuild() =>
-        Assert.That(Software.PlugIns().Select(f => f.State == FindingState.Ok), Is.EqualTo(
-            new[] { "Harness.PlugIns.TorchSharp", "Harness.PlugIns.MpiNet", "Harness.PlugIns.MLTokenizers" }.Select(PlugInBuilds.Has)));
+    public void MpiNetIsUsableWhereALibraryOfItsAbiIs()
+    {
+        Assert.That(Single(Messaging.MpiNet(["libm.so.6"])).State, Is.EqualTo(FindingState.Missing));
+        if (!NativeLibrary.TryLoad("libmpich.so.12", out _)) Assert.Ignore("libmpich.so.12 is not installed: not run");
+        Assert.That(Single(Messaging.MpiNet(["libm.so.6", "libmpich.so.12"])), Is.EqualTo(Finding.Ok("communicator mpinet", "MPI.NET over libmpich.so.12")));
+    }
 
     [Test]
     public void JsonHoldsTheSame()

@@ -1,7 +1,7 @@
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Generation;
-using Harness.PlugIns;
+using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Links;
@@ -29,7 +29,7 @@ internal sealed record ShardedModel(string Model, int Tensor = 1, int Pipeline =
         {
             using var checkpoint = Checkpoint.Open(Model);
             using var groups = new GridGroups(new ProcessGrid(Tensor, Pipeline, 1), world);
-            using var backend = Backends.Find(Backend).Create(new(1, world.Rank, world.Size, Activations));
+            using var backend = TestLibTorch.Factory(Backend).Create(new(1, world.Rank, world.Size, Activations));
             var shape = checkpoint.Config.Shape;
             var group = new ReplicaGroup
             {

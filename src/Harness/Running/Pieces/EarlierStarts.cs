@@ -80,7 +80,7 @@ internal sealed class EarlierStarts
     private EnergyEvidence Evidence(string directory, IReadOnlyList<string> hosts, ref IReadOnlyList<BatchReport> batches)
     {
         var reports = EnergyJournal.Read(directory, hosts.Count).Select(report => report with { Series = [.. report.Series.Select(one => one.OnClock(report.Clock.ToRunClock))] }).ToList();
-        var evidence = RunEvidence.Of(_options, _model.Groups.Grid, hosts, reports, WindowJournal.Read(directory), ranToEnd: false);
+        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports, WindowJournal.Read(directory), ranToEnd: false);
         var ledger = new DeviceLedger(evidence.Series);
         var account = new EnergyAccount(ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
         var knownUntil = ledger.Counted.Select(device => account.Timeline(device.Domain.Key)!.LastSeconds).DefaultIfEmpty(double.PositiveInfinity).Min();

@@ -1,0 +1,71 @@
+using Harness.Configuration;
+using Harness.Sharding;
+using Harness.Sharding.Launch;
+using Harness.Tensors;
+using Harness.Tensors.Cpu;
+
+namespace Harness.Seams;
+
+/// <summary>The backend of a run, and why it is that one.</summary>
+/// <param name="Reason">What decided: what was asked for, or what was found and not found.</param>
+/// <param name="LibTorch">Which libtorch is loaded; null for the CPU backend.</param>
+internal sealed record BackendChoice(ITensorBackendFactory Factory, string Reason, string? LibTorch = null)
+{
+    public string Name => Factory.Name;
+
+    /// <summary>For the manifest.</summary>
+    public object Described => new { name = Name, reason = Reason, libtorch = LibTorch };
+
+    /// <summary>Work that a CPU's meters can speak of, and weights whose cache is float32.</summary>
+    public bool IsCpu => Name == Backends.Cpu;
+}
+
+/// <summary>The tensor backends, by the word after <c>--backend</c>.</summary>
+internal static class Backends
+{
+    public const string Auto = "auto", Cpu = CpuBackend.Word, Torch = "torch";
+
+    /// <summary>The same on every rank: all call together, each looks at its own devices, and ranks that see different ones end here.</summary>
+    /// <exception cref="UserErrorException">libtorch was asked for and does not load, or auto would differ between ranks; one line with the remedy.</exception>
+    public static BackendChoice Choose(RuntimeOptions options, ICommunicator world) => Agree(world, LaunchChecks.OnEveryRank(world, () => Choose(options)));
+
+    internal static BackendChoice Agree(ICommunicator world, BackendChoice choice)
+    {
+        var onDevices = new byte[world.Size];
+        world.AllGather([(byte)(choice.IsCpu ? 0 : 1)], onDevices);
+        if (!onDevices.Contains((byte)1)) return choice;
+        return LaunchChecks.OnEveryRank(world, () => !choice.IsCpu ? choice : throw new UserErrorException(
+            $"--backend auto finds a CUDA device on other ranks and would compute on the CPU here, since {choice.Reason}; give every rank a device, or say --backend cpu"));
+    }
+
+    /// <summary>What this process would take.</summary>
+    /// <inheritdoc cref="Choose(RuntimeOptions, ICommunicator)"/>
+    public static BackendChoice Choose(RuntimeOptions options) => options.Backend switch
+    {
+        Cpu => new(new CpuBackendFactory(), "asked for"),
+        Torch => ByLibTorch(options.LibTorch, "asked for"),
+        Auto => Best(options.LibTorch),
+        var word => throw new UserErrorException($"backend '{word}' is unknown; use {Auto}, {Cpu} or {Torch}"),
+    };
+
+    /// <summary>torch where a libtorch loads and sees a CUDA device, else cpu. Without a device libtorch is not touched: loading it takes a second.</summary>
+    private static BackendChoice Best(string libTorch)
+    {
+        if (TorchSharp.Torch.CudaDevices(out var none) == 0) return OnCpu(none);
+        try
+        {
+            var found = TorchSharp.Torch.Examine(libTorch);
+            if (found.Obstacle is { } obstacle) return OnCpu(obstacle);
+            return ByLibTorch(libTorch, $"libtorch sees {found.Devices.Count} CUDA device{(found.Devices.Count == 1 ? "" : "s")}");
+        }
+        catch (UserErrorException e)
+        {
+            return OnCpu(e.Message);
+        }
+    }
+
+    private static BackendChoice OnCpu(string obstacle) => new(new CpuBackendFactory(), obstacle);
+
+    private static BackendChoice ByLibTorch(string folder, string reason) =>
+        new(TorchSharp.Torch.Backend(folder), reason, TorchSharp.Torch.Examine(folder).Description);
+}

@@ -1,0 +1,16 @@
+using Harness.Tensors;
+using ScalarType = TorchSharp.torch.ScalarType;
+
+namespace Harness.TorchSharp;
+
+internal static class ElementTypes
+{
+    public static ScalarType Torch(this DType dtype) => dtype switch
+    {
+        DType.F32 => ScalarType.Float32,
+        DType.BF16 => ScalarType.BFloat16,
+        _ => ScalarType.Float16,
+    };
+
+    public static int ElementSize(this ScalarType type) => type == ScalarType.Float32 ? 4 : 2;
+}
