@@ -61,6 +61,7 @@ internal sealed class MeasuredRun(
 
     private void Load(RankMemory memory)
     {
+        log.NoteOnce($"backend {model.BackendChoice.Name}: {model.BackendChoice.Reason}");
         log.NoteOnce($"loading {model.Checkpoint.Name} as {model.Storage.Label()}, tensor parallel {options.Sharding.Tensor}, pipeline stages {options.Sharding.Pipeline}");
         _windows.Measure(WindowKind.Load, () => model.Load(memory));
         if (model.LinkObstacle is { } obstacle) log.NoteOnce($"tensors travel between ranks through host memory: {obstacle}");

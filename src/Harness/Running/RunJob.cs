@@ -20,7 +20,6 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
 
         var carbon = world.Rank == 0 ? CarbonInputs.Of(options.Carbon, DateTimeOffset.UtcNow) : null;
         using var model = new RankModel(configuration, world);
-        log.NoteOnce($"backend {model.BackendChoice.Name}: {model.BackendChoice.Reason}");
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
         var workload = Workload.Share(world, prompts?.Workload);
         var clock = new RankClock(world, model.Topology);
