@@ -170,7 +170,8 @@ check() {
     [ -x "${harness[0]}" ] && [ -x "$bench" ] ||
         end "$folder holds no bin/harness and bin/torch-bench; make it with tests/gpu.sh --pack"
     command -v python3 >/dev/null || end "python3 is not here; it finds libtorch and compares the figures"
-    libtorch=${LIBTORCH:-$(python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0] + "/lib")' 2>/dev/null)}
+    local find='import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0] + "/lib")'
+    libtorch=${LIBTORCH:-$(python3 -c "$find" 2>/dev/null)}
     [ -n "$libtorch" ] || end "no libtorch: python3 has no torch; set LIBTORCH to the folder of libtorch_cpu.so"
     mkdir -p "$results" && results=$(cd "$results" && pwd) || exit 1
     [ ! -e "$results/summary.txt" ] || end "$results holds an earlier check; name another folder"
