@@ -16,7 +16,7 @@ pack() {
     mkdir -p "$folder/lib" || exit 1
     folder=$(cd "$folder" && pwd)
     for project in src/Harness bench/Torch; do
-        dotnet publish "$root/$project" -c Release -r linux-x64 --self-contained -p:LibTorch= -o "$folder/bin" >"$folder.log" 2>&1 ||
+        dotnet publish "$root/$project" -c Release -r linux-x64 --self-contained -o "$folder/bin" >"$folder.log" 2>&1 ||
             end "$project does not build, see $folder.log: $(grep -m 1 error "$folder.log")"
     done
     rm "$folder.log"
@@ -30,7 +30,8 @@ pack() {
     fi
     # .NET's SHA-256 is OpenSSL's, which a machine whose Python brings its own may lack.
     for library in libssl.so.3 libcrypto.so.3; do
-        cp "$(ldconfig -p | sed -n "s/.*$library .*x86-64.*=> //p" | head -n 1)" "$folder/lib" 2>/dev/null || echo "this machine has no $library to carry"
+        cp "$(ldconfig -p | sed -n "s/.*$library .*x86-64.*=> //p" | head -n 1)" "$folder/lib" 2>/dev/null ||
+            echo "this machine has no $library to carry"
     done
     tar -C "$(dirname "$folder")" -czf "$folder.tar.gz" "$(basename "$folder")" || exit 1
     bytes=$(stat -c %s "$folder.tar.gz")
@@ -70,7 +71,8 @@ logged() {
 
 # A program's own last word: its one line of error, else the last line at all.
 last() {
-    grep -m 1 -E '^(harness|torch-bench): |^Unhandled exception' "$results/$1.err" || cat "$results/$1.out" "$results/$1.err" | grep -v '^ *$' | tail -n 1
+    grep -m 1 -E '^(harness|torch-bench): |^Unhandled exception' "$results/$1.err" ||
+        cat "$results/$1.out" "$results/$1.err" | grep -v '^ *$' | tail -n 1
 }
 
 compare() { python3 "$folder/compare.py" "$@" 2>>"$results/compare.err"; }
@@ -81,7 +83,8 @@ examine() {
     LD_LIBRARY_PATH=$libtorch:${LD_LIBRARY_PATH:-} timeout 60 ldd -r "$folder/bin/libLibTorchSharp.so" >"$results/symbols.txt" 2>&1
     logged doctor 60 "${harness[@]}" doctor --libtorch "$libtorch" --out "$results" --format json || return 1
     if ! line=$(compare doctor "$results/doctor.out"); then
-        echo "$line ($(grep -c 'undefined symbol' "$results/symbols.txt") symbols are missing, see symbols.txt)"
+        [[ $line != *"lacks the symbol"* ]] || line+=" ($(grep -c '^undefined symbol' "$results/symbols.txt") in all, see symbols.txt)"
+        echo "$line"
         return 1
     fi
     echo "$line"
@@ -91,8 +94,8 @@ examine() {
 # 199 greedy tokens after beginning-of-text, in float32.
 reference_ids() {
     echo '{"prompt": ""}' >"$results/beginning.jsonl"
-    logged ids 60 "${harness[@]}" run --model "$model" --dtype f32 --data "$results/beginning.jsonl" --max-new-tokens 199 --ignore-eos --backend torch \
-        --libtorch "$libtorch" --meter none --warmup 0 --out "$results" --name ids || return
+    logged ids 60 "${harness[@]}" run --model "$model" --dtype f32 --data "$results/beginning.jsonl" --max-new-tokens 199 --ignore-eos \
+        --backend torch --libtorch "$libtorch" --meter none --warmup 0 --out "$results" --name ids || return
     compare ids "$results/ids/responses.jsonl" "$folder/stories260K/reference.json"
 }
 
@@ -120,8 +123,8 @@ eager() {
 # metered NAME METER WATTS SWITCHES…: three repeats; the idle devices are watched first.
 metered() {
     local name=$1 meter=$2 watts=$3; shift 3
-    logged "$name" 120 "${harness[@]}" run --model "$shape" --dtype bf16 --libtorch "$libtorch" --batch 8 --ignore-eos --repeats 3 --warmup 1 \
-        --meter "$meter" --out "$results" --name "$name" "$@" || return
+    logged "$name" 120 "${harness[@]}" run --model "$shape" --dtype bf16 --libtorch "$libtorch" --batch 8 --ignore-eos --repeats 3 \
+        --warmup 1 --meter "$meter" --out "$results" --name "$name" "$@" || return
     compare energy "$results/$name/summary.csv" "$watts"
 }
 
@@ -129,7 +132,8 @@ metered() {
 by_nvml() {
     local watcher='' status
     if command -v nvidia-smi >/dev/null; then
-        nvidia-smi -i "${CUDA_VISIBLE_DEVICES:-0}" --query-gpu=power.draw --format=csv,noheader,nounits -lms 200 >"$results/watts.txt" 2>&1 &
+        nvidia-smi -i "${CUDA_VISIBLE_DEVICES:-0}" --query-gpu=power.draw --format=csv,noheader,nounits -lms 200 \
+            >"$results/watts.txt" 2>&1 &
         watcher=$!
     fi
     metered nvml nvml "$results/watts.txt" "$@"
@@ -151,23 +155,29 @@ exhausted() {
 # 20,000 sequences of synthetic:7b are 2.7 TB of keys and values: the run must end before it loads, with one line.
 refused() {
     yes '{"prompt": "x"}' | head -n 20000 >"$results/many.jsonl"
-    if logged refused 60 "${harness[@]}" run --model synthetic:7b --dtype bf16 --backend torch --libtorch "$libtorch" --data "$results/many.jsonl" \
-        --batch 20000 --max-new-tokens 256 --ignore-eos --meter none --out "$results" --name refused >/dev/null; then echo "the run was not refused"; return 1; fi
+    if logged refused 60 "${harness[@]}" run --model synthetic:7b --dtype bf16 --backend torch --libtorch "$libtorch" --batch 20000 \
+        --data "$results/many.jsonl" --max-new-tokens 256 --ignore-eos --meter none --out "$results" --name refused >/dev/null; then
+        echo "the run was not refused"
+        return 1
+    fi
     last refused
     [[ $(last refused) == *"use more ranks"* ]] && ! grep -q "of weights read" "$results/refused.err"
 }
 
 check() {
-    folder=$(cd "$1" && pwd) || exit 1
+    folder=$(cd "$1" 2>/dev/null && pwd) || end "there is no folder $1"
     results=${2:-gpu-results-$(date -u +%Y%m%dT%H%M%SZ)} harness=("$folder/bin/harness") bench=$folder/bin/torch-bench
-    [ -x "${harness[0]}" ] && [ -x "$bench" ] || end "$folder holds no bin/harness and bin/torch-bench; make it with tests/gpu.sh --pack"
+    [ -x "${harness[0]}" ] && [ -x "$bench" ] ||
+        end "$folder holds no bin/harness and bin/torch-bench; make it with tests/gpu.sh --pack"
     command -v python3 >/dev/null || end "python3 is not here; it finds libtorch and compares the figures"
-    libtorch=${LIBTORCH:-$(python3 -c 'import importlib.util as u, os; s = u.find_spec("torch"); print(os.path.join(os.path.dirname(s.origin), "lib") if s else "")')}
+    local find='import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0] + "/lib")'
+    libtorch=${LIBTORCH:-$(python3 -c "$find" 2>/dev/null)}
     [ -n "$libtorch" ] || end "no libtorch: python3 has no torch; set LIBTORCH to the folder of libtorch_cpu.so"
     mkdir -p "$results" && results=$(cd "$results" && pwd) || exit 1
     [ ! -e "$results/summary.txt" ] || end "$results holds an earlier check; name another folder"
     # For harness alone: Python has been built with its own.
-    { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q 'libssl\.so' || harness=(env "LD_LIBRARY_PATH=$folder/lib:${LD_LIBRARY_PATH:-}" "${harness[@]}")
+    { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q 'libssl\.so' ||
+        harness=(env "LD_LIBRARY_PATH=$folder/lib:${LD_LIBRARY_PATH:-}" "${harness[@]}")
     model=$folder/stories260K
     [ -d "$model" ] || model=$folder/bin/Demo/model
 
@@ -197,27 +207,27 @@ check() {
         step memory exhausted
         step refused refused
     fi
-    if ! python3 -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("torch") and u.find_spec("transformers")))'; then
+    if ! python3 -c 'import importlib.util as u; assert u.find_spec("torch") and u.find_spec("transformers")' 2>/dev/null; then
         not_run eager "python3 has no torch or no transformers"
     elif [ "$measured" = no ]; then
         not_run eager "there is no speed to put beside it"
     else
         step eager eager
     fi
-    if [ "$gpu" = yes ] && [ "$torch" = yes ]; then
-        step nvml by_nvml --backend torch --limit 16 --max-new-tokens 128 --idle-baseline 5s && step verify verified nvml
-    elif [ "$gpu" = yes ]; then
-        # Of an idle GPU: the meter is tried all the same.
-        shape=synthetic:tiny
-        step nvml by_nvml --backend cpu --limit 16 --max-new-tokens 128 --idle-baseline 5s && step verify verified nvml
+    # Where libtorch does not compute, the meter is tried all the same: by the CPU backend, of an idle GPU.
+    local backend=torch
+    [ "$torch" = yes ] || backend=cpu shape=synthetic:tiny
+    if [ "$gpu" = yes ]; then
+        step nvml by_nvml --backend "$backend" --limit 16 --max-new-tokens 128 --idle-baseline 5s && step verify verified nvml
     else
         not_run nvml "no GPU; a meter that says 100 W in its place"
-        step energy metered energy 'command:sh -c "while echo W 100; do sleep 0.1; done"' 100 --backend torch --limit 8 --max-new-tokens 16 \
-            --sample-interval 500ms --idle-baseline 1s && step verify verified energy
+        step energy metered energy 'command:sh -c "while echo W 100; do sleep 0.1; done"' 100 --backend "$backend" --limit 8 \
+            --max-new-tokens 16 --sample-interval 500ms --idle-baseline 1s && step verify verified energy
     fi
 
     count() { grep -c "^$1 " "$results/summary.txt"; }
-    echo "$(count ok) ok, $(count FAILED) failed, $(count 'not run') not run in $SECONDS s; raw output: $results" | tee -a "$results/summary.txt"
+    echo "$(count ok) ok, $(count FAILED) failed, $(count 'not run') not run in $SECONDS s; raw output: $results" |
+        tee -a "$results/summary.txt"
     ! grep -q '^FAILED' "$results/summary.txt"
 }
 

@@ -33,9 +33,10 @@ internal sealed class ForwardPasses
         (_model, _type) = (model, type);
         using var checkpoint = Checkpoint.Open(model);
         var device = library.Devices > 0 ? torch.device("cuda:0") : torch.CPU;
-        _limits = DeviceLimits.Measure(device, type switch { DType.F32 => torch.ScalarType.Float32, DType.BF16 => torch.ScalarType.BFloat16, _ => torch.ScalarType.Float16 });
+        _limits = DeviceLimits.Measure(device, type.Torch());
         _ops = new TorchBackend(library, new BackendOptions(0, 0, 1, type));
-        Console.Error.WriteLine($"{model} {type.Label()} on {_ops.Device}: copies {_limits.BytesPerSecond / 1e9:G3} GB/s, multiplies {_limits.FlopsPerSecond / 1e12:G3} TFLOP/s");
+        Console.Error.WriteLine($"{model} {type.Label()} on {_ops.Device}: copies {_limits.BytesPerSecond / 1e9:G3} GB/s, "
+            + $"multiplies {_limits.FlopsPerSecond / 1e12:G3} TFLOP/s");
 
         _shape = checkpoint.Config.Shape;
         var loading = Stopwatch.GetTimestamp();
@@ -66,8 +67,9 @@ internal sealed class ForwardPasses
             (seconds, issuing, operations) = (seconds + total, issuing + host, operations + _ops.OperationsIssued - before);
         }
         // Keys and values of the middle step.
-        var cached = 2.0 * _shape.Layers * _shape.KeyValueHeads * _shape.HeadDimension * _type.Bytes() * batch * (Context + WarmUps + Steps / 2);
-        Row("decode", batch, Context, seconds / Steps, batch, (_multiplied + cached) / _limits.BytesPerSecond, issuing / Steps, operations / Steps);
+        var token = 2.0 * _shape.Layers * _shape.KeyValueHeads * _shape.HeadDimension * _type.Bytes();
+        var read = _multiplied + token * batch * (Context + WarmUps + Steps / 2);
+        Row("decode", batch, Context, seconds / Steps, batch, read / _limits.BytesPerSecond, issuing / Steps, operations / Steps);
     }
 
     private void Prefill()
@@ -77,11 +79,15 @@ internal sealed class ForwardPasses
         {
             var before = _ops.OperationsIssued;
             var (total, host) = Step(Sequences(0, 1, 0, PrefillRows), cache, 1);
-            if (i == 2) Row("prefill", 1, PrefillRows, total, PrefillRows, 2.0 * _multiplied / _type.Bytes() * PrefillRows / _limits.FlopsPerSecond, host, _ops.OperationsIssued - before);
+            if (i < 2) continue;
+            var flops = 2.0 * _multiplied / _type.Bytes() * PrefillRows;
+            Row("prefill", 1, PrefillRows, total, PrefillRows, flops / _limits.FlopsPerSecond, host, _ops.OperationsIssued - before);
         }
     }
 
-    /// <summary>One pass and the choice of its tokens: seconds until they are known, and until everything before the choice was issued.</summary>
+    /// <summary>
+    /// One pass and the choice of its tokens: seconds until they are known, and until everything before the choice was issued.
+    /// </summary>
     private (double Total, double Host) Step(RaggedBatch batch, KvCache cache, int outputs)
     {
         using var scope = _ops.Scope();
@@ -102,5 +108,6 @@ internal sealed class ForwardPasses
     };
 
     private void Row(string name, int batch, int length, double seconds, int tokens, double limitSeconds, double host, long operations) =>
-        Console.WriteLine($"{_model},{_type.Label()},\"{_ops.Device}\",{name},{batch},{length},{seconds:G6},{tokens / seconds:F1},{limitSeconds / seconds:F3},{host:G6},{operations}");
+        Console.WriteLine($"{_model},{_type.Label()},\"{_ops.Device}\",{name},{batch},{length},{seconds:G6},"
+            + $"{tokens / seconds:F1},{limitSeconds / seconds:F3},{host:G6},{operations}");
 }

@@ -13,7 +13,11 @@ try
 {
     var first = args.ElementAtOrDefault(0) ?? "synthetic:2-7b";
     if (first == "memory") DeviceExhaustion.Provoke(LibTorch.Load(args.ElementAtOrDefault(1) ?? ""));
-    else new ForwardPasses(first, DTypes.Parse(args.ElementAtOrDefault(1) ?? "bf16"), LibTorch.Load(args.ElementAtOrDefault(2) ?? "")).Run();
+    else
+    {
+        var type = DTypes.Parse(args.ElementAtOrDefault(1) ?? "bf16");
+        new ForwardPasses(first, type, LibTorch.Load(args.ElementAtOrDefault(2) ?? "")).Run();
+    }
     return 0;
 }
 catch (UserErrorException e)

@@ -13,7 +13,8 @@ CONTEXT, WARM_UPS, STEPS, PREFILL_ROWS = 128, 8, 64, 2048
 options = argparse.ArgumentParser()
 options.add_argument("--name", default="synthetic:2-7b", help="for the first column alone")
 options.add_argument("--dtype", default="bf16", choices=["f32", "bf16", "f16"])
-for name, value in (("layers", 32), ("hidden", 4096), ("feed-forward", 11008), ("heads", 32), ("key-value-heads", 32), ("vocabulary", 32000)):
+for name, value in (("layers", 32), ("hidden", 4096), ("feed-forward", 11008), ("heads", 32), ("key-value-heads", 32),
+                    ("vocabulary", 32000)):
     options.add_argument(f"--{name}", type=int, default=value)
 options = options.parse_args()
 

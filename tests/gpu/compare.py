@@ -21,7 +21,8 @@ def device():
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError:
         raise Wrong("libcuda.so.1, which comes with NVIDIA's driver, does not load")
-    count, ordinal, version, memory, name = ctypes.c_int(), ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t(), ctypes.create_string_buffer(256)
+    count, ordinal, version, memory = ctypes.c_int(), ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
+    name = ctypes.create_string_buffer(256)
     for call in (lambda: cuda.cuInit(0), lambda: cuda.cuDeviceGetCount(ctypes.byref(count))):
         status = call()
         if status:
@@ -76,8 +77,10 @@ def rounding(actual, expected, bits, config):
 def speed(rows):
     """The cases of torch-bench."""
     for row in cases(rows).values():
-        yield (f"{title(row)}: {float(row['tokens_per_s']):,.1f} tokens/s, {figure(row, 'limit_ratio'):.3f} of the device's measured "
-               f"{'matrix' if row['case'] == 'prefill' else 'memory'} rate, host {figure(row, 'host_seconds') / figure(row, 'seconds'):.0%} of the time")
+        limit = "matrix" if row["case"] == "prefill" else "memory"
+        host = figure(row, "host_seconds") / figure(row, "seconds")
+        yield (f"{title(row)}: {figure(row, 'tokens_per_s'):,.1f} tokens/s, {figure(row, 'limit_ratio'):.3f} of the device's measured "
+               f"{limit} rate, host {host:.0%} of the time")
 
 
 def eager(rows, theirs):
@@ -116,16 +119,16 @@ def cases(path):
     """Rows by case and batch; wrong where one is missing."""
     with open(path) as file:
         rows = {(row["case"], row["batch"]): row for row in csv.DictReader(file)}
-    missing = [f"{case} at batch {batch}" for case, batch in (("decode", "1"), ("decode", "8"), ("decode", "64"), ("prefill", "1")) if (case, batch) not in rows]
+    wanted = (("decode", "1"), ("decode", "8"), ("decode", "64"), ("prefill", "1"))
+    missing = [f"{case} at batch {batch}" for case, batch in wanted if (case, batch) not in rows]
     if missing:
         raise Wrong(f"{path} has no {', no '.join(missing)}")
-    for row in rows.values():
-        figure(row, "tokens_per_s")
     return rows
 
 
 def title(row):
-    return f"{row['model']} {row['dtype']}, prefill of {row['context']}" if row["case"] == "prefill" else f"{row['model']} {row['dtype']}, decode at batch {row['batch']}"
+    case = f"prefill of {row['context']}" if row["case"] == "prefill" else f"decode at batch {row['batch']}"
+    return f"{row['model']} {row['dtype']}, {case}"
 
 
 def figure(row, column):
