@@ -38,7 +38,13 @@ internal sealed class HarnessProcess : IDisposable
     public int Id => _process.Id;
 
     /// <param name="environment">Variables of the child's own.</param>
-    public static HarnessProcess Start(string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
+    public static HarnessProcess Start(string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment) =>
+        StartFrom(AppContext.BaseDirectory, workingDirectory, arguments, environment);
+
+    /// <param name="program">The directory of the executable.</param>
+    /// <param name="environment">Variables of the child's own.</param>
+    public static HarnessProcess StartFrom(
+        string program, string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
     {
         // env gives SIGINT its default action, which a parent in the background may have taken away for good.
         var start = new ProcessStartInfo("env")
@@ -49,7 +55,7 @@ internal sealed class HarnessProcess : IDisposable
             StandardOutputEncoding = Encoding.UTF8,
             StandardErrorEncoding = Encoding.UTF8,
         };
-        string[] command = ["--default-signal=INT", "dotnet", Path.Combine(AppContext.BaseDirectory, "harness.dll"), .. arguments];
+        string[] command = ["--default-signal=INT", "dotnet", Path.Combine(program, "harness.dll"), .. arguments];
         foreach (var argument in command) start.ArgumentList.Add(argument);
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
             if (Foreign.Any(((string)variable.Key).StartsWith)) start.Environment.Remove((string)variable.Key);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using CsvHelper;
 using Harness.Records;
 using Harness.Tests.Energy;
 
@@ -330,8 +329,7 @@ public class SlurmJobTests
         var table = _scratch[Path.GetRandomFileName() + ".csv"];
         var (code, output) = _cluster.Run(null, SlurmCluster.DotNet, [SlurmCluster.Harness, "collect", directory, "--out", table]);
         Assert.That(code, Is.Zero, output);
-        using var csv = new CsvReader(new StreamReader(table), CultureInfo.InvariantCulture);
-        return [.. csv.GetRecords<dynamic>().Select(row => ((IDictionary<string, object>)row).ToDictionary(pair => pair.Key, pair => (string)pair.Value))];
+        return CsvTable.Read(table);
     }
 
     private string NewDirectory() => Directory.CreateDirectory(Path.Combine(_cluster.Storage, $"user-{Guid.NewGuid():N}")).FullName;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using CsvHelper;
-using CsvHelper.Configuration;
 
 namespace Harness.Energy.Records;
 
@@ -20,21 +19,18 @@ public static class PowerRecords
         "sm_clock_mhz", "memory_clock_mhz", "utilization_percent", "throttle_reasons", "power_limit_w", "memory_used_bytes",
     ];
 
-    private static readonly CsvConfiguration Format = new(CultureInfo.InvariantCulture) { NewLine = "\n" };
-
     /// <summary>Series one after the other, each in order of time.</summary>
     public static void Write(TextWriter text, IEnumerable<SampleSeries> series)
     {
-        using var csv = new CsvWriter(text, Format, leaveOpen: true);
-        foreach (var column in Columns) csv.WriteField(column);
-        csv.NextRecord();
+        using var csv = CsvWriter.Create(text, CsvDialect.Writing, leaveOpen: true);
+        csv.WriteHeader(Columns);
         WriteRows(csv, series);
     }
 
     /// <summary>Rows without a header, behind those that are there.</summary>
     public static void Append(TextWriter text, IEnumerable<SampleSeries> series)
     {
-        using var csv = new CsvWriter(text, Format, leaveOpen: true);
+        using var csv = CsvWriter.Create(text, CsvDialect.Writing, leaveOpen: true);
         WriteRows(csv, series);
     }
 
@@ -69,26 +65,20 @@ public static class PowerRecords
     /// <exception cref="EnergyException">A row is not one of a power.csv; its line is named.</exception>
     public static IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> ReadRows(TextReader text, string name)
     {
-        using var csv = new CsvReader(text, Format, leaveOpen: true);
-        var begun = false;
+        using var csv = CsvReader.Create(text, CsvDialect.Reading, leaveOpen: true);
         while (true)
         {
             (EnergyDomain, int, EnergyReading) row;
             try
             {
-                if (!begun)
-                {
-                    csv.Read();
-                    csv.ReadHeader();
-                    begun = true;
-                }
+                if (csv.Headers.Count == 0) throw new FormatException("it has no header");
                 if (!csv.Read()) yield break;
-                var domain = new EnergyDomain(Text(csv, "host"), Text(csv, "device"), KindOf(Text(csv, "kind")), Text(csv, "source"));
+                var domain = new EnergyDomain(csv.GetString("host"), csv.GetString("device"), KindOf(csv.GetString("kind")), csv.GetString("source"));
                 row = (domain, Number<int>(csv, "rank") ?? 0, ReadRow(csv));
             }
-            catch (Exception e) when (e is CsvHelperException or FormatException or OverflowException)
+            catch (Exception e) when (e is FormatException or OverflowException or KeyNotFoundException)
             {
-                throw new EnergyException($"{name}, line {csv.Context.Parser?.RawRow}: not a row of power.csv ({e.Message.Split('\n')[0].Trim()})", e);
+                throw new EnergyException($"{name}, line {(e as CsvFormatException)?.LineNumber ?? csv.LineNumber}: not a row of power.csv ({e.Message})", e);
             }
             yield return row;
         }
@@ -105,23 +95,23 @@ public static class PowerRecords
     private static void WriteRow(CsvWriter csv, SampleSeries series, in EnergyReading r)
     {
         var domain = series.Domain;
-        csv.WriteField(Form<double>(r.TimeSeconds));
-        csv.WriteField(Form<int>(series.Rank));
+        csv.WriteField(r.TimeSeconds);
+        csv.WriteField(series.Rank);
         csv.WriteField(domain.Host);
         csv.WriteField(domain.Device);
         csv.WriteField(domain.Kind.ToString().ToLowerInvariant());
         csv.WriteField(domain.Source);
-        csv.WriteField(Form(r.EnergyJoules));
-        csv.WriteField(Form(r.PowerWatts));
+        csv.WriteField(r.EnergyJoules);
+        csv.WriteField(r.PowerWatts);
         csv.WriteField(r.PowerField is { } field ? PowerFields.Name(field) : "");
-        csv.WriteField(Form(r.TemperatureCelsius));
-        csv.WriteField(Form(r.SmClockMhz));
-        csv.WriteField(Form(r.MemoryClockMhz));
-        csv.WriteField(Form(r.UtilizationPercent));
+        csv.WriteField(r.TemperatureCelsius);
+        csv.WriteField(r.SmClockMhz);
+        csv.WriteField(r.MemoryClockMhz);
+        csv.WriteField(r.UtilizationPercent);
         csv.WriteField(r.ThrottleReasons is { } bits ? "0x" + bits.ToString("x", CultureInfo.InvariantCulture) : "");
-        csv.WriteField(Form(r.PowerLimitWatts));
-        csv.WriteField(Form(r.MemoryUsedBytes));
-        csv.NextRecord();
+        csv.WriteField(r.PowerLimitWatts);
+        csv.WriteField(r.MemoryUsedBytes);
+        csv.EndRecord();
     }
 
     private static EnergyReading ReadRow(CsvReader csv) => new()
@@ -129,12 +119,12 @@ public static class PowerRecords
         TimeSeconds = Number<double>(csv, "t_s") ?? throw new FormatException("t_s is empty"),
         EnergyJoules = Number<double>(csv, "energy_j"),
         PowerWatts = Number<double>(csv, "power_w"),
-        PowerField = Text(csv, "power_field") is { Length: > 0 } field ? PowerFields.Parse(field) : null,
+        PowerField = csv.GetString("power_field") is { Length: > 0 } field ? PowerFields.Parse(field) : null,
         TemperatureCelsius = Number<int>(csv, "temperature_c"),
         SmClockMhz = Number<int>(csv, "sm_clock_mhz"),
         MemoryClockMhz = Number<int>(csv, "memory_clock_mhz"),
         UtilizationPercent = Number<int>(csv, "utilization_percent"),
-        ThrottleReasons = Text(csv, "throttle_reasons") is { Length: > 2 } bits ? Convert.ToUInt64(bits[2..], 16) : null,
+        ThrottleReasons = csv.GetString("throttle_reasons") is { Length: > 2 } bits ? Convert.ToUInt64(bits[2..], 16) : null,
         PowerLimitWatts = Number<double>(csv, "power_limit_w"),
         MemoryUsedBytes = Number<long>(csv, "memory_used_bytes"),
     };
@@ -142,10 +132,6 @@ public static class PowerRecords
     private static DomainKind KindOf(string text) =>
         Enum.TryParse<DomainKind>(text, ignoreCase: true, out var kind) ? kind : throw new FormatException($"kind '{text}' is none of gpu, package, dram, node");
 
-    private static string Form<T>(T? value) where T : struct, IFormattable => value?.ToString(null, CultureInfo.InvariantCulture) ?? "";
-
-    private static string Text(CsvReader csv, string column) => csv.GetField(column) ?? "";
-
-    private static T? Number<T>(CsvReader csv, string column) where T : struct, ISpanParsable<T> =>
-        Text(csv, column) is { Length: > 0 } text ? T.Parse(text, CultureInfo.InvariantCulture) : null;
+    private static T? Number<T>(CsvReader csv, string column) where T : struct, IUtf8SpanParsable<T> =>
+        csv.GetSpan(column) is { Length: > 0 } text ? T.Parse(text, CultureInfo.InvariantCulture) : null;
 }

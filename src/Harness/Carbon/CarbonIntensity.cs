@@ -1,6 +1,5 @@
 using System.Globalization;
 using CsvHelper;
-using CsvHelper.Configuration;
 using Harness.Configuration;
 using Harness.Tensors;
 
@@ -13,6 +12,9 @@ namespace Harness.Carbon;
 /// </summary>
 internal sealed class CarbonIntensity
 {
+    /// <summary>The separator is the file's own: found in its first lines.</summary>
+    private static readonly CsvReaderOptions s_hours = new() { MalformedData = CsvMalformedDataHandling.Throw, TrackLineNumbers = true };
+
     private readonly double? _always;
     private readonly Dictionary<DateTimeOffset, double> _hours = [];
     private readonly string _source;
@@ -30,9 +32,9 @@ internal sealed class CarbonIntensity
         {
             intensity.Read();
         }
-        catch (CsvHelperException e)
+        catch (CsvFormatException e)
         {
-            throw new UserErrorException($"{text} is no CSV file: {e.Message.Split('\n')[0].TrimEnd()}", e);
+            throw new UserErrorException($"{text} is no CSV file: {e.Message}", e);
         }
         return intensity;
     }
@@ -56,8 +58,9 @@ internal sealed class CarbonIntensity
 
     private void Read()
     {
-        using var csv = new CsvReader(File.OpenText(_source), new CsvConfiguration(CultureInfo.InvariantCulture) { DetectDelimiter = true, MissingFieldFound = null });
-        var header = csv.Read() && csv.ReadHeader() ? csv.HeaderRecord! : [];
+        using var csv = CsvReader.FromFile(_source, s_hours);
+        csv.ReadHeader();
+        string[] header = [.. csv.Headers];
         var time = Array.FindIndex(header, name => name.Contains("time", StringComparison.OrdinalIgnoreCase));
         string[] grams = ["g_per_kwh", "(LCA)", "(direct)", "Carbon intensity"];
         var value = grams.Select(known => Array.FindIndex(header, name => name.Contains(known, StringComparison.OrdinalIgnoreCase))).FirstOrDefault(i => i >= 0, -1);
@@ -65,16 +68,16 @@ internal sealed class CarbonIntensity
             throw new UserErrorException($"{_source} has the columns {string.Join(", ", header)}, but a time and g_per_kwh are expected (or the columns of Electricity Maps)");
         while (csv.Read())
         {
-            if (!DateTimeOffset.TryParse(csv.GetField(time), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
+            if (!DateTimeOffset.TryParse(csv.GetString(time), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
                 throw Wrong(csv, time, "a time such as 2026-11-21T05:00Z");
-            if (!double.TryParse(csv.GetField(value), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || !(number >= 0 && double.IsFinite(number)))
+            if (!double.TryParse(csv.GetString(value), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || !(number >= 0 && double.IsFinite(number)))
                 throw Wrong(csv, value, "grams of CO2e per kWh");
             if (!_hours.TryAdd(Hour(at), number))
-                throw new UserErrorException($"{_source}:{csv.Parser.RawRow}: a second value for the hour {Text(Hour(at))}; give one for each hour, such as the mean");
+                throw new UserErrorException($"{_source}:{csv.LineNumber}: a second value for the hour {Text(Hour(at))}; give one for each hour, such as the mean");
         }
         if (_hours.Count == 0) throw new UserErrorException($"{_source} holds no hour; give one number with --carbon-intensity instead");
     }
 
     private UserErrorException Wrong(CsvReader csv, int column, string expected) =>
-        new($"{_source}:{csv.Parser.RawRow}: {csv.HeaderRecord![column]} is '{csv.GetField(column)}', but {expected} is expected");
+        new($"{_source}:{csv.LineNumber}: {csv.Headers[column]} is '{csv.GetString(column)}', but {expected} is expected");
 }

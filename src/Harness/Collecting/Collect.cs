@@ -1,5 +1,6 @@
 using System.Globalization;
 using CsvHelper;
+using Harness.Energy.Records;
 using Harness.Records;
 using Harness.Tensors;
 
@@ -93,15 +94,10 @@ public sealed class Collect(TextWriter standardOutput)
     {
         var own = ColumnMap<SummaryRecord>.Names.Append(DirectoryColumn).ToList();
         List<string> columns = [.. own, .. rows.SelectMany(r => r.Columns.Keys).Distinct().Except(own).Order(StringComparer.Ordinal)];
-        using var csv = new CsvWriter(writer, CsvRows.Configuration(), leaveOpen: true);
-        foreach (var column in columns) csv.WriteField(column);
-        csv.NextRecord();
+        using var csv = CsvWriter.Create(writer, CsvDialect.Writing, leaveOpen: true);
+        csv.WriteHeader([.. columns]);
         foreach (var row in rows)
-        {
-            foreach (var column in columns)
-                csv.WriteField(column == DirectoryColumn ? row.Directory : row.Columns.GetValueOrDefault(column));
-            csv.NextRecord();
-        }
+            csv.WriteRecord([.. columns.Select(column => column == DirectoryColumn ? row.Directory : row.Columns.GetValueOrDefault(column))]);
     }
 
     private static string Describe(List<CollectedRow> rows, int failures, string output)

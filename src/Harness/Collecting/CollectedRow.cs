@@ -1,5 +1,6 @@
 using System.Text.Json;
 using CsvHelper;
+using Harness.Energy.Records;
 using Harness.Records;
 using Harness.Tensors;
 
@@ -33,21 +34,21 @@ internal sealed record CollectedRow(string RunId, string Directory, IReadOnlyDic
         var path = Path.Combine(directory, RunDirectory.SummaryFile);
         try
         {
-            using var file = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-            using var reader = new CsvReader(file, CsvRows.Configuration());
-            if (!reader.Read() || !reader.ReadHeader() || reader.HeaderRecord?.Contains(RunIdColumn) != true)
-                throw new UserErrorException($"{path} has no column {RunIdColumn}");
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var csv = CsvReader.Create(file, CsvDialect.Reading);
             var rows = new List<CollectedRow>();
-            while (reader.Read())
+            var more = csv.Read();
+            if (!csv.Headers.Contains(RunIdColumn)) throw new UserErrorException($"{path} has no column {RunIdColumn}");
+            for (; more; more = csv.Read())
             {
-                var columns = reader.HeaderRecord.Distinct().ToDictionary(c => c, c => reader.GetField(c) ?? "");
+                var columns = csv.Headers.Index().DistinctBy(c => c.Item).ToDictionary(c => c.Item, c => csv.GetString(c.Index));
                 rows.Add(new CollectedRow(columns[RunIdColumn], directory, columns));
             }
             return rows.Count > 0 ? rows : throw new UserErrorException($"{path} has no row");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CsvHelperException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CsvFormatException)
         {
-            throw new UserErrorException($"cannot read {path}: {e.Message.Split('\n')[0].Trim()}", e);
+            throw new UserErrorException($"cannot read {path}: {e.Message}", e);
         }
     }
 

@@ -158,7 +158,7 @@ internal sealed class PageModel
     }
 }
 
-/// <summary>The figures and tables that page, Markdown and SVG files have in common.</summary>
+/// <summary>The figures and tables that page, Markdown and files of figures have in common.</summary>
 internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure, IReadOnlyList<ParetoFront> Pareto)
 {
     public static ReportFigures Of(IReadOnlyList<ReportedRun> runs)

@@ -7,7 +7,7 @@ namespace Harness.Publishing;
 /// <summary>Where the report goes; null leaves a form out.</summary>
 /// <param name="Page">An HTML file.</param>
 /// <param name="Markdown">A file, or <c>-</c> for standard output.</param>
-/// <param name="Figures">A directory for SVG files.</param>
+/// <param name="Figures">A directory for SVG and PNG files.</param>
 internal sealed record ReportOutputs(string? Page, string? Markdown, string? Figures);
 
 /// <summary>Runs as people look at them: a page, a Markdown table, the figures of a paper.</summary>
@@ -38,19 +38,31 @@ internal sealed class Report(TextWriter standardOutput, TextWriter log)
 
     private static int WriteFigures(string folder, IReadOnlyList<ReportedRun> runs, ReportFigures figures, Action<string> unreadable)
     {
-        var drawn = 0;
+        var (drawn, canPng) = (0, true);
         IEnumerable<Figure> all = [.. figures.Sweeps, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()), .. RunFigures.Of(runs, unreadable)];
         foreach (var figure in all.Where(figure => figure.Empty == null))
         {
-            WriteFile(Path.Combine(folder, $"{figure.Id}.svg"), SvgFigure.Of(figure, run => runs[run].Summary.Valid).ToString());
+            var plot = new FigurePlot(figure, run => runs[run].Summary.Valid);
+            WriteFile(Path.Combine(folder, $"{figure.Id}.svg"), FigureImage.Svg(plot));
             drawn++;
+            try
+            {
+                if (canPng) WriteFile(Path.Combine(folder, $"{figure.Id}.png"), FigureImage.Png(plot));
+            }
+            catch (Exception e) when (e is TypeInitializationException or DllNotFoundException)
+            {
+                canPng = false;
+                unreadable($"no PNG files: {(e.InnerException ?? e).Message.Split(". ")[0]}; the SVG files are complete");
+            }
         }
         return drawn;
     }
 
-    private static void WriteFile(string path, string text)
+    private static void WriteFile(string path, string text) => WriteFile(path, Encoding.UTF8.GetBytes(text));
+
+    private static void WriteFile(string path, byte[] content)
     {
         StorageFailure.Guard(path, () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!));
-        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+        AtomicFile.Write(path, stream => stream.Write(content));
     }
 }

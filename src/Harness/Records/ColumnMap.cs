@@ -1,11 +1,12 @@
+using System.Globalization;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text.Json.Serialization;
-using CsvHelper.Configuration;
 
 namespace Harness.Records;
 
 /// <summary>Columns of a record in the order of its declaration, under the same names as in JSON.</summary>
-internal sealed class ColumnMap<T> : ClassMap<T>
+internal static class ColumnMap<T>
 {
     /// <summary>The properties with their columns.</summary>
     public static IReadOnlyList<(PropertyInfo Property, string Name)> Columns { get; } =
@@ -19,8 +20,32 @@ internal sealed class ColumnMap<T> : ClassMap<T>
 
     public static IReadOnlyList<string> Names { get; } = [.. Columns.Select(column => column.Name)];
 
-    public ColumnMap()
+    /// <summary>A record from its texts. An empty text is a missing value; a column that is not there leaves what the record starts with.</summary>
+    /// <param name="text">By position in <see cref="Columns"/>; null for a column that is not there.</param>
+    /// <exception cref="FormatException">A text is not of its column's type, or a column that must be there is not; the column is named.</exception>
+    public static T Record(Func<int, string?> text)
     {
-        foreach (var (property, name) in Columns) Map(typeof(T), property).Name(name);
+        object record = Activator.CreateInstance<T>()!;
+        for (var i = 0; i < Columns.Count; i++)
+        {
+            var (property, column) = Columns[i];
+            if (text(i) is { } given) property.SetValue(record, Value(given, property.PropertyType, column));
+            else if (property.IsDefined(typeof(RequiredMemberAttribute))) throw new FormatException($"has no column {column}");
+        }
+        return (T)record;
+    }
+
+    private static object? Value(string text, Type type, string column)
+    {
+        var underlying = Nullable.GetUnderlyingType(type);
+        if (text.Length == 0 && (underlying != null || type == typeof(string))) return null;
+        try
+        {
+            return Convert.ChangeType(text, underlying ?? type, CultureInfo.InvariantCulture);
+        }
+        catch (Exception e) when (e is FormatException or OverflowException)
+        {
+            throw new FormatException($"column {column} holds '{text}', which is not of its type", e);
+        }
     }
 }

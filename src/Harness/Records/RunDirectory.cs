@@ -26,7 +26,7 @@ public sealed class RunDirectory : IResultSink, IDisposable
     private RunDirectory(string path, string runId)
     {
         (Path, RunId) = (path, runId);
-        _prompts = new(PathOf(PromptsFile), CsvRows.WriteHeader<PromptRecord>, CsvRows.Writer<PromptRecord>());
+        _prompts = new(PathOf(PromptsFile), CsvRows.WriteHeader<PromptRecord>, CsvRows.Write);
         _responses = new(PathOf(ResponsesFile), _ => { }, JsonRows.Write);
     }
 

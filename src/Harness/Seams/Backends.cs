@@ -27,9 +27,10 @@ internal static class Backends
 
     /// <summary>The same on every rank: all call together, each looks at its own devices, and ranks that see different ones end here.</summary>
     /// <exception cref="UserErrorException">libtorch was asked for and does not load, or auto would differ between ranks; one line with the remedy.</exception>
-    public static BackendChoice Choose(RuntimeOptions options, ICommunicator world)
+    public static BackendChoice Choose(RuntimeOptions options, ICommunicator world) => Agree(world, LaunchChecks.OnEveryRank(world, () => Choose(options)));
+
+    internal static BackendChoice Agree(ICommunicator world, BackendChoice choice)
     {
-        var choice = LaunchChecks.OnEveryRank(world, () => Choose(options));
         var onDevices = new byte[world.Size];
         world.AllGather([(byte)(choice.IsCpu ? 0 : 1)], onDevices);
         if (!onDevices.Contains((byte)1)) return choice;

@@ -1,5 +1,3 @@
-using System.Globalization;
-using CsvHelper;
 using Harness.Collecting;
 using Harness.Records;
 using Harness.Tensors;
@@ -36,11 +34,7 @@ public sealed class CollectTests
         return _scratch[directory, file];
     }
 
-    private List<Dictionary<string, string>> Collected()
-    {
-        using var reader = new CsvReader(new StreamReader(Out), CultureInfo.InvariantCulture);
-        return [.. reader.GetRecords<dynamic>().Select(r => ((IDictionary<string, object>)r).ToDictionary(p => p.Key, p => (string)p.Value))];
-    }
+    private List<Dictionary<string, string>> Collected() => CsvTable.Read(Out);
 
     [Test]
     public void SummariesAreMergedSortedAndUnchanged()
@@ -140,12 +134,11 @@ public sealed class CollectTests
     {
         const int runs = 2000, promptsOfIncomplete = 200;
         const string former = "schema_version,run_id,status,total_energy_j,valid\n";
-        var (promptRows, summaryRows) = (CsvRows.Writer<PromptRecord>(), CsvRows.Writer<SummaryRecord>());
         for (var i = 0; i < runs; i++)
         {
             if (i % 10 == 7) _scratch.File($"r{i}/summary.csv", $"{former}1,{i:0000},complete,{i},true\n");
-            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", promptRows, Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
-            else Unsynced($"r{i}/summary.csv", summaryRows, [Samples.Summary($"{i:0000}") with { TotalEnergyJoules = i, Valid = i % 10 != 5 }]);
+            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
+            else Unsynced($"r{i}/summary.csv", [Samples.Summary($"{i:0000}") with { TotalEnergyJoules = i, Valid = i % 10 != 5 }]);
         }
         var before = GC.GetTotalMemory(forceFullCollection: true);
         var most = 0L;
@@ -166,11 +159,11 @@ public sealed class CollectTests
     }
 
     /// <summary>As a run writes it, without waiting for the disk.</summary>
-    private void Unsynced<T>(string file, Action<Stream, IEnumerable<T>> write, IEnumerable<T> rows)
+    private void Unsynced<T>(string file, IEnumerable<T> rows)
     {
         using var stream = new MemoryStream();
         CsvRows.WriteHeader<T>(stream);
-        write(stream, rows);
+        CsvRows.Write(stream, rows);
         _scratch.File(file, System.Text.Encoding.UTF8.GetString(stream.ToArray()));
     }
 

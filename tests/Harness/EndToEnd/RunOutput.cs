@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
-using CsvHelper;
 
 namespace Harness.Tests.EndToEnd;
 
@@ -36,13 +34,5 @@ internal sealed class RunOutput(string path)
     public Dictionary<(int Repeat, int Prompt), int[]> OutputIds() =>
         Responses.ToDictionary(r => ((int)r["repeat"]!, (int)r["prompt_index"]!), r => r["output_ids"]!.AsArray().Select(id => (int)id!).ToArray());
 
-    private List<Dictionary<string, string>> Rows(string file)
-    {
-        using var reader = new CsvReader(new StreamReader(this[file]), CultureInfo.InvariantCulture);
-        reader.Read();
-        reader.ReadHeader();
-        var rows = new List<Dictionary<string, string>>();
-        while (reader.Read()) rows.Add(reader.HeaderRecord!.ToDictionary(column => column, column => reader.GetField(column)!));
-        return rows;
-    }
+    private List<Dictionary<string, string>> Rows(string file) => CsvTable.Read(this[file]);
 }

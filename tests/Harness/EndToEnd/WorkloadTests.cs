@@ -1,5 +1,4 @@
 using System.Globalization;
-using CsvHelper;
 
 namespace Harness.Tests.EndToEnd;
 
@@ -58,7 +57,7 @@ public sealed class WorkloadTests : IDisposable
         var meter = _scratch.File("meter.sh", "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var run = Run("--data", Path.Combine(SharedData.RepositoryRoot, "jobs", "prompts", "categories.jsonl"), "--max-new-tokens", "60", "--ignore-eos", "--repeats", "2", "--batch", "4", "--meter", $"command:{meter}");
-        var categories = Csv(run["categories.csv"]);
+        var categories = CsvTable.Read(run["categories.csv"]);
         Assert.Multiple(() =>
         {
             Assert.That(categories.Select(row => (row["category"], row["num_prompts"], row["completed"])), Is.EqualTo(
@@ -90,9 +89,4 @@ public sealed class WorkloadTests : IDisposable
 
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 
-    private static List<Dictionary<string, string>> Csv(string path)
-    {
-        using var reader = new CsvReader(new StreamReader(path), CultureInfo.InvariantCulture);
-        return [.. reader.GetRecords<dynamic>().Select(row => ((IDictionary<string, object>)row).ToDictionary(p => p.Key, p => (string)p.Value))];
-    }
 }

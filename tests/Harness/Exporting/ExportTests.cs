@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
-using CsvHelper;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Records;
@@ -95,7 +93,7 @@ public sealed class ExportTests
     [Test]
     public void InferenceXsPowerColumns()
     {
-        var row = Rows(Exported("inferencex")).Single();
+        var row = CsvTable.Parse(Exported("inferencex")).Single();
         Assert.Multiple(() =>
         {
             Assert.That((row["power_valid"], row["power_metric_schema_version"]), Is.EqualTo(("1", "2")));
@@ -110,7 +108,7 @@ public sealed class ExportTests
     [Test]
     public void CodeCarbonsColumns()
     {
-        var row = Rows(Exported("codecarbon")).Single();
+        var row = CsvTable.Parse(Exported("codecarbon")).Single();
         Assert.Multiple(() =>
         {
             // 3600 J are 1 Wh; 5400 J at 400 g/kWh are 0.6 g.
@@ -125,10 +123,10 @@ public sealed class ExportTests
     public void ARunWithoutValidEnergyIsLeftOutUnlessTheFormatCanSaySo()
     {
         Make("bad", s_summary with { RunId = "bad", Valid = false, InvalidReasons = "throttled" });
-        Assert.That(Rows(Exported("codecarbon")), Has.Count.EqualTo(1));
+        Assert.That(CsvTable.Parse(Exported("codecarbon")), Has.Count.EqualTo(1));
         Assert.That(_log.ToString(), Does.Contain("bad is left out: its energy is not valid (throttled); --include-invalid takes it all the same"));
-        Assert.That(Rows(Exported("codecarbon", includeInvalid: true)), Has.Count.EqualTo(2));
-        var bad = Rows(Exported("inferencex")).Single(row => row["id"] == "bad");
+        Assert.That(CsvTable.Parse(Exported("codecarbon", includeInvalid: true)), Has.Count.EqualTo(2));
+        var bad = CsvTable.Parse(Exported("inferencex")).Single(row => row["id"] == "bad");
         Assert.That((bad["power_valid"], bad["joules_per_output_token"], bad["avg_power_w"], bad["tput_per_gpu"]), Is.EqualTo(("0", "", "", "5")), "watts and joules are withheld, throughput stands");
     }
 
@@ -161,12 +159,6 @@ public sealed class ExportTests
         _standardOutput.SetLength(0);
         Assert.That(new Export(Export.Find(format), _standardOutput).Run([_scratch.Path], "-", includeInvalid, _log), Is.Zero, _log.ToString());
         return System.Text.Encoding.UTF8.GetString(_standardOutput.ToArray());
-    }
-
-    private static List<Dictionary<string, string>> Rows(string csv)
-    {
-        using var reader = new CsvReader(new StringReader(csv), CultureInfo.InvariantCulture);
-        return [.. reader.GetRecords<dynamic>().Select(r => ((IDictionary<string, object>)r).ToDictionary(p => p.Key, p => (string)p.Value))];
     }
 
     private void Make(string name, SummaryRecord summary)

@@ -75,9 +75,8 @@ public sealed class ThinningTests
     [TestCase(0, 3, 0)]
     public void DigitsAreSignificantOnes(double value, int digits, double expected) => Assert.That(Rounded.Digits(value, digits), Is.EqualTo(expected).Within(1e-12));
 
-    [TestCase(0, 97, 5, new double[] { 0, 20, 40, 60, 80, 100 })]
-    [TestCase(0.011, 0.048, 4, new double[] { 0.01, 0.02, 0.03, 0.04, 0.05 })]
-    [TestCase(-33, 0, 4, new double[] { -40, -30, -20, -10, 0 })]
-    [TestCase(5, 5, 5, new double[] { 0, 1, 2, 3, 4, 5 })]
-    public void TicksAreRound(double low, double high, int count, double[] expected) => Assert.That(Ticks.Linear(low, high, count), Is.EqualTo(expected));
+    [TestCase(new double[] { 8, 1, 2, 2, 4 }, 8, new double[] { 1, 2, 4, 8 })]
+    [TestCase(new double[] { 1, 2, 3, 4, 5, 6, 7 }, 3, new double[] { 1, 4, 7 })]
+    public void TicksAreTheValuesOrEverySoMany(double[] values, int most, double[] expected) =>
+        Assert.That(Ticks.OfValues(values, most), Is.EqualTo(expected));
 }

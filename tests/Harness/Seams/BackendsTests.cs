@@ -1,0 +1,41 @@
+using Harness.Configuration;
+using Harness.Seams;
+using Harness.Sharding.Communicators;
+using Harness.Tensors;
+using Harness.Tensors.Cpu;
+
+namespace Harness.Tests.Seams;
+
+/// <summary>Which backend a run takes. What auto says of a machine without a device: <see cref="TorchSharp.LibTorchTests"/>.</summary>
+internal sealed class BackendsTests
+{
+    [Test]
+    public void TheWordIsTaken() =>
+        Assert.That(Backends.Choose(new RuntimeOptions { Backend = "cpu" }), Has.Property("Name").EqualTo("cpu").And.Property("Reason").EqualTo("asked for").And.Property("LibTorch").Null);
+
+    [Test]
+    public void AnUnknownWordIsNamed() =>
+        Assert.That(() => Backends.Choose(new RuntimeOptions { Backend = "gpu" }), Throws.TypeOf<UserErrorException>().With.Message.EqualTo("backend 'gpu' is unknown; use auto, cpu or torch"));
+
+    /// <summary>Rank 1 of three has no device: all end, with one message that names it.</summary>
+    [Test]
+    public void RanksThatWouldDifferEndTogether()
+    {
+        var messages = new string[3];
+        ThreadWorld.Run(3, world => messages[world.Rank] = Assert.Catch<UserErrorException>(() =>
+            Backends.Agree(world, world.Rank == 1 ? new(new CpuBackendFactory(), "no CUDA device: x") : new(new OtherFactory(), "y")))!.Message);
+        Assert.That(messages, Is.All.EqualTo(messages[0]));
+        Assert.That(messages[0], Does.StartWith("--backend auto finds a CUDA device on other ranks and would compute on the CPU here, since no CUDA device: x; ").And.EndWith($" (rank 1 on {Environment.MachineName})"));
+    }
+
+    [Test]
+    public void RanksThatAgreeGoOn() =>
+        ThreadWorld.Run(2, world => Assert.That(Backends.Agree(world, new(new CpuBackendFactory(), "x")).IsCpu, Is.True));
+
+    private sealed class OtherFactory : ITensorBackendFactory
+    {
+        public string Name => Backends.Torch;
+
+        public ITensorBackend Create(BackendOptions options) => throw new InvalidOperationException("nothing is computed here");
+    }
+}
