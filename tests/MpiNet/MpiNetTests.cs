@@ -9,16 +9,28 @@ public class MpiNetTests
 
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(4);
 
-    [TestCase(1)]
-    [TestCase(2)]
-    [TestCase(3)]
-    public void ContractsHold(int ranks)
+    private static IEnumerable<TestCaseData> Worlds()
     {
-        var result = Run(Mpiexec.Mpich, ranks, null, "contract");
+        foreach (var (mpi, sizes) in new[] { (Mpiexec.Mpich, new[] { 1, 2, 3 }), (Mpiexec.Mpich.OnOneCore, [2, 3]) })
+            foreach (var size in sizes)
+                yield return new TestCaseData(mpi, size).SetArgDisplayNames($"{mpi}", $"{size} ranks");
+    }
+
+    [TestCaseSource(nameof(Worlds))]
+    public void ContractsHold(object mpi, int ranks)
+    {
+        var result = Run((Mpiexec)mpi, ranks, null, "contract");
         Assert.That(result.ExitCode, Is.Zero, result.Output);
         var bodies = Contracts.CommunicatorContract.Bodies.Count + Contracts.HostLinkContract.Bodies.Count + Contracts.LaunchContract.Bodies.Count;
         Assert.That(result.Count("ok "), Is.EqualTo(bodies), result.Output);
         Assert.That(result.Output, Does.Not.Contain("leaked"));
+    }
+
+    [Test, Platform("Linux")]
+    public void RanksWithoutACoreEachWaitWithoutOne()
+    {
+        var result = Run(Mpiexec.Mpich.OnOneCore, 3, null, "wait");
+        Assert.That(result.ExitCode, Is.Zero, result.Output);
     }
 
     [Test]

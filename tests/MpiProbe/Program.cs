@@ -3,6 +3,7 @@ using Harness.MpiNet;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
+using Harness.Tests.Contracts;
 using Harness.Tests.MpiProbe;
 
 // Started by mpiexec from the tests and the benchmarks: [--mpinet] VERB [NUMBER...].
@@ -10,7 +11,7 @@ var mpiNet = args is ["--mpinet", ..];
 if (mpiNet) args = args[1..];
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("MpiProbe [--mpinet] VERB [NUMBER...]: contract, open, differ, throw R, step R, stall R, allreduce, gather PROMPTS TOKENS BYTES, gather-threads RANKS PROMPTS TOKENS BYTES");
+    Console.Error.WriteLine("MpiProbe [--mpinet] VERB [NUMBER...]: contract, open, wait, differ, throw R, step R, stall R, allreduce, gather PROMPTS TOKENS BYTES, gather-threads RANKS PROMPTS TOKENS BYTES");
     return 2;
 }
 int[] numbers = [.. args[1..].Select(a => int.Parse(a, CultureInfo.InvariantCulture))];
@@ -19,6 +20,7 @@ Action<ICommunicator> body = args[0] switch
 {
     "contract" => Verbs.Contract,
     "open" => Verbs.Open,
+    "wait" => PatientWaits.Body,
     "differ" => Verbs.Differ,
     "throw" => world => Verbs.Throw(world, numbers[0]),
     "step" => world => Verbs.Step(world, numbers[0]),

@@ -12,8 +12,11 @@ public class MpiTests
 
     private static IEnumerable<TestCaseData> Worlds()
     {
-        // MPICH spins where ranks outnumber cores: few there, many under Open MPI.
-        foreach (var (mpi, sizes) in new[] { (Mpiexec.OpenMpi, new[] { 1, 2, 5, 8 }), (Mpiexec.OpenMpiOverTcp, [2]), (Mpiexec.Mpich, [1, 2, 3]) })
+        foreach (var (mpi, sizes) in new[]
+        {
+            (Mpiexec.OpenMpi, new[] { 1, 2, 5, 8 }), (Mpiexec.OpenMpiOverTcp, [2]), (Mpiexec.Mpich, [1, 2, 3, 5]),
+            (Mpiexec.OpenMpi.OnOneCore, [2, 3]), (Mpiexec.OpenMpiOverTcp.OnOneCore, [3]), (Mpiexec.Mpich.OnOneCore, [2, 3]),
+        })
             foreach (var size in sizes)
                 yield return new TestCaseData(mpi, size).SetArgDisplayNames($"{mpi}", $"{size} ranks");
     }
@@ -25,6 +28,13 @@ public class MpiTests
         Assert.That(result.ExitCode, Is.Zero, result.Output);
         var bodies = Contracts.CommunicatorContract.Bodies.Count + Contracts.HostLinkContract.Bodies.Count + Contracts.LaunchContract.Bodies.Count;
         Assert.That(result.Count("ok "), Is.EqualTo(bodies), result.Output);
+    }
+
+    [TestCaseSource(nameof(Launchers)), Platform("Linux")]
+    public void RanksWithoutACoreEachWaitWithoutOne(object mpi)
+    {
+        var result = ((Mpiexec)mpi).OnOneCore.Run(3, null, s_limit, "wait");
+        Assert.That(result.ExitCode, Is.Zero, result.Output);
     }
 
     [Test]

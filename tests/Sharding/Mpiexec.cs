@@ -7,6 +7,9 @@ namespace Harness.Tests.Sharding;
 /// <summary>Runs MpiProbe under a real launcher, in an environment of its own, and ends it when it takes too long.</summary>
 internal sealed record Mpiexec(string Launcher, string[] Options)
 {
+    /// <summary>Cores that the ranks take for theirs; null for what there are.</summary>
+    public int? Cores { get; init; }
+
     public static Mpiexec OpenMpi { get; } = new("mpiexec.openmpi", ["--oversubscribe", "--bind-to", "none"]);
 
     /// <summary>Open MPI as between nodes without shared memory or remote reads.</summary>
@@ -14,7 +17,10 @@ internal sealed record Mpiexec(string Launcher, string[] Options)
 
     public static Mpiexec Mpich { get; } = new("mpiexec.mpich", []);
 
-    public override string ToString() => string.Join(' ', [Launcher, .. Options]);
+    /// <summary>The same with less cores than ranks, so that these wait by sleeping.</summary>
+    public Mpiexec OnOneCore => this with { Cores = 1 };
+
+    public override string ToString() => string.Join(' ', [Launcher, .. Options]) + (Cores is { } cores ? $", {cores} core" : "");
 
     public sealed record Result(int ExitCode, string Output, TimeSpan Elapsed)
     {
@@ -41,6 +47,7 @@ internal sealed record Mpiexec(string Launcher, string[] Options)
         foreach (var a in (string[])[.. Options, "-n", $"{ranks}", DotNet, program, .. arguments]) start.ArgumentList.Add(a);
         foreach (var name in start.Environment.Keys.Where(IsLaunchers).ToArray()) start.Environment.Remove(name);
         foreach (var (name, value) in s_environment) start.Environment[name] = value;
+        if (Cores is { } cores) start.Environment["DOTNET_PROCESSOR_COUNT"] = $"{cores}";
         if (library != null) start.Environment["HARNESS_MPI_LIBRARY"] = library;
 
         var output = new StringBuilder();

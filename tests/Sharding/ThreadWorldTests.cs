@@ -1,5 +1,6 @@
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Links;
+using Harness.Sharding.Waits;
 using Harness.Tensors;
 using Harness.Tests.Contracts;
 
@@ -139,6 +140,10 @@ public class ThreadWorldTests
             Check.Elements(data, _ => 31 * 32 / 2, "sum of 0 to 31");
         }
     });
+
+    /// <summary>A rank that waits where cores are short leaves them to the one that works, however long that takes.</summary>
+    [Test, Platform("Linux")]
+    public void AWaitWithoutACoreOfItsOwnTakesLittleProcessorTime() => ThreadWorld.Run(2, () => new CoreShortage { Outnumbered = true }, PatientWaits.Body);
 
     [TestCase(DType.F32, 1000)]
     [TestCase(DType.BF16, 1000)]

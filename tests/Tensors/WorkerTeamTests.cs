@@ -32,6 +32,52 @@ internal sealed class WorkerTeamTests
         Assert.That(ran, Is.EqualTo(3));
     }
 
+    /// <summary>Workers whose threads have not started stand for those that get no core.</summary>
+    [Test]
+    public void TheCallerDoesWhatNoWorkerBegins([Values(0, 20)] double spinMicroseconds)
+    {
+        var late = new List<Thread>();
+        using var team = new WorkerTeam(4, spinMicroseconds, late.Add);
+        var threads = new int[4];
+        for (var region = 0; region < 20; region++)
+        {
+            Array.Clear(threads);
+            team.Run(part => threads[part] = Environment.CurrentManagedThreadId);
+            Assert.That(threads, Is.All.EqualTo(Environment.CurrentManagedThreadId));
+        }
+        // Once they run, they take their own parts again: the caller gives each the time to.
+        foreach (var thread in late) thread.Start();
+        using var all = new CountdownEvent(4);
+        team.Run(part =>
+        {
+            threads[part] = Environment.CurrentManagedThreadId;
+            all.Signal();
+            all.Wait();
+        });
+        Assert.That(threads, Is.Unique);
+    }
+
+    /// <summary>A region cannot end before a part that a worker has begun, however late that is.</summary>
+    [Test]
+    public void TheCallerWaitsForAPartThatAWorkerHasBegun()
+    {
+        using var team = new WorkerTeam(2, 20);
+        using var begun = new ManualResetEventSlim();
+        var ended = false;
+        team.Run(part =>
+        {
+            if (part == 0)
+            {
+                begun.Wait();
+                return;
+            }
+            begun.Set();
+            for (var i = 0; i < 100; i++) Thread.Yield();
+            ended = true;
+        });
+        Assert.That(ended);
+    }
+
     [Test]
     public void SharesCoverAllItemsOnceInWholeGranules([Values(0, 1, 7, 64, 1000)] int count, [Values(1, 8)] int granule, [Values(1, 2, 3, 7)] int threads)
     {
