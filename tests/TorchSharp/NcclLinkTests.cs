@@ -1,9 +1,9 @@
 using System.Diagnostics;
-using Harness.TorchSharp;
-using Harness.TorchSharp.Nccl;
 using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Tensors;
+using Harness.TorchSharp;
+using Harness.TorchSharp.Nccl;
 
 namespace Harness.Tests.TorchSharp;
 

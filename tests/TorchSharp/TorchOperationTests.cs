@@ -1,6 +1,6 @@
-using Harness.TorchSharp;
 using Harness.Tensors;
 using Harness.Tests.Contracts;
+using Harness.TorchSharp;
 
 namespace Harness.Tests.TorchSharp;
 
