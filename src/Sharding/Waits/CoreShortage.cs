@@ -8,14 +8,20 @@ namespace Harness.Sharding.Waits;
 /// </summary>
 internal sealed class CoreShortage
 {
-    /// <summary>Two looks are at least so far apart: some time slices of a thread that shares its core.</summary>
-    public static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(50);
+    /// <summary>
+    /// Two looks are at least so far apart: many time slices of a thread that shares its core, and longer than the bursts in which
+    /// a runtime compiles or another program starts.
+    /// </summary>
+    public static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
 
     public static readonly TimeSpan ShortestHold = TimeSpan.FromSeconds(1);
-    public static readonly TimeSpan LongestHold = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(30);
 
-    /// <summary>Time without a core ÷ time. One other thread on the same core makes 0.5, a system's own short work below 0.01.</summary>
-    private const double LeastShare = 0.2;
+    /// <summary>
+    /// Time without a core ÷ time. One other thread on the same core makes 0.5, one among two ranks on two cores 0.33, a system's own
+    /// short work below 0.01.
+    /// </summary>
+    private const double LeastShare = 0.25;
 
     private readonly TimeProvider _time;
     private readonly Func<long?> _runDelay;

@@ -60,7 +60,7 @@ internal sealed class CoreShortageTests
             for (; shortage.Patient; looks++) Looks(shortage, s_look, 0);
             held.Add(Math.Round((looks * s_look).TotalSeconds, 1));
         }
-        Assert.That(held, Is.EqualTo(new[] { 1.0, 2, 4, 8, 16, 32, 60, 60, 60, 60 }));
+        Assert.That(held, Is.EqualTo(new[] { 1.0, 2, 4, 8, 16, 30, 30, 30, 30, 30 }));
         Looks(shortage, TimeSpan.FromMinutes(5), 0);
         Looks(shortage, s_look, 0.5);
         Assert.That(Looks(shortage, CoreShortage.ShortestHold + s_look, 0)[^1], Is.False, "after minutes without, the first again");
