@@ -7,7 +7,7 @@ namespace Harness.Tests.TorchSharp;
 
 /// <summary>Which libtorch is loaded, and what is said where none does: each in a process of its own, since one takes one libtorch.</summary>
 [Platform("Linux")]
-[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class LibTorchTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();

@@ -8,7 +8,7 @@ using Harness.Tests.Sharding;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>Whole runs of the demo model under continuous batching, with a meter of constant power.</summary>
-[TestFixture, FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class ContinuousTests : IDisposable
 {
     private const double Watts = 80;
@@ -101,7 +101,7 @@ public sealed class ContinuousTests : IDisposable
     [TestCase("KILL", 1, 2)]
     public void ARunThatIsCutOffKeepsFinishedRequestsAndGoesOnWithTheOthers(string signal, int pipeline, int data)
     {
-        string[] switches = ["--schedule", "continuous", "--concurrency", "6", "--pp", $"{pipeline}", "--dp", $"{data}", "--max-new-tokens", "180", "--ignore-eos", "--repeats", "3"];
+        string[] switches = ["--schedule", "continuous", "--concurrency", "6", "--pp", $"{pipeline}", "--dp", $"{data}", "--max-new-tokens", "90", "--ignore-eos", "--repeats", "3"];
         using (var process = HarnessProcess.Start(_scratch.Path, Switches("run", switches)))
         {
             var journal = _scratch["out", "run", "batches.partial.bin"];

@@ -1,6 +1,7 @@
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>What people get wrong: one line on standard error, exit code 1, no stack trace, nothing left behind.</summary>
+[Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class MistakeTests
 {
     private ScratchDirectory _scratch = null!;

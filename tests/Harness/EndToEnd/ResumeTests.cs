@@ -5,7 +5,7 @@ using Harness.Records;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>Runs that are cut off in every way there is, and continued by the same command.</summary>
-[TestFixture, FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class ResumeTests : IDisposable
 {
     private const double Watts = 80;

@@ -3,6 +3,7 @@ using System.Globalization;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary><c>harness run</c> as people start it, and what lies in the run directory afterwards.</summary>
+[Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class RunTests
 {
     /// <summary>The columns that DESIGN fixes.</summary>

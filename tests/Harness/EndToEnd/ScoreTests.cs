@@ -8,6 +8,7 @@ using Harness.Tests.Models.Llama;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary><c>harness score</c> against the float64 forward pass, on one rank and on many.</summary>
+[Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed partial class ScoreTests
 {
     private ScratchDirectory _scratch = null!;

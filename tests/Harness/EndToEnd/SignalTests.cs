@@ -4,6 +4,7 @@ using System.Globalization;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>A run that is told to end keeps its finished batches, says so, and exits with 3.</summary>
+[Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class SignalTests
 {
     private const int Batch = 4;

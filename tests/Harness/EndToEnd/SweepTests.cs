@@ -4,6 +4,7 @@ using System.Globalization;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary><c>harness sweep</c> as people start it, kill it and start it again.</summary>
+[Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class SweepTests
 {
     private const int Prompts = 8;

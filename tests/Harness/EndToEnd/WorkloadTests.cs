@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>Tasks, categories and fixed lengths, with the demo model.</summary>
-[TestFixture, FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class WorkloadTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();
