@@ -11,7 +11,7 @@ namespace Harness.Tests.Slurm;
 public class SweepJobTests
 {
     private const string Grid = """
-        { "Sharding": { "Tensor": 2, "Pipeline": [1, 2] }, "Runtime": { "Threads": 1 }, "Dataset": { "Limit": 4 }, "Batch": { "Size": [2, 4] },
+        { "Sharding": { "Tensor": 2, "Pipeline": [1, 2] }, "Runtime": { "Backend": "cpu", "Threads": 1 }, "Dataset": { "Limit": 4 }, "Batch": { "Size": [2, 4] },
           "Generation": { "MaxNewTokens": 8 }, "Energy": { "Meter": "none" }, "Repeats": { "Warmup": 0 } }
         """;
 

@@ -116,6 +116,15 @@ internal sealed class SweepPlanTests
         Assert.That(Sweep("--config", grid, "--dry-run"), Does.Not.Contain("GPU-hours"), "nothing is predicted without rates");
     }
 
+    /// <summary>The node that runs a cell decides on auto; the job that asks for the node cannot wait for that.</summary>
+    [Test]
+    public void AJobIsNotWrittenBeforeItIsKnownWhetherItNeedsGpus()
+    {
+        Assert.That(() => Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1"), Throws.TypeOf<Harness.Tensors.UserErrorException>()
+            .With.Message.Contains("Runtime:Backend (--backend) is 'auto'").And.Message.EndsWith("give cpu or torch"));
+        Assert.That(Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1", "--backend", "cpu"), Does.StartWith("sbatch ").And.Contain("1x1-cpu.sbatch"));
+    }
+
     /// <summary>A login node need not see the data; whoever mistyped it learns so before the night.</summary>
     [Test]
     public void PromptsThatAreNotHereAreNamedOnce()
