@@ -22,22 +22,30 @@ if command -v dpkg-query >/dev/null; then
     fi
 fi
 
-# Packages that not every feed has. What is left out here is reported by the tests themselves or in this line.
-properties=()
+# Packages that not every feed has. What is left out here is reported by the tests themselves or in a line.
 log=$(mktemp)
-if ! dotnet restore Harness.sln --verbosity quiet >"$log" 2>&1; then
-    for absent in LibTorch=none TorchSharp=none; do
-        grep -qiE "error NU110[123].*torch" "$log" || break
-        echo "without $(sed -n 's/.*error NU110[123]: //p' "$log" | head -1): building with -p:$absent"
-        properties=("-p:$absent")
-        dotnet restore Harness.sln --verbosity quiet "${properties[@]}" >"$log" 2>&1 && break
-    done
+restores() { dotnet restore Harness.sln --verbosity quiet "$@" >"$log" 2>&1; }
+missing() { grep -oiE "error NU110[123]: .*$1.*" "$log" | head -1 | cut -d' ' -f3-; }
+properties=(-p:CompiledAhead=true)
+if ! restores "${properties[@]}" && [ -n "$(missing crossgen)" ]; then
+    echo "without $(missing crossgen): the programs that the tests start take longer"
+    properties=()
+    restores
 fi
+for absent in LibTorch=none TorchSharp=none; do
+    [ -n "$(missing torch)" ] || break
+    echo "without $(missing torch): building with -p:$absent"
+    restores ${properties[@]+"${properties[@]}"} "-p:$absent"
+    left_out=("-p:$absent")
+done
+properties+=(${left_out[@]+"${left_out[@]}"})
 rm -f "$log"
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-dotnet test Harness.sln -c Release ${properties[@]+"${properties[@]}"} --results-directory "$results" --logger "trx;LogFileName=tests.trx" "$@"
+# One test more at a time than there are cores: those that start programs wait for them, for sensors and for Slurm.
+dotnet test Harness.sln -c Release ${properties[@]+"${properties[@]}"} --results-directory "$results" --logger "trx;LogFileName=tests.trx" "$@" \
+    -- NUnit.NumberOfTestWorkers=$(($(nproc) + 1))
 status=$?
 
 report=$results/tests.trx

@@ -8,6 +8,7 @@ using Harness.Energy.Sampling;
 namespace Harness.Tests.Energy;
 
 /// <summary>The real binding in processes of its own, which load the fake library as a rank would: by HARNESS_NVML_LIBRARY.</summary>
+[Parallelizable]
 public class NvmlProcessTests
 {
     private const string Gpu0 = "GPU-00000000-0000", Gpu1 = "GPU-11111111-1111";

@@ -8,7 +8,7 @@ namespace Harness.Tests;
 /// Whole runs of the demo model while the fake NVML library, or a program, plays the meter. The CPU backend computes, so a
 /// run that is measured by GPUs alone is never valid: device_missing is in every such list of reasons.
 /// </summary>
-[TestFixture, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), Parallelizable(ParallelScope.Children), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[TestFixture, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class EnergyRunTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();

@@ -8,6 +8,7 @@ using Harness.Tests.Models.Llama.Tokenizers;
 namespace Harness.Tests.MLTokenizers;
 
 /// <summary>The project's own tokenizers and Microsoft.ML.Tokenizers on all of GSM8K and all of Alpaca.</summary>
+[Parallelizable]
 public class MLTokenizerAgreementTests
 {
     private const int ExamplesShown = 5;

@@ -3,6 +3,7 @@ using Harness.Tests.Sharding;
 namespace Harness.Tests.MpiNet;
 
 /// <summary>The contracts over the package MPI.NET, in real processes under MPICH's launcher; its refusals under Open MPI's.</summary>
+[Parallelizable]
 public class MpiNetTests
 {
     private const string OpenMpiLibrary = "libmpi.so.40";

@@ -8,6 +8,7 @@ using Harness.Tests.Sharding.Waits;
 namespace Harness.Tests.Sharding;
 
 /// <summary>The collectives of ranks without a core each, and the change between them and others, over threads in place of MPI.</summary>
+[Parallelizable]
 internal sealed class DirectExchangeTests
 {
     private const int Tag = 40_000;

@@ -9,7 +9,7 @@ namespace Harness.Tests.Slurm;
 /// backend. Judged by the files that a run leaves on the shared storage and by the job's exit code.
 /// </summary>
 [Category("Slurm")]
-[NonParallelizable]
+[Parallelizable]
 [Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public class SlurmJobTests
 {

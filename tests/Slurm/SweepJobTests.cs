@@ -6,7 +6,7 @@ namespace Harness.Tests.Slurm;
 
 /// <summary>What <c>harness sweep --emit slurm</c> writes, submitted as it says, on a real Slurm of emulated nodes.</summary>
 [Category("Slurm")]
-[NonParallelizable]
+[Parallelizable]
 [Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public class SweepJobTests
 {

@@ -5,7 +5,7 @@ using Harness.Tests.Contracts;
 namespace Harness.Tests.Tensors;
 
 /// <summary>The contract in every vector width of this processor, and with more threads than the machine may have cores.</summary>
-[TestFixtureSource(typeof(VectorWidthTests), nameof(VectorWidthTests.Executed))]
+[TestFixtureSource(typeof(VectorWidthTests), nameof(VectorWidthTests.Executed)), Parallelizable]
 internal sealed class CpuBackendContractTests(VectorWidth width, int threads) : TensorBackendContract
 {
     protected override ITensorBackend NewBackend() => new CpuBackend(new BackendOptions(threads, 0, 1, DType.F32), width);

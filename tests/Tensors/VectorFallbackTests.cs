@@ -5,6 +5,7 @@ using Harness.Tensors.Cpu;
 namespace Harness.Tests.Tensors;
 
 /// <summary>The kernels on a processor that lacks wider vectors, as the runtime pretends in a process of its own.</summary>
+[Parallelizable]
 internal sealed class VectorFallbackTests
 {
     private const string ExpectedWidest = "HARNESS_TEST_WIDEST_VECTOR";

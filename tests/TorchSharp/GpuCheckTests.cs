@@ -5,6 +5,7 @@ using System.Text;
 namespace Harness.Tests.TorchSharp;
 
 /// <summary>What tests/gpu.sh calls right and wrong. The check itself takes minutes: tests/gpu.sh --pack DIR, then DIR/gpu.sh.</summary>
+[Parallelizable]
 internal sealed class GpuCheckTests
 {
     private ScratchDirectory _scratch = null!;

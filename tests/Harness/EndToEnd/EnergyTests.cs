@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>A whole run with a meter that is a program: 200 W, give or take 0.1, so that the sensor's updates can be told apart.</summary>
+[Parallelizable]
 internal sealed class EnergyTests
 {
     private const int Watts = 200, Replicas = 3;

@@ -6,7 +6,7 @@ using Harness.Records;
 namespace Harness.Tests.Publishing;
 
 /// <summary>The page as a browser shows it.</summary>
-[TestFixture, NonParallelizable]
+[TestFixture, Parallelizable]
 public sealed partial class PageInBrowserTests
 {
     private ScratchDirectory _scratch = null!;

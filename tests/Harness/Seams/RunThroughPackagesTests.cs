@@ -6,6 +6,7 @@ using Harness.Tests.Sharding;
 namespace Harness.Tests.Seams;
 
 /// <summary>The whole program over MPI.NET, tokens by Microsoft.ML.Tokenizers: the ids that three other implementations agree on.</summary>
+[Parallelizable]
 public class RunThroughPackagesTests
 {
     [TestCase("cpu")]

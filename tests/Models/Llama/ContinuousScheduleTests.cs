@@ -5,6 +5,7 @@ using Harness.Tensors;
 namespace Harness.Tests.Models.Llama;
 
 /// <summary>Continuous batching: answers are those of static batches, and slots are never idle while a request waits.</summary>
+[Parallelizable]
 internal sealed class ContinuousScheduleTests
 {
     private static readonly SamplingParameters Sampled = new(Temperature: 0.9f, TopK: 50, TopP: 0.95f, RepetitionPenalty: 1.1f);
