@@ -46,7 +46,7 @@ internal sealed class HarnessProcess : IDisposable
     public static HarnessProcess StartFrom(
         string program, string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
     {
-        // env gives SIGINT its default action, which a parent in the background may have taken away for good.
+        // env gives signals their default action, which a parent in the background, or nohup, may have taken away for good.
         var start = new ProcessStartInfo("env")
         {
             WorkingDirectory = workingDirectory,
@@ -55,7 +55,7 @@ internal sealed class HarnessProcess : IDisposable
             StandardOutputEncoding = Encoding.UTF8,
             StandardErrorEncoding = Encoding.UTF8,
         };
-        string[] command = ["--default-signal=INT", "dotnet", Path.Combine(program, "harness.dll"), .. arguments];
+        string[] command = ["--default-signal=INT,HUP", "dotnet", Path.Combine(program, "harness.dll"), .. arguments];
         foreach (var argument in command) start.ArgumentList.Add(argument);
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
             if (Foreign.Any(((string)variable.Key).StartsWith)) start.Environment.Remove((string)variable.Key);

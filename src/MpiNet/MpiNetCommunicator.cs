@@ -8,74 +8,39 @@ namespace Harness.MpiNet;
 
 /// <summary>
 /// A communicator of MPI.NET. The package takes arrays, whole ones, so that every call copies what it sends and receives:
-/// <c>--communicator mpi</c> does not, and is the one to measure with. A blocking call polls inside MPI: where ranks
-/// have not a core each, messages alone are used, as there.
+/// <c>--communicator mpi</c> does not, and is the one to measure with.
 /// </summary>
-internal sealed class MpiNetCommunicator : ICommunicator, IDirectMessages
+internal sealed class MpiNetCommunicator(
+    MpiLibrary library, PendingRequests calls, CoreShortage shortage, Intracommunicator communicator, bool patient)
+    : MpiRanks(communicator.Rank, communicator.Size, shortage, patient)
 {
-    /// <summary>Longest piece handed to MPI at once: some transports mishandle counts near 2³¹ bytes.</summary>
-    private const int PieceBytes = 1 << 30;
-
-    private const int GatherTag = MpiAbi.HighestTag;
-    private const int DirectTag = GatherTag - 1;
-
-    private readonly MpiLibrary _library;
-    private readonly PendingRequests _calls;
-    private readonly CoreShortage _shortage;
-    private readonly DirectExchange _exchange;
-    private readonly Intracommunicator _communicator;
     private bool _freed;
 
-    public MpiNetCommunicator(MpiLibrary library, PendingRequests calls, CoreShortage shortage, Intracommunicator communicator, bool patient)
-    {
-        (_library, _calls, _shortage, _communicator) = (library, calls, shortage, communicator);
-        (Rank, Size) = (communicator.Rank, communicator.Size);
-        _exchange = new DirectExchange(this, shortage, patient);
-    }
+    public override string Name => Worlds.MpiNet;
 
-    public string Name => Worlds.MpiNet;
-    public int Rank { get; }
-    public int Size { get; }
+    protected override void BarrierBlocking() => Call("MPI_Barrier", communicator.Barrier);
 
-    public void Barrier()
-    {
-        if (_exchange.IsChosen()) _exchange.Barrier();
-        else Call("MPI_Barrier", _communicator.Barrier);
-    }
-
-    public void AllReduceSum(Span<float> data)
-    {
-        if (_exchange.IsChosen()) _exchange.AllReduceSum(data);
-        else AllReduceBlocking(data);
-    }
-
-    public void AllReduceBlocking(Span<float> data)
+    public override void AllReduceBlocking(Span<float> data)
     {
         for (var done = 0; done < data.Length;)
         {
             var piece = data.Slice(done, Math.Min(data.Length - done, PieceBytes / sizeof(float)));
             float[] mine = piece.ToArray(), sum = new float[mine.Length];
-            Call("MPI_Allreduce", () => _communicator.Allreduce(mine, Operation<float>.Add, ref sum));
+            Call("MPI_Allreduce", () => communicator.Allreduce(mine, Operation<float>.Add, ref sum));
             sum.CopyTo(piece);
             done += piece.Length;
         }
     }
 
-    public void AllGather(ReadOnlySpan<byte> mine, Span<byte> all)
+    protected override void AllGatherBlocking(ReadOnlySpan<byte> mine, Span<byte> all)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(all.Length, checked(mine.Length * Size));
-        if (_exchange.IsChosen())
-        {
-            _exchange.AllGather(mine, all);
-            return;
-        }
         byte[] from = mine.ToArray(), to = new byte[all.Length];
-        Call("MPI_Allgatherv", () => _communicator.AllgatherFlattened(from, from.Length, ref to));
+        Call("MPI_Allgatherv", () => communicator.AllgatherFlattened(from, from.Length, ref to));
         to.CopyTo(all);
     }
 
     /// <summary>Rank by rank, each message straight into its own array: MPI_Gatherv counts no further than 2³¹ bytes in all.</summary>
-    public byte[][]? Gather(ReadOnlySpan<byte> mine, int root)
+    public override byte[][]? Gather(ReadOnlySpan<byte> mine, int root)
     {
         CheckRank(root);
         if (Rank != root)
@@ -100,83 +65,53 @@ internal sealed class MpiNetCommunicator : ICommunicator, IDirectMessages
         return all;
     }
 
-    public void Broadcast(Span<byte> data, int root)
+    protected override void BroadcastBlocking(Span<byte> data, int root)
     {
-        CheckRank(root);
-        if (_exchange.IsChosen())
-        {
-            _exchange.Broadcast(data, root);
-            return;
-        }
         for (var done = 0; done < data.Length;)
         {
             var piece = data.Slice(done, Math.Min(data.Length - done, PieceBytes));
             var bytes = piece.ToArray();
-            Call("MPI_Bcast", () => _communicator.Broadcast(ref bytes, root));
+            Call("MPI_Bcast", () => communicator.Broadcast(ref bytes, root));
             bytes.CopyTo(piece);
             done += piece.Length;
         }
     }
 
-    public void Send(ReadOnlySpan<byte> data, int destination, int tag)
+    protected override bool HasArrived(int source, int tag)
     {
-        CheckRank(destination);
-        CheckTag(tag);
-        Post(data, destination, tag);
-    }
-
-    public void Receive(Span<byte> data, int source, int tag)
-    {
-        CheckRank(source);
-        CheckTag(tag);
-        Take(data, source, tag);
-    }
-
-    public bool Probe(int source, int tag)
-    {
-        CheckRank(source);
-        CheckTag(tag);
         Status? status = null;
-        Call("MPI_Iprobe", () => status = _communicator.ImmediateProbe(source, tag));
+        Call("MPI_Iprobe", () => status = communicator.ImmediateProbe(source, tag));
         return status != null;
     }
 
-    public ICommunicator Split(int color, int key)
+    protected override ICommunicator SplitBlocking(int color, int key, bool patient)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(color);
-        // MPI_Comm_split waits blocking: for ranks that have met before, it is not long.
-        if (_exchange.IsChosen()) _exchange.Barrier();
         Communicator? child = null;
-        Call("MPI_Comm_split", () => child = _communicator.Split(color, key));
-        return new MpiNetCommunicator(_library, _calls, _shortage, (Intracommunicator)child!, _exchange.Patient);
+        Call("MPI_Comm_split", () => child = communicator.Split(color, key));
+        return new MpiNetCommunicator(library, calls, Shortage, (Intracommunicator)child!, patient);
     }
 
-    public void Abort(int exitCode) => MpiWorld.Abort(_library, exitCode);
+    public override void Abort(int exitCode) => MpiWorld.Abort(library, exitCode);
 
-    /// <summary>Frees a communicator made by <see cref="Split"/>; the world itself ends in <see cref="MpiWorld"/>.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
-        if (_freed || _communicator == Communicator.world) return;
+        if (_freed || communicator == Communicator.world) return;
         _freed = true;
-        Call("MPI_Comm_free", _communicator.Dispose);
+        Call("MPI_Comm_free", communicator.Dispose);
     }
 
-    void IDirectMessages.Post(ReadOnlySpan<byte> data, int destination) => Post(data, destination, DirectTag);
-
-    void IDirectMessages.Take(Span<byte> data, int source) => Take(data, source, DirectTag);
-
-    private void Post(ReadOnlySpan<byte> data, int destination, int tag)
+    protected override void Post(ReadOnlySpan<byte> data, int destination, int tag)
     {
         do
         {
             var piece = data[..Math.Min(data.Length, PieceBytes)].ToArray();
-            Call("MPI_Isend", () => _calls.Track(_communicator.ImmediateSend(piece, destination, tag)));
+            Call("MPI_Isend", () => calls.Track(communicator.ImmediateSend(piece, destination, tag)));
             data = data[piece.Length..];
         }
         while (data.Length > 0);
     }
 
-    private void Take(Span<byte> data, int source, int tag)
+    protected override void Take(Span<byte> data, int source, int tag)
     {
         do
         {
@@ -184,8 +119,8 @@ internal sealed class MpiNetCommunicator : ICommunicator, IDirectMessages
             CompletedStatus? status = null;
             Call($"MPI_Irecv of {piece.Length} bytes with tag {tag} from rank {source}", () =>
             {
-                var request = _communicator.ImmediateReceive(source, tag, piece);
-                for (var wait = new Wait(_shortage); (status = (CompletedStatus?)request.Test()) == null; wait.Pause()) { }
+                var request = communicator.ImmediateReceive(source, tag, piece);
+                for (var wait = new Wait(Shortage); (status = (CompletedStatus?)request.Test()) == null; wait.Pause()) { }
             });
             if (status!.Count() != piece.Length)
                 throw new CommunicationException($"a message of {status.Count()} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
@@ -198,7 +133,7 @@ internal sealed class MpiNetCommunicator : ICommunicator, IDirectMessages
     /// <exception cref="CommunicationException">MPI.NET has thrown; the message is MPI's own.</exception>
     private void Call(string operation, System.Action call)
     {
-        using var scope = _calls.Enter();
+        using var scope = calls.Enter();
         try
         {
             call();
@@ -208,10 +143,4 @@ internal sealed class MpiNetCommunicator : ICommunicator, IDirectMessages
             throw new CommunicationException($"{operation} failed: {e.Message}", e);
         }
     }
-
-    private void CheckRank(int rank) =>
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)rank, (uint)Size, nameof(rank));
-
-    private static void CheckTag(int tag) =>
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)DirectTag, nameof(tag));
 }

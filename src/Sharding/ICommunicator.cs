@@ -11,6 +11,9 @@ public interface ICommunicator : IDisposable
     int Rank { get; }
     int Size { get; }
 
+    /// <summary>Whether its ranks have waited by sleeping at any time, since one of them had no core of its own.</summary>
+    bool HasLackedCores => false;
+
     void Barrier();
 
     /// <summary>Element-wise sum over all ranks, in place; every rank gets the same bits.</summary>

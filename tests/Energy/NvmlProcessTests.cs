@@ -53,7 +53,7 @@ public class NvmlProcessTests
             ("HARNESS_NVML_LIBRARY", fake.Library), ("PROBE_RANK", $"{rank}"), ("PROBE_SIZE", "4")))!).ToList();
         foreach (var rank in ranks)
         {
-            Assert.That(rank.WaitForExit(60_000), "the probe ends");
+            Assert.That(rank.WaitForExit(180_000), "the probe ends");
             Assert.That(rank.ExitCode, Is.Zero, rank.StandardError.ReadToEnd());
             rank.Dispose();
         }
@@ -130,12 +130,12 @@ public class NvmlProcessTests
     private static void RunLimit(FakeNvml fake, string ending)
     {
         var isSignal = ending.StartsWith("SIG", StringComparison.Ordinal);
-        // A shell's background job would ignore SIGINT, and its children with it.
-        using var process = Process.Start(Processes.Start("env", ["--default-signal=INT", "dotnet", .. Processes.Probe("limit", fake.Folder, "250", isSignal ? "wait" : ending)],
+        // What a shell in the background, or nohup, has its children ignore.
+        using var process = Process.Start(Processes.Start("env", ["--default-signal=INT,HUP", "dotnet", .. Processes.Probe("limit", fake.Folder, "250", isSignal ? "wait" : ending)],
             ("HARNESS_NVML_LIBRARY", fake.Library)))!;
         while (process.StandardOutput.ReadLine() is { } line && line != "set") TestContext.Out.WriteLine(line);
         if (isSignal) Processes.Run("kill", [$"-{ending[3..]}", $"{process.Id}"]);
-        Assert.That(process.WaitForExit(30_000), "the probe ends");
+        Assert.That(process.WaitForExit(120_000), "the probe ends");
     }
 
     private static void RunProbe(FakeNvml fake, string meter, params string[] arguments)

@@ -52,6 +52,8 @@ internal sealed class MeasuredRun(
         var stopped = _torn != null;
 
         energy.End();
+        if (model.World.Any(model.World.HasLackedCores))
+            log.NoteOnce("at times a rank had no core of its own, and the ranks waited by sleeping: tokens/s may be those of a shared machine");
         var evidence = Gather(stopped);
         var ranks = _windows.Gather(model.World.Share(files?.Directory.RunId), cache.Bytes);
         files?.Finish(evidence!, ranks, _torn);

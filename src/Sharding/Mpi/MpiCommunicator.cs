@@ -3,56 +3,39 @@ using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Mpi;
 
-/// <summary>
-/// A communicator of libmpi. A blocking call polls inside MPI, and a waiting rank keeps its core busy: so where ranks have not a core
-/// each, messages alone are used, whose arrival can be asked for between sleeps.
-/// </summary>
-internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
+/// <summary>A communicator of libmpi.</summary>
+internal sealed unsafe class MpiCommunicator : MpiRanks
 {
-    /// <summary>Longest piece handed to MPI at once: some transports mishandle counts near 2³¹ bytes.</summary>
-    private const int PieceBytes = 1 << 30;
-
-    private const int GatherTag = MpiAbi.HighestTag;
-    private const int DirectTag = GatherTag - 1;
-
     private readonly MpiLibrary _mpi;
     private readonly PendingSends _sends;
-    private readonly CoreShortage _shortage;
-    private readonly DirectExchange _exchange;
     private nint _handle;
 
     public MpiCommunicator(MpiLibrary mpi, PendingSends sends, CoreShortage shortage, nint handle, bool patient)
+        : base(RankIn(mpi, handle), SizeOf(mpi, handle), shortage, patient) => (_mpi, _sends, _handle) = (mpi, sends, handle);
+
+    public override string Name => "mpi";
+
+    private static int RankIn(MpiLibrary mpi, nint handle)
     {
-        (_mpi, _sends, _shortage, _handle) = (mpi, sends, shortage, handle);
-        _exchange = new DirectExchange(this, shortage, patient);
-        int rank, size;
+        int rank;
         mpi.Check(mpi.CommRank(handle, &rank), "MPI_Comm_rank");
-        mpi.Check(mpi.CommSize(handle, &size), "MPI_Comm_size");
-        (Rank, Size) = (rank, size);
+        return rank;
     }
 
-    public string Name => "mpi";
-    public int Rank { get; }
-    public int Size { get; }
-
-    public void Barrier()
+    private static int SizeOf(MpiLibrary mpi, nint handle)
     {
-        if (_exchange.IsChosen())
-        {
-            _exchange.Barrier();
-            return;
-        }
+        int size;
+        mpi.Check(mpi.CommSize(handle, &size), "MPI_Comm_size");
+        return size;
+    }
+
+    protected override void BarrierBlocking()
+    {
         using var calls = _sends.Enter();
         _mpi.Check(_mpi.Barrier(_handle), "MPI_Barrier");
     }
 
-    public void AllReduceSum(Span<float> data)
-    {
-        if (_exchange.IsChosen()) _exchange.AllReduceSum(data);
-        else AllReduceBlocking(data);
-    }
-
-    public void AllReduceBlocking(Span<float> data)
+    public override void AllReduceBlocking(Span<float> data)
     {
         using var calls = _sends.Enter();
         fixed (float* p = data)
@@ -66,23 +49,15 @@ internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
         }
     }
 
-    public void AllGather(ReadOnlySpan<byte> mine, Span<byte> all)
+    protected override void AllGatherBlocking(ReadOnlySpan<byte> mine, Span<byte> all)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(all.Length, checked(mine.Length * Size));
-        var patient = _exchange.IsChosen();
-        if (mine.Length == 0) return;
-        if (patient)
-        {
-            _exchange.AllGather(mine, all);
-            return;
-        }
         using var calls = _sends.Enter();
         fixed (byte* from = mine, to = all)
             _mpi.Check(_mpi.AllGather(from, mine.Length, _mpi.Abi.Byte, to, mine.Length, _mpi.Abi.Byte, _handle), "MPI_Allgather");
     }
 
     /// <summary>Rank by rank, each message straight into its own array: MPI_Gatherv counts no further than 2³¹ bytes in all.</summary>
-    public byte[][]? Gather(ReadOnlySpan<byte> mine, int root)
+    public override byte[][]? Gather(ReadOnlySpan<byte> mine, int root)
     {
         CheckRank(root);
         using var calls = _sends.Enter();
@@ -108,14 +83,8 @@ internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
         return all;
     }
 
-    public void Broadcast(Span<byte> data, int root)
+    protected override void BroadcastBlocking(Span<byte> data, int root)
     {
-        CheckRank(root);
-        if (_exchange.IsChosen())
-        {
-            _exchange.Broadcast(data, root);
-            return;
-        }
         using var calls = _sends.Enter();
         fixed (byte* p = data)
         {
@@ -128,16 +97,7 @@ internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
         }
     }
 
-    public void Send(ReadOnlySpan<byte> data, int destination, int tag)
-    {
-        CheckRank(destination);
-        CheckTag(tag);
-        Post(data, destination, tag);
-    }
-
-    void IDirectMessages.Post(ReadOnlySpan<byte> data, int destination) => Post(data, destination, DirectTag);
-
-    private void Post(ReadOnlySpan<byte> data, int destination, int tag)
+    protected override void Post(ReadOnlySpan<byte> data, int destination, int tag)
     {
         using var calls = _sends.Enter();
         do
@@ -149,24 +109,14 @@ internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
         while (data.Length > 0);
     }
 
-    public void Receive(Span<byte> data, int source, int tag)
+    protected override void Take(Span<byte> data, int source, int tag)
     {
-        CheckRank(source);
-        CheckTag(tag);
         using var calls = _sends.Enter();
         ReceiveNow(data, source, tag);
     }
 
-    void IDirectMessages.Take(Span<byte> data, int source)
+    protected override bool HasArrived(int source, int tag)
     {
-        using var calls = _sends.Enter();
-        ReceiveNow(data, source, DirectTag);
-    }
-
-    public bool Probe(int source, int tag)
-    {
-        CheckRank(source);
-        CheckTag(tag);
         using var calls = _sends.Enter();
         var status = stackalloc byte[MpiAbi.StatusBytes];
         int waits;
@@ -174,21 +124,17 @@ internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
         return waits != 0;
     }
 
-    public ICommunicator Split(int color, int key)
+    protected override ICommunicator SplitBlocking(int color, int key, bool patient)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(color);
-        // MPI_Comm_split waits blocking: for ranks that have met before, it is not long.
-        if (_exchange.IsChosen()) _exchange.Barrier();
         using var calls = _sends.Enter();
         nint child = 0;
         _mpi.Check(_mpi.CommSplit(_handle, color, key, &child), "MPI_Comm_split");
-        return new MpiCommunicator(_mpi, _sends, _shortage, child, _exchange.Patient);
+        return new MpiCommunicator(_mpi, _sends, Shortage, child, patient);
     }
 
-    public void Abort(int exitCode) => MpiWorld.Abort(_mpi, exitCode);
+    public override void Abort(int exitCode) => MpiWorld.Abort(_mpi, exitCode);
 
-    /// <summary>Frees a communicator made by <see cref="Split"/>; the world itself ends in <see cref="MpiWorld"/>.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
         if (_handle == _mpi.Abi.World || _handle == 0) return;
         using var calls = _sends.Enter();
@@ -241,16 +187,10 @@ internal sealed unsafe class MpiCommunicator : ICommunicator, IDirectMessages
     private int Finish(nint request, byte* status)
     {
         var done = 0;
-        for (var wait = new Wait(_shortage); ; wait.Pause())
+        for (var wait = new Wait(Shortage); ; wait.Pause())
         {
             var result = _mpi.Test(&request, &done, status);
             if (result != 0 || done != 0) return result;
         }
     }
-
-    private void CheckRank(int rank) =>
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)rank, (uint)Size, nameof(rank));
-
-    private static void CheckTag(int tag) =>
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)tag, (uint)DirectTag, nameof(tag));
 }

@@ -27,7 +27,7 @@ internal sealed class CoreShortage
     private readonly Func<long?> _runDelay;
     private long _lastLook, _lastDelay, _until;
     private TimeSpan _hold = ShortestHold;
-    private bool _seen;
+    private bool _seen, _ever;
 
     public CoreShortage() : this(TimeProvider.System, new RunDelay().Read)
     {
@@ -49,10 +49,21 @@ internal sealed class CoreShortage
     public bool Lacks => Outnumbered || _seen;
 
     /// <summary>Set when the ranks of a communicator agree (<see cref="AgreedPatience"/>).</summary>
-    public bool PeersLack { get; set; }
+    public bool PeersLack
+    {
+        get;
+        set
+        {
+            field = value;
+            _ever |= value;
+        }
+    }
 
     /// <summary>Whether to wait by sleeping.</summary>
     public bool Patient => Lacks || PeersLack;
+
+    /// <summary>Whether that was so at any time.</summary>
+    public bool HasBeenPatient => _ever || Patient;
 
     /// <summary>Compares the time without a core with the time since the last look, where that is long enough.</summary>
     /// <returns><see cref="Lacks"/>.</returns>
@@ -77,7 +88,7 @@ internal sealed class CoreShortage
             var since = _time.GetElapsedTime(_until, now);
             _hold = _until != 0 && since < 4 * _hold ? Min(2 * _hold, LongestHold) : ShortestHold;
         }
-        _seen = true;
+        _seen = _ever = true;
         _until = now + (long)(_hold.TotalSeconds * _time.TimestampFrequency);
     }
 

@@ -23,7 +23,7 @@ internal sealed class CoreShortageTests
     {
         var shortage = _cores.NewShortage();
         Assert.That(Looks(shortage, TimeSpan.FromMinutes(1), share: 0.01), Is.All.False);
-        Assert.That(shortage.Patient, Is.False);
+        Assert.That((shortage.Patient, shortage.HasBeenPatient), Is.EqualTo((false, false)));
     }
 
     [Test]
@@ -44,7 +44,7 @@ internal sealed class CoreShortageTests
         Looks(shortage, TimeSpan.FromSeconds(3), 0.5);
         Assert.That(Looks(shortage, CoreShortage.ShortestHold - s_look, 0), Is.All.True);
         Assert.That(Looks(shortage, 2 * s_look, 0), Does.Contain(false));
-        Assert.That(shortage.Patient, Is.False);
+        Assert.That((shortage.Patient, shortage.HasBeenPatient), Is.EqualTo((false, true)));
     }
 
     /// <summary>Patience hides what it answers, so its end is a trial, which is repeated ever more seldom while it fails.</summary>
