@@ -49,6 +49,18 @@ public sealed class FakeNvml : IDisposable
     /// <summary>From now on every reading of a device with <c>fail_on_file 1</c> says that the GPU is lost.</summary>
     public void Fail(string uuid) => File.WriteAllText(Path.Combine(Folder, $"nvml.fail-{uuid}"), "");
 
+    /// <summary>As if somebody else had set a device so; clock in MHz, 0: not locked.</summary>
+    public void Set(string uuid, int limitMilliwatts, int lockedMhz = 0) =>
+        File.WriteAllText(Path.Combine(Folder, $"nvml.state-{uuid}"), string.Create(CultureInfo.InvariantCulture, $"{limitMilliwatts} {lockedMhz}\n"));
+
+    /// <summary>From now on changes of a device return this code and change nothing (0: they are said to have been made); null: they are made again.</summary>
+    public void Refuse(string uuid, int? code)
+    {
+        var path = Path.Combine(Folder, $"nvml.refuse-{uuid}");
+        if (code is { } number) File.WriteAllText(path, number.ToString(CultureInfo.InvariantCulture));
+        else File.Delete(path);
+    }
+
     /// <summary>Accepted changes, one line each.</summary>
     public string[] Log() => File.Exists(Path.Combine(Folder, "nvml.log")) ? File.ReadAllLines(Path.Combine(Folder, "nvml.log")) : [];
 

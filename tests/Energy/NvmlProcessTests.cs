@@ -127,6 +127,19 @@ public class NvmlProcessTests
         Assert.That(PowerControl.RestoreDirectory(fake.Folder, "probe-host", fake.Library), Is.Empty, "nothing is left to do");
     }
 
+    /// <summary>Another run, which knows nothing of the killed one's directory: the machine itself remembers.</summary>
+    [Test]
+    public void After_SIGKILL_the_next_run_finds_the_originals_wherever_the_record_is()
+    {
+        using var fake = TwoDevices("device 1 limit_mw 650000 700000 200000 700000");
+        RunLimit(fake, "SIGKILL");
+        foreach (var record in Directory.GetFiles(fake.Folder, "restore-*")) File.Delete(record);
+        using (var meter = Harness.Energy.Nvml.NvmlMeter.OpenAll("h", new Harness.Energy.MonotonicClock(), fake.Library))
+        using (var control = PowerControl.Open(meter, [.. meter.Domains.Select(domain => domain.Key)], Path.Combine(fake.Folder, PowerControl.FileName(0))))
+            Assert.That(control.SetPowerLimit(300).Outcome, Is.EqualTo(ControlOutcome.Applied));
+        Assert.That((fake.State(Gpu0), fake.State(Gpu1)), Is.EqualTo(((700000, 0), (650000, 0))));
+    }
+
     private static void RunLimit(FakeNvml fake, string ending)
     {
         var isSignal = ending.StartsWith("SIG", StringComparison.Ordinal);

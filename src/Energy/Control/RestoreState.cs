@@ -4,9 +4,11 @@ using System.Text.Json.Serialization;
 namespace Harness.Energy.Control;
 
 /// <param name="PowerLimitMilliwatts">As it was; null for a device without a limit.</param>
+/// <param name="SmClockLocked">A run has locked it: it is to be unlocked, since NVML does not tell how it was.</param>
 internal sealed record RestoredDevice(
     [property: JsonPropertyName("uuid")] string Uuid,
-    [property: JsonPropertyName("power_limit_mw")] uint? PowerLimitMilliwatts)
+    [property: JsonPropertyName("power_limit_mw")] uint? PowerLimitMilliwatts,
+    [property: JsonPropertyName("sm_clock_locked"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool SmClockLocked = false)
 {
     public string Describe() => PowerLimitMilliwatts is { } limit ? FormattableString.Invariant($"{Uuid} to {limit * 1e-3} W") : Uuid;
 }
@@ -16,16 +18,43 @@ internal sealed record RestoreState(
     [property: JsonPropertyName("host")] string Host,
     [property: JsonPropertyName("devices")] IReadOnlyList<RestoredDevice> Devices)
 {
-    /// <summary>On the disk when it returns, whole: written under another name, flushed through, renamed.</summary>
-    public void Write(string path)
+    public const string Pattern = "restore-rank*.json";
+
+    /// <summary>
+    /// On the disk when it returns, whole: written under another name, flushed through, linked to the first name that is free
+    /// (<c>restore-rank0.json</c>, <c>restore-rank0-2.json</c>, …). A file that is there is never overwritten.
+    /// </summary>
+    /// <returns>Where it lies.</returns>
+    /// <exception cref="EnergyException">The storage does not take it.</exception>
+    public string WriteBeside(string path)
     {
-        var temporary = path + ".part";
-        using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write))
+        var temporary = $"{path}.{Environment.ProcessId}.part";
+        try
         {
-            JsonSerializer.Serialize(file, this);
-            file.Flush(flushToDisk: true);
+            using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write))
+            {
+                JsonSerializer.Serialize(file, this);
+                file.Flush(flushToDisk: true);
+            }
+            for (var number = 1; ; number++)
+            {
+                var name = number == 1 ? path : FormattableString.Invariant($"{path[..^".json".Length]}-{number}.json");
+                if (File.Exists(name)) continue;
+                try
+                {
+                    File.Move(temporary, name, overwrite: false);
+                    return name;
+                }
+                catch (IOException) when (File.Exists(name))
+                {
+                    // another rank was faster by a moment
+                }
+            }
         }
-        File.Move(temporary, path, overwrite: true);
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new EnergyException($"{path}: the GPUs' power limits cannot be written down ({e.Message.TrimEnd('.')}), so none was set; put that right, or choose another directory with --out", e);
+        }
     }
 
     /// <exception cref="EnergyException">The file is damaged.</exception>
@@ -33,11 +62,12 @@ internal sealed record RestoreState(
     {
         try
         {
-            return JsonSerializer.Deserialize<RestoreState>(File.ReadAllBytes(path)) ?? throw new JsonException("it is empty");
+            return JsonSerializer.Deserialize<RestoreState>(File.ReadAllBytes(path)) is { Devices: not null } state && state.Devices.All(device => device?.Uuid != null)
+                ? state : throw new JsonException("it lacks its devices");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
-            throw new EnergyException($"{path}: not a record of power limits ({e.Message}); set them by hand with nvidia-smi -pl", e);
+            throw new EnergyException($"{path}: not a record of power limits ({e.Message}); set them by hand with nvidia-smi -pl (nvidia-smi -q -d POWER shows the defaults), then delete the file", e);
         }
     }
 }

@@ -16,9 +16,12 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     private readonly nint _library;
     private readonly delegate* unmanaged<int, byte*> _errorString;
 
-    private NvmlLibrary(nint library)
+    /// <summary>What was loaded, as <see cref="Resolve"/> gives it.</summary>
+    public string Path { get; }
+
+    private NvmlLibrary(nint library, string path)
     {
-        _library = library;
+        (_library, Path) = (library, path);
         _errorString = (delegate* unmanaged<int, byte*>)Export("nvmlErrorString");
         GetFieldValues = (delegate* unmanaged<nint, int, NvmlFieldValue*, NvmlReturn>)Export("nvmlDeviceGetFieldValues");
         GetTotalEnergyConsumption = (delegate* unmanaged<nint, ulong*, NvmlReturn>)Export("nvmlDeviceGetTotalEnergyConsumption");
@@ -73,14 +76,13 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     /// <summary>Loads and initialises. Null, with the reason and its remedy, where there is no library, no driver or no permission.</summary>
     public static NvmlLibrary? TryOpen(string? path, out string? whyNot)
     {
-        if (string.IsNullOrEmpty(path)) path = Environment.GetEnvironmentVariable(PathVariable);
-        if (string.IsNullOrEmpty(path)) path = DefaultName;
+        path = Resolve(path);
         if (!NativeLibrary.TryLoad(path, out var library))
         {
             whyNot = $"NVML: {path} was not found or not loadable; install the NVIDIA driver, or name the library in {PathVariable}";
             return null;
         }
-        var nvml = new NvmlLibrary(library);
+        var nvml = new NvmlLibrary(library, path);
         var initialise = (delegate* unmanaged<NvmlReturn>)nvml.Export("nvmlInit_v2");
         var result = initialise == null ? NvmlReturn.FunctionNotFound : initialise();
         if (result == NvmlReturn.Success)
@@ -91,6 +93,14 @@ internal sealed unsafe class NvmlLibrary : IDisposable
         whyNot = $"NVML: {path} does not start: {nvml.Describe(result)}; see whether nvidia-smi works on this node";
         NativeLibrary.Free(library);
         return null;
+    }
+
+    /// <summary>An absolute path, or the name that the dynamic linker resolves.</summary>
+    /// <param name="path">Null or empty: what <see cref="PathVariable"/> says, else <see cref="DefaultName"/>.</param>
+    public static string Resolve(string? path)
+    {
+        if (string.IsNullOrEmpty(path)) path = Environment.GetEnvironmentVariable(PathVariable);
+        return string.IsNullOrEmpty(path) ? DefaultName : path.Contains('/') ? System.IO.Path.GetFullPath(path) : path;
     }
 
     public string Describe(NvmlReturn result)

@@ -10,6 +10,7 @@ using Harness.Running.Pieces;
 using Harness.Running.Work;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
+using Harness.Verbs;
 
 namespace Harness.Running;
 
@@ -24,8 +25,31 @@ internal sealed class MeasuredRun(
     private int? _torn;
 
     /// <param name="files">On rank 0.</param>
-    /// <returns>One of <see cref="RunStatus"/>, equal on every rank.</returns>
-    public string Execute(PowerCell cell, RunStart start, RunFiles? files)
+    /// <returns>An exit code, equal on every rank.</returns>
+    public int Execute(PowerCell cell, RunStart start, RunFiles? files)
+    {
+        using var devices = new CellDevices(cell, model, energy, log.Directory);
+        if (devices.IsEnding) return ExitCode.Interrupted;
+        if (devices.Refusal is { } refusal) return Refuse(cell, refusal, files);
+        try
+        {
+            return Measure(start, files, devices);
+        }
+        finally
+        {
+            energy.Leave();
+        }
+    }
+
+    private int Refuse(PowerCell cell, string refusal, RunFiles? files)
+    {
+        var kept = files?.Refuse(refusal) ?? 0;
+        log.NoteOnce(kept == 0 ? $"skipped{cell.Suffix}: {refusal}"
+            : $"not continued{cell.Suffix}: {refusal}; its {kept} finished answers stay, and the same command goes on where the setting can be made");
+        return model.World.Decide(kept > 0) ? ExitCode.Failure : ExitCode.Success;
+    }
+
+    private int Measure(RunStart start, RunFiles? files, CellDevices devices)
     {
         _windows = new(model, energy, model.IsRoot ? window => WindowJournal.Append(start.StartDirectory, window) : _ => { });
         energy.Begin(start.StartDirectory);
@@ -33,15 +57,6 @@ internal sealed class MeasuredRun(
         var memory = model.MemoryFor(work.Slots, workload.LongestSequence);
         if (model.Stage == null) Load(memory);
         files?.CheckDevice(model.Backend.Device);
-        var owned = OwnDevices();
-        using var control = cell.ChangesNothing || owned.Count == 0 ? null
-            : PowerControl.Open(energy.Meter, owned, Path.Combine(log.Directory, PowerControl.FileName(model.World.Rank)));
-        if (Refusal(cell, control) is { } refusal)
-        {
-            log.NoteOnce($"skipped{cell.Suffix}: {refusal}");
-            files?.Skip(refusal);
-            return RunStatus.Skipped;
-        }
 
         using var cache = LaunchChecks.OnEveryRank(model.World, () => memory.Place(() => model.Stage!.NewCache(work.Slots, workload.LongestSequence)));
         var runner = new RepeatRunner(model, workload, work, cache, options, stop, clock, energy);
@@ -55,10 +70,11 @@ internal sealed class MeasuredRun(
         if (model.World.Any(model.World.HasLackedCores))
             log.NoteOnce("at times a rank had no core of its own, and the ranks waited by sleeping: tokens/s may be those of a shared machine");
         var evidence = Gather(stopped);
+        var isPutBack = devices.PutBack();
         var ranks = _windows.Gather(model.World.Share(files?.Directory.RunId), cache.Bytes);
         files?.Finish(evidence!, ranks, _torn);
         model.World.Barrier();
-        return stopped ? RunStatus.Interrupted : RunStatus.Complete;
+        return stopped ? ExitCode.Interrupted : isPutBack ? ExitCode.Success : ExitCode.Failure;
     }
 
     private void Load(RankMemory memory)
@@ -121,22 +137,6 @@ internal sealed class MeasuredRun(
         var mine = energy.Sensors.Select(sensor => new ValidityLimits().MinimumWindowSeconds(sensor.UpdateSeconds) ?? 0).DefaultIfEmpty(0).Max();
         return model.World.AllTexts(mine.ToString("R", System.Globalization.CultureInfo.InvariantCulture))
             .Max(text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
-    }
-
-    /// <summary>Devices of which this rank is the lowest that reads them: it alone changes their limits.</summary>
-    private HashSet<string> OwnDevices()
-    {
-        var keys = model.World.AllTexts(string.Join('\n', energy.Meter.Domains.Select(domain => domain.Key)));
-        var lower = keys.Take(model.World.Rank).SelectMany(text => text.Split('\n')).ToHashSet();
-        return [.. energy.Meter.Domains.Select(domain => domain.Key).Where(key => !lower.Contains(key))];
-    }
-
-    /// <summary>Applies the cell on the ranks that own a device; the first objection of any of them, on every rank.</summary>
-    private string? Refusal(PowerCell cell, PowerControl? control)
-    {
-        if (cell.ChangesNothing) return null;
-        if (!model.World.Any(control != null)) return "no rank measures a GPU whose limits it could set; use --meter nvml";
-        return model.World.AllTexts(control == null ? "" : cell.Apply(control) ?? "").FirstOrDefault(text => text.Length > 0);
     }
 
     /// <summary>What all ranks saw, on rank 0; null elsewhere.</summary>

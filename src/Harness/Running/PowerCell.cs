@@ -20,13 +20,11 @@ internal sealed record PowerCell(double? LimitWatts, int? SmClockMhz)
             from clock in List(options.SmClocks, "Energy:SmClocks", int.Parse)
             select new PowerCell(limit, clock)];
 
-    /// <returns>What stands in the way, in one line; null when all is set.</returns>
-    public string? Apply(PowerControl control)
+    /// <exception cref="Energy.EnergyException">Another run has a device, or what it was like cannot be known or written down.</exception>
+    public ControlResult Apply(PowerControl control)
     {
         var power = LimitWatts is { } watts ? control.SetPowerLimit(watts) : new(ControlOutcome.Applied);
-        if (power.Outcome != ControlOutcome.Applied) return power.Message;
-        var clock = SmClockMhz is { } mhz ? control.LockSmClock(mhz) : new(ControlOutcome.Applied);
-        return clock.Outcome == ControlOutcome.Applied ? null : clock.Message;
+        return power.Outcome == ControlOutcome.Applied && SmClockMhz is { } mhz ? control.LockSmClock(mhz) : power;
     }
 
     private static T?[] List<T>(string text, string key, Func<string, NumberStyles, IFormatProvider, T> parse) where T : struct, IComparable<T>

@@ -34,11 +34,19 @@ internal sealed class RankEnergy : IDisposable
         _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
         // A GPU's joules say nothing of work that is done on the CPU.
         Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock) { LocalRank = model.Topology.LocalRank });
-        foreach (var notice in Meter.Notices) log.Note($"meter: {notice}");
-        Sensors = SensorCharacteristics.Measure(Meter, clock.Clock);
-        _runProcesses = new int[model.World.Size];
-        Span<int> mine = [Environment.ProcessId];
-        model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
+        try
+        {
+            foreach (var notice in Meter.Notices) log.Note($"meter: {notice}");
+            Sensors = SensorCharacteristics.Measure(Meter, clock.Clock);
+            _runProcesses = new int[model.World.Size];
+            Span<int> mine = [Environment.ProcessId];
+            model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
+        }
+        catch
+        {
+            Meter.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The warmest device that this rank reads; null where none shows a temperature.</summary>
@@ -48,6 +56,7 @@ internal sealed class RankEnergy : IDisposable
     /// <param name="startDirectory">Where readings are kept while the run goes on.</param>
     public void Begin(string startDirectory)
     {
+        Leave();
         _facts.Clear();
         Inspect();
         _sampler = new EnergySampler(Meter, _clock.Clock, _intervalSeconds, Sensors);
@@ -86,9 +95,16 @@ internal sealed class RankEnergy : IDisposable
     /// <summary>Samples until the last edge is resolved, and stops.</summary>
     public void End() => _sampler?.Stop();
 
-    public void Dispose()
+    /// <summary>The measured run is over, however it went: nobody reads the meter any more, and nothing is kept.</summary>
+    public void Leave()
     {
         _sampler?.Dispose();
+        (_sampler, _journal) = (null, null);
+    }
+
+    public void Dispose()
+    {
+        Leave();
         Meter.Dispose();
     }
 

@@ -20,7 +20,7 @@ internal static class Ranks
         var launcher = Launcher.Detect();
         var name = Worlds.Choose(sharding.Communicator, grid.Size, launcher);
         var code = ExitCode.Success;
-        void Job(ICommunicator world) => code = job(world);
+        void Job(ICommunicator world) => Environment.ExitCode = code = job(world);
         if (OtherWorlds.Find(name) is { } other) other.Run(launcher, threads, library: null, Job, Terminal.Report);
         else Worlds.Run(name, grid.Size, threads, launcher, library: null, Job, Terminal.Report);
         return code;

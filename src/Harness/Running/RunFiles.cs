@@ -49,15 +49,25 @@ internal sealed class RunFiles : IDisposable
         var directory = begun ?? (unfinished == null
             ? RunDirectory.Create(output.Directory, name, modelName, DateTimeOffset.UtcNow)
             : RunDirectory.Continue(unfinished.Directory, unfinished.RunId ?? RunName.NewId(modelName, DateTimeOffset.UtcNow)));
-        return new(configuration, model, prompts, cell, directory, identity, unfinished, carbon);
+        var lease = RunLease.Take(StartRecord.DirectoryOf(directory.Path, unfinished?.Start ?? 1));
+        try
+        {
+            return new(configuration, model, prompts, cell, directory, lease, identity, unfinished, carbon);
+        }
+        catch
+        {
+            lease.Dispose();
+            directory.Dispose();
+            throw;
+        }
     }
 
-    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, RunDirectory directory, string identity, UnfinishedRun? unfinished, CarbonInputs? carbon)
+    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, RunDirectory directory, RunLease lease, string identity,
+        UnfinishedRun? unfinished, CarbonInputs? carbon)
     {
-        (_options, _model, _carbon, Directory) = (configuration.Options, model, carbon, directory);
+        (_options, _model, _carbon, _lease, Directory) = (configuration.Options, model, carbon, lease, directory);
         var number = unfinished?.Start ?? 1;
         var startDirectory = StartRecord.DirectoryOf(Directory.Path, number);
-        _lease = RunLease.Take(startDirectory);
         Book = new(Directory.RunId, prompts, Directory);
 
         var earlier = new EarlierStarts(Directory.Path, number - 1, unfinished?.Manifest, _options, model, Book);
@@ -115,14 +125,25 @@ internal sealed class RunFiles : IDisposable
     private double? JoulesPerToken(RunAccount account, int repeat) =>
         account.Repeats.FirstOrDefault(one => one.Repeat == repeat)?.Joules / Book.Rows.Where(row => row.Repeat == repeat).Sum(row => row.OutputTokens);
 
-    /// <summary>Nothing was measured at this power setting: a row without figures says so.</summary>
-    public void Skip(string why)
+    /// <summary>
+    /// The power setting cannot be made. Where earlier starts have finished answers, these stay, with all that the run may be continued from; else a
+    /// row without figures says that nothing was measured.
+    /// </summary>
+    /// <returns>Finished answers that stay.</returns>
+    public int Refuse(string why)
     {
-        _manifest["skipped"] = why;
+        _manifest[_earlier.Count > 0 ? "refused" : "skipped"] = why;
+        if (_earlier.Count > 0)
+        {
+            _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = "refused", Batches = 0 };
+            Conclude(_earlier, RunStatus.Interrupted);
+            return Book.Rows.Count;
+        }
         _manifest.Run = _manifest.Run with { Status = RunStatus.Skipped };
         Directory.WriteManifest(_manifest);
         Directory.WriteSummary(_manifest.Run);
         DropJournals();
+        return 0;
     }
 
     /// <summary>Every file that is not written yet, the summary last; and the table for the person who waits.</summary>
@@ -137,18 +158,24 @@ internal sealed class RunFiles : IDisposable
             pieces[^1].Write(Directory.Path, Book.Steps(_piece, evidence.ClockOf), TornRepeat.Rows(evidence.Windows, ranks, evidence.WorldSize, rank => _model.RowOf(Directory.RunId, rank)));
         }
 
+        _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = evidence.RanToEnd ? "complete" : "interrupted", Batches = Book.Batches, Piece = pieces.Count == _piece ? _piece : null };
+        Conclude(pieces, evidence.RanToEnd ? RunStatus.Complete : RunStatus.Interrupted);
+    }
+
+    /// <summary>What follows from all pieces together.</summary>
+    private void Conclude(IReadOnlyList<PieceEvidence> pieces, string status)
+    {
         var account = new RunAccount(pieces);
         var steps = pieces.ToDictionary(piece => piece.Number, piece => Book.Steps(piece.Number, piece.Evidence.ClockOf).ToList());
         var (rows, attributions) = account.Fill(Book.Rows, piece => steps[piece]);
         PieceEvidence.WriteFigures(Directory.Path, account, rows, pieces[0]);
         Directory.CompleteResults(rows);
 
-        _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = evidence.RanToEnd ? "complete" : "interrupted", Batches = Book.Batches, Piece = pieces.Count == _piece ? _piece : null };
         _manifest[StartRecord.Section] = _starts;
         _manifest.Run = _manifest.Run with
         {
-            Status = evidence.RanToEnd ? RunStatus.Complete : RunStatus.Interrupted,
-            Gpu = account.GpuName ?? _model.Backend.Device,
+            Status = status,
+            Gpu = account.GpuName ?? _starts.LastOrDefault(start => start.Device != null)?.Device,
             NumGpus = account.Gpus,
             PaperEnergyJoules = account.PaperJoules(),
             Pieces = pieces.Count,
@@ -164,7 +191,7 @@ internal sealed class RunFiles : IDisposable
         var categories = CategoryRecord.Of(summary, rows);
         if (categories.Count > 0) Directory.WriteCsv(RunDirectory.CategoriesFile, categories);
         Directory.WriteSummary(summary);
-        if (evidence.RanToEnd) DropJournals();
+        if (status == RunStatus.Complete) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
         if (_carbon != null && summary.SciGramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));

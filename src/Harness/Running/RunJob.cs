@@ -25,7 +25,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var clock = new RankClock(world, model.Topology);
         using var energy = new RankEnergy(options.Energy, model, clock, log);
 
-        var status = RunStatus.Complete;
+        var code = ExitCode.Success;
         foreach (var cell in cells)
         {
             string? takenBy = null;
@@ -38,10 +38,11 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
             }
             if (files?.Continues is { } continues) log.NoteOnce(continues);
             log.Open(start.Directory);
-            status = new MeasuredRun(options, model, workload, clock, energy, stop, log, progress).Execute(cell, start, files);
-            if (status == RunStatus.Interrupted) break;
+            var ended = new MeasuredRun(options, model, workload, clock, energy, stop, log, progress).Execute(cell, start, files);
+            if (ended != ExitCode.Success) code = ended;
+            if (ended == ExitCode.Interrupted) break;
         }
-        if (status != RunStatus.Interrupted) return ExitCode.Success;
+        if (code != ExitCode.Interrupted) return code;
         log.NoteOnce($"stopped by {stop.Reason ?? "a signal to another rank"}; finished batches are kept");
         return ExitCode.Interrupted;
     }

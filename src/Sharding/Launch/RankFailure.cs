@@ -44,6 +44,21 @@ public static class RankFailure
     }
 
     /// <summary>
+    /// Ends every rank with the same exit code, by way of Hydra, once all have done everything: rank 0 tells it the code, and the others wait to be
+    /// ended. Does not return.
+    /// </summary>
+    internal static void EndTogether(Launcher launcher, int rank, int code)
+    {
+        if (rank == 0)
+        {
+            Thread.Sleep(s_untilRead);
+            ProcessManager.Abort(launcher, code);
+        }
+        Thread.Sleep(s_together);
+        ProcessControl.ExitAtOnce(code);
+    }
+
+    /// <summary>
     /// For a failure that every process meets before it can talk to the others: returns where this process is the one to report,
     /// else waits for the launcher to end it, and then ends it with exit code 1.
     /// </summary>

@@ -35,6 +35,7 @@ public sealed class RankWatchdog : IDisposable
     public static RankWatchdog EndingProcess(TimeSpan limit, int rank, Action<string> report) =>
         new(rank == 0 ? limit : limit + TimeSpan.FromSeconds(PatienceSeconds), message =>
         {
+            LastActs.Perform();
             var code = RankFailure.InTurn(rank, () =>
             {
                 report($"rank {rank}: {message}");

@@ -7,6 +7,7 @@ internal static partial class ProcessControl
 {
     private const int SetTimerSlack = 29;   // PR_SET_TIMERSLACK
     private const nuint SlackNanoseconds = 1000;
+    private const int TerminateSignal = 15;
 
     [ThreadStatic]
     private static bool t_wakesInTime;
@@ -30,11 +31,17 @@ internal static partial class ProcessControl
     [LibraryImport("libc", EntryPoint = "_exit")]
     public static partial void ExitAtOnce(int code);
 
+    /// <summary>Sends SIGTERM; to a process that is gone, nothing.</summary>
+    public static void Terminate(int process) => _ = Kill(process, TerminateSignal);
+
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     public static unsafe partial nint Read(int file, void* data, nint length);
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static unsafe partial nint Write(int file, void* data, nint length);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
 
     [LibraryImport("libc", EntryPoint = "usleep")]
     private static partial int SleepMicroseconds(int microseconds);

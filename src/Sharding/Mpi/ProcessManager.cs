@@ -21,11 +21,15 @@ internal static unsafe class ProcessManager
     /// <summary>End every rank, from any thread and without MPI: a rank that just dies takes only those of its own node with it.</summary>
     public static void Abort(Launcher launcher, int exitCode) => Tell(launcher, FormattableString.Invariant($"cmd=abort exitcode={exitCode}\n"), out _);
 
+    /// <summary>Whether there is one that hears.</summary>
+    public static bool Listens(Launcher launcher) => launcher.Kind == LauncherKind.Hydra && Socket() != null;
+
+    private static int? Socket() => int.TryParse(Environment.GetEnvironmentVariable("PMI_FD"), CultureInfo.InvariantCulture, out var socket) ? socket : null;
+
     private static bool Tell(Launcher launcher, string line, out int socket)
     {
-        socket = -1;
-        if (launcher.Kind != LauncherKind.Hydra) return false;
-        if (!int.TryParse(Environment.GetEnvironmentVariable("PMI_FD"), CultureInfo.InvariantCulture, out socket)) return false;
+        socket = Socket() ?? -1;
+        if (!Listens(launcher)) return false;
         var bytes = Encoding.ASCII.GetBytes(line);
         fixed (byte* p = bytes) return ProcessControl.Write(socket, p, bytes.Length) == bytes.Length;
     }

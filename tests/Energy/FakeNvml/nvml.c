@@ -8,7 +8,7 @@
  *   init CODE                      what nvmlInit_v2 returns
  *   device N KEY VALUES...         N from 0; keys and their defaults are in struct device
  * Limits and clocks that are set live in nvml.state-UUID beside the library, so that all processes see them; every
- * accepted change is a line of nvml.log.
+ * accepted change is a line of nvml.log. While the file nvml.refuse-UUID lies there, changes return the code in it, and change nothing.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -402,9 +402,24 @@ int nvmlDeviceGetPowerManagementLimitConstraints(struct device *d, unsigned *min
     return SUCCESS;
 }
 
+/* the code that changes return without a change; negative: they are made */
+static int refused(const struct device *d)
+{
+    char path[4300];
+    int code = -1;
+    snprintf(path, sizeof path, "%s/nvml.refuse-%s", directory, d->uuid);
+    FILE *f = fopen(path, "r");
+    if (!f) return -1;
+    if (fscanf(f, "%d", &code) != 1) code = -1;
+    fclose(f);
+    return code;
+}
+
 int nvmlDeviceSetPowerManagementLimit(struct device *d, unsigned mw)
 {
     unsigned limit, clock;
+    int code = refused(d);
+    if (code >= 0) return code;
     if (!d->permission) return NO_PERMISSION;
     if (mw < d->min_mw || mw > d->max_mw) return INVALID_ARGUMENT;
     read_state(d, &limit, &clock);
@@ -415,6 +430,8 @@ int nvmlDeviceSetPowerManagementLimit(struct device *d, unsigned mw)
 int nvmlDeviceSetGpuLockedClocks(struct device *d, unsigned min, unsigned max)
 {
     unsigned limit, clock;
+    int code = refused(d);
+    if (code >= 0) return code;
     if (!d->permission) return NO_PERMISSION;
     if (min > max || max > 1980) return INVALID_ARGUMENT;
     read_state(d, &limit, &clock);
@@ -425,6 +442,8 @@ int nvmlDeviceSetGpuLockedClocks(struct device *d, unsigned min, unsigned max)
 int nvmlDeviceResetGpuLockedClocks(struct device *d)
 {
     unsigned limit, clock;
+    int code = refused(d);
+    if (code >= 0) return code;
     if (!d->permission) return NO_PERMISSION;
     read_state(d, &limit, &clock);
     if (clock) write_state(d, limit, 0);
