@@ -30,9 +30,7 @@ internal sealed class DeviceClaim : IDisposable
     public static DeviceClaim? TryTake(string library, string uuid, out bool isHeld)
     {
         isHeld = false;
-        if (s_directory.Value is not { } directory) return null;
-        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(library)))[..12];
-        var path = Path.Combine(directory, $"{string.Concat(uuid.Where(c => char.IsAsciiLetterOrDigit(c) || c == '-'))}.{digest}");
+        if (PathOf(library, uuid) is not { } path) return null;
         while (true)
         {
             FileStream file;
@@ -67,17 +65,28 @@ internal sealed class DeviceClaim : IDisposable
     /// <summary>The device is as it was.</summary>
     public void Settle()
     {
-        try
-        {
-            _file.SetLength(0);
-            File.Delete(_file.Name);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }      // its originals are those that the device has
+        try { _file.SetLength(0); }
+        catch (IOException) { }     // its originals are those that the device has
         Dispose();
     }
 
     /// <summary>Lets go; what was noted stays.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            if (_file.CanRead && _file.Length == 0) File.Delete(_file.Name);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
+        _file.Dispose();
+    }
+
+    /// <summary>Null where this machine has no place for it.</summary>
+    private static string? PathOf(string library, string uuid)
+    {
+        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(library)))[..12];
+        return s_directory.Value is not { } directory ? null : Path.Combine(directory, $"{string.Concat(uuid.Where(c => char.IsAsciiLetterOrDigit(c) || c == '-'))}.{digest}");
+    }
 
     /// <summary>The limit of the first note, and whether any tells of a lock.</summary>
     private static RestoredDevice? ReadLeft(FileStream file)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Harness.Energy.Nvml;
 
 namespace Harness.Energy.Control;
@@ -75,10 +76,27 @@ public sealed class PowerControl : IDisposable
     /// <summary>Whether a process of this machine other than this one has a device's settings in its hands; false where nobody can tell.</summary>
     public static bool IsSetElsewhere(string uuid)
     {
-        var claim = DeviceClaim.TryTake(NvmlLibrary.Resolve(null), uuid, out var isHeld);
-        if (claim is { Left: null }) claim.Settle();
-        claim?.Dispose();
+        using var claim = DeviceClaim.TryTake(NvmlLibrary.Resolve(null), uuid, out var isHeld);
         return isHeld;
+    }
+
+    /// <summary>How the devices were before they were changed, for a rank that must put them back in place of this one; empty while nothing is changed.</summary>
+    public string Originals()
+    {
+        lock (_gate) return _originals == null ? "" : JsonSerializer.Serialize(_originals.Values);
+    }
+
+    /// <summary>Puts back devices of this machine that another process has set and cannot put back itself, since it hangs or is about to be killed.</summary>
+    /// <param name="originals">Its <see cref="Originals"/>.</param>
+    /// <param name="directory">The run's, for messages.</param>
+    /// <returns>What could not be put back, and how to mend it.</returns>
+    public static IReadOnlyList<string> PutBackInPlaceOf(string originals, string directory)
+    {
+        if (originals.Length == 0) return [];
+        using var nvml = NvmlLibrary.TryOpen(null, out var whyNot);
+        if (nvml == null) return [whyNot!];
+        var devices = VisibleDevices.Find(nvml, null);
+        return PutBack(JsonSerializer.Deserialize<List<RestoredDevice>>(originals)!, uuid => devices.Find(device => device.Uuid == uuid), nvml, directory);
     }
 
     /// <summary>All owned devices, or none: a device that refuses brings the others back.</summary>
@@ -114,7 +132,7 @@ public sealed class PowerControl : IDisposable
 
     /// <summary>
     /// For <c>harness restore RUN</c>: puts back what runs that were killed left changed on this host, from all
-    /// <see cref="FileName"/> files of a run directory.
+    /// <see cref="FileName"/> files of a run directory, or of the run directories in it.
     /// </summary>
     /// <returns>One line per file: restored, or what is left to do and where.</returns>
     /// <exception cref="EnergyException">The directory does not exist.</exception>
@@ -122,7 +140,9 @@ public sealed class PowerControl : IDisposable
     {
         if (!Directory.Exists(directory)) throw new EnergyException($"{directory}: there is no such run directory");
         var (lines, damaged) = (new List<string>(), new List<EnergyException>());
-        foreach (var file in Directory.GetFiles(directory, RestoreState.Pattern).Order(StringComparer.Ordinal))
+        var files = Directory.GetFiles(directory, RestoreState.Pattern);
+        if (files.Length == 0) files = [.. Directory.GetDirectories(directory).SelectMany(run => Directory.GetFiles(run, RestoreState.Pattern))];
+        foreach (var file in files.Order(StringComparer.Ordinal))
         {
             try { lines.Add(RestoreFile(file, host, nvmlLibrary)); }
             catch (EnergyException e) { damaged.Add(e); }       // the others are put back all the same
@@ -197,9 +217,10 @@ public sealed class PowerControl : IDisposable
                 if (claim != null) _claims.Add(claim);
                 if ((left.Of(device.Uuid) ?? claim?.Left) is { } found)
                 {
+                    var before = device.ReadPowerLimitMilliwatts();
                     if (PutBackOne(device, found, _nvml, Path.GetDirectoryName(_path)!, out var code) is { } problem)
                         return Abandon(new ControlResult(code == NvmlReturn.NoPermission ? ControlOutcome.NotPermitted : ControlOutcome.NotSupported, $"{problem} (it was left changed by a run that was killed)"));
-                    _say($"{device.Uuid} was left changed by a run that was killed: put back{found.Describe()[device.Uuid.Length..]}");
+                    if (before != found.PowerLimitMilliwatts || found.SmClockLocked) _say($"{device.Uuid} was left changed by a run that was killed: put back{found.Describe()[device.Uuid.Length..]}");
                 }
                 originals[device.Uuid] = new(device.Uuid, device.ReadPowerLimitMilliwatts());
             }

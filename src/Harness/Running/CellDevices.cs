@@ -16,6 +16,7 @@ internal sealed class CellDevices : IDisposable
     private readonly ICommunicator _world;
     private readonly PowerControl? _control;
     private readonly IDisposable? _lastAct;
+    private string[] _originals;
 
     /// <summary>Why the setting cannot be measured, in one line, equal on every rank; null where it can.</summary>
     public string? Refusal { get; }
@@ -27,6 +28,7 @@ internal sealed class CellDevices : IDisposable
     public CellDevices(PowerCell cell, RankModel model, RankEnergy energy, string directory)
     {
         _world = model.World;
+        _originals = [.. Enumerable.Repeat("", _world.Size)];
         if (cell.ChangesNothing) return;
         var owned = Owned(energy.Meter);
         if (!_world.Any(owned.Count > 0))
@@ -41,10 +43,12 @@ internal sealed class CellDevices : IDisposable
         {
             _control?.Dispose();
             LastActs.Warn([.. neighbours.Select(one => one.Process)], () => !neighbours.SelectMany(one => one.Devices).Any(PowerControl.IsSetElsewhere));
+            foreach (var problem in neighbours.SelectMany(one => PowerControl.PutBackInPlaceOf(_originals[one.Rank], directory))) Say(problem);
         });
         try
         {
             var result = LaunchChecks.OnEveryRank(_world, () => Apply(cell));
+            _originals = _world.AllTexts(_control?.Originals() ?? "");
             IsEnding = _world.Any(result.Outcome == ControlOutcome.Ending);
             if (!IsEnding) Refusal = _world.AllTexts(result.Message).FirstOrDefault(text => text.Length > 0);
             // What one rank has set is not kept for the sake of a cell that another rank refuses.
@@ -101,15 +105,15 @@ internal sealed class CellDevices : IDisposable
     }
 
     /// <param name="Devices">UUIDs of those that it sets.</param>
-    private sealed record Neighbour(int Process, string[] Devices)
+    private sealed record Neighbour(int Rank, int Process, string[] Devices)
     {
         /// <summary>The processes of other ranks that set devices where process ids mean what they mean here. A collective call.</summary>
         public static List<Neighbour> Others(ICommunicator world, string[] devices)
         {
             var place = Place();
             var all = world.AllTexts(string.Join('\n', [place, Environment.ProcessId.ToString(CultureInfo.InvariantCulture), .. devices])).Select(text => text.Split('\n'));
-            return [.. all.Where(one => one.Length > 2 && place.Length > 0 && one[0] == place)
-                .Select(one => new Neighbour(int.Parse(one[1], CultureInfo.InvariantCulture), one[2..])).Where(one => one.Process != Environment.ProcessId)];
+            return [.. all.Select((one, rank) => (Texts: one, Rank: rank)).Where(one => one.Texts.Length > 2 && place.Length > 0 && one.Texts[0] == place)
+                .Select(one => new Neighbour(one.Rank, int.Parse(one.Texts[1], CultureInfo.InvariantCulture), one.Texts[2..])).Where(one => one.Process != Environment.ProcessId)];
         }
 
         /// <summary>The boot and the namespace of process ids; empty where the system does not tell.</summary>

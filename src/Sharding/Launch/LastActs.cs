@@ -54,7 +54,7 @@ public static class LastActs
     {
         if (processes.Count == 0) return;
         foreach (var process in processes) ProcessControl.Terminate(process);
-        for (var waited = Stopwatch.StartNew(); waited.Elapsed < s_patience / 2 && !isDone();) Thread.Sleep(10);
+        for (var waited = Stopwatch.StartNew(); waited.Elapsed < s_patience / 5 && !isDone();) Thread.Sleep(10);
     }
 
     private sealed class Entry(Action act) : IDisposable
