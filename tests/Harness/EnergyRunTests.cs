@@ -157,6 +157,63 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That((summary.Status, summary.TotalEnergyJoules, summary.TokensPerSecond), Is.EqualTo((RunStatus.Skipped, (double?)null, (double?)null)));
     }
 
+    /// <summary>A sampler that a refused cell left running read the meter beside the next one's, and after the meter was closed.</summary>
+    [Test]
+    public void RefusedCellsLeaveNothingRunning()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
+        var result = Harness(fake, "run", "--limit", "4", "--warmup", "0", "--idle-baseline", "100ms", "--meter", "nvml", "--name", "r", "--sample-interval", "5ms", "--power-limits", "9999,9998,250,9996").Wait();
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        var states = new[] { 9999, 9998, 250, 9996 }.Select(watts => new RunReader(_scratch["results", $"r-{watts}W"]).Summary().Status);
+        Assert.That(states, Is.EqualTo(new[] { RunStatus.Skipped, RunStatus.Skipped, RunStatus.Complete, RunStatus.Skipped }));
+        Assert.That(result.Error, Does.Not.Contain("loading").Or.Match("(?s)skipped-9998W.*loading"), "a setting is refused before weights are loaded");
+    }
+
+    [Test]
+    public void FinishedAnswersStayWhereARunIsContinuedWithoutThePrivilege()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
+        string[] switches = ["run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "3", "--idle-baseline", "100ms", "--batch", "4"];
+        var directory = _scratch["results", "r-250W"];
+        using (var process = Harness(fake, switches))
+        {
+            Until(() => File.Exists(Path.Combine(directory, "prompts.partial.csv")) && new FileInfo(Path.Combine(directory, "prompts.partial.csv")).Length > 3000);
+            process.Signal("TERM");
+            Assert.That(process.Wait().ExitCode, Is.EqualTo(3));
+        }
+        var before = new RunReader(directory).Prompts().Select(row => (row.Repeat, row.PromptIndex)).ToList();
+        fake.Refuse("GPU-1", 4);
+        var refused = Harness(fake, switches).Wait();
+        Assert.That(refused.ExitCode, Is.EqualTo(1), refused.Error);
+        Assert.That(refused.Error, Does.Contain("not permitted").And.Contain($"its {before.Count} finished answers stay"));
+        Assert.That(new RunReader(directory).Summary().Status, Is.EqualTo(RunStatus.Interrupted));
+        Assert.That(new RunReader(directory).Prompts().Select(row => (row.Repeat, row.PromptIndex)), Is.EqualTo(before));
+        fake.Refuse("GPU-1", null);
+        var finished = Harness(fake, switches).Wait();
+        Assert.That(finished.ExitCode, Is.Zero, finished.Error);
+        Assert.That(new RunReader(directory).Prompts().ToList(), Has.Count.EqualTo(3 * 96));
+        Assert.That(Verify(new RunReader(directory)), Is.Zero);
+    }
+
+    /// <summary>A killed run is continued, which ends in order: the limit is that from before the first start.</summary>
+    [Test]
+    public void AKilledRunThatIsContinuedPutsBackTheFirstLimit()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 650000 700000 100000 700000");
+        string[] switches = ["run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--limit", "24", "--idle-baseline", "100ms", "--batch", "4"];
+        using (var process = Harness(fake, switches))
+        {
+            Until(() => fake.State("GPU-1") == (250000, 0));
+            process.Signal("KILL");
+            process.Wait();
+        }
+        var result = Harness(fake, switches).Wait();
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Error, Does.Contain("GPU-1 was left changed by a run that was killed: put back to 650 W"));
+        Assert.That(fake.State("GPU-1"), Is.EqualTo((650000, 0)));
+        Assert.That(Directory.GetFiles(_scratch.Path, "restore-rank*", SearchOption.AllDirectories), Is.Empty);
+    }
+
     [TestCase("INT", 3)]
     [TestCase("TERM", 3)]
     [TestCase("KILL", 137)]
