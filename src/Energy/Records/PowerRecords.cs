@@ -73,7 +73,7 @@ public static class PowerRecords
             {
                 if (csv.Headers.Count == 0) throw new FormatException("it has no header");
                 if (!csv.Read()) yield break;
-                var domain = new EnergyDomain(csv.GetString("host"), csv.GetString("device"), KindOf(csv.GetString("kind")), csv.GetString("source"));
+                var domain = new EnergyDomain(CsvDialect.Original(csv.GetString("host")), CsvDialect.Original(csv.GetString("device")), KindOf(csv.GetString("kind")), csv.GetString("source"));
                 row = (domain, Number<int>(csv, "rank") ?? 0, ReadRow(csv));
             }
             catch (Exception e) when (e is FormatException or OverflowException or KeyNotFoundException)
@@ -97,8 +97,8 @@ public static class PowerRecords
         var domain = series.Domain;
         csv.WriteField(r.TimeSeconds);
         csv.WriteField(series.Rank);
-        csv.WriteField(domain.Host);
-        csv.WriteField(domain.Device);
+        csv.WriteField(CsvDialect.Text(domain.Host));
+        csv.WriteField(CsvDialect.Text(domain.Device));
         csv.WriteField(domain.Kind.ToString().ToLowerInvariant());
         csv.WriteField(domain.Source);
         csv.WriteField(r.EnergyJoules);
@@ -133,5 +133,8 @@ public static class PowerRecords
         Enum.TryParse<DomainKind>(text, ignoreCase: true, out var kind) ? kind : throw new FormatException($"kind '{text}' is none of gpu, package, dram, node");
 
     private static T? Number<T>(CsvReader csv, string column) where T : struct, IUtf8SpanParsable<T> =>
-        csv.GetSpan(column) is { Length: > 0 } text ? T.Parse(text, CultureInfo.InvariantCulture) : null;
+        csv.GetSpan(column) is { Length: > 0 } text ? Finite(T.Parse(text, CultureInfo.InvariantCulture), column) : null;
+
+    private static T Finite<T>(T value, string column) => value is double number && !double.IsFinite(number)
+        ? throw new FormatException($"{column} is {number.ToString(CultureInfo.InvariantCulture)}, which is no figure") : value;
 }

@@ -18,8 +18,11 @@ public static class WindowRecords
     private static readonly JsonSerializerOptions Format = new()
     {
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower), new FiniteNumbers() },
     };
+
+    /// <summary>What one line says.</summary>
+    public static JsonElement Tree(WindowRecord window) => JsonSerializer.SerializeToElement(window, Format);
 
     public static void Write(TextWriter text, IEnumerable<WindowRecord> windows)
     {

@@ -17,7 +17,7 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     /// <summary>Whether the piece's figures are on disk as a whole, however it ended.</summary>
     public static bool IsConcluded(string runDirectory, int piece) => File.Exists(Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.EnergyFile));
 
-    /// <summary>Makes a piece's directory and takes away what a start without a finished batch may have left there.</summary>
+    /// <summary>Makes a piece's directory and takes away what a start without a finished batch, or one that is told anew, may have left there and behind it.</summary>
     public static void Prepare(string runDirectory, int piece)
     {
         var directory = DirectoryOf(runDirectory, piece);
@@ -26,6 +26,7 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
             Directory.CreateDirectory(directory);
             foreach (var file in new[] { RunDirectory.EnergyFile, RunDirectory.PowerFile, RunDirectory.WindowsFile, RunDirectory.StepsFile, RunDirectory.RanksFile })
                 File.Delete(Path.Combine(directory, file));
+            for (var later = piece + 1; Directory.Exists(DirectoryOf(runDirectory, later)); later++) Directory.Delete(DirectoryOf(runDirectory, later), recursive: true);
         });
     }
 
@@ -46,9 +47,15 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     }
 
     /// <summary>Adds to the first piece's <c>energy.json</c> the figures of the whole run's repeats, for people to read.</summary>
-    public static void WriteFigures(string runDirectory, RunAccount account, IEnumerable<PromptRecord> rows, PieceEvidence first) =>
+    public static void WriteFigures(string runDirectory, RunAccount account, IEnumerable<PromptRecord> rows, PieceEvidence first)
+    {
+        var figures = Figures(account, rows);
         AtomicFile.Write(Path.Combine(runDirectory, RunDirectory.EnergyFile), stream => JsonSerializer.Serialize(stream,
-            new { first.Evidence, account.Repeats, EnergyPerOutputToken = account.JoulesPerToken(rows) }, JsonRows.Document));
+            new { first.Evidence, figures.Repeats, figures.EnergyPerOutputToken }, JsonRows.Document));
+    }
+
+    /// <summary>What <see cref="WriteFigures"/> adds.</summary>
+    public static EnergyFigures Figures(RunAccount account, IEnumerable<PromptRecord> rows) => new(account.Repeats, account.JoulesPerToken(rows));
 
     /// <exception cref="UserErrorException">A file is missing or damaged.</exception>
     public static PieceEvidence Read(string runDirectory, int piece)
@@ -58,11 +65,10 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            using var windows = File.OpenText(Path.Combine(directory, RunDirectory.WindowsFile));
             return new(piece, json.RootElement.GetProperty("evidence").Deserialize<EnergyEvidence>(JsonRows.Document)! with
             {
                 Series = PowerRecords.Read(Path.Combine(directory, RunDirectory.PowerFile)),
-                Windows = [.. WindowRecords.Read(windows, RunDirectory.WindowsFile).Select(record => record.Window)],
+                Windows = [.. ReadWindows(runDirectory, piece).Select(record => record.Window)],
             });
         }
         catch (Exception e) when (e is IOException or JsonException or KeyNotFoundException or UnauthorizedAccessException)
@@ -72,10 +78,25 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     }
 
     /// <exception cref="UserErrorException">The file is missing or damaged.</exception>
+    public static IReadOnlyList<WindowRecord> ReadWindows(string runDirectory, int piece)
+    {
+        var path = Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.WindowsFile);
+        try
+        {
+            using var text = File.OpenText(path);
+            return WindowRecords.Read(text, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    /// <exception cref="UserErrorException">The file is missing or damaged.</exception>
     public static IReadOnlyList<StepRecord> ReadSteps(string runDirectory, int piece)
     {
         var path = Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.StepsFile);
-        try { return [.. File.ReadLines(path).Select(line => JsonSerializer.Deserialize<StepRecord>(line)!)]; }
+        try { return [.. File.ReadLines(path).Select(line => JsonSerializer.Deserialize<StepRecord>(line, JsonRows.Line)!)]; }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {
             throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);

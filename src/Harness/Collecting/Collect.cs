@@ -36,7 +36,10 @@ public sealed class Collect(TextWriter standardOutput)
         {
             try
             {
-                Merge(rows, CollectedRow.Of(directory));
+                var found = CollectedRow.Of(directory);
+                foreach (var row in found)
+                    if (row.Objection is { } objection) Unreadable($"{row.Directory} {objection}; it is marked {RunStatus.Incomplete}");
+                Merge(rows, found);
             }
             catch (UserErrorException e)
             {
@@ -95,10 +98,16 @@ public sealed class Collect(TextWriter standardOutput)
         var own = ColumnMap<SummaryRecord>.Names.Append(DirectoryColumn).ToList();
         List<string> columns = [.. own, .. rows.SelectMany(r => r.Columns.Keys).Distinct().Except(own).Order(StringComparer.Ordinal)];
         using var csv = CsvWriter.Create(writer, CsvDialect.Writing, leaveOpen: true);
-        csv.WriteHeader([.. columns]);
+        csv.WriteHeader([.. columns.Select(CsvDialect.Cell)]);
         foreach (var row in rows)
-            csv.WriteRecord([.. columns.Select(column => column == DirectoryColumn ? row.Directory : row.Columns.GetValueOrDefault(column))]);
+            csv.WriteRecord([.. columns.Select(column => column == DirectoryColumn ? PathText(row.Directory) : Cell(row.Columns.GetValueOrDefault(column)))]);
     }
+
+    /// <summary>A number may be negative; a text that begins like a formula is none.</summary>
+    private static string? Cell(string? cell) => cell == null || double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? cell : CsvDialect.Cell(cell);
+
+    /// <summary>The same path, where its own words would be computed by a spreadsheet.</summary>
+    private static string PathText(string path) => CsvDialect.Cell(path) == path ? path : CsvDialect.Cell($"./{path}");
 
     private static string Describe(List<CollectedRow> rows, int failures, string output)
     {

@@ -1,5 +1,6 @@
 using Harness.Datasets;
 using Harness.Energy.Meters;
+using Harness.Records;
 using Harness.Tensors;
 
 namespace Harness.Configuration;
@@ -50,6 +51,7 @@ internal static class Validation
         AtLeast(1, o.Repeats.Count, "Repeats:Count");
         AtLeast(2, o.Repeats.Max, "Repeats:Max");
         OneOf(o.Output.IfTaken, "Output:IfTaken", "rename", "refuse");
+        if (o.Output.Name.Length > 0) RunName.Checked(o.Output.Name);
         CheckCarbon(o.Carbon);
         if (o.Output.Directory.Length == 0) throw Wrong("Output:Directory", "", "a directory");
     }

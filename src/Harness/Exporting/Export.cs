@@ -28,6 +28,7 @@ internal sealed class Export(IExportFormat format, Stream standardOutput)
             {
                 if (!new RunReader(directory).IsComplete) log.WriteLine($"export: {directory} is left out: it is not finished");
                 else if (run.Summary.Status == RunStatus.Skipped) log.WriteLine($"export: {directory} is left out: nothing was measured");
+                else if (run.Gap is { } gap) log.WriteLine($"export: {directory} is left out: it {gap}");
                 else if (!format.HasValidity && !includeInvalid && !run.IsValid) log.WriteLine($"export: {directory} is left out: its energy is not valid ({run.Objection}); --include-invalid takes it all the same");
                 else runs.Add(run);
             }

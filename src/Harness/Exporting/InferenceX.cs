@@ -55,7 +55,7 @@ internal sealed class InferenceX : IExportFormat
             MedianTpot = s.TpotP50Seconds,
             P90Tpot = s.TpotP90Seconds,
             P99Tpot = s.TpotP99Seconds,
-            MedianInteractivity = 1 / s.TpotP50Seconds,
+            MedianInteractivity = Ratio(1, s.TpotP50Seconds),
             MeanE2el = s.LatencyMeanSeconds,
             MedianE2el = s.LatencyP50Seconds,
             P90E2el = s.LatencyP90Seconds,

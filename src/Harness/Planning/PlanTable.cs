@@ -19,7 +19,7 @@ internal static class PlanTable
         var shown = possible.Count <= ManyRows ? possible : [.. possible.Where(row => gpus % row.Gpus == 0 || row.Gpus == fewest)];
 
         // Whole and on a line of its own, however long: it may be a path.
-        console.Profile.Out.Writer.WriteLine(planner.Name);
+        console.Profile.Out.Writer.WriteLine(VisibleText.Of(planner.Name));
         console.WriteLine(Question(planner));
         console.WriteLine();
         console.WriteLine(Answer(possible, fewest, gpus));

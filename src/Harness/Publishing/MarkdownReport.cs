@@ -71,8 +71,8 @@ internal static class MarkdownReport
     private static string Escaped(string text)
     {
         var line = new StringBuilder();
-        foreach (var c in text)
-            line.Append(c switch { '|' or '\\' or '`' or '*' or '_' or '[' or ']' => $"\\{c}", '<' => "&lt;", '&' => "&amp;", < ' ' => " ", _ => c.ToString() });
+        foreach (var c in VisibleText.Of(string.Join(' ', text.Split('\n', '\r', '\t'))))
+            line.Append(c switch { '|' or '\\' or '`' or '*' or '_' or '[' or ']' => $"\\{c}", '<' => "&lt;", '&' => "&amp;", _ => c.ToString() });
         return line.ToString();
     }
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Harness.Records;
+using Harness.Reporting;
 using Harness.Tensors;
 
 namespace Harness.Publishing;
@@ -91,7 +92,7 @@ internal sealed class PageModel
         return new
         {
             run.Label,
-            run.Directory,
+            Directory = VisibleText.Of(run.Directory),
             run.Summary.Status,
             run.Summary.Valid,
             run.Reasons,
@@ -140,7 +141,7 @@ internal sealed class PageModel
     {
         if (!reader.HasCategories) return [];
         using var stream = reader.OpenCategories(out var source);
-        var all = LooseRow<CategoryRecord>.Read(stream, source).ToList();
+        var all = LooseRow<CategoryRecord>.Read(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) }).ToList();
         var shown = all.Take(Math.Min(CategoriesOfOne, _categoriesLeft)).ToList();
         _categoriesLeft -= shown.Count;
         if (shown.Count < all.Count) _withoutCategories++;

@@ -20,7 +20,7 @@ internal static class Resources
     public static string Text(string name)
     {
         using var reader = new StreamReader(Open(name));
-        return reader.ReadToEnd();
+        return reader.ReadToEnd().ReplaceLineEndings("\n");       // as a browser reads them, whatever git made of them
     }
 
     public static byte[] Bytes(string name)

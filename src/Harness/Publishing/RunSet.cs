@@ -1,5 +1,6 @@
 using Harness.Collecting;
 using Harness.Records;
+using Harness.Reporting;
 using Harness.Tensors;
 
 namespace Harness.Publishing;
@@ -17,8 +18,11 @@ internal static class RunSet
             try
             {
                 foreach (var row in CollectedRow.Of(directory))
+                {
+                    if (row.Objection is { } objection) unreadable($"{row.Directory} {objection}");
                     if (!runs.TryGetValue(row.RunId, out var other) || other.Summary.Status == RunStatus.Incomplete)
                         runs[row.RunId] = (ReportedRun.Typed(row), row.Directory);
+                }
             }
             catch (UserErrorException e)
             {
@@ -35,8 +39,8 @@ internal static class RunSet
         var parts = directories.Distinct().ToDictionary(d => d, d => Path.GetFullPath(d).Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries));
         for (var depth = 1; ; depth++)
         {
-            var labels = parts.ToDictionary(p => p.Key, p => string.Join('/', p.Value.TakeLast(depth)));
-            if (labels.Values.Distinct().Count() == labels.Count) return labels;
+            var labels = parts.ToDictionary(p => p.Key, p => VisibleText.Of(string.Join('/', p.Value.TakeLast(depth))));
+            if (labels.Values.Distinct().Count() == labels.Count || depth > parts.Values.Max(path => path.Length)) return labels;
         }
     }
 }

@@ -22,7 +22,7 @@ internal static class ColumnMap<T>
 
     /// <summary>A record from its texts. An empty text is a missing value; a column that is not there leaves what the record starts with.</summary>
     /// <param name="text">By position in <see cref="Columns"/>; null for a column that is not there.</param>
-    /// <exception cref="FormatException">A text is not of its column's type, or a column that must be there is not; the column is named.</exception>
+    /// <exception cref="FormatException">A text is not of its column's type (NaN and infinity are no figures), or a column that must be there is not; the column is named.</exception>
     public static T Record(Func<int, string?> text)
     {
         object record = Activator.CreateInstance<T>()!;
@@ -37,15 +37,16 @@ internal static class ColumnMap<T>
 
     private static object? Value(string text, Type type, string column)
     {
-        var underlying = Nullable.GetUnderlyingType(type);
-        if (text.Length == 0 && (underlying != null || type == typeof(string))) return null;
+        var kind = Nullable.GetUnderlyingType(type) ?? type;
+        if (text.Length == 0 && (kind != type || type == typeof(string))) return null;
         try
         {
-            return Convert.ChangeType(text, underlying ?? type, CultureInfo.InvariantCulture);
+            var value = Convert.ChangeType(text, kind, CultureInfo.InvariantCulture);
+            return value is double number && !double.IsFinite(number) ? throw new FormatException("not finite") : value;
         }
         catch (Exception e) when (e is FormatException or OverflowException)
         {
-            throw new FormatException($"column {column} holds '{text}', which is not of its type", e);
+            throw new FormatException($"column {column} holds '{text}', which is {(kind == typeof(double) ? "no figure" : "not of its type")}", e);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Harness.Energy.Records;
 using Harness.Tensors;
 
 namespace Harness.Records;
@@ -12,6 +13,7 @@ public static class JsonRows
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new FiniteNumbers() },
     };
 
     internal static readonly JsonSerializerOptions Document = new(Line)

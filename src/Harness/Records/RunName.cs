@@ -17,8 +17,9 @@ public static partial class RunName
         return $"{time}-{(name.Length > 40 ? name[..40] : name)}-{random}";
     }
 
+    /// <exception cref="UserErrorException">It is no name of a directory of its own, or holds control characters.</exception>
     public static string Checked(string name) =>
-        name is not ("." or "..") && name.IndexOfAny(['/', '\\', '\0']) < 0
+        name is not ("" or "." or "..") && name.IndexOfAny(['/', '\\']) < 0 && !name.Any(char.IsControl)
             ? name
             : throw new UserErrorException($"the run's name '{name}' is not a plain name; give the directory with --out and a name without slashes");
 

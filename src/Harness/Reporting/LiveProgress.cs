@@ -11,7 +11,7 @@ public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IPro
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
-    public void Note(string line) => console.WriteLine(line);
+    public void Note(string line) => console.WriteLine(VisibleText.Of(line));
 
     public IStageProgress Begin(string stage, int prompts) => new Stage(console, stage, new StageClock(prompts, time));
 

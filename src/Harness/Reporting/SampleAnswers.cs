@@ -13,15 +13,18 @@ public static class SampleAnswers
         foreach (var response in responses)
         {
             console.WriteLine();
-            console.Write(new Text($"{Tail(OneLine(response.Prompt))}\n", new Style(decoration: Decoration.Dim)));
-            console.Write(new Text($"  {Head(OneLine(response.Text))}\n"));
+            console.Write(new Text($"{VisibleText.Of(Tail(OneLine(response.Prompt)))}\n", new Style(decoration: Decoration.Dim)));
+            console.Write(new Text($"  {VisibleText.Of(Head(OneLine(response.Text)))}\n"));
         }
     }
 
     private static string OneLine(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>A template comes first and the question last: the end of a long prompt says more.</summary>
-    private static string Tail(string text) => text.Length <= PromptCharacters ? text : $"…{text[^PromptCharacters..]}";
+    private static string Tail(string text) => text.Length <= PromptCharacters ? text : $"…{text[Between(text, text.Length - PromptCharacters)..]}";
 
-    private static string Head(string text) => text.Length <= AnswerCharacters ? text : $"{text[..AnswerCharacters]}…";
+    private static string Head(string text) => text.Length <= AnswerCharacters ? text : $"{text[..Between(text, AnswerCharacters)]}…";
+
+    /// <summary>A place to cut that parts no surrogate pair.</summary>
+    private static int Between(string text, int at) => char.IsLowSurrogate(text[at]) ? at + 1 : at;
 }

@@ -19,14 +19,14 @@ public static class SummaryTable
             console.WriteLine();
         }
         // Whole and on a line of its own, however long: it is there to be copied.
-        console.Profile.Out.Writer.WriteLine($"files: {directory}");
+        console.Profile.Out.Writer.WriteLine($"files: {VisibleText.Of(directory)}");
         console.Profile.Out.Writer.Flush();
     }
 
     private static Grid Facts(SummaryRecord run)
     {
         var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
-        void Fact(string name, string text) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Bold)), new Text(text));
+        void Fact(string name, string text) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Bold)), new Text(VisibleText.Of(text)));
 
         Fact("run", $"{run.RunId}: {run.Status}");
         Fact("model", Join(run.Model, Unit(run.ParametersBillions, "billion parameters"), run.Dtype, run.Backend, run.Gpu));
@@ -77,7 +77,7 @@ public static class SummaryTable
             Row(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.LatencyMeanSeconds),
                 Figures.Significant(row.EnergyPerOutputTokenJoules), Figures.Significant(row.EnergyPerResponseJoules), row.Accuracy is { } accuracy ? $"{Figures.Significant(100 * accuracy)} %" : "-");
         // As plain text: a category is the user's own word, and a bare string would be read as markup.
-        void Row(params string[] cells) => table.AddRow(cells.Select(cell => new Text(cell)));
+        void Row(params string[] cells) => table.AddRow(cells.Select(cell => new Text(VisibleText.Of(cell))));
         return table;
     }
 

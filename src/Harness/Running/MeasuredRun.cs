@@ -51,7 +51,7 @@ internal sealed class MeasuredRun(
 
     private int Measure(RunStart start, RunFiles? files, CellDevices devices)
     {
-        _windows = new(model, energy, model.IsRoot ? window => WindowJournal.Append(start.StartDirectory, window) : _ => { });
+        _windows = new(model, energy, files == null ? _ => { } : files.Record);
         energy.Begin(start.StartDirectory);
         var work = ReplicaWork.Of(options, workload, model.Groups.Position.Replica, start);
         var memory = model.MemoryFor(work.Slots, workload.LongestSequence);

@@ -74,7 +74,14 @@ internal sealed class RankEnergy : IDisposable
         _keptSeconds = _clock.Seconds;
     }
 
-    /// <summary>The same, but seldom: for those who ask at every pass.</summary>
+    /// <summary>The same, and waits until the storage holds it: outside windows, since it may take a while.</summary>
+    public void Sync()
+    {
+        Keep();
+        _journal?.Sync();
+    }
+
+    /// <summary>The same as <see cref="Keep"/>, but seldom: for those who ask at every pass.</summary>
     public void KeepNowAndThen()
     {
         if (_journal != null && _clock.Seconds - _keptSeconds > KeepSeconds) Keep();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Harness.Reporting;
 
 namespace Harness.Running;
 
@@ -24,7 +25,7 @@ internal sealed class RankLog(int rank, Action<string> terminal)
     {
         if (rank == 0) terminal(line);
         if (_file == null) return;
-        try { File.AppendAllText(_file, string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:O} {line}\n")); }
+        try { File.AppendAllText(_file, string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:O} {VisibleText.Of(line)}\n")); }
         catch (IOException) { _file = null; }       // a full disk must not end a run for the sake of a log
     }
 

@@ -35,8 +35,8 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
         var stopped = false;
         var window = new EnergyWindow(FormattableString.Invariant($"measured-{repeat}"), WindowKind.Measured, 0, 0, repeat);
         window = Measure(window, () => stopped = work());
-        // What is recorded as ended must have every rank's readings on disk.
-        energy.Keep();
+        // What is recorded as ended must have every rank's readings on the disk.
+        energy.Sync();
         model.World.Barrier();
         if (!stopped) record(window);
         return !stopped;

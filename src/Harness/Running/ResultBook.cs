@@ -94,6 +94,17 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         .Where(batch => batch.Piece == Piece && batch.Report.Repeat == repeat && batch.Report.HasFinished)
         .Max(batch => (double?)clockOf(batch.Report.Replica).ToRunClock(batch.Report.EndSeconds));
 
+    /// <summary>Rows of a repeat, in all its pieces, besides those of prompts that do not fit.</summary>
+    public int AnswersOf(int repeat) => _rows.Count(row => row.Repeat == repeat && row.FinishReason != FinishReason.ContextLength);
+
+    /// <summary>Before a run is called complete: every prompt of every repeat has its row.</summary>
+    /// <param name="repeats">Null where that was left to the figures.</param>
+    public void CheckWhole(int? repeats)
+    {
+        if (Completeness.Gaps(_rows, set.Prompts.Count, repeats).FirstOrDefault() is { } gap)
+            throw new InvalidOperationException($"the run has come to its end, but {gap}; what was finished is kept");
+    }
+
     /// <summary>Batches of this piece, or groups of requests that were finished together.</summary>
     public int Batches => _batches.Count(batch => batch.Piece == Piece && batch.Report.HasFinished);
 

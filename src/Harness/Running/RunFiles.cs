@@ -126,6 +126,19 @@ internal sealed class RunFiles : IDisposable
     private double? JoulesPerToken(RunAccount account, int repeat) =>
         account.Repeats.FirstOrDefault(one => one.Repeat == repeat)?.Joules / Book.Rows.Where(row => row.Repeat == repeat).Sum(row => row.OutputTokens);
 
+    /// <summary>A window that begins or has ended. What one that has ended counts on, the answers, is on the disk before.</summary>
+    public void Record(EnergyWindow window)
+    {
+        int? answers = null;
+        if (window.Repeat is { } repeat && WindowJournal.HasEnded(window))
+        {
+            Book.Journal?.Sync();
+            Directory.Sync();
+            answers = Book.AnswersOf(repeat);
+        }
+        WindowJournal.Append(Start.StartDirectory, new(window, answers));
+    }
+
     /// <summary>
     /// The power setting cannot be made. Where earlier starts have finished answers, these stay, with all that the run may be continued from; else a
     /// row without figures says that nothing was measured.
@@ -152,6 +165,7 @@ internal sealed class RunFiles : IDisposable
     public void Finish(EnergyEvidence evidence, IReadOnlyList<RankRecord> ranks, int? torn)
     {
         if (torn is { } repeat) evidence = Cut(evidence, repeat);
+        if (evidence.RanToEnd) Book.CheckWhole(_options.Repeats.UntilCi.Length > 0 ? null : _options.Repeats.Count);
         List<PieceEvidence> pieces = [.. _earlier];
         if (Book.Batches > 0 || pieces.Count == 0 || evidence.RanToEnd)
         {

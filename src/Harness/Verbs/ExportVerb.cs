@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using Harness.Exporting;
 
 namespace Harness.Verbs;
@@ -19,9 +20,11 @@ internal static class ExportVerb
         command.Options.Add(invalid);
         command.SetAction(parsed =>
         {
-            using var standardOutput = Console.OpenStandardOutput();
-            return new Export(Export.Find(parsed.GetValue(format)!), standardOutput)
+            using var standardOutput = new MemoryStream();
+            var code = new Export(Export.Find(parsed.GetValue(format)!), standardOutput)
                 .Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, parsed.GetValue(invalid), Console.Error);
+            parsed.InvocationConfiguration.Output.Write(Encoding.UTF8.GetString(standardOutput.GetBuffer(), 0, (int)standardOutput.Length));
+            return code;
         });
         return command;
     }

@@ -21,7 +21,7 @@ internal static class ReportVerb
             var outputs = new ReportOutputs(parsed.GetValue(page), parsed.GetValue(markdown), parsed.GetValue(figures));
             if (outputs is { Page: null, Markdown: null, Figures: null })
                 throw new UserErrorException("nothing to write; add --out FILE.html, --markdown FILE.md or --figures DIR");
-            return new Report(Console.Out, Console.Error).Write(parsed.GetValue(directories)!, outputs);
+            return new Report(parsed.InvocationConfiguration.Output, Console.Error).Write(parsed.GetValue(directories)!, outputs);
         });
         return command;
     }

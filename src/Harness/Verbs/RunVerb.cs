@@ -16,17 +16,17 @@ internal static class RunVerb
         command.SetAction(parsed =>
         {
             var configuration = switches.Resolve(parsed);
-            if (parsed.GetValue(print)) return Print(configuration);
+            if (parsed.GetValue(print)) return Print(configuration, parsed.InvocationConfiguration.Output);
             using var stop = new StopSignal();
             return Ranks.Run(configuration.Options.Sharding, configuration.Options.Runtime.Threads, new RunJob(configuration, stop).Execute);
         });
         return command;
     }
 
-    private static int Print(ResolvedConfiguration configuration)
+    private static int Print(ResolvedConfiguration configuration, TextWriter output)
     {
         foreach (var (key, value, source) in configuration.Entries())
-            Console.WriteLine($"{key,-30} {value,-24} {source}");
+            output.WriteLine($"{key,-30} {value,-24} {source}");
         return ExitCode.Success;
     }
 }

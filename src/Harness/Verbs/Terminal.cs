@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using Harness.Reporting;
 using Harness.Tensors;
 
 namespace Harness.Verbs;
@@ -24,11 +25,12 @@ internal static class Terminal
 {
     public static int Invoke(RootCommand root, string[] args)
     {
+        StandardStreams.Begin();
         try
         {
             var parsed = root.Parse(args);
             if (parsed.Action is ParseErrorAction && args.Length > 0) throw Mistake(parsed);
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Output = StandardStreams.Product, Error = Console.Error });
         }
         catch (Exception e)
         {
@@ -47,12 +49,18 @@ internal static class Terminal
     /// <summary>Writes the failure to standard error and returns the exit code.</summary>
     public static int Report(Exception failure)
     {
-        Console.Error.WriteLine(failure switch
+        switch (failure)
         {
-            UserErrorException or Energy.EnergyException or Sharding.Communicators.CommunicationException => $"harness: {failure.Message}",
-            OutOfMemoryException => "harness: out of memory; use more ranks (--tp, --pp), a smaller --batch or --max-length, or see harness plan",
-            _ => $"harness: this is a defect, please report it: {failure}",
-        });
+            case UserErrorException or Energy.EnergyException or Sharding.Communicators.CommunicationException:
+                Console.Error.WriteLine($"harness: {failure.Message}");
+                break;
+            case OutOfMemoryException:
+                Console.Error.WriteLine("harness: out of memory; use more ranks (--tp, --pp), a smaller --batch or --max-length, or see harness plan");
+                break;
+            default:
+                Console.Error.Write($"harness: this is a defect, please report it: {failure}{Environment.NewLine}");
+                break;
+        }
         return ExitCode.Failure;
     }
 }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Harness.Accounting;
 using Harness.Carbon;
 using Harness.Energy.Accounting;
+using Harness.Energy.Records;
 using Harness.Records;
 using Harness.Tensors;
 
@@ -44,9 +45,13 @@ internal sealed class RunVerification(string directory)
         {
             CheckReadings(energy, piece.Evidence);
             CheckRanks(RanksOf(piece.Number), energy, piece.Evidence);
+            CheckWindows(piece.Number, energy);
         }
         for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
+        CheckWhole(summary, account, rows);
         CheckResponses(rows, [.. reader.Responses()]);
+        CheckFigures(account, rows);
+        CheckManifest(reader, summary);
         CheckSums(account, rows, attributions);
         var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() }, SteadyState.Of(summary, account, rows, piece => steps[piece]));
         var computed = Summary.Compute(known, rows, account.DurationSeconds, account.Totals(attributions));
@@ -78,6 +83,67 @@ internal sealed class RunVerification(string directory)
         }
         foreach (var row in ranks.Where(row => evidence.Ranks.Any(place => place.Rank == row.Rank)))
             Compare($"{RunDirectory.RanksFile}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules, energy.JoulesOfRank(row.Rank, row.Window));
+    }
+
+    /// <summary>Every prompt of every repeat; of a run that was cut off, of those before its last repeat.</summary>
+    private void CheckWhole(SummaryRecord summary, RunAccount account, List<PromptRecord> rows)
+    {
+        if (summary.NumPrompts is not { } prompts) return;
+        var isComplete = summary.Status == RunStatus.Complete;
+        var last = rows.Select(row => row.Repeat).DefaultIfEmpty(0).Max();
+        var gaps = isComplete ? Completeness.Gaps(rows, prompts, Completeness.RepeatsOf(new RunReader(directory)) ?? account.Repeats.Count)
+            : Completeness.Gaps(rows.Where(row => row.Repeat < last), prompts, Math.Max(0, last - 1));
+        foreach (var gap in gaps) Problem($"{RunDirectory.PromptsFile}: {gap}");
+        foreach (var repeat in rows.Select(row => row.Repeat).Except(account.Repeats.Select(repeat => repeat.Repeat)))
+            Problem($"{RunDirectory.PromptsFile}: repeat {repeat} has no window in {RunDirectory.WindowsFile}");
+    }
+
+    /// <summary>What <c>windows.jsonl</c> says of each domain, beside the times. A domain that never gave a reading is in no sample.</summary>
+    private void CheckWindows(int piece, RunEnergy energy)
+    {
+        var written = PieceEvidence.ReadWindows(directory, piece);
+        var known = energy.Windows.SelectMany(window => window.Devices).Select(device => device.Key).ToHashSet();
+        foreach (var (was, now) in written.Zip(energy.Windows))
+            foreach (var difference in JsonDifferences.Between($"{RunDirectory.WindowsFile}, {now.Window.Name}",
+                WindowRecords.Tree(was with { Devices = [.. was.Devices.Where(device => known.Contains(device.Key) || device.Joules != null)] }), WindowRecords.Tree(now), Tolerance))
+                Problem(difference);
+    }
+
+    /// <summary>The figures of the repeats in <c>energy.json</c>, where it has them.</summary>
+    private void CheckFigures(RunAccount account, List<PromptRecord> rows)
+    {
+        var path = Path.Combine(directory, RunDirectory.EnergyFile);
+        try
+        {
+            using var written = JsonDocument.Parse(File.ReadAllBytes(path));
+            var computed = JsonSerializer.SerializeToElement(PieceEvidence.Figures(account, rows), JsonRows.Document);
+            foreach (var figures in computed.EnumerateObject())
+                if (written.RootElement.TryGetProperty(figures.Name, out var was))
+                    foreach (var difference in JsonDifferences.Between($"{RunDirectory.EnergyFile}, {figures.Name}", was, figures.Value, Tolerance)) Problem(difference);
+        }
+        catch (JsonException e)
+        {
+            throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    /// <summary>What the manifest says of the run is what the summary says; whether energy is valid, the summary alone knows.</summary>
+    private void CheckManifest(RunReader reader, SummaryRecord summary)
+    {
+        if (!reader.HasManifest) return;
+        var manifest = reader.ReadManifest();
+        if (manifest["run"] == null) return;
+        if (Manifest.RunOf(manifest) is not { } run)
+        {
+            Problem($"{Manifest.FileName}: its section run is not that of a run, or holds what is no figure");
+            return;
+        }
+        foreach (var (property, name) in ColumnMap<SummaryRecord>.Columns)
+            if (name != "valid" && property.GetValue(run) is { } was && !IsSame(was, property.GetValue(summary)))
+                Problem(string.Create(CultureInfo.InvariantCulture, $"{Manifest.FileName}, {name}: written {was}, but {property.GetValue(summary) ?? "nothing"} in {RunDirectory.SummaryFile}"));
+
+        // A text stands in the CSV as a spreadsheet may have it.
+        static bool IsSame(object was, object? now) => was is string text ? CsvDialect.Text(text).Equals(now) : was.Equals(now);
     }
 
     private void CheckResponses(List<PromptRecord> rows, List<ResponseRecord> responses)
@@ -153,7 +219,8 @@ internal sealed class RunVerification(string directory)
 
     private void Compare(string place, double? written, double? computed)
     {
-        if (written is { } was && computed is { } now ? Math.Abs(was - now) > Tolerance * Math.Max(Math.Abs(was), Math.Abs(now)) : written != computed)
+        // Not "beyond the tolerance": what is not finite is equal to nothing.
+        if (!(written is { } was && computed is { } now ? Math.Abs(was - now) <= Tolerance * Math.Max(Math.Abs(was), Math.Abs(now)) : written == null && computed == null))
             Problem(string.Create(CultureInfo.InvariantCulture, $"{place}: written {Text(written)}, computed {Text(computed)}"));
     }
 

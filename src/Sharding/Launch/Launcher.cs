@@ -42,10 +42,20 @@ public sealed record Launcher(LauncherKind Kind, int? Size = null, int? Rank = n
         _ => "no launcher",
     };
 
-    public static Launcher Detect() => Detect(Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
-        .ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? ""));
+    /// <summary>Of this process: the launcher that started it as a rank (<see cref="RankOrigin"/>).</summary>
+    public static Launcher Detect() => Announced() is var announced && RankOrigin.Here.IsRank(announced.Kind, Variables(), Environment.ProcessId) ? announced : new(LauncherKind.None);
 
-    public static Launcher Detect(IReadOnlyDictionary<string, string> environment)
+    /// <summary>What the environment of this process speaks of, also where that is left over from another.</summary>
+    public static Launcher Announced() => Announced(Variables());
+
+    /// <summary>As far as the environment alone tells: a step on a terminal (<c>srun --pty</c>) is a person's shell, which starts no ranks.</summary>
+    public static Launcher Detect(IReadOnlyDictionary<string, string> environment) =>
+        Announced(environment) is var announced && RankOrigin.IsInteractive(announced.Kind, environment) ? new(LauncherKind.None) : announced;
+
+    private static Dictionary<string, string> Variables() => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+        .ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");
+
+    private static Launcher Announced(IReadOnlyDictionary<string, string> environment)
     {
         int? Number(string name) =>
             environment.TryGetValue(name, out var text) && int.TryParse(text, CultureInfo.InvariantCulture, out var n) && n >= 0 ? n : null;

@@ -1,14 +1,18 @@
+using System.Security.Cryptography;
 using Harness.Records;
 
 namespace Harness.Running.Pieces;
 
 /// <summary>
 /// Every finished batch of a piece with all that is known of it, in <c>batches.partial.bin</c>: a run that was cut off is put
-/// together again from these. Each entry is its length (little-endian int32) and a <see cref="BatchReport"/>.
+/// together again from these. Each entry is the length of what follows (little-endian int32), a checksum
+/// (the first 4 bytes of SHA-256) and a <see cref="BatchReport"/>: what a machine that went down left unwritten is no entry.
 /// </summary>
 internal sealed class BatchJournal : IDisposable
 {
     public const string FileName = "batches.partial.bin";
+
+    private const int ChecksumBytes = 4;
 
     private readonly FileStream _file;
 
@@ -19,6 +23,9 @@ internal sealed class BatchJournal : IDisposable
         StorageFailure.Guard(path, () => file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0));
         _file = file!;
     }
+
+    /// <summary>Waits until the storage holds what was appended: outside windows, since it may take a while.</summary>
+    public void Sync() => StorageFailure.Guard(_file.Name, () => _file.Flush(flushToDisk: true));
 
     public void Append(BatchReport report) => StorageFailure.Guard(_file.Name, () => _file.Write(Entry(report)));
 
@@ -32,8 +39,11 @@ internal sealed class BatchJournal : IDisposable
         {
             var length = BitConverter.ToInt32(bytes, at);
             at += sizeof(int);
-            if (length <= 0 || at + length > bytes.Length) yield break;
-            yield return BatchReport.Deserialize(bytes[at..(at += length)]);
+            if (length <= ChecksumBytes || length > bytes.Length - at) yield break;
+            var body = bytes[(at + ChecksumBytes)..(at + length)];
+            if (!Checksum(body).AsSpan().SequenceEqual(bytes.AsSpan(at, ChecksumBytes))) yield break;
+            at += length;
+            yield return BatchReport.Deserialize(body);
         }
     }
 
@@ -48,6 +58,8 @@ internal sealed class BatchJournal : IDisposable
     private static byte[] Entry(BatchReport report)
     {
         var body = report.Serialize();
-        return [.. BitConverter.GetBytes(body.Length), .. body];
+        return [.. BitConverter.GetBytes(ChecksumBytes + body.Length), .. Checksum(body), .. body];
     }
+
+    private static byte[] Checksum(byte[] body) => SHA256.HashData(body)[..ChecksumBytes];
 }

@@ -9,7 +9,8 @@ namespace Harness.Running.Pieces;
 
 /// <summary>
 /// What the starts of a run before this one left: their finished batches, which go into the book, and what those cost. One that
-/// was killed is brought to an end first: a batch of it counts if the joules of every device are known up to its end.
+/// was killed is brought to an end first: a batch of it counts if the joules of every device are known up to its end. So is one whose journals
+/// have lost what it had recorded as finished (a machine that went down): what is there counts, the rest is done again.
 /// </summary>
 internal sealed class EarlierStarts
 {
@@ -20,16 +21,19 @@ internal sealed class EarlierStarts
     private readonly List<StartRecord> _records;
     private readonly List<PieceEvidence> _pieces = [];
 
+    /// <summary>What was told of the pieces so far does not hold any more; nor what was told of those behind, whose numbers and rows follow from it.</summary>
+    private bool _anew;
+
     /// <summary>As the manifest is to tell them, each with its end.</summary>
     public IReadOnlyList<StartRecord> Records => _records;
 
     /// <summary>Of the starts that finished a batch.</summary>
     public IReadOnlyList<PieceEvidence> Pieces => _pieces;
 
-    /// <summary>Measured repeats that are whole.</summary>
+    /// <summary>Measured repeats that are whole, up to the first that is not.</summary>
     public int FinishedRepeats { get; }
 
-    /// <summary>Batches of the repeat that is not.</summary>
+    /// <summary>Batches of the repeats after them.</summary>
     public IReadOnlyList<BatchReport> OfTornRepeat { get; }
 
     /// <param name="count">How many starts there were.</param>
@@ -44,14 +48,16 @@ internal sealed class EarlierStarts
             var own = Recall(start);
             batches.AddRange(own);
             if (own.Count == 0) continue;
-            var windows = WindowJournal.Read(StartRecord.DirectoryOf(runDirectory, start));
-            // A repeat that was cut stands there with another end.
-            whole.UnionWith(windows.Where(window => window.Repeat != null && WindowJournal.HasEnded(window) && _pieces[^1].Evidence.Windows.Contains(window)).Select(window => window.Repeat!.Value));
+            // A repeat that was cut stands in the evidence with another end.
+            whole.UnionWith(
+                from entry in WindowJournal.Read(StartRecord.DirectoryOf(runDirectory, start))
+                where entry.Window.Repeat is { } repeat && WindowJournal.HasEnded(entry.Window) && entry.Answers == book.AnswersOf(repeat) && _pieces[^1].Evidence.Windows.Contains(entry.Window)
+                select entry.Window.Repeat!.Value);
         }
         for (var i = 0; i < _records.Count; i++)
             if (_records[i].End == null)
                 _records[i] = _records[i] with { End = "killed", EndedUtc = RunLease.LastBeat(StartRecord.DirectoryOf(runDirectory, _records[i].Start))?.ToString(StartRecord.TimeFormat, CultureInfo.InvariantCulture) };
-        FinishedRepeats = whole.Count;
+        FinishedRepeats = Enumerable.Range(1, int.MaxValue).TakeWhile(whole.Contains).Count();
         OfTornRepeat = [.. batches.Where(batch => batch.Repeat > FinishedRepeats)];
     }
 
@@ -60,10 +66,17 @@ internal sealed class EarlierStarts
     {
         var (directory, piece) = (StartRecord.DirectoryOf(_directory, start), _pieces.Count + 1);
         var record = _records.FindIndex(one => one.Start == start);
-        IReadOnlyList<BatchReport> batches = [.. BatchJournal.Read(directory)];
+        var windows = WindowJournal.Read(directory);
+        // Without its window a batch has no time and no joules.
+        IReadOnlyList<BatchReport> batches = [.. BatchJournal.Read(directory).Where(batch => windows.Any(entry => entry.Window.Repeat == batch.Repeat))];
         if (!batches.Any(batch => batch.HasFinished)) batches = [];
-        var killed = batches.Count > 0 && !PieceEvidence.IsConcluded(_directory, piece);
-        var evidence = killed ? Evidence(directory, record >= 0 ? _records[record].Hosts : _model.Topology.Hosts, ref batches) : null;
+        var found = batches;
+        bool IsWhole(JournalWindow entry) => WindowJournal.HasEnded(entry.Window) && entry.Window.Repeat is { } repeat
+            && entry.Answers <= _book.AnswersOf(repeat) + found.Where(batch => batch.Repeat == repeat).Sum(batch => batch.Sequences.Length);
+        var known = record >= 0 ? _records[record] : null;
+        _anew |= known?.Batches > batches.Count(batch => batch.HasFinished) || (known?.Piece is { } number && number != piece);
+        var isTold = !_anew && PieceEvidence.IsConcluded(_directory, piece);
+        var evidence = batches.Count > 0 && !isTold ? Evidence(directory, known?.Hosts ?? _model.Topology.Hosts, windows, IsWhole, ref batches) : null;
         foreach (var batch in batches) _book.Recall(piece, batch);
         if (evidence != null && batches.Count > 0)
         {
@@ -77,10 +90,10 @@ internal sealed class EarlierStarts
     }
 
     /// <summary>Of a killed start, from its journals; leaves the batches that count.</summary>
-    private EnergyEvidence Evidence(string directory, IReadOnlyList<string> hosts, ref IReadOnlyList<BatchReport> batches)
+    private EnergyEvidence Evidence(string directory, IReadOnlyList<string> hosts, IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
     {
         var reports = EnergyJournal.Read(directory, hosts.Count).Select(report => report with { Series = [.. report.Series.Select(one => one.OnClock(report.Clock.ToRunClock))] }).ToList();
-        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports, WindowJournal.Read(directory), ranToEnd: false);
+        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports, [.. journal.Select(entry => entry.Window)], ranToEnd: false);
         var ledger = new DeviceLedger(evidence.Series);
         var account = new EnergyAccount(ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
         var knownUntil = ledger.Counted.Select(device => account.Timeline(device.Domain.Key)!.LastSeconds).DefaultIfEmpty(double.PositiveInfinity).Min();
@@ -91,10 +104,11 @@ internal sealed class EarlierStarts
         batches = counting;
 
         var windows = evidence.Windows;
-        foreach (var torn in windows.Where(window => window.Repeat != null && !(WindowJournal.HasEnded(window) && window.EndSeconds <= knownUntil)).ToList())
+        foreach (var torn in journal.Where(entry => entry.Window.Repeat != null && !(isWhole(entry) && entry.Window.EndSeconds <= knownUntil)).Select(entry => entry.Window))
         {
             var last = counting.Where(batch => batch.Repeat == torn.Repeat && batch.HasFinished).Select(EndOf).DefaultIfEmpty(torn.StartSeconds).Max();
-            windows = TornRepeat.Cut(windows, torn, last, double.IsFinite(knownUntil) ? knownUntil : last);
+            var end = WindowJournal.HasEnded(torn) ? Math.Min(torn.EndSeconds, knownUntil) : double.IsFinite(knownUntil) ? knownUntil : last;
+            windows = TornRepeat.Cut(windows, torn, last, end);
         }
         return evidence with { Windows = windows };
     }

@@ -22,6 +22,13 @@ internal sealed class EnergyJournal(string directory, int rank)
         PowerRecords.Append(text, readings);
     });
 
+    /// <summary>Waits until the storage holds what was appended.</summary>
+    public void Sync() => StorageFailure.Guard(_path, () =>
+    {
+        using var file = new FileStream(_path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        file.Flush(flushToDisk: true);
+    });
+
     /// <summary>Of every rank that left one; times still on each rank's own clock.</summary>
     public static IEnumerable<EnergyReport> Read(string directory, int ranks)
     {
@@ -30,7 +37,9 @@ internal sealed class EnergyJournal(string directory, int rank)
             var path = Path.Combine(directory, NameOf(rank));
             if (!File.Exists(path)) continue;
             var bytes = File.ReadAllBytes(path);
-            yield return EnergyReport.Deserialize(bytes[..(bytes.AsSpan().LastIndexOf((byte)'\n') + 1)]);
+            // A machine that went down may have left zeros where it had not written yet.
+            var written = bytes.AsSpan().IndexOf((byte)0) is >= 0 and var zeros ? zeros : bytes.Length;
+            if (bytes.AsSpan(0, written).LastIndexOf((byte)'\n') is > 0 and var end) yield return EnergyReport.Deserialize(bytes[..(end + 1)]);
         }
     }
 }

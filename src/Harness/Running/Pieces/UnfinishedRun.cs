@@ -22,6 +22,7 @@ internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Ma
     public static UnfinishedRun? Claim(OutputOptions output, string? name, string identity, out string? takenBy)
     {
         takenBy = null;
+        if (name != null) RunName.Checked(name);
         foreach (var directory in Candidates(output.Directory, name))
         {
             // Without either it was cut off, or is, between the making of the directory and the lease.
