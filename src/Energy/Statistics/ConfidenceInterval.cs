@@ -9,7 +9,7 @@ public sealed record ConfidenceInterval(
     [property: JsonPropertyName("repeats")] int Count)
 {
     [JsonPropertyName("relative_half_width")]
-    public double RelativeHalfWidth => HalfWidth / Math.Abs(Mean);
+    public double? RelativeHalfWidth => Mean != 0 ? HalfWidth / Math.Abs(Mean) : null;
 
     /// <summary>Null for fewer than two values, of which nothing can be said.</summary>
     public static ConfidenceInterval? Of(IReadOnlyCollection<double> values, double confidence = 0.95)

@@ -28,6 +28,15 @@ internal sealed class ResolvedConfigurationTests
         Assert.That(configuration.Entries().Select(e => e.Source), Is.All.EqualTo("default"));
     }
 
+    /// <summary>Whether a directory of that name is there or not: nothing was looked at yet.</summary>
+    [TestCase("..")]
+    [TestCase(".")]
+    [TestCase("a/b")]
+    [TestCase("a\\b")]
+    [TestCase("a\tb")]
+    public void ANameThatNoRunCanHaveIsRefusedAtOnce(string name) =>
+        Assert.That(() => Resolve(null, ("Output:Name", name)), Throws.TypeOf<UserErrorException>().With.Message.StartsWith($"the run's name '{name}' is not a plain name"));
+
     [Test]
     public void LaterLayersWinAndEachValueSaysWhereItCameFrom()
     {

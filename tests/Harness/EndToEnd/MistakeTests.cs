@@ -43,6 +43,7 @@ internal sealed class MistakeTests
     [TestCase("sweep --meter geiger --dry-run", "Energy:Meter (--meter) is 'geiger', but")]
     [TestCase("run --tokenizer nothing", "nothing: no such directory")]
     [TestCase("run --name a/b --meter none", "the run's name 'a/b' is not a plain name; give the directory with --out and a name without slashes")]
+    [TestCase("run --name .. --meter none", "the run's name '..' is not a plain name; ")]
     [TestCase("run --out text.txt --meter none", "cannot write text.txt/")]
     [TestCase("score", "Option '--text' is required; see harness score --help")]
     [TestCase("score --text nothing.txt --out o.jsonl", "cannot read nothing.txt")]

@@ -145,6 +145,23 @@ public sealed class ResumeTests : IDisposable
         Verify();
     }
 
+    /// <summary>A machine that goes down loses what its storage had not written yet: here most of a repeat that was recorded as finished.</summary>
+    [TestCase("KILL")]
+    [TestCase("USR1")]
+    public void WhatAJournalHasLostIsDoneAgain(string signal)
+    {
+        CutOff(signal, Prompts / Batch + 3);
+        var journal = _scratch["out", "run", "batches.partial.bin"];
+        File.WriteAllBytes(journal, File.ReadAllBytes(journal)[..(int)(new FileInfo(journal).Length / 2)]);
+        Finish();
+        var run = new RunOutput(_scratch["out", "run"]);
+        Assert.That(run.OutputIds(), Has.Count.EqualTo(2 * Prompts), "every prompt of every repeat");
+        Assert.That(run.Prompts, Has.Count.EqualTo(2 * Prompts));
+        Assert.That(Number(run, "total_energy_j"), Is.EqualTo(Watts * Number(run, "duration_s")).Within(5).Percent);
+        Assert.That(TornSeconds(run), Is.GreaterThan(0), "what was lost has cost joules that are nobody's");
+        Verify();
+    }
+
     private void CutOff(string signal, int batches, params string[] switches)
     {
         using var process = HarnessProcess.Start(_scratch.Path, Run(["--name", "run", .. switches]));

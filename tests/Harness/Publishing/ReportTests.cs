@@ -199,8 +199,9 @@ public sealed class ReportTests : IDisposable
         Add(new("r") { Model = hostile, Categories = [hostile], Manifest = new Dictionary<string, object> { ["note"] = new { Text = hostile } } });
         var page = Page.Of(_scratch);
         Assert.That(page.Html, Does.Not.Contain("<script>alert").And.Not.Contain("<img"));
-        Assert.That((string?)page.Value("r", "model"), Is.EqualTo(hostile));
-        Assert.That((string?)page.Run("r")["categories"]![0]!["category"], Is.EqualTo(hostile));
+        const string shown = "x</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>{{scripts}}\"'&\\u2028";
+        Assert.That((string?)page.Value("r", "model"), Is.EqualTo(shown));
+        Assert.That((string?)page.Run("r")["categories"]![0]!["category"], Is.EqualTo(shown));
         Assert.That((string?)page.Run("r")["manifest"]!["note"]!["text"], Is.EqualTo(hostile));
     }
 

@@ -61,6 +61,10 @@ public sealed class RunDirectoryTests
 
     [TestCase("a/b")]
     [TestCase("..")]
+    [TestCase(".")]
+    [TestCase("a\\b")]
+    [TestCase("a\nb")]
+    [TestCase("\u001b[31m")]
     public void ANameWithAPathIsRefused(string name) =>
         Assert.That(() => Create(name), Throws.TypeOf<UserErrorException>().With.Message.Contains($"'{name}'"));
 
