@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Harness.Verifying;
 
-/// <summary>Where two JSON values differ, member by member; numbers by more than a relative tolerance.</summary>
+/// <summary>Where two JSON values differ, member by member; numbers by more than a relative tolerance. One that is beyond all figures is equal to nothing.</summary>
 internal static class JsonDifferences
 {
     /// <param name="place">Stands in front of each line.</param>
@@ -34,6 +34,6 @@ internal static class JsonDifferences
     {
         if (written.ValueKind != JsonValueKind.Number) return written.GetRawText() == computed.GetRawText();
         var (was, now) = (written.GetDouble(), computed.GetDouble());
-        return Math.Abs(was - now) <= tolerance * Math.Max(Math.Abs(was), Math.Abs(now));
+        return double.IsFinite(was) && Math.Abs(was - now) <= tolerance * Math.Max(Math.Abs(was), Math.Abs(now));
     }
 }

@@ -50,7 +50,7 @@ internal sealed class RunVerification(string directory)
         for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
         CheckWhole(summary, account, rows);
         CheckResponses(rows, [.. reader.Responses()]);
-        CheckFigures(account, rows);
+        CheckFigures(pieces, account, rows);
         CheckManifest(reader, summary);
         CheckSums(account, rows, attributions);
         var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() }, SteadyState.Of(summary, account, rows, piece => steps[piece]));
@@ -101,27 +101,45 @@ internal sealed class RunVerification(string directory)
     /// <summary>What <c>windows.jsonl</c> says of each domain, beside the times. A domain that never gave a reading is in no sample.</summary>
     private void CheckWindows(int piece, RunEnergy energy)
     {
-        var written = PieceEvidence.ReadWindows(directory, piece);
         var known = energy.Windows.SelectMany(window => window.Devices).Select(device => device.Key).ToHashSet();
-        foreach (var (was, now) in written.Zip(energy.Windows))
-            foreach (var difference in JsonDifferences.Between($"{RunDirectory.WindowsFile}, {now.Window.Name}",
-                WindowRecords.Tree(was with { Devices = [.. was.Devices.Where(device => known.Contains(device.Key) || device.Joules != null)] }), WindowRecords.Tree(now), Tolerance))
-                Problem(difference);
+        CheckText(Path.Combine(PieceEvidence.DirectoryOf(directory, piece), RunDirectory.WindowsFile), path =>
+        {
+            foreach (var (line, window) in File.ReadLines(path).Where(line => line.Length > 0).Zip(energy.Windows))
+            {
+                using var document = JsonDocument.Parse(line);
+                var (written, computed, place) = (document.RootElement, WindowRecords.Tree(window), $"{RunDirectory.WindowsFile}, {window.Window.Name}");
+                var devices = written.GetProperty("devices").EnumerateArray()
+                    .Where(device => known.Contains($"{device.GetProperty("host")}/{device.GetProperty("device")}") || device.TryGetProperty("energy_j", out _));
+                Differ(place, written.GetProperty("window"), computed.GetProperty("window"));
+                Differ(place, JsonSerializer.SerializeToElement(devices), computed.GetProperty("devices"));
+            }
+        });
     }
 
-    /// <summary>The figures of the repeats in <c>energy.json</c>, where it has them.</summary>
-    private void CheckFigures(RunAccount account, List<PromptRecord> rows)
+    /// <summary>What <c>energy.json</c> says beside what is computed from it: of each piece its evidence as it is read, of the first the figures of the repeats.</summary>
+    private void CheckFigures(IReadOnlyList<PieceEvidence> pieces, RunAccount account, List<PromptRecord> rows)
     {
-        var path = Path.Combine(directory, RunDirectory.EnergyFile);
-        try
-        {
-            using var written = JsonDocument.Parse(File.ReadAllBytes(path));
-            var computed = JsonSerializer.SerializeToElement(PieceEvidence.Figures(account, rows), JsonRows.Document);
-            foreach (var figures in computed.EnumerateObject())
-                if (written.RootElement.TryGetProperty(figures.Name, out var was))
-                    foreach (var difference in JsonDifferences.Between($"{RunDirectory.EnergyFile}, {figures.Name}", was, figures.Value, Tolerance)) Problem(difference);
-        }
-        catch (JsonException e)
+        var computed = JsonSerializer.SerializeToElement(PieceEvidence.Figures(account, rows), JsonRows.Document);
+        foreach (var piece in pieces)
+            CheckText(Path.Combine(PieceEvidence.DirectoryOf(directory, piece.Number), RunDirectory.EnergyFile), path =>
+            {
+                using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+                Differ($"{RunDirectory.EnergyFile}, evidence", document.RootElement.GetProperty("evidence"), JsonSerializer.SerializeToElement(piece.Evidence, JsonRows.Document));
+                foreach (var figures in computed.EnumerateObject())
+                    if (document.RootElement.TryGetProperty(figures.Name, out var was)) Differ($"{RunDirectory.EnergyFile}, {figures.Name}", was, figures.Value);
+            });
+    }
+
+    private void Differ(string place, JsonElement written, JsonElement computed)
+    {
+        foreach (var difference in JsonDifferences.Between(place, written, computed, Tolerance)) Problem(difference);
+    }
+
+    /// <exception cref="UserErrorException">The file cannot be read as what it is.</exception>
+    private static void CheckText(string path, Action<string> check)
+    {
+        try { check(path); }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or IOException or UnauthorizedAccessException)
         {
             throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
         }
@@ -220,7 +238,7 @@ internal sealed class RunVerification(string directory)
     private void Compare(string place, double? written, double? computed)
     {
         // Not "beyond the tolerance": what is not finite is equal to nothing.
-        if (!(written is { } was && computed is { } now ? Math.Abs(was - now) <= Tolerance * Math.Max(Math.Abs(was), Math.Abs(now)) : written == null && computed == null))
+        if (!(written is { } was && computed is { } now ? double.IsFinite(was) && Math.Abs(was - now) <= Tolerance * Math.Max(Math.Abs(was), Math.Abs(now)) : written == null && computed == null))
             Problem(string.Create(CultureInfo.InvariantCulture, $"{place}: written {Text(written)}, computed {Text(computed)}"));
     }
 
