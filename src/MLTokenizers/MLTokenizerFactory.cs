@@ -14,8 +14,12 @@ public sealed class MLTokenizerFactory : ITokenizerFactory
     public static string Version { get; } = typeof(Microsoft.ML.Tokenizers.Tokenizer).Assembly
         .GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
+    public bool Reads(TokenizerFormat format) => format != TokenizerFormat.HuggingFace;
+
     public ITokenizer Create(TokenizerFile file)
     {
+        if (file.Checkpoint is { Added: [var token, ..] })
+            throw new UserErrorException($"{file.Path}: the files beside it add the token '{token.Content}', which Microsoft.ML.Tokenizers {Version} does not honour; use --tokenizer-library own");
         try
         {
             return file.Format switch
