@@ -38,7 +38,7 @@ public static class CheckpointKeys
         new("rope_parameters", Used, "where there is no rope_scaling"),
         new("rope_theta", Used, "behind the one inside rope_scaling or rope_parameters; missing: 10000"),
         new("original_max_position_embeddings", Used, "for llama3, before the one inside rope_scaling"),
-        new("eos_token_id", Used, "ends generation where generation_config.json does not exist"),
+        new("eos_token_id", Used, "ends generation where generation_config.json names no end"),
         new("dtype", Used, "before torch_dtype; a line where the weights are stored as another type"),
         new("torch_dtype", Used, "as dtype, from before transformers 5"),
         new("hidden_act", Refused, "supported: silu", "silu", "swish"),
@@ -124,7 +124,7 @@ public static class CheckpointKeys
 
     public static readonly KeyRules Generation = new("generation_config.json",
     [
-        new("eos_token_id", Used, "ends generation; missing or null: nothing ends it, as in transformers, unless config.json or the tokenizer says"),
+        new("eos_token_id", Used, "ends generation; missing or null: config.json's, or else the tokenizer's own end"),
         new("bos_token_id", Harmless, "prompts begin as the tokenizer says"),
         new("pad_token_id", Harmless, Batches),
         new("transformers_version", Harmless, Bookkeeping),
@@ -196,6 +196,7 @@ public static class CheckpointKeys
         new("vocab_file", Harmless, Bookkeeping),
         new("is_local", Harmless, Bookkeeping),
         new("processor_class", Harmless, Bookkeeping),
+        new("vocab_size", Harmless, Bookkeeping),
         new("device_map", Harmless, Bookkeeping),
         new("trust_remote_code", Harmless, Bookkeeping),
         new("add_special_tokens", Harmless, "transformers passes it over when a file says it"),

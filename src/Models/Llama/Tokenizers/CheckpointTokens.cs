@@ -69,7 +69,7 @@ public sealed record CheckpointTokens
             EndToken = end,
             AddsBegin = Flag("add_bos_token"),
             AddsEnd = Flag("add_eos_token"),
-            IsLlama = config is { } t && !t["tokenizer_class"].IsNull && t["tokenizer_class"].Text().Contains("LlamaTokenizer"),
+            IsLlama = config is { } t && !t["tokenizer_class"].IsNull && t["tokenizer_class"].Text().Contains("LlamaTokenizer", StringComparison.OrdinalIgnoreCase),
             SpaceBehindAdded = Flag("legacy") ?? false,
             SpaceInFront = Flag("add_prefix_space") ?? true,
             Added = decoder is { } entries
@@ -132,7 +132,7 @@ public sealed record CheckpointTokens
         return tokens.Select(token => Name(token) ?? throw token.Refusal("a token is expected"));
     }
 
-    // A name alone, or an object as in added_tokens.
+    /// <summary>A name alone, or an object as in added_tokens; LLaMA 1's first conversions have "" for none.</summary>
     private static string? Name(JsonSection section) =>
-        section.IsNull ? null : section.Element.ValueKind == JsonValueKind.Object ? section["content"].Text() : section.Text();
+        section.IsNull ? null : (section.Element.ValueKind == JsonValueKind.Object ? section["content"] : section).Text() is { Length: > 0 } name ? name : null;
 }

@@ -205,6 +205,7 @@ public class TokenizerLoaderTests
     [TestCase("{\"add_bos_token\": false, \"add_eos_token\": false, \"tokenizer_class\": \"LlamaTokenizer\"}", false, false)]
     [TestCase("{\"add_bos_token\": true, \"add_eos_token\": true, \"bos_token\": { \"__type\": \"AddedToken\", \"content\": \"<s>\" }}", true, true)]
     [TestCase("{\"add_bos_token\": false, \"add_eos_token\": true, \"eos_token\": \"</s>\"}", false, true)]
+    [TestCase("{\"tokenizer_class\": \"LLaMATokenizer\", \"bos_token\": \"\", \"eos_token\": \"\", \"unk_token\": \"\"}", true, false)]
     public void ASentencePieceModelFollowsTheFlagsBesideIt(string? tokenizerConfig, bool begins, bool ends)
     {
         WritePlainModel(model => model);
@@ -213,6 +214,16 @@ public class TokenizerLoaderTests
         var plain = tokenizer.Encode("Hello world", addBeginOfText: false);
         Assert.That(tokenizer.Encode("Hello world", addBeginOfText: true), Is.EqualTo((int[])[.. begins ? [1] : (int[])[], .. plain, .. ends ? [2] : (int[])[]]));
         Assert.That(tokenizer.EndOfText, Is.EquivalentTo(new[] { 2 }));
+    }
+
+    /// <summary>The ids are those that transformers and llama.cpp give for LLaMA 2.</summary>
+    [TestCase("false", new[] { 15043, 3186 })]
+    [TestCase("true", new[] { 1, 15043, 3186 })]
+    public void Llama2WithoutBeginHasTheIdsOfTheReference(string flag, int[] ids)
+    {
+        File.Copy(SharedData.Path("tokenizers", "llama2", "tokenizer.model"), Path.Combine(directory, "tokenizer.model"));
+        Write("tokenizer_config.json", $"{{\"add_bos_token\": {flag}, \"tokenizer_class\": \"LlamaTokenizer\", \"bos_token\": {{\"__type\": \"AddedToken\", \"content\": \"<s>\", \"normalized\": true}}}}");
+        Assert.That(TokenizerLoader.Load(directory).Encode("Hello world", addBeginOfText: true), Is.EqualTo(ids));
     }
 
     [Test]
