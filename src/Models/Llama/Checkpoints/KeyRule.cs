@@ -50,8 +50,9 @@ public sealed record KeyRules(string File, IReadOnlyList<KeyRule> Rules, IReadOn
                 case { Treatment: KeyTreatment.Named } rule when !IsNeutral(value):
                     named.Add((key, rule.Reason));
                     break;
-                case null when !IsNeutral(value) && Arithmetic.Any(part => key.Contains(part, StringComparison.OrdinalIgnoreCase)):
-                    throw Refusal(source, key, value, "its name belongs to what a model computes, and nothing here reads it");
+                case null when Arithmetic.Any(part => key.Contains(part, StringComparison.OrdinalIgnoreCase)):
+                    if (!IsNeutral(value)) throw Refusal(source, key, value, "its name belongs to what a model computes, and nothing here reads it");
+                    break;
                 case null:
                     named.Add((key, "not known here"));
                     break;
