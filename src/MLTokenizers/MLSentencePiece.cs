@@ -10,6 +10,7 @@ internal sealed class MLSentencePiece : ITokenizer
 {
     private readonly LlamaTokenizer _tokenizer;
     private readonly FrozenSet<int> _silent;
+    private readonly PromptFrame _frame;
 
     /// <summary>A piece that is one letter: put before a window that continues a text, and cut off again.</summary>
     private readonly int _letter;
@@ -23,18 +24,18 @@ internal sealed class MLSentencePiece : ITokenizer
             throw new UserErrorException($"{file.Path}: the piece '{piece.Text}' is user-defined, which Microsoft.ML.Tokenizers {MLTokenizerFactory.Version} does not honour; use --tokenizer-library own");
         VocabularySize = _tokenizer.Vocabulary.Values.Max() + 1;
         _letter = Id("a") ?? throw new InvalidDataException("there is no piece 'a'");
-        BeginOfText = Id(_tokenizer.BeginningOfSentenceToken);
-        var end = Id(_tokenizer.EndOfSentenceToken);
-        _silent = Present(BeginOfText, end).ToFrozenSet();
-        EndOfText = Present(end).Concat(file.Checkpoint.EndIds).ToFrozenSet();
+        var (begin, end) = (Id(_tokenizer.BeginningOfSentenceToken), Id(_tokenizer.EndOfSentenceToken));
+        _silent = Present(begin, end).ToFrozenSet();
+        _frame = new PromptFrame(file.Path, file.Checkpoint, Id, null, begin, Present(end));
     }
 
     public int VocabularySize { get; }
-    public int? BeginOfText { get; }
-    public IReadOnlySet<int> EndOfText { get; }
+    public int? BeginOfText => _frame.Begin;
+    public IReadOnlySet<int> EndOfText => _frame.Ends;
+    public IReadOnlyList<string> Notes => _frame.Notes;
 
     public int[] Encode(string text, bool addBeginOfText) =>
-        [.. Present(addBeginOfText ? BeginOfText : null), .. _tokenizer.EncodeToIds(WholeCharacters.Of(text), addBeginningOfSentence: false, addEndOfSentence: false)];
+        _frame.Around(_tokenizer.EncodeToIds(WholeCharacters.Of(text), addBeginningOfSentence: false, addEndOfSentence: false), addBeginOfText);
 
     public ITokenDecoder NewDecoder(bool continuation = false) => new WindowDecoder(Speaks, Decode, continuation);
 

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Text;
 using System.Text.RegularExpressions;
 using Harness.Models.Llama.Tokenizers;
@@ -12,6 +11,7 @@ namespace Harness.MLTokenizers;
 internal sealed class MLTiktoken : ITokenizer
 {
     private readonly PackageTokenizer _tokenizer;
+    private readonly PromptFrame _frame;
 
     public MLTiktoken(TokenizerFile file)
     {
@@ -22,19 +22,16 @@ internal sealed class MLTiktoken : ITokenizer
         _tokenizer = PackageTokenizer.Create(data, words, normalizer: null);
         var special = TiktokenTokenizer.NameSpecialTokens(ranks.Length);
         VocabularySize = special.Values.Max() + 1;
-        BeginOfText = special["<|begin_of_text|>"];
-        EndOfText = new[] { special["<|end_of_text|>"], special["<|eot_id|>"] }.Concat(file.Checkpoint.EndIds).ToFrozenSet();
+        _frame = new PromptFrame(file.Path, file.Checkpoint, name => special.TryGetValue(name, out var id) ? id : null, null, special["<|begin_of_text|>"],
+            [special["<|end_of_text|>"], special["<|eot_id|>"]]);
     }
 
     public int VocabularySize { get; }
-    public int? BeginOfText { get; }
-    public IReadOnlySet<int> EndOfText { get; }
+    public int? BeginOfText => _frame.Begin;
+    public IReadOnlySet<int> EndOfText => _frame.Ends;
+    public IReadOnlyList<string> Notes => _frame.Notes;
 
-    public int[] Encode(string text, bool addBeginOfText)
-    {
-        var ids = _tokenizer.EncodeToIds(WholeCharacters.Of(text));
-        return addBeginOfText ? [BeginOfText!.Value, .. ids] : [.. ids];
-    }
+    public int[] Encode(string text, bool addBeginOfText) => _frame.Around(_tokenizer.EncodeToIds(WholeCharacters.Of(text)), addBeginOfText);
 
     /// <summary>The package gives no text for ids that it does not know, the special ones among them.</summary>
     public ITokenDecoder NewDecoder(bool continuation = false) => new WindowDecoder(_ => true, (window, _) => _tokenizer.Decode(window) ?? "", continuation);

@@ -14,16 +14,21 @@ public sealed class MLTokenizerFactory : ITokenizerFactory
     public static string Version { get; } = typeof(Microsoft.ML.Tokenizers.Tokenizer).Assembly
         .GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
+    public bool Reads(TokenizerFormat format) => format != TokenizerFormat.HuggingFace;
+
     public ITokenizer Create(TokenizerFile file)
     {
         try
         {
-            return file.Format switch
+            ITokenizer tokenizer = file.Format switch
             {
                 TokenizerFormat.SentencePiece => new MLSentencePiece(file),
                 TokenizerFormat.Tiktoken => new MLTiktoken(file),
                 _ => throw new UserErrorException($"{file.Path}: Microsoft.ML.Tokenizers {Version} reads no tokenizer.json; use --tokenizer-library own, or put the model's tokenizer.model beside it"),
             };
+            if (file.Checkpoint.Added.FirstOrDefault(token => token.Id >= tokenizer.VocabularySize) is { } added)
+                throw new UserErrorException($"{file.Path}: the files beside it add the token '{added.Content}', which Microsoft.ML.Tokenizers {Version} does not honour; use --tokenizer-library own");
+            return tokenizer;
         }
         // What the package throws is not documented; among it are exceptions of its protobuf reader.
         catch (Exception e) when (e is not UserErrorException)

@@ -25,6 +25,7 @@ internal static class PlanTable
         console.WriteLine(Answer(possible, fewest, gpus));
         if (shown.Count > 0) console.Write(Layouts(planner, shown));
         foreach (var note in Notes(planner, rows, possible.Count - shown.Count, gpus)) console.WriteLine(note);
+        foreach (var note in planner.Model.Notes) console.Profile.Out.Writer.WriteLine(note);
     }
 
     private static string Question(Planner planner) => string.Create(CultureInfo.InvariantCulture,

@@ -19,6 +19,7 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         if (configuration.Options.Sharding.Data > 1) throw Validation.Wrong("Sharding:Data", configuration.Options.Sharding.Data, "1, since a text is scored once,");
         var config = model.Checkpoint.Config;
         var tokenizer = model.IsRoot ? Tokenizers.For(configuration.Options.Model) : null;
+        foreach (var note in tokenizer == null ? [] : model.Checkpoint.Notes.Concat(tokenizer.Notes).Distinct()) Console.Error.WriteLine(note);
         var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config)).Items[0].Tokens;
 
         model.Load(model.MemoryFor(1, tokens.Length));

@@ -13,8 +13,8 @@ internal static class Tokenizers
     public static ITokenizer For(ModelOptions model)
     {
         var library = TokenizerLibraries.Find(model.TokenizerLibrary);
-        if (model.Tokenizer.Length > 0) return library.Create(TokenizerLoader.Find(model.Tokenizer));
-        if (!model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)) return library.Create(TokenizerLoader.Find(RankModel.ModelPath(model)));
+        if (model.Tokenizer.Length > 0) return TokenizerLoader.Load(model.Tokenizer, library);
+        if (!model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)) return TokenizerLoader.Load(RankModel.ModelPath(model), library);
         return model.TokenizerLibrary == TokenizerLibraries.Own ? new ByteTokenizer()
             : throw new UserErrorException($"{model.Path} has no tokenizer file for tokenizer library '{model.TokenizerLibrary}'; name one with --tokenizer DIR, or use --tokenizer-library {TokenizerLibraries.Own}, which reads its text as bytes");
     }

@@ -53,7 +53,8 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
 
     private PlannedWork Work(RunOptions options, LlamaConfig model)
     {
-        var weights = options.Model.Dtype == "auto" ? model.DType : DTypes.Parse(options.Model.Dtype);
+        // Without the weights their type is what config.json says, and the widest where it says nothing.
+        var weights = options.Model.Dtype == "auto" ? model.DType ?? DType.F32 : DTypes.Parse(options.Model.Dtype);
         return new()
         {
             BatchSize = options.Batch.EffectiveConcurrency,

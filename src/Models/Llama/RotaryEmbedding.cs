@@ -1,3 +1,5 @@
+using Harness.Models.Llama.Checkpoints;
+
 namespace Harness.Models.Llama;
 
 /// <summary>
@@ -12,20 +14,46 @@ public sealed class RotaryEmbedding
 
     private RotaryEmbedding(double[] frequencies) => Frequencies = Array.ConvertAll(frequencies, frequency => (float)frequency);
 
-    internal static RotaryEmbedding Parse(ConfigReader json, int headDimension)
+    /// <summary>As transformers 5 (<c>convert_rope_params_to_dict</c>, <c>standardize_rope_params</c>): rope_scaling as a whole goes before rope_parameters.</summary>
+    /// <param name="maxPositions">Of the model, in tokens: what llama3 was stretched from, where nothing else says.</param>
+    internal static RotaryEmbedding Parse(ConfigReader json, int headDimension, int maxPositions)
     {
-        // transformers 5 gathers both settings under rope_parameters; before, rope_theta stood at the top.
-        var scaling = json.Section("rope_parameters") ?? json.Section("rope_scaling");
-        var theta = scaling?.Has("rope_theta") == true ? scaling.Positive("rope_theta") : json.Positive("rope_theta", 10_000);
+        var (older, newer) = (json.Section("rope_scaling", CheckpointKeys.Rope), json.Section("rope_parameters", CheckpointKeys.Rope));
+        if (older != null && newer != null && json.Raw("rope_scaling") != json.Raw("rope_parameters"))
+            json.Note("rope_scaling and rope_parameters differ; rope_scaling goes first, as a whole");
+        var section = older ?? newer;
+        var theta = Theta(json, section);
         var frequencies = Unscaled(theta, headDimension);
-        return (scaling?.Text("rope_type") ?? scaling?.Text("type") ?? "default") switch
+        switch (Type(section))
         {
-            "default" => new(frequencies),
-            "linear" => new(Array.ConvertAll(frequencies, frequency => frequency / scaling!.Positive("factor"))),
-            "llama3" => new(StretchLongWaves(frequencies, scaling!.Positive("factor"), scaling.Positive("low_freq_factor"),
-                scaling.Positive("high_freq_factor"), scaling.Positive("original_max_position_embeddings"))),
-            var type => throw scaling!.Refuse("rope_type", type, "supported: default, linear, llama3"),
-        };
+            case "default":
+                if (section?.Has("factor") == true && section.Positive("factor") is not 1 and var factor)
+                    throw section.Refuse("factor", factor, "there is no rope_type that reads it; supported: linear, llama3");
+                return new(frequencies);
+            case "linear":
+                return new(Array.ConvertAll(frequencies, frequency => frequency / section!.Positive("factor")));
+            case "llama3":
+                return new(StretchLongWaves(frequencies, section!.Positive("factor"), section.Positive("low_freq_factor"), section.Positive("high_freq_factor"),
+                    json.Has("original_max_position_embeddings") ? json.Positive("original_max_position_embeddings") : section.Positive("original_max_position_embeddings", maxPositions)));
+            case var type:
+                throw section!.Refuse("rope_type", type, "supported: default, linear, llama3");
+        }
+    }
+
+    private static float Theta(ConfigReader json, ConfigReader? section)
+    {
+        if (section?.Has("rope_theta") != true) return json.Positive("rope_theta", 10_000);
+        var theta = section.Positive("rope_theta");
+        if (json.Has("rope_theta") && json.Positive("rope_theta") is var outer && outer != theta)
+            json.Note(FormattableString.Invariant($"rope_theta is {outer}, but {theta} with the other RoPE settings, which goes first"));
+        return theta;
+    }
+
+    private static string Type(ConfigReader? section)
+    {
+        var (type, older) = (section?.Text("rope_type"), section?.Text("type"));
+        if (type != null && older != null && type != older) section!.Note($"rope_type is {type} and type {older}; rope_type goes first");
+        return type ?? older ?? "default";
     }
 
     /// <param name="stretch">Factor of llama3 scaling with Llama 3.1's other settings; null for none.</param>

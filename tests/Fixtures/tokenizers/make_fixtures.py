@@ -251,3 +251,9 @@ write("split-patterns.json", {name: {"pattern": p, "texts": [split(p, t) for t i
 os.makedirs(os.path.join(HERE, "converted"), exist_ok=True)
 write("converted/tokenizer.json", convert(small["plain"]))
 byte_level()
+# Behind everything else, with a seed of its own, so that the fixtures above stay as they are.
+random.seed(20240718)
+TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+          r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+CASES = ODDS + list("ABCXYabcxy//'") * 2 + ["camelCase", "HTTPServer", "ʰ", "ǅ", "\u0301", "\u20dd", "\u0903", "É", "É", "中", "あ", "\U0001d41a", "!\n//", "//\r\n/"]
+write("split-tekken.json", {"tekken": {"pattern": TEKKEN, "texts": [split(TEKKEN, t) for t in texts(400, CASES)[1:]]}})

@@ -33,7 +33,6 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile} is damaged: it is {missing} bytes shorter than its header says (truncated?); fetch the file again");
     }
 
-    [TestCase(0, "it ends within its first 8 bytes")]
     [TestCase(5, "it ends within its first 8 bytes")]
     [TestCase(8, "does not fit its 8 bytes")]
     [TestCase(100, "does not fit its 100 bytes")]
@@ -43,12 +42,45 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile} is damaged:", how);
     }
 
-    [TestCase("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "its header claims")]
-    [TestCase("<html><body>404: Not Found</body></html>", "its header claims")]
-    [TestCase("\0\0\0\0\0\0\0\0", "its header claims 0 bytes")]
-    public void AFileThatIsSomethingElseIsDamaged(string content, string how)
+    [TestCase("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a Git LFS pointer, not the file itself; run 'git lfs pull' where it was cloned")]
+    [TestCase("<html><body>404: Not Found</body></html>", "is a web page, as an error or a login gives it; fetch the file again")]
+    [TestCase("\0\0\0\0\0\0\0\0", "is damaged: its header claims 0 bytes; fetch the file again")]
+    [TestCase("", "is empty; fetch it again")]
+    public void AFileThatIsSomethingElseIsCalledByItsName(string content, string what)
     {
         File.WriteAllText(WeightsFile, content);
+        Expect($"{WeightsFile} {what}");
+    }
+
+    /// <summary>The length of a header may look like the beginning of a gzip file (1F 8B) or of UTF-16 (FF FE): such a file is no other one.</summary>
+    [TestCase(0x8B1F)]
+    [TestCase(0xFEFF)]
+    public void AHeaderWhoseLengthLooksLikeAnotherFormatIsRead(int length)
+    {
+        var whole = File.ReadAllBytes(WeightsFile);
+        var header = BitConverter.ToInt32(whole);
+        File.WriteAllBytes(WeightsFile, [.. BitConverter.GetBytes((long)length), .. whole[8..(8 + header)], .. Enumerable.Repeat((byte)' ', length - header), .. whole[(8 + header)..]]);
+        Assert.That(Try(_model), Is.Null);
+    }
+
+    /// <summary>What Metadata::validate of the safetensors crate (safetensors/src/tensor.rs) refuses, too: TensorInvalidInfo, InvalidOffset, MetadataIncompleteBuffer.</summary>
+    [TestCase("[0, 4]", "[4, 8]", 12, "4 bytes lie behind its last tensor")]
+    [TestCase("[0, 8]", "[4, 8]", 8, "tensors a and b overlap at byte 4 of the data")]
+    [TestCase("[0, 4]", "[0, 4]", 4, "tensors a and b overlap at byte 0 of the data")]
+    [TestCase("[0, 4]", "[8, 12]", 12, "bytes 4 to 8 of the data belong to no tensor")]
+    [TestCase("[4, 8]", "[8, 12]", 12, "bytes 0 to 4 of the data belong to no tensor")]
+    public void RangesThatDoNotCoverTheDataOnceAreDamage(string first, string second, int dataBytes, string how)
+    {
+        var length = first == "[0, 8]" ? 2 : 1;
+        WriteHeader($$"""{ "b": { "dtype": "F32", "shape": [1], "data_offsets": {{second}} }, "a": { "dtype": "F32", "shape": [{{length}}], "data_offsets": {{first}} } }""", dataBytes);
+        Expect($"{WeightsFile} is damaged: {how}; fetch the file again");
+    }
+
+    [TestCase("\"F128\"", "[1]", "tensor a has the dtype F128, which safetensors does not know")]
+    [TestCase("\"F32\"", "[4611686018427387904, 4611686018427387904, 4611686018427387904]", "is not a safetensors header")]
+    public void ATypeOrAShapeThatCannotBeIsDamage(string dtype, string shape, string how)
+    {
+        WriteHeader($$"""{ "a": { "dtype": {{dtype}}, "shape": {{shape}}, "data_offsets": [0, 4] } }""", 4);
         Expect($"{WeightsFile} is damaged:", how);
     }
 
@@ -98,12 +130,12 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile}: tensor model.norm.weight takes 64 bytes, which is not its shape times its dtype; fetch the file again");
     }
 
-    [TestCase("I8")]
-    [TestCase("F64")]
-    [TestCase("F8_E4M3")]
-    public void ADtypeThatIsNotSupportedIsNamed(string dtype)
+    [TestCase("I8", 1)]
+    [TestCase("F64", 8)]
+    [TestCase("F8_E4M3", 1)]
+    public void ADtypeThatIsNotSupportedIsNamed(string dtype, int bytes)
     {
-        Rewrite(t => t.Name.EndsWith("0.self_attn.q_proj.weight", StringComparison.Ordinal) ? t with { DType = dtype } : t);
+        Rewrite(t => t.Name.EndsWith("0.self_attn.q_proj.weight", StringComparison.Ordinal) ? t with { DType = dtype, Bytes = new byte[32 * 32 * bytes] } : t);
         Expect($"{WeightsFile}: tensor model.layers.0.self_attn.q_proj.weight has dtype {dtype}; F32, BF16 and F16 are supported");
     }
 
@@ -116,12 +148,94 @@ internal sealed class DamagedCheckpointTests
         Expect($"{_model} has no tensor {name}; the checkpoint is incomplete or not a LLaMA");
     }
 
-    [Test]
-    public void TensorsThatTheModelDoesNotUseDoNoHarm()
+    [TestCase("model.layers.0.self_attn.rotary_emb.inv_freq")]
+    [TestCase("model.rotary_emb.inv_freq")]
+    public void TensorsThatAreKnownToBeHarmlessMayBeThere(string name)
     {
-        var tensors = Tensors().Append(new("model.layers.0.self_attn.rotary_emb.inv_freq", "I64", [4], new byte[32])).ToList();
-        TinyCheckpoint.WriteFile(WeightsFile, tensors.Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
+        Append(name);
         Assert.That(Try(_model), Is.Null);
+    }
+
+    /// <summary>transformers names such tensors UNEXPECTED and computes another model than was trained.</summary>
+    [TestCase("model.layers.2.mlp.up_proj.weight", "config.json has num_hidden_layers = 2")]
+    [TestCase("model.layers.0.self_attn.q_proj.bias", "config.json does not ask for it")]
+    [TestCase("model.layers.1.self_attn.q_norm.weight", "config.json does not ask for it")]
+    [TestCase("model.layers.0.self_attn.k_scale", "config.json does not ask for it")]
+    [TestCase("model.layers.0.mlp.experts.0.w1.weight", "config.json does not ask for it")]
+    [TestCase("model.layers.0.self_attn.q_proj.lora_A.weight", "config.json does not ask for it")]
+    [TestCase("score.weight", "config.json does not ask for it")]
+    public void ATensorThatNoLayerReadsIsRefusedByName(string name, string why)
+    {
+        Append(name);
+        Expect($"{WeightsFile}: tensor {name} would be read by no layer; {why}");
+    }
+
+    [Test]
+    public void SeveralTensorsThatNoLayerReadsAreCounted()
+    {
+        Append("z.weight", "a.weight", "b.weight");
+        Expect($"{WeightsFile}: tensor a.weight and 2 more would be read by no layer");
+    }
+
+    /// <summary>transformers 5 ties only where lm_head.weight is absent or equal ("both are present … with different values, so we will NOT tie them").</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void ATiedModelWithAHeadOfOtherValuesUsesIt(bool equal)
+    {
+        var tied = new TinyCheckpoint { Tied = true }.Write(_scratch, "tied");
+        var embedding = Tensors().First(t => t.Name == "model.embed_tokens.weight");
+        var head = embedding with { Name = "lm_head.weight", Bytes = equal ? embedding.Bytes : [.. embedding.Bytes.Reverse()] };
+        TinyCheckpoint.WriteFile(Path.Combine(tied, Weights), Tensors().Where(t => t.Name != head.Name).Append(head).Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
+        using var checkpoint = Checkpoint.Open(tied);
+        Assert.That(checkpoint.Config.Shape.TiedEmbeddings, Is.EqualTo(equal));
+        Assert.That(checkpoint.Notes, equal ? Is.Empty : Has.One.Contains("tie_word_embeddings is true, but lm_head.weight has other values"));
+    }
+
+    [Test]
+    public void AnAdapterBesideTheWeightsIsRefused()
+    {
+        _scratch.File(Path.Combine("model", "adapter_config.json"), "{}");
+        Expect("adapter_config.json: an adapter lies beside the weights", "merge it into them");
+    }
+
+    /// <summary>The order of transformers' _get_resolved_checkpoint_files.</summary>
+    [Test]
+    public void TheSingleFileGoesBeforeAnIndexAndItsShards([Values] bool shardIsGone)
+    {
+        var old = new TinyCheckpoint { Shards = 2, Seed = 7 }.Write(_scratch, "model");
+        if (shardIsGone) File.Delete(Path.Combine(old, "model-00002-of-00002.safetensors"));
+        var alone = new TinyCheckpoint().Write(_scratch, "alone");
+        using var both = Checkpoint.Open(_model);
+        using var one = Checkpoint.Open(alone);
+        Assert.That(both.Fingerprint, Is.EqualTo(one.Fingerprint));
+        Assert.That(both.Notes, Is.EqualTo(new[] { $"{WeightsFile} is read; {Path.Combine(_model, Index)} and its shards are not, since transformers takes the single file first: remove whichever is stale" }));
+        Assert.That(one.Notes, Is.Empty);
+    }
+
+    [Test]
+    public void ShardsThatDoNotBelongToTheIndexAreNamed()
+    {
+        var model = new TinyCheckpoint { Shards = 2 }.Write(_scratch, "sharded");
+        var (first, second) = (Path.Combine(model, "model-00001-of-00002.safetensors"), Path.Combine(model, "model-00002-of-00002.safetensors"));
+        var content = File.ReadAllBytes(second);
+        File.Copy(first, second, overwrite: true);
+        ExpectOf(model, $"tensor model.embed_tokens.weight lies in {first} and in {second}; the shards are of two checkpoints");
+        File.WriteAllBytes(second, File.ReadAllBytes(first));
+        File.WriteAllBytes(first, content);
+        ExpectOf(model, "says that tensor model.embed_tokens.weight is in model-00001-of-00002.safetensors, but it is in model-00002-of-00002.safetensors");
+    }
+
+    [TestCase("\"dtype\": \"bfloat16\"", 1)]
+    [TestCase("\"torch_dtype\": \"float16\"", 1)]
+    [TestCase("\"torch_dtype\": \"float32\"", 0)]
+    [TestCase("\"torch_dtype\": \"auto\"", 0)]
+    [TestCase("", 0)]
+    public void WeightsOfAnotherTypeThanSaidAreKeptAndNamed(string said, int notes)
+    {
+        var model = new TinyCheckpoint { Further = said }.Write(_scratch, "typed");
+        using var checkpoint = Checkpoint.Open(model);
+        Assert.That(checkpoint.DType, Is.EqualTo(DType.F32));
+        Assert.That(checkpoint.Notes.Count(note => note.Contains("the weights are stored as f32 and kept so")), Is.EqualTo(notes));
     }
 
     [Test]
@@ -142,7 +256,6 @@ internal sealed class DamagedCheckpointTests
         ExpectOf(model, $"{shard} is damaged: it is 10 bytes shorter");
     }
 
-    [TestCase("")]
     [TestCase("garbage")]
     [TestCase("[]")]
     [TestCase("{}")]
@@ -151,8 +264,17 @@ internal sealed class DamagedCheckpointTests
     [TestCase("{ \"weight_map\": { \"a\": null } }")]
     public void AnIndexThatIsNoneIsNamed(string content)
     {
+        File.Delete(WeightsFile);
         var index = _scratch.File(Path.Combine("model", Index), content);
         Expect($"{index} is not a safetensors index; fetch the file again");
+    }
+
+    [TestCase("", "is empty; fetch it again")]
+    [TestCase("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer")]
+    public void AnIndexThatIsAnotherFileIsCalledByItsName(string content, string what)
+    {
+        File.Delete(WeightsFile);
+        Expect($"{_scratch.File(Path.Combine("model", Index), content)} {what}");
     }
 
     [Test]
@@ -192,6 +314,9 @@ internal sealed class DamagedCheckpointTests
         foreach (var (name, shape) in new TinyCheckpoint().Tensors())
             yield return new(name, "F32", shape, [.. reader.Read(name).Values.SelectMany(v => BitConverter.GetBytes((float)v))]);
     }
+
+    private void Append(params string[] names) =>
+        TinyCheckpoint.WriteFile(WeightsFile, Tensors().ToList().Concat(names.Select(name => new StoredTensor(name, "F32", [4], new byte[16]))).Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
 
     private void Rewrite(Func<StoredTensor, StoredTensor?> change) =>
         TinyCheckpoint.WriteFile(WeightsFile, Tensors().ToList().Select(change).OfType<StoredTensor>().Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));

@@ -23,9 +23,75 @@ internal sealed class LlamaConfigTests
             Assert.That(config.NormEpsilon, Is.EqualTo(1e-6f));
             Assert.That(config.MaxPositions, Is.EqualTo(2048));
             Assert.That(config.Window, Is.Zero);
+            Assert.That(config.DType, Is.Null);
+            Assert.That(config.Notes, Is.Empty);
             Assert.That(config.Rotary.Frequencies, Is.EqualTo(new[] { 1, 0.1f, 0.01f, 0.001f }).Within(1e-7f), "theta 10000");
         });
     }
+
+    /// <summary>MistralConfig of transformers 5, models/mistral/configuration_mistral.py.</summary>
+    [Test]
+    public void AbsentSettingsOfMistralAreThoseOfItsOwnConfiguration()
+    {
+        var config = Parse("""{ "model_type": "mistral", "hidden_size": 128, "intermediate_size": 172, "num_hidden_layers": 5, "num_attention_heads": 16, "vocab_size": 512 }""");
+        Assert.Multiple(() =>
+        {
+            Assert.That(config.Shape.KeyValueHeads, Is.EqualTo(8));
+            Assert.That(config.MaxPositions, Is.EqualTo(131_072));
+            Assert.That(config.Window, Is.EqualTo(4096));
+            Assert.That(config.NormEpsilon, Is.EqualTo(1e-6f));
+        });
+    }
+
+    /// <summary>model_type chooses, as in transformers' auto classes; architectures only where it is missing.</summary>
+    [TestCase("\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"]", 4096, 0)]
+    [TestCase("\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"], \"sliding_window\": null", 0, 0)]
+    [TestCase("\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"], \"sliding_window\": 32, \"num_key_value_heads\": null", 32, 0)]
+    [TestCase("\"model_type\": null, \"architectures\": [\"MistralForCausalLM\"]", 4096, 0)]
+    [TestCase("\"model_type\": \"mistral\"", 4096, 1)]
+    [TestCase("\"model_type\": \"llama\", \"architectures\": [\"MistralForCausalLM\"]", 0, 1)]
+    [TestCase("\"sliding_window\": 300", 0, 0)]
+    public void TheWindowIsThatOfTheFamily(string further, int window, int notes)
+    {
+        var config = With(further);
+        Assert.That(config.Window, Is.EqualTo(window));
+        Assert.That(config.Notes, Has.Count.EqualTo(notes));
+    }
+
+    [TestCase("\"torch_dtype\": \"auto\"", null, 0)]
+    [TestCase("\"torch_dtype\": \"torch.float16\"", DType.F16, 0)]
+    [TestCase("\"dtype\": \"float64\"", null, 1)]
+    [TestCase("\"torch_dtype\": \"float64\"", null, 1)]
+    [TestCase("\"dtype\": \"bfloat16\", \"torch_dtype\": \"float32\"", DType.BF16, 1)]
+    [TestCase("\"dtype\": \"bfloat16\", \"torch_dtype\": \"bfloat16\"", DType.BF16, 0)]
+    public void DtypeGoesBeforeTorchDtypeAndMayLeaveItToTheWeights(string further, DType? dtype, int notes)
+    {
+        var config = With(further);
+        Assert.That(config.DType, Is.EqualTo(dtype));
+        Assert.That(config.Notes, Has.Count.EqualTo(notes));
+    }
+
+    /// <summary>convert_rope_params_to_dict of transformers 5: rope_scaling or rope_parameters, whole; rope_theta of the section, then beside it; rope_type, then type.</summary>
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }, \"rope_parameters\": { \"rope_type\": \"default\", \"rope_theta\": 500000.0 }",
+        "\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }", "rope_scaling and rope_parameters differ; rope_scaling goes first")]
+    [TestCase("\"rope_scaling\": {}, \"rope_parameters\": { \"rope_theta\": 500000.0 }", "\"rope_theta\": 500000.0", null)]
+    [TestCase("\"rope_theta\": 10000.0, \"rope_parameters\": { \"rope_theta\": 500000.0 }", "\"rope_theta\": 500000.0", "rope_theta is 10000, but 500000 with the other RoPE settings")]
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"default\", \"type\": \"linear\" }", "", "rope_type is default and type linear; rope_type goes first")]
+    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 2.0, \"beta_fast\": 32 }", "\"rope_scaling\": { \"type\": \"linear\", \"factor\": 2.0 }", "not followed: beta_fast")]
+    [TestCase("\"original_max_position_embeddings\": 64, \"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 128 }",
+        "\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 64 }", null)]
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4 }",
+        "\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 300 }", null)]
+    public void RopeSettingsFollowTheOrderOfTransformers(string both, string same, string? note)
+    {
+        var (actual, expected) = (With("\"head_dim\": 64, " + both), With("\"head_dim\": 64" + (same.Length > 0 ? ", " + same : "")));
+        Assert.That(actual.Rotary.Frequencies, Is.EqualTo(expected.Rotary.Frequencies));
+        Assert.That(actual.Notes, note == null ? Is.Empty : Has.One.Contains(note));
+    }
+
+    [TestCase("\"use_magic\": true, \"flavour\": \"sweet\"", "models/x/config.json: not followed: use_magic, flavour; not known here")]
+    [TestCase("\"do_sample\": true, \"top_p\": 0.9, \"num_beams\": 1", "models/x/config.json: not followed: do_sample, top_p; settings of generation are the run's own")]
+    public void WhatIsNotFollowedIsNamedInALine(string further, string note) => Assert.That(With(further).Notes, Is.EqualTo(new[] { note }).Using<string>((actual, start) => actual.StartsWith(start, StringComparison.Ordinal)));
 
     [TestCase("\"torch_dtype\": \"bfloat16\"", DType.BF16)]
     [TestCase("\"dtype\": \"float16\"", DType.F16)]
@@ -63,7 +129,7 @@ internal sealed class LlamaConfigTests
     [TestCase("\"attention_bias\": true", "attention_bias = True cannot be honoured; only models without bias are supported")]
     [TestCase("\"mlp_bias\": true", "mlp_bias = True cannot be honoured; only models without bias are supported")]
     [TestCase("\"hidden_act\": \"gelu\"", "hidden_act = gelu cannot be honoured; supported: silu")]
-    [TestCase("\"quantization_config\": { \"quant_method\": \"gptq\" }", "quantization_config = present cannot be honoured; only f32, bf16 and f16 weights are supported")]
+    [TestCase("\"quantization_config\": { \"quant_method\": \"gptq\" }", "quantization_config = {\"quant_method\":\"gptq\"} cannot be honoured; only f32, bf16 and f16 weights are supported")]
     [TestCase("\"partial_rotary_factor\": 0.5", "partial_rotary_factor = 0.5 cannot be honoured; supported: 1")]
     [TestCase("\"rope_scaling\": { \"rope_type\": \"yarn\", \"factor\": 4.0 }", "rope_scaling: rope_type = yarn cannot be honoured; supported: default, linear, llama3")]
     [TestCase("\"rope_scaling\": { \"type\": \"dynamic\", \"factor\": 4.0 }", "rope_type = dynamic cannot be honoured")]
@@ -74,16 +140,25 @@ internal sealed class LlamaConfigTests
     [TestCase("\"rope_scaling\": { \"type\": \"linear\" }", "rope_scaling lacks 'factor'")]
     [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 0 }", "rope_scaling: factor = 0 cannot be honoured")]
     [TestCase("\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8.0 }", "rope_scaling lacks 'low_freq_factor'")]
+    [TestCase("\"rope_scaling\": { \"factor\": 4.0 }", "rope_scaling: factor = 4 cannot be honoured; there is no rope_type that reads it")]
+    [TestCase("\"rope_parameters\": { \"rope_type\": \"default\", \"factor\": 4.0 }", "rope_parameters: factor = 4 cannot be honoured")]
+    [TestCase("\"rope_parameters\": { \"full_attention\": { \"rope_theta\": 10000 } }", "rope_parameters: full_attention = ")]
+    [TestCase("\"layer_types\": [\"sliding_attention\"]", "layer_types = ")]
+    [TestCase("\"sliding_window\": 32", "sliding_window = 32 cannot be honoured; the attention of LlamaForCausalLM has no window")]
+    [TestCase("\"model_type\": \"mistral\", \"use_sliding_window\": false", "use_sliding_window = false cannot be honoured")]
+    [TestCase("\"qk_layernorm\": true", "qk_layernorm = True cannot be honoured; its name belongs to what a model computes")]
+    [TestCase("\"embedding_multiplier\": 12.0", "embedding_multiplier = 12.0 cannot be honoured")]
+    [TestCase("\"num_local_experts\": 8", "num_local_experts = 8 cannot be honoured")]
     [TestCase("\"rope_theta\": 0", "rope_theta = 0 cannot be honoured")]
     [TestCase("\"torch_dtype\": \"float8_e4m3fn\"", "config.json: torch_dtype = float8_e4m3fn cannot be honoured; supported: ")]
     [TestCase("\"num_key_value_heads\": 3", "num_key_value_heads = 3 cannot be honoured; it must divide num_attention_heads, 8")]
     [TestCase("\"head_dim\": 7", "head_dim = 7 cannot be honoured; rotary embedding needs an even number of features per head")]
-    [TestCase("\"hidden_size\": 4", "head_dim = 0 cannot be honoured")]
+    [TestCase("\"hidden_size\": 4", "hidden_size = 4 cannot be honoured; it must be a multiple of num_attention_heads, 8")]
     [TestCase("\"hidden_size\": 64.5", "hidden_size = 64.5 cannot be honoured; a whole number of at least 1 is expected")]
     [TestCase("\"num_hidden_layers\": 0", "num_hidden_layers = 0 cannot be honoured; a whole number of at least 1 is expected")]
     [TestCase("\"num_hidden_layers\": \"5\"", "num_hidden_layers = 5 cannot be honoured; a whole number of at least 1 is expected")]
     [TestCase("\"intermediate_size\": null", "config.json lacks 'intermediate_size'; is this a LLaMA checkpoint?")]
-    [TestCase("\"attention_bias\": \"no\"", "attention_bias = no cannot be honoured; true or false is expected")]
+    [TestCase("\"attention_bias\": \"no\"", "attention_bias = no cannot be honoured; only models without bias are supported")]
     [TestCase("\"rms_norm_eps\": \"small\"", "rms_norm_eps = small cannot be honoured; a number is expected")]
     public void WhatCannotBeHonouredIsRefusedByKeyAndValue(string further, string message)
     {
@@ -94,12 +169,12 @@ internal sealed class LlamaConfigTests
     [TestCase("\"attention_bias\": false, \"mlp_bias\": false, \"hidden_act\": \"silu\", \"partial_rotary_factor\": 1.0")]
     [TestCase("\"architectures\": [\"MistralForCausalLM\"], \"model_type\": \"mistral\", \"sliding_window\": null, \"head_dim\": null")]
     [TestCase("\"rope_scaling\": null, \"quantization_config\": null, \"pretraining_tp\": 1, \"use_cache\": true")]
+    [TestCase("\"qk_norm\": false, \"rope_interleaved\": false, \"residual_multiplier\": 1.0, \"logit_softcapping\": null, \"pruned_heads\": {}, \"max_window_layers\": 0")]
     public void WhatChangesNothingIsAccepted(string further) => Assert.That(With(further).Shape.Parameters, Is.EqualTo(With("").Shape.Parameters));
 
-    [Test]
-    public void ASlidingWindowIsRead() => Assert.That(With("\"model_type\": \"mistral\", \"sliding_window\": 4096").Window, Is.EqualTo(4096));
-
-    [TestCase("", "is not valid JSON (line 1)")]
+    [TestCase("", "is empty; fetch it again")]
+    [TestCase("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer")]
+    [TestCase("not json", "is not valid JSON (line 1)")]
     [TestCase("{ \"hidden_size\": 64,\n", "is not valid JSON (line 2)")]
     [TestCase("[]", "lacks 'num_attention_heads'")]
     [TestCase("42", "lacks 'num_attention_heads'")]

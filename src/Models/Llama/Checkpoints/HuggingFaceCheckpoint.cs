@@ -1,27 +1,26 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using Harness.Sharding;
 using Harness.Tensors;
 
 namespace Harness.Models.Llama.Checkpoints;
 
 /// <summary>
-/// A directory in Hugging Face layout: <c>config.json</c> and <c>model.safetensors</c>, or
-/// <c>model.safetensors.index.json</c> with the shards that it names.
+/// A directory in Hugging Face layout: <c>config.json</c> and the weights that <see cref="WeightFiles"/> finds. Every tensor in them is
+/// read by a layer, or known to be harmless.
 /// </summary>
 public sealed class HuggingFaceCheckpoint : ICheckpoint
 {
-    private const string Index = "model.safetensors.index.json";
-    private const int Samples = 64;
+    private const int Samples = 64, RowsCompared = 512;
 
-    private readonly Dictionary<string, SafeTensorsFile> _homes = [];
+    private readonly Dictionary<string, SafeTensorsFile> _homes;
     private readonly List<SafeTensorsFile> _files = [];
 
     public string Name { get; }
     public LlamaConfig Config { get; }
     public DType DType { get; }
     public string Fingerprint { get; }
+    public IReadOnlyList<string> Notes { get; }
 
     public HuggingFaceCheckpoint(string directory)
     {
@@ -29,20 +28,28 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
         if (!Directory.Exists(directory))
             throw new UserErrorException($"model '{directory}' is not a directory; --model takes a Hugging Face checkpoint directory or synthetic:NAME");
         Config = LlamaConfig.Load(Path.Combine(directory, "config.json"));
-        foreach (var file in FilesOf(directory))
+        var files = new WeightFiles(directory);
+        foreach (var file in files.Paths) _files.Add(new SafeTensorsFile(file));
+        _homes = files.Locate(_files);
+        var notes = Config.Notes.Concat(files.Notes).ToList();
+        if (Config.Shape.TiedEmbeddings && HeadOfItsOwn())
         {
-            var opened = new SafeTensorsFile(file);
-            _files.Add(opened);
-            foreach (var name in opened.Names) _homes[name] = opened;
+            notes.Add($"{directory}: tie_word_embeddings is true, but {RankPlan.Head} has other values than {RankPlan.Embedding}; both are used, as transformers 5 does");
+            Config = Config with { Shape = Config.Shape with { TiedEmbeddings = false } };
         }
-        DType = Read(new ShardPlan(Config.Shape, 1, 1).For(0, 0).Find(RankPlan.Embedding)).DType;
+        var whole = new ShardPlan(Config.Shape, 1, 1).For(0, 0);
+        foreach (var tensor in whole.Tensors()) _ = HomeOf(tensor.Name);
+        UnreadTensors.Refuse(_homes.Select(home => (home.Key, home.Value.Path)), whole.Tensors().Select(tensor => tensor.Name).ToHashSet(), Config.Shape);
+        DType = Read(whole.Find(RankPlan.Embedding)).DType;
+        if (Config.DType is { } said && said != DType)
+            notes.Add($"{directory}: config.json says {said.Label()}, the weights are stored as {DType.Label()} and kept so; --dtype {said.Label()} converts them, as transformers would");
+        Notes = notes;
         Fingerprint = Hash(directory);
     }
 
     public WeightSlice Read(TensorSlice slice)
     {
-        if (!_homes.TryGetValue(slice.Name, out var file))
-            throw new UserErrorException($"{Name} has no tensor {slice.Name}; the checkpoint is incomplete or not a LLaMA");
+        var file = HomeOf(slice.Name);
         var (address, dtype) = file.Find(slice.Name, slice.TotalRows, slice.TotalColumns);
         var stride = (long)slice.TotalColumns * dtype.Bytes();
         return new MappedSlice(address + (nint)(slice.Rows.Start * stride + (long)slice.Columns.Start * dtype.Bytes()), stride)
@@ -56,30 +63,24 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
 
     public void Dispose() => _files.ForEach(file => file.Dispose());
 
-    private static IEnumerable<string> FilesOf(string directory)
+    private SafeTensorsFile HomeOf(string tensor) =>
+        _homes.TryGetValue(tensor, out var file) ? file : throw new UserErrorException($"{Name} has no tensor {tensor}; the checkpoint is incomplete or not a LLaMA");
+
+    /// <summary>Whether there is a head whose rows, looked at all over the vocabulary, are not the embedding's.</summary>
+    private bool HeadOfItsOwn()
     {
-        var index = Path.Combine(directory, Index);
-        if (!File.Exists(index))
+        if (!_homes.ContainsKey(RankPlan.Head)) return false;
+        var whole = new ShardPlan(Config.Shape, 1, 1).For(0, 0);
+        var (embedding, head) = (Read(whole.Find(RankPlan.Embedding)), Read(whole.Find(RankPlan.Head)));
+        if (embedding.DType != head.DType) return true;
+        var (left, right) = (new byte[Config.Shape.Hidden * head.DType.Bytes()], new byte[Config.Shape.Hidden * head.DType.Bytes()]);
+        for (var row = 0; row < Config.Shape.Vocabulary; row += Math.Max(1, Config.Shape.Vocabulary / RowsCompared))
         {
-            var single = Path.Combine(directory, "model.safetensors");
-            return File.Exists(single)
-                ? [single]
-                : throw new UserErrorException($"{directory} holds neither model.safetensors nor {Index}; convert the checkpoint to safetensors");
+            embedding.CopyRows(row, 1, left);
+            head.CopyRows(row, 1, right);
+            if (!left.AsSpan().SequenceEqual(right)) return true;
         }
-        try
-        {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(index));
-            var names = json.RootElement.GetProperty("weight_map").EnumerateObject().Select(t => t.Value.GetString()!).Distinct().Order(StringComparer.Ordinal);
-            return [.. names.Select(name => Path.Combine(directory, name))];
-        }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentNullException)
-        {
-            throw new UserErrorException($"{index} is not a safetensors index; fetch the file again", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"cannot read {index}: {e.Message}", e);
-        }
+        return false;
     }
 
     /// <summary>Configuration, names, sizes and samples spread over each file: cheap, and a stale copy of the same size still differs.</summary>

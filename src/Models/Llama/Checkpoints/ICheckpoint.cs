@@ -16,6 +16,9 @@ public interface ICheckpoint : IDisposable
     /// <summary>Equal for checkpoints of equal configuration, tensors and sizes; ranks compare it before they load.</summary>
     string Fingerprint { get; }
 
+    /// <summary>A line for each thing that the files say or hold and that is not followed or read.</summary>
+    IReadOnlyList<string> Notes { get; }
+
     /// <exception cref="UserErrorException">The tensor is missing, has another shape, or a dtype that is not supported.</exception>
     WeightSlice Read(TensorSlice slice);
 }

@@ -13,6 +13,13 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
 {
     private const long LongestHeader = 100_000_000;     // the limit of the reference implementation
 
+    private static readonly Dictionary<string, int> BitsPerElement = new()
+    {
+        ["BOOL"] = 8, ["U8"] = 8, ["I8"] = 8, ["F8_E5M2"] = 8, ["F8_E4M3"] = 8, ["F8_E8M0"] = 8, ["F8_E4M3FNUZ"] = 8, ["F8_E5M2FNUZ"] = 8,
+        ["I16"] = 16, ["U16"] = 16, ["F16"] = 16, ["BF16"] = 16, ["I32"] = 32, ["U32"] = 32, ["F32"] = 32,
+        ["I64"] = 64, ["U64"] = 64, ["F64"] = 64, ["C64"] = 64, ["F4"] = 4, ["F6_E2M3"] = 6, ["F6_E3M2"] = 6,
+    };
+
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
     private readonly byte* _data;
@@ -49,8 +56,6 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         var expected = rows == 1 && entry.Shape.Length == 1 ? [columns] : new long[] { rows, columns };
         if (!entry.Shape.SequenceEqual(expected))
             throw new UserErrorException($"{Path}: tensor {name} is [{string.Join(", ", entry.Shape)}], but config.json makes it [{string.Join(", ", expected)}]");
-        if (entry.End - entry.Begin != (long)rows * columns * dtype.Bytes())
-            throw new UserErrorException($"{Path}: tensor {name} takes {entry.End - entry.Begin} bytes, which is not its shape times its dtype; fetch the file again");
         return ((nint)(_data + entry.Begin), dtype);
     }
 
@@ -67,15 +72,19 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         try
         {
             using var file = File.OpenRead(path);
-            Span<byte> prefix = stackalloc byte[8];
-            if (file.ReadAtLeast(prefix, 8, throwOnEndOfStream: false) < 8) throw Damaged(path, "it ends within its first 8 bytes");
-            var length = BinaryPrimitives.ReadInt64LittleEndian(prefix);
+            Span<byte> head = stackalloc byte[ForeignFile.HeadBytes];
+            head = head[..file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false)];
+            if (file.Length == 0) throw new UserErrorException($"{path} is empty; fetch it again");
+            var length = head.Length < 8 ? -1 : BinaryPrimitives.ReadInt64LittleEndian(head);
+            // A header of 35,615 bytes begins like a gzip file: only a length that cannot be one is looked at for what else it is.
+            if (length is <= 0 or > LongestHeader || 8 + length > file.Length) ForeignFile.Refuse(path, head);
+            if (head.Length < 8) throw Damaged(path, "it ends within its first 8 bytes");
             if (length is <= 0 or > LongestHeader) throw Damaged(path, $"its header claims {length} bytes");
             if (8 + length > file.Length) throw Damaged(path, $"its header of {length} bytes does not fit its {file.Length} bytes");
             var header = new byte[length];
+            file.Position = 8;
             file.ReadExactly(header);
             using var json = JsonDocument.Parse(header);
-            long end = 0;
             foreach (var tensor in json.RootElement.EnumerateObject().Where(t => t.Name != "__metadata__"))
             {
                 var range = tensor.Value.GetProperty("data_offsets");
@@ -85,13 +94,11 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
                     range[0].GetInt64(), range[1].GetInt64());
                 if (entry.Begin < 0 || entry.End < entry.Begin) throw Damaged(path, $"tensor {tensor.Name} has the byte range {entry.Begin} to {entry.End}");
                 entries.Add(tensor.Name, entry);
-                end = Math.Max(end, entry.End);
             }
-            var present = file.Length - 8 - length;
-            if (end > present) throw Damaged(path, $"it is {end - present} bytes shorter than its header says (truncated?)");
+            CheckRanges(path, entries, file.Length - 8 - length);
             return 8 + length;
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException or ArgumentException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException or ArgumentException or OverflowException)
         {
             throw Damaged(path, "its header is not a safetensors header");
         }
@@ -99,6 +106,27 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         {
             throw new UserErrorException($"cannot read {path}: {e.Message}", e);
         }
+    }
+
+    /// <summary>
+    /// As the reference implementation (Metadata::validate of safetensors/src/tensor.rs): the tensors lie one behind the other, without a
+    /// gap or an overlap, each as long as its shape and dtype say, and the last one ends with the file.
+    /// </summary>
+    private static void CheckRanges(string path, Dictionary<string, Entry> entries, long present)
+    {
+        var last = entries.Values.Select(entry => entry.End).DefaultIfEmpty(0).Max();
+        if (last > present) throw Damaged(path, $"it is {last - present} bytes shorter than its header says (truncated?)");
+        var (end, before) = (0L, "");
+        foreach (var (name, entry) in entries.OrderBy(tensor => tensor.Value.Begin).ThenBy(tensor => tensor.Value.End).ThenBy(tensor => tensor.Key, StringComparer.Ordinal))
+        {
+            if (entry.Begin < end) throw Damaged(path, $"tensors {before} and {name} overlap at byte {entry.Begin} of the data");
+            if (entry.Begin > end) throw Damaged(path, $"bytes {end} to {entry.Begin} of the data belong to no tensor");
+            var bits = BitsPerElement.TryGetValue(entry.DType, out var known) ? known : throw Damaged(path, $"tensor {name} has the dtype {entry.DType}, which safetensors does not know");
+            if ((Int128)(entry.End - entry.Begin) * 8 != entry.Shape.Aggregate((Int128)bits, (product, dimension) => checked(product * dimension)))
+                throw new UserErrorException($"{path}: tensor {name} takes {entry.End - entry.Begin} bytes, which is not its shape times its dtype; fetch the file again");
+            (end, before) = (entry.End, name);
+        }
+        if (end < present) throw Damaged(path, $"{present - end} bytes lie behind its last tensor");
     }
 
     private static UserErrorException Damaged(string path, string how) => new($"{path} is damaged: {how}; fetch the file again");

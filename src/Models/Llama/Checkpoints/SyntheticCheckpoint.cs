@@ -15,6 +15,7 @@ public sealed class SyntheticCheckpoint : ICheckpoint
     public LlamaConfig Config { get; }
     public DType DType => DType.BF16;
     public string Fingerprint => $"{Name} v1";
+    public IReadOnlyList<string> Notes => [];
 
     public SyntheticCheckpoint(string name)
     {

@@ -1,14 +1,22 @@
 namespace Harness.Models.Llama.Tokenizers;
 
-/// <summary>An entry of <c>added_tokens</c>.</summary>
-sealed record AddedToken(int Id, string Content, bool Special, bool Normalized, bool StripLeft, bool StripRight)
+/// <summary>A token that is found in texts before anything else is done to them.</summary>
+/// <param name="Special">Gives no text when it is decoded.</param>
+/// <param name="Normalized">Looked for in the normalised text, not in the raw one.</param>
+/// <param name="StripLeft">Takes in the white space before it.</param>
+/// <param name="StripRight">Takes in the white space behind it.</param>
+public sealed record AddedToken(int Id, string Content, bool Special, bool Normalized, bool StripLeft, bool StripRight)
 {
-    public static AddedToken Read(JsonSection token)
+    /// <summary>An entry of <c>added_tokens</c> in tokenizer.json.</summary>
+    internal static AddedToken Read(JsonSection token) => Read(token, token["id"].Id());
+
+    /// <summary>An entry of <c>added_tokens_decoder</c> in tokenizer_config.json, whose key is the id.</summary>
+    internal static AddedToken Read(JsonSection token, int id)
     {
-        token.Only("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
+        token.Only("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special", "__type");
         if (token["single_word"].Flag(false)) throw token["single_word"].Refusal("only false is supported");
         var special = token["special"].Flag(false);
-        return new(token["id"].Id(), token["content"].Text(), special, token["normalized"].Flag(!special), token["lstrip"].Flag(false), token["rstrip"].Flag(false));
+        return new(id, token["content"].Text(), special, token["normalized"].Flag(!special), token["lstrip"].Flag(false), token["rstrip"].Flag(false));
     }
 }
 

@@ -24,7 +24,8 @@ sealed class BytePairModel
     /// <exception cref="UserErrorException">A setting is not supported, or the vocabulary lacks what the rules name.</exception>
     public BytePairModel(JsonSection model, bool byteLevel)
     {
-        if (model.Type != "BPE") throw model["type"].Refusal("only BPE is supported");
+        // Files from before tokenizers 0.9 have no type; of the models that it knew only BPE has merges.
+        if (model["type"].IsNull ? model["merges"].IsNull : model.Type != "BPE") throw model["type"].Refusal("only BPE is supported");
         model.Only("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges");
         foreach (var key in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
             if (!model[key].IsNull && model[key].Text().Length > 0) throw model[key].Refusal("only null is supported");

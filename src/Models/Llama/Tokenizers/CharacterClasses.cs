@@ -13,6 +13,15 @@ enum CharacterClass : byte
     Space,
 }
 
+/// <summary>What a character may be where a pattern tells capitals (Lu, Lt) from small letters (Ll): Lm, Lo and M are both.</summary>
+[Flags]
+enum LetterCase : byte
+{
+    Neither = 0,
+    Capital = 1,
+    Small = 2,
+}
+
 /// <summary>
 /// Classes of whole code points. .NET's own Regex classes single UTF-16 units, so that it takes a letter beyond
 /// U+FFFF (𝐀, or a rare Chinese character) for two symbols, unlike the engines these patterns were written for.
@@ -36,6 +45,24 @@ static class CharacterClasses
         while (start < text.Length && First(text[start..], out var length) == of) start += length;
         return start;
     }
+
+    /// <summary>A lone surrogate has no case.</summary>
+    public static LetterCase Case(ReadOnlySpan<char> text, out int length)
+    {
+        length = 1;
+        if (!char.IsHighSurrogate(text[0]) || text.Length < 2 || !char.IsLowSurrogate(text[1])) return Case(CharUnicodeInfo.GetUnicodeCategory(text[0]));
+        length = 2;
+        return Case(Rune.GetUnicodeCategory(new Rune(text[0], text[1])));
+    }
+
+    static LetterCase Case(UnicodeCategory category) => category switch
+    {
+        UnicodeCategory.UppercaseLetter or UnicodeCategory.TitlecaseLetter => LetterCase.Capital,
+        UnicodeCategory.LowercaseLetter => LetterCase.Small,
+        UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => LetterCase.Capital | LetterCase.Small,
+        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark => LetterCase.Capital | LetterCase.Small,
+        _ => LetterCase.Neither,
+    };
 
     static CharacterClass Of(char c) =>
         c is '\r' or '\n' ? CharacterClass.Newline

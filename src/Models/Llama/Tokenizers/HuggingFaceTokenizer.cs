@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using Harness.Tensors;
 
 namespace Harness.Models.Llama.Tokenizers;
@@ -18,6 +17,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     readonly PreTokenizerStep[] steps;
     readonly BytePairModel model;
     readonly Func<bool, ITokenDecoder> newDecoder;
+    readonly PromptFrame frame;
+    readonly Dictionary<string, int> addedIds;
 
     /// <param name="file">Named in errors.</param>
     /// <param name="checkpoint">What the files beside it say about the begin and the end of a text.</param>
@@ -32,10 +33,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         if (model.WordsAreSeparable) preTokenizer.Add(PreTokenizer.WordStarts);
         steps = [.. preTokenizer];
 
-        var added = root["added_tokens"].Items().Select(AddedToken.Read).ToList();
-        foreach (var token in added)
-            if (model.Vocabulary.TryGetValue(token.Content, out var id) && id != token.Id)
-                throw root["added_tokens"].Refusal($"'{token.Content}' has the id {token.Id} here and {id} in the vocabulary");
+        checkpoint ??= CheckpointTokens.None;
+        var added = Added(root["added_tokens"], checkpoint);
         rawTokens = new AddedTokens(added.Where(t => !t.Normalized).Select(t => (t.Content, t)));
         normalizedTokens = new AddedTokens(added.Where(t => t.Normalized).Select(t => (normalize(t.Content), t)));
 
@@ -43,31 +42,51 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         VocabularySize = ids.Count == 0 ? 0 : ids.Max(t => t.Value) + 1;
         newDecoder = ReadDecoder(root["decoder"], ids, added);
 
-        int? IdOf(string token) => added.Find(t => t.Content == token)?.Id ?? (model.Vocabulary.TryGetValue(token, out var id) ? id : null);
-        checkpoint ??= CheckpointTokens.None;
-        BeginOfText = TemplateBegin(root["post_processor"], out var hasTemplate);
-        if (!hasTemplate && checkpoint is { AddsBegin: true, BeginToken: { } begin }) BeginOfText = IdOf(begin);
-        int?[] end = checkpoint.EndToken is { } name ? [IdOf(name)] : [];
-        EndOfText = checkpoint.EndIds.Concat(end.OfType<int>()).ToFrozenSet();
-        if (EndOfText.Count == 0) EndOfText = CheckpointTokens.UsualEnds.Select(IdOf).OfType<int>().ToFrozenSet();
+        addedIds = added.ToDictionary(t => t.Content, t => t.Id);
+        frame = new PromptFrame(file, checkpoint, IdOf, ReadTemplate(root["post_processor"]),
+            checkpoint.IsLlama ? IdOf(checkpoint.BeginToken ?? "<s>") : null, CheckpointTokens.UsualEnds.Select(IdOf).OfType<int>());
+        Notes = frame.Notes;
     }
 
+    /// <summary>Of a token by its content; null where there is none.</summary>
+    internal int? IdOf(string token) => addedIds.TryGetValue(token, out var id) || model.Vocabulary.TryGetValue(token, out id) ? id : null;
+
     public int VocabularySize { get; }
-    public int? BeginOfText { get; }
-    public IReadOnlySet<int> EndOfText { get; }
+    public int? BeginOfText => frame.Begin;
+    public IReadOnlySet<int> EndOfText => frame.Ends;
+    public IReadOnlyList<string> Notes { get; internal set; }
 
     public ITokenDecoder NewDecoder(bool continuation = false) => newDecoder(continuation);
 
     public int[] Encode(string text, bool addBeginOfText)
     {
         var ids = new List<int>(text.Length / 3 + 8);
-        if (addBeginOfText && BeginOfText is { } begin) ids.Add(begin);
         foreach (var (part, token) in rawTokens.Split(text))
         {
             if (token is not null) ids.Add(token.Id);
             else EncodeText(normalize(text[part]), part.Start.Value == 0, ids);
         }
-        return [.. ids];
+        return frame.Around(ids, addBeginOfText);
+    }
+
+    /// <summary>
+    /// tokenizer.json's and those of the files beside it, each content once. Of two descriptions of one token tokenizer_config.json's goes
+    /// first, added_tokens.json's last, as in transformers.
+    /// </summary>
+    List<AddedToken> Added(JsonSection section, CheckpointTokens checkpoint)
+    {
+        var own = section.Items().Select(token => AddedToken.Read(token)).ToList();
+        var added = new Dictionary<string, AddedToken>();
+        foreach (var token in checkpoint.AddedGoFirst ? checkpoint.Added.Concat(own) : own.Concat(checkpoint.Added))
+        {
+            if (model.Vocabulary.TryGetValue(token.Content, out var id) && id != token.Id)
+                throw section.Refusal($"'{token.Content}' has the id {token.Id} here and {id} in the vocabulary");
+            if (!added.TryAdd(token.Content, token) && added[token.Content].Id != token.Id)
+                throw section.Refusal($"'{token.Content}' has the id {token.Id} in one file and {added[token.Content].Id} in another");
+        }
+        foreach (var name in checkpoint.FurtherSpecial.Where(name => !added.ContainsKey(name)))
+            added.Add(name, new(model.Vocabulary.TryGetValue(name, out var id) ? id : throw section.Refusal($"special token '{name}' has no id"), name, true, false, false, false));
+        return [.. added.Values];
     }
 
     void EncodeText(string text, bool atStart, List<int> ids)
@@ -143,22 +162,23 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         return continuation => new HuggingFaceDecoder(decoding, texts, continuation);
     }
 
-    /// <summary>The token that a TemplateProcessing puts in front of a text, if it does.</summary>
-    static int? TemplateBegin(JsonSection section, out bool found)
+    /// <summary>The tokens that a TemplateProcessing puts in front of a text and behind it; null where there is none.</summary>
+    static PromptTemplate? ReadTemplate(JsonSection section)
     {
-        int? begin = null;
-        found = false;
+        PromptTemplate? template = null;
         foreach (var part in PreTokenizer.Flatten(section, "processors"))
         {
             if (part.Type == "ByteLevel") continue; // concerns offsets into the text, which are not computed here
             if (part.Type != "TemplateProcessing") throw part["type"].Refusal("this post-processor is not supported");
             var single = part["single"].Items().ToList();
-            found = true;
-            if (single.Count is < 1 or > 2 || single[^1]["Sequence"].IsNull) throw part["single"].Refusal("only one token in front of the text is supported");
-            if (single.Count == 1) continue;
-            var ids = part["special_tokens"][single[0]["SpecialToken"]["id"].Text()]["ids"].Items().ToList();
-            begin = ids is [var id] ? id.Id() : throw part["special_tokens"].Refusal("one id for the token in front is expected");
+            var text = single.FindIndex(piece => !piece["Sequence"].IsNull);
+            if (text is < 0 or > 1 || single.Count - text > 2 || single.Count(piece => !piece["Sequence"].IsNull) != 1)
+                throw part["single"].Refusal("at most one token in front of the text and one behind it are supported");
+            template = new(text == 1 ? Id(part, single[0]) : template?.Begin, text + 1 < single.Count ? Id(part, single[^1]) : template?.End);
         }
-        return begin;
+        return template;
+
+        static int Id(JsonSection part, JsonSection piece) =>
+            part["special_tokens"][piece["SpecialToken"]["id"].Text()]["ids"].Items().ToList() is [var id] ? id.Id() : throw part["special_tokens"].Refusal("one id for each token is expected");
     }
 }

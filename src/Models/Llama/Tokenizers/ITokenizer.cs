@@ -11,6 +11,9 @@ public interface ITokenizer
     /// <summary>The id put in front of a prompt; null if the model was trained without one.</summary>
     int? BeginOfText { get; }
 
+    /// <summary>A line for each thing that the tokenizer's files say and that is not followed.</summary>
+    IReadOnlyList<string> Notes => [];
+
     /// <summary>The ids that end generation, for example Llama 3's <c>&lt;|end_of_text|&gt;</c> and <c>&lt;|eot_id|&gt;</c>.</summary>
     IReadOnlySet<int> EndOfText { get; }
 
@@ -20,8 +23,10 @@ public interface ITokenizer
     /// <remarks>
     /// The name of a special token inside the text (<c>"&lt;/s&gt;"</c>) is treated as the reference implementation
     /// of the file's format treats plain text by default: SentencePiece and tiktoken read it as ordinary characters,
-    /// so that data cannot end its own prompt; a Hugging Face <c>tokenizer.json</c> turns it into the token.
+    /// so that data cannot end its own prompt; a Hugging Face <c>tokenizer.json</c> turns it into the token, and so does a token
+    /// that a file beside the tokenizer adds.
     /// </remarks>
+    /// <param name="addBeginOfText">Whether this is a prompt: <see cref="BeginOfText"/> stands in front, and the end behind it where the checkpoint asks for one.</param>
     int[] Encode(string text, bool addBeginOfText);
 
     /// <summary>A decoder for one text.</summary>

@@ -5,6 +5,9 @@ namespace Harness.Models.Llama.Tokenizers;
 /// <summary>Makes tokenizers from the files of checkpoints: this assembly's own code, or a library behind the same interface.</summary>
 public interface ITokenizerFactory
 {
+    /// <summary>Whether this factory knows the format.</summary>
+    bool Reads(TokenizerFormat format);
+
     /// <exception cref="UserErrorException">The file is damaged, or of a kind that this factory does not know.</exception>
     ITokenizer Create(TokenizerFile file);
 }
@@ -23,5 +26,9 @@ public enum TokenizerFormat
 }
 
 /// <param name="Path">Named in errors.</param>
-/// <param name="Checkpoint">What the files beside it say of where texts begin and end.</param>
-public sealed record TokenizerFile(string Path, TokenizerFormat Format, byte[] Data, CheckpointTokens Checkpoint);
+/// <param name="Checkpoint">What the files beside it say.</param>
+public sealed record TokenizerFile(string Path, TokenizerFormat Format, byte[] Data, CheckpointTokens Checkpoint)
+{
+    /// <summary>Another file of the same tokenizer that is not read; null where there is none.</summary>
+    public string? Beside { get; init; }
+}

@@ -6,6 +6,9 @@ namespace Harness.Models.Llama.Tokenizers;
 /// <summary>A value of a JSON file that knows where it stands, so that an error can name file, key and value.</summary>
 readonly record struct JsonSection(string File, string Path, JsonElement Element)
 {
+    /// <summary>Above every token id: it keeps tables indexed by id small, and no vocabulary comes near it.</summary>
+    public const int IdBound = 1 << 24;
+
     /// <exception cref="UserErrorException">The file is not JSON, or its root is not an object.</exception>
     public static JsonSection Open(string file, ReadOnlyMemory<byte> data)
     {
@@ -51,14 +54,22 @@ readonly record struct JsonSection(string File, string Path, JsonElement Element
         return Element.GetString()!;
     }
 
+    /// <summary>The members of an object.</summary>
+    public IEnumerable<KeyValuePair<string, JsonSection>> Members()
+    {
+        Expect(JsonValueKind.Object);
+        var (file, path) = (File, Path);
+        return Element.EnumerateObject().Select(member => KeyValuePair.Create(member.Name, new JsonSection(file, path.Length == 0 ? member.Name : $"{path}.{member.Name}", member.Value)));
+    }
+
     public int Int()
     {
         Expect(JsonValueKind.Number);
         return Element.TryGetInt32(out var value) ? value : throw Refusal("a whole number is expected");
     }
 
-    /// <summary>A token id. The bound keeps tables indexed by id small; no vocabulary comes near it.</summary>
-    public int Id() => Int() is >= 0 and < 1 << 24 and var id ? id : throw Refusal("an id from 0 to 16777215 is expected");
+    /// <summary>A token id.</summary>
+    public int Id() => Int() is >= 0 and < IdBound and var id ? id : throw Refusal($"an id from 0 to {IdBound - 1} is expected");
 
     public bool Flag(bool otherwise)
     {

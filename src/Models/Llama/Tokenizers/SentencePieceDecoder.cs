@@ -4,7 +4,8 @@ using System.Text;
 namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>SentencePieceProcessor::Decode of sentencepiece_processor.cc, one id at a time.</summary>
-sealed class SentencePieceDecoder(SentencePieceModel model, bool continuation) : ITokenDecoder
+/// <param name="added">Texts of added tokens by id; null for those that give none.</param>
+sealed class SentencePieceDecoder(SentencePieceModel model, IReadOnlyDictionary<int, string?> added, bool continuation) : ITokenDecoder
 {
     const char Meta = '▁';
 
@@ -14,6 +15,12 @@ sealed class SentencePieceDecoder(SentencePieceModel model, bool continuation) :
 
     public string Append(int token)
     {
+        if (added.TryGetValue(token, out var content))
+        {
+            bytes.EndRun(text);
+            text.Append(content);
+            return Taken();
+        }
         if ((uint)token >= (uint)model.Pieces.Count) return "";
         var piece = model.Pieces[token];
         if (piece.Type == PieceType.Byte)

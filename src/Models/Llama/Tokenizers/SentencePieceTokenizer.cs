@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Text;
 using Harness.Tensors;
 
@@ -6,7 +5,8 @@ namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>
 /// A SentencePiece byte-pair model (LLaMA 1 and 2, Code Llama, Mistral): the same ids and the same text as Google's
-/// implementation. Control pieces such as <c>&lt;/s&gt;</c> are never read from text; user-defined pieces always are.
+/// implementation. Control pieces such as <c>&lt;/s&gt;</c> are not read from text, unless a file beside the model names them as added
+/// tokens; user-defined pieces always are.
 /// </summary>
 public sealed class SentencePieceTokenizer : ITokenizer
 {
@@ -16,31 +16,46 @@ public sealed class SentencePieceTokenizer : ITokenizer
     readonly SentencePieceVocabulary vocabulary;
     readonly FirstCharacterIndex userDefined;
     readonly PieceCache cache = new();
+    readonly SideTokens added;
+    readonly PromptFrame frame;
+    readonly CheckpointTokens checkpoint;
 
     /// <param name="path">Named in errors.</param>
-    /// <param name="furtherEnds">Ids that end generation besides the model's own end piece.</param>
+    /// <param name="checkpoint">What the files beside it say. Where they name no end, the model's own end piece ends generation.</param>
     /// <exception cref="UserErrorException">The data are damaged or of a kind that is not supported.</exception>
-    public SentencePieceTokenizer(string path, ReadOnlySpan<byte> data, IEnumerable<int>? furtherEnds = null)
+    public SentencePieceTokenizer(string path, ReadOnlySpan<byte> data, CheckpointTokens? checkpoint = null)
     {
+        this.checkpoint = checkpoint ?? CheckpointTokens.None;
         model = SentencePieceModel.Parse(path, data);
         vocabulary = new SentencePieceVocabulary(path, model);
         userDefined = new FirstCharacterIndex(model.Pieces.Where(p => p.Type == PieceType.UserDefined).Select(p => p.Text));
-        BeginOfText = vocabulary.Control(model.BeginPiece);
+        added = new SideTokens(path, this.checkpoint, model.Pieces.Count, vocabulary.Find);
         int?[] end = [vocabulary.Control(model.EndPiece)];
-        EndOfText = end.OfType<int>().Concat(furtherEnds ?? []).ToFrozenSet();
+        frame = new PromptFrame(path, this.checkpoint, added.IdOf, null, vocabulary.Control(model.BeginPiece), end.OfType<int>());
     }
 
-    public int VocabularySize => model.Pieces.Count;
-    public int? BeginOfText { get; }
-    public IReadOnlySet<int> EndOfText { get; }
+    public int VocabularySize => added.VocabularySize;
+    public int? BeginOfText => frame.Begin;
+    public IReadOnlySet<int> EndOfText => frame.Ends;
+    public IReadOnlyList<string> Notes => frame.Notes;
 
-    public ITokenDecoder NewDecoder(bool continuation = false) => new SentencePieceDecoder(model, continuation);
+    public ITokenDecoder NewDecoder(bool continuation = false) => new SentencePieceDecoder(model, added.Texts, continuation);
 
     public int[] Encode(string text, bool addBeginOfText)
     {
         var ids = new List<int>(text.Length / 3 + 8);
-        if (addBeginOfText && BeginOfText is { } begin) ids.Add(begin);
-        var rest = Normalize(text).AsSpan();
+        foreach (var (part, token) in added.Split(text))
+        {
+            if (token is not null) ids.Add(token.Id);
+            else EncodeText(text[part], checkpoint.SpaceInFront && (checkpoint.SpaceBehindAdded || part.Start.Value == 0), ids);
+        }
+        return frame.Around(ids, addBeginOfText);
+    }
+
+    /// <param name="spaceInFront">Whether the first word gets a space in front, if the model says so.</param>
+    void EncodeText(string text, bool spaceInFront, List<int> ids)
+    {
+        var rest = Normalize(text, spaceInFront).AsSpan();
         while (!rest.IsEmpty)
         {
             // User-defined symbols are found first and never merge with what stands beside them.
@@ -56,7 +71,6 @@ public sealed class SentencePieceTokenizer : ITokenizer
             ids.Add(vocabulary.Symbol(symbol!));
             rest = rest[(stretch + symbol!.Length)..];
         }
-        return [.. ids];
     }
 
     /// <summary>Up to the first ▁ that follows something else: leading ▁s belong to the word.</summary>
@@ -81,14 +95,14 @@ public sealed class SentencePieceTokenizer : ITokenizer
     }
 
     /// <summary>Normalizer::Normalize of sentencepiece's normalizer.cc, for the identity.</summary>
-    string Normalize(string text)
+    string Normalize(string text, bool spaceInFront)
     {
         var rest = text.AsSpan();
         if (model.RemoveExtraWhitespaces) rest = rest.TrimStart(' ');
         if (rest.IsEmpty) return "";
         var space = model.EscapeWhitespaces ? Meta : ' ';
         var normal = new StringBuilder(text.Length + 1);
-        if (model.AddDummyPrefix) normal.Append(space);
+        if (model.AddDummyPrefix && spaceInFront) normal.Append(space);
         var afterSpace = model.RemoveExtraWhitespaces;
         while (!rest.IsEmpty)
         {

@@ -53,6 +53,10 @@ sealed class SentencePieceVocabulary
     public int? Control(string piece) =>
         reserved.TryGetValue(piece, out var id) && model.Pieces[id].Type == PieceType.Control ? id : null;
 
+    /// <summary>The id of a piece of any type; null where there is none.</summary>
+    public int? Find(string piece) =>
+        reserved.TryGetValue(piece, out var id) || (symbols.TryGetValue(piece, out id) && id < model.Pieces.Count) ? id : null;
+
     public int Symbol(string piece) => symbols[piece];
 
     /// <summary>Whether a ▁ follows something other than ▁.</summary>

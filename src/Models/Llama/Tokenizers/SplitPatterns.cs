@@ -15,6 +15,11 @@ public static class SplitPatterns
     /// <summary>Llama 3's with every digit alone, as the Qwen family has it.</summary>
     public const string SingleDigits = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+    /// <summary>
+    /// Mistral's tekken, from Mistral Nemo's tokenizer.json: words end where a capital follows a small letter, and every digit stands alone.
+    /// </summary>
+    public const string Tekken = @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
     /// <summary>GPT-2's, which is also what Hugging Face's ByteLevel applies of itself.</summary>
     public const string Gpt2 = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
@@ -25,6 +30,7 @@ public static class SplitPatterns
     {
         Llama3 => text => Llama3Piece(text, 3),
         SingleDigits => text => Llama3Piece(text, 1),
+        Tekken => TekkenPiece,
         Gpt2 or Gpt2Grouped => Gpt2Piece,
         _ => null,
     };
@@ -55,6 +61,49 @@ public static class SplitPatterns
             var symbols = AfterSpace(text, CharacterClass.Other);
             if (symbols > 0) return CharacterClasses.EndOfRun(text, symbols, CharacterClass.Newline);
         }
+        return LinesPiece(text);
+    }
+
+    static int TekkenPiece(ReadOnlySpan<char> text)
+    {
+        var first = CharacterClasses.First(text, out var one);
+        if (first == CharacterClass.Number) return one;
+        // Each alternative with the optional character in front first, then without it, as an engine that backtracks tries them.
+        var lead = first is CharacterClass.Letter or CharacterClass.Newline ? 0 : one;
+        if (SmallEnd(text, lead) is > 0 and var withLead) return withLead;
+        if (lead > 0 && SmallEnd(text, 0) is > 0 and var without) return without;
+        if (EndOfCapitals(text, lead) is var capitals && capitals > lead) return capitals;
+        if (lead > 0 && EndOfCapitals(text, 0) is > 0 and var bare) return bare;
+        var symbols = AfterSpace(text, CharacterClass.Other);
+        if (symbols == 0) return LinesPiece(text);
+        while (symbols < text.Length && text[symbols] is '\r' or '\n' or '/') symbols++;
+        return symbols;
+    }
+
+    /// <summary>Where capitals, if any, and then at least one small letter end; 0 if there is none. Letters without case and marks are both.</summary>
+    static int SmallEnd(ReadOnlySpan<char> text, int start)
+    {
+        var capitals = start;
+        var lastOfBoth = 0;     // the end of the last character that may be given back to the small letters
+        while (capitals < text.Length && CharacterClasses.Case(text[capitals..], out var width) is var letterCase && (letterCase & LetterCase.Capital) != 0)
+        {
+            capitals += width;
+            if ((letterCase & LetterCase.Small) != 0) lastOfBoth = capitals;
+        }
+        var end = capitals;
+        while (end < text.Length && CharacterClasses.Case(text[end..], out var width) is var letterCase && (letterCase & LetterCase.Small) != 0) end += width;
+        return end > capitals ? end : lastOfBoth;
+    }
+
+    static int EndOfCapitals(ReadOnlySpan<char> text, int start)
+    {
+        while (start < text.Length && (CharacterClasses.Case(text[start..], out var width) & LetterCase.Capital) != 0) start += width;
+        return start;
+    }
+
+    /// <summary>The patterns <c>\s*[\r\n]+|\s+(?!\S)|\s+</c>.</summary>
+    static int LinesPiece(ReadOnlySpan<char> text)
+    {
         var white = EndOfWhite(text);
         var newline = text[..white].LastIndexOfAny('\r', '\n');
         return newline >= 0 ? newline + 1 : WhitePiece(text, white);

@@ -22,12 +22,14 @@ public sealed class TiktokenTokenizer : ITokenizer
     readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> rankOf;
     readonly PairMerges merges;
     readonly PieceCache cache = new();
+    readonly SideTokens added;
+    readonly PromptFrame frame;
     readonly FirstPiece firstPiece = SplitPatterns.ForPattern(SplitPatterns.Llama3)!;
 
     /// <param name="path">Named in errors.</param>
-    /// <param name="furtherEnds">Ids that end generation besides <c>&lt;|end_of_text|&gt;</c> and <c>&lt;|eot_id|&gt;</c>.</param>
+    /// <param name="checkpoint">What the files beside it say. Where they name no end, <c>&lt;|end_of_text|&gt;</c> and <c>&lt;|eot_id|&gt;</c> end generation.</param>
     /// <exception cref="UserErrorException">A line is not base64 and a number, or the ranks are not 0, 1, 2 ….</exception>
-    public TiktokenTokenizer(string path, ReadOnlySpan<byte> data, IEnumerable<int>? furtherEnds = null)
+    public TiktokenTokenizer(string path, ReadOnlySpan<byte> data, CheckpointTokens? checkpoint = null)
     {
         var ranked = ReadRanks(path, data);
         ranks = new(ranked.Count);
@@ -39,15 +41,19 @@ public sealed class TiktokenTokenizer : ITokenizer
             if (!ranks.ContainsKey(((char)value).ToString()))
                 throw new UserErrorException($"{path}: no line for the single byte 0x{value:X2}; fetch the file again");
         merges = Merges();
-        tokens = [.. ranked, .. new byte[]?[SpecialTokenCount]];
         SpecialTokens = NameSpecialTokens(ranked.Count);
-        BeginOfText = SpecialTokens["<|begin_of_text|>"];
-        EndOfText = new[] { SpecialTokens["<|end_of_text|>"], SpecialTokens["<|eot_id|>"] }.Concat(furtherEnds ?? []).ToFrozenSet();
+        added = new SideTokens(path, checkpoint ?? CheckpointTokens.None, ranked.Count, name => SpecialTokens.TryGetValue(name, out var id) ? id : null);
+        tokens = [.. ranked, .. new byte[]?[Math.Max(SpecialTokenCount, added.VocabularySize - ranked.Count)]];
+        foreach (var (id, text) in added.Texts)
+            if (id >= ranked.Count) tokens[id] = text == null ? null : Encoding.UTF8.GetBytes(text);
+        frame = new PromptFrame(path, checkpoint ?? CheckpointTokens.None, added.IdOf, null, SpecialTokens["<|begin_of_text|>"],
+            [SpecialTokens["<|end_of_text|>"], SpecialTokens["<|eot_id|>"]]);
     }
 
     public int VocabularySize => tokens.Length;
-    public int? BeginOfText { get; }
-    public IReadOnlySet<int> EndOfText { get; }
+    public int? BeginOfText => frame.Begin;
+    public IReadOnlySet<int> EndOfText => frame.Ends;
+    public IReadOnlyList<string> Notes => frame.Notes;
 
     /// <summary>Ids by official name: Llama 3's, and the names that 3.1 gave to three of the reserved ones.</summary>
     public IReadOnlyDictionary<string, int> SpecialTokens { get; }
@@ -57,8 +63,17 @@ public sealed class TiktokenTokenizer : ITokenizer
     public int[] Encode(string text, bool addBeginOfText)
     {
         var ids = new List<int>(text.Length / 3 + 8);
-        if (addBeginOfText) ids.Add(BeginOfText!.Value);
-        for (var rest = text.AsSpan(); !rest.IsEmpty;)
+        foreach (var (part, token) in added.Split(text))
+        {
+            if (token is not null) ids.Add(token.Id);
+            else EncodeText(text.AsSpan(part), ids);
+        }
+        return frame.Around(ids, addBeginOfText);
+    }
+
+    void EncodeText(ReadOnlySpan<char> rest, List<int> ids)
+    {
+        while (!rest.IsEmpty)
         {
             var piece = rest[..firstPiece(rest)];
             if (!cache.TryGet(piece, out var known))
@@ -69,7 +84,6 @@ public sealed class TiktokenTokenizer : ITokenizer
             ids.AddRange(known);
             rest = rest[piece.Length..];
         }
-        return [.. ids];
     }
 
     int[] EncodePiece(ReadOnlySpan<char> piece)

@@ -5,50 +5,44 @@ namespace Harness.Models.Llama.Tokenizers;
 /// <summary>Finds and reads the tokenizer of a checkpoint.</summary>
 public static class TokenizerLoader
 {
-    // The file the model was trained with before the conversion of it; original/ is where Llama 3 keeps the former.
-    static readonly string[] Names = ["tokenizer.model", "tokenizer.json", "original/tokenizer.model"];
+    // As transformers: the conversion goes first, since added tokens stand in it alone. original/ is where Llama 3 keeps Meta's file.
+    static readonly string[] Names = ["tokenizer.json", "tokenizer.model", "original/tokenizer.model"];
 
     /// <summary>
-    /// The first of <c>tokenizer.model</c>, <c>tokenizer.json</c> and <c>original/tokenizer.model</c>. What a
+    /// The first of <c>tokenizer.json</c>, <c>tokenizer.model</c> and <c>original/tokenizer.model</c>. What a
     /// <c>tokenizer.model</c> is, SentencePiece or tiktoken, is seen from its content.
     /// </summary>
     /// <exception cref="UserErrorException">There is none, or it is damaged, or of a kind that is not supported.</exception>
-    public static ITokenizer Load(string checkpointDirectory) => new OwnTokenizers().Create(Find(checkpointDirectory));
+    public static ITokenizer Load(string checkpointDirectory) => Load(checkpointDirectory, new OwnTokenizers());
 
-    /// <summary>The file that <see cref="Load"/> takes, read.</summary>
+    /// <inheritdoc cref="Load(string)"/>
+    public static ITokenizer Load(string checkpointDirectory, ITokenizerFactory factory) => factory.Create(Find(checkpointDirectory, factory.Reads));
+
+    /// <summary>The file that <see cref="Load(string)"/> takes, read.</summary>
+    /// <param name="reads">The formats in question; where there is no file of any of them, the first file is taken.</param>
     /// <exception cref="UserErrorException">There is none, or it cannot be read.</exception>
-    public static TokenizerFile Find(string checkpointDirectory)
+    public static TokenizerFile Find(string checkpointDirectory, Func<TokenizerFormat, bool>? reads = null)
     {
         if (!Directory.Exists(checkpointDirectory))
             throw new UserErrorException($"{checkpointDirectory}: no such directory; Model:Path must name a checkpoint's directory");
-        var file = Names.Select(name => Path.Combine(checkpointDirectory, name)).FirstOrDefault(File.Exists)
-            ?? throw new UserErrorException($"{checkpointDirectory}: no tokenizer ({string.Join(", ", Names)}); copy it from where the checkpoint came from");
-        var data = Read(file);
-        var format = file.EndsWith(".json") ? TokenizerFormat.HuggingFace : IsRankList(data) ? TokenizerFormat.Tiktoken : TokenizerFormat.SentencePiece;
-        return new(file, format, data, CheckpointTokens.Read(checkpointDirectory));
-    }
-
-    /// <summary>The content of a file of the checkpoint.</summary>
-    /// <exception cref="UserErrorException">It cannot be read, or what is there is no content yet.</exception>
-    internal static byte[] Read(string file)
-    {
-        byte[] data;
-        try
+        string[] files = [.. Names.Select(name => Path.Combine(checkpointDirectory, name)).Where(File.Exists)];
+        if (files.Length == 0)
+            throw new UserErrorException($"{checkpointDirectory}: no tokenizer ({string.Join(", ", Names)}); copy it from where the checkpoint came from");
+        var tokens = CheckpointTokens.Read(checkpointDirectory);
+        TokenizerFile? first = null;
+        foreach (var file in files)
         {
-            data = File.ReadAllBytes(file);
+            var data = InputFile.Read(file);
+            var format = file.EndsWith(".json") ? TokenizerFormat.HuggingFace : IsRankList(data) ? TokenizerFormat.Tiktoken : TokenizerFormat.SentencePiece;
+            var found = new TokenizerFile(file, format, data, tokens);
+            if (reads == null || reads(format)) return found with { Beside = files.FirstOrDefault(other => other != file && Path.GetDirectoryName(other) == checkpointDirectory) };
+            first ??= found;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file}: cannot be read: {e.Message}; check the file's permissions", e);
-        }
-        if (data.Length == 0) throw new UserErrorException($"{file}: the file is empty; fetch it again");
-        if (data.AsSpan().StartsWith("version https://git-lfs"u8))
-            throw new UserErrorException($"{file}: a Git LFS pointer, not the file itself; run 'git lfs pull' in the checkpoint");
-        return data;
+        return first!;
     }
 
     /// <summary>A first line of printable characters with a space: a protobuf message starts with a control byte.</summary>
-    static bool IsRankList(ReadOnlySpan<byte> data)
+    internal static bool IsRankList(ReadOnlySpan<byte> data)
     {
         var line = data[..Math.Min(data.Length, 4096)];
         if (line.IndexOf((byte)'\n') is >= 0 and var end) line = line[..end];

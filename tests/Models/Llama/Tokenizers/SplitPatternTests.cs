@@ -7,12 +7,13 @@ namespace Harness.Tests.Models.Llama.Tokenizers;
 [TestFixture]
 public class SplitPatternTests
 {
-    [TestCase("llama3")]
-    [TestCase("single")]
-    [TestCase("gpt2")]
-    public void PiecesAreThoseOfTheRegularExpression(string name)
+    [TestCase("split-patterns.json", "llama3")]
+    [TestCase("split-patterns.json", "single")]
+    [TestCase("split-patterns.json", "gpt2")]
+    [TestCase("split-tekken.json", "tekken")]
+    public void PiecesAreThoseOfTheRegularExpression(string file, string name)
     {
-        var fixture = TokenizerFixtures.Json("split-patterns.json")[name]!;
+        var fixture = TokenizerFixtures.Json(file)[name]!;
         var splitter = SplitPatterns.ForPattern((string)fixture["pattern"]!);
         Assert.That(splitter, Is.Not.Null);
         foreach (var pieces in fixture["texts"].Deserialize<string[][]>()!)
@@ -29,6 +30,14 @@ public class SplitPatternTests
     [TestCase("a  \t", "a|  \t")]
     public void Llama3(string text, string pieces) =>
         Assert.That(string.Join('|', Pieces(SplitPatterns.ForPattern(SplitPatterns.Llama3)!, text)), Is.EqualTo(pieces));
+
+    [TestCase("camelCase HTTPServer", "camel|Case| HTTPServer")]
+    [TestCase("ABCdef中文Xy", "ABCdef中文|Xy")]
+    [TestCase("don't 1234", "don|'t| |1|2|3|4")]
+    [TestCase("// x!\n//y", "//| x|!\n//|y")]
+    [TestCase("a\u0301B\u0301c", "a\u0301|B\u0301c")]
+    public void Tekken(string text, string pieces) =>
+        Assert.That(string.Join('|', Pieces(SplitPatterns.ForPattern(SplitPatterns.Tekken)!, text)), Is.EqualTo(pieces));
 
     [Test] // not a test case, since attributes cannot hold one
     public void ALoneSurrogateIsASymbol() =>
