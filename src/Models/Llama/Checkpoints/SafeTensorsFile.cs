@@ -13,13 +13,6 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
 {
     private const long LongestHeader = 100_000_000;     // the limit of the reference implementation
 
-    private static readonly Dictionary<string, int> BitsPerElement = new()
-    {
-        ["BOOL"] = 8, ["U8"] = 8, ["I8"] = 8, ["F8_E5M2"] = 8, ["F8_E4M3"] = 8, ["F8_E8M0"] = 8, ["F8_E4M3FNUZ"] = 8, ["F8_E5M2FNUZ"] = 8,
-        ["I16"] = 16, ["U16"] = 16, ["F16"] = 16, ["BF16"] = 16, ["I32"] = 32, ["U32"] = 32, ["F32"] = 32,
-        ["I64"] = 64, ["U64"] = 64, ["F64"] = 64, ["C64"] = 64, ["F4"] = 4, ["F6_E2M3"] = 6, ["F6_E3M2"] = 6,
-    };
-
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
     private readonly byte* _data;
@@ -121,13 +114,24 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         {
             if (entry.Begin < end) throw Damaged(path, $"tensors {before} and {name} overlap at byte {entry.Begin} of the data");
             if (entry.Begin > end) throw Damaged(path, $"bytes {end} to {entry.Begin} of the data belong to no tensor");
-            var bits = BitsPerElement.TryGetValue(entry.DType, out var known) ? known : throw Damaged(path, $"tensor {name} has the dtype {entry.DType}, which safetensors does not know");
+            var bits = BitsPerElement(entry.DType) ?? throw Damaged(path, $"tensor {name} has the dtype {entry.DType}, which safetensors does not know");
             if ((Int128)(entry.End - entry.Begin) * 8 != entry.Shape.Aggregate((Int128)bits, (product, dimension) => checked(product * dimension)))
                 throw new UserErrorException($"{path}: tensor {name} takes {entry.End - entry.Begin} bytes, which is not its shape times its dtype; fetch the file again");
             (end, before) = (entry.End, name);
         }
         if (end < present) throw Damaged(path, $"{present - end} bytes lie behind its last tensor");
     }
+
+    private static int? BitsPerElement(string dtype) => dtype switch
+    {
+        "F4" => 4,
+        "F6_E2M3" or "F6_E3M2" => 6,
+        "BOOL" or "U8" or "I8" or "F8_E5M2" or "F8_E4M3" or "F8_E8M0" or "F8_E4M3FNUZ" or "F8_E5M2FNUZ" => 8,
+        "I16" or "U16" or "F16" or "BF16" => 16,
+        "I32" or "U32" or "F32" => 32,
+        "I64" or "U64" or "F64" or "C64" => 64,
+        _ => null,
+    };
 
     private static UserErrorException Damaged(string path, string how) => new($"{path} is damaged: {how}; fetch the file again");
 }
