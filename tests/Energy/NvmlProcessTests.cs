@@ -148,7 +148,9 @@ public class NvmlProcessTests
             ("HARNESS_NVML_LIBRARY", fake.Library)))!;
         while (process.StandardOutput.ReadLine() is { } line && line != "set") TestContext.Out.WriteLine(line);
         if (isSignal) Processes.Run("kill", [$"-{ending[3..]}", $"{process.Id}"]);
-        Assert.That(process.WaitForExit(120_000), "the probe ends");
+        var ended = process.WaitForExit(120_000);
+        if (!ended) process.Kill();
+        Assert.That(ended, "the probe ends");
     }
 
     private static void RunProbe(FakeNvml fake, string meter, params string[] arguments)

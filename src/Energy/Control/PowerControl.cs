@@ -73,6 +73,9 @@ public sealed class PowerControl : IDisposable
     /// <summary>The name under which <see cref="RestoreDirectory"/> finds a rank's file.</summary>
     public static string FileName(int rank) => FormattableString.Invariant($"restore-rank{rank}.json");
 
+    /// <summary>Whether a run directory holds originals of devices that are not back as they were.</summary>
+    public static bool HasRecords(string directory) => Directory.EnumerateFiles(directory, RestoreState.Pattern).Any();
+
     /// <summary>Whether a process of this machine other than this one has a device's settings in its hands; false where nobody can tell.</summary>
     public static bool IsSetElsewhere(string uuid)
     {

@@ -4,6 +4,7 @@ using Harness.Accounting;
 using Harness.Carbon;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
+using Harness.Energy.Control;
 using Harness.Records;
 using Harness.Reporting;
 using Harness.Running.Pieces;
@@ -204,6 +205,14 @@ internal sealed class RunFiles : IDisposable
         if (_carbon != null && summary.SciGramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
         foreach (var remark in remarks) console.Write(new Spectre.Console.Text(remark + "\n"));
         SummaryTable.Write(console, summary, categories, Directory.Path);
+    }
+
+    /// <summary>A run that was refused before anything was measured leaves nothing, unless a GPU is still to be put back by what lies here.</summary>
+    public void RemoveIfEmpty()
+    {
+        if (_starts.Count > 1 || Book.Rows.Count > 0 || PowerControl.HasRecords(Directory.Path)) return;
+        Dispose();
+        StorageFailure.Guard(Directory.Path, () => System.IO.Directory.Delete(Directory.Path, recursive: true));
     }
 
     public void Dispose()

@@ -3,6 +3,7 @@ using Harness.Configuration;
 using Harness.Records;
 using Harness.Reporting;
 using Harness.Sharding;
+using Harness.Tensors;
 using Harness.Verbs;
 
 namespace Harness.Running;
@@ -39,9 +40,17 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
             }
             if (files?.Continues is { } continues) log.NoteOnce(continues);
             log.Open(start.Directory);
-            var ended = new MeasuredRun(options, model, workload, clock, energy, stop, log, progress).Execute(cell, start, files);
-            if (ended != ExitCode.Success) code = ended;
-            if (ended == ExitCode.Interrupted) break;
+            try
+            {
+                var ended = new MeasuredRun(options, model, workload, clock, energy, stop, log, progress).Execute(cell, start, files);
+                if (ended != ExitCode.Success) code = ended;
+                if (ended == ExitCode.Interrupted) break;
+            }
+            catch (UserErrorException)
+            {
+                files?.RemoveIfEmpty();
+                throw;
+            }
         }
         if (code != ExitCode.Interrupted) return code;
         log.NoteOnce($"stopped by {stop.Reason ?? "a signal to another rank"}; finished batches are kept");

@@ -74,6 +74,16 @@ internal sealed class MistakeTests
         });
     }
 
+    /// <summary>80 layers of 8,192 keys and values of 4 bytes, 1,900 positions of 96 prompts: a terabyte, whatever the weights.</summary>
+    [Test]
+    public void WhatDoesNotFitIsRefusedAndLeavesNoRun()
+    {
+        var result = HarnessProcess.Run(_scratch.Path, "run", "--model", "synthetic:65b", "--batch", "96", "--ignore-eos", "--max-new-tokens", "1900", "--max-length", "1900", "--meter", "none");
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error.TrimEnd('\n').Split('\n')[^1], Does.Match("^harness: rank 0 needs weights .* KV cache 890.6 GiB .*; harness plan shows what fits$"));
+        Assert.That(Directory.GetFileSystemEntries(_scratch["results"]), Is.Empty);
+    }
+
     [Test]
     public void ADamagedCheckpointIsNamedBeforeARunDirectoryIsMade([Values(1, 4)] int ranks)
     {
