@@ -38,7 +38,7 @@ internal static class RunEvidence
     }
 
     /// <summary>A GPU is its UUID: where ranks of two machines by name read one, it is counted on the lowest rank's, once.</summary>
-    private static IReadOnlyList<EnergyReport> OneHostPerGpu(IReadOnlyList<EnergyReport> reports)
+    internal static IReadOnlyList<EnergyReport> OneHostPerGpu(IReadOnlyList<EnergyReport> reports)
     {
         var hosts = reports.SelectMany(report => report.Domains).Where(domain => domain.Kind == DomainKind.Gpu).GroupBy(gpu => gpu.Device)
             .ToDictionary(gpu => gpu.Key, gpu => gpu.First().Host);
