@@ -11,6 +11,12 @@ public enum PowerField
     Unspecified,
 }
 
+/// <summary>Processor time of a machine in s, cumulative, all processors added up.</summary>
+/// <param name="AllSeconds">Idle time included.</param>
+/// <param name="BusySeconds">In which anybody's program or kernel work ran; interrupts, which nobody owns, are not in it.</param>
+/// <param name="RunSeconds">Of the processes of this run.</param>
+public readonly record struct ProcessorTime(double AllSeconds, double BusySeconds, double RunSeconds);
+
 /// <summary>
 /// What one domain showed at one time. A value that was not there is null, never 0 and never NaN; a reading with neither
 /// joules nor watts is a lost one.
@@ -37,6 +43,9 @@ public readonly record struct EnergyReading
 
     public double? PowerLimitWatts { get; init; }
     public long? MemoryUsedBytes { get; init; }
+
+    /// <summary>What the processors of the machine did until then; in readings of its sockets and of the whole node, about ten times a second.</summary>
+    public ProcessorTime? Processors { get; init; }
 
     public bool IsLost => EnergyJoules is null && PowerWatts is null;
 }

@@ -68,6 +68,8 @@ public class CommandMeterTests
         Assert.That(meter.Notices.Single(), Does.Contain("ERROR outlet 4"));
     }
 
+    [TestCase("echo W -5", "less than 0 W")]
+    [TestCase("echo J 3 W -0.01", "less than 0 W")]
     [TestCase("sleep 60", "no reading")]
     [TestCase("true", "ended")]
     [TestCase("echo hello", "hello")]

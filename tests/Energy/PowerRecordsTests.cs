@@ -18,7 +18,7 @@ public class PowerRecordsTests
             {
                 TimeSeconds = 0.1 + 0.2, EnergyJoules = 7200000.123456789, PowerWatts = 1.0 / 3, PowerField = PowerField.Average1s,
                 TemperatureCelsius = 61, SmClockMhz = 1980, MemoryClockMhz = 2619, UtilizationPercent = 0,
-                ThrottleReasons = 0x44, PowerLimitWatts = 699.999, MemoryUsedBytes = 1L << 40,
+                ThrottleReasons = 0x44, PowerLimitWatts = 699.999, MemoryUsedBytes = 1L << 40, Processors = new(80.25, 40, 1.0 / 3),
             },
             new() { TimeSeconds = 1e-7, EnergyJoules = 0, ThrottleReasons = 0 },
             new() { TimeSeconds = 12345.678 },
@@ -32,13 +32,21 @@ public class PowerRecordsTests
         Assert.That(read[0].Readings, Is.EqualTo(readings));
         Assert.That(read[1].Readings, Is.EqualTo(written[1].Readings));
         Assert.That(text.ToString(), Does.StartWith("t_s,rank,host,device,kind,source,energy_j,power_w,power_field,").And.Contain(",average_1s,").And.Contain(",0x44,"));
-        Assert.That(text.ToString(), Does.Contain("\n12345.678,5,\"node,1\",\"GPU-\"\"x\"\"\",gpu,nvml,,,,,,,,,,\n"), "absent is empty");
+        Assert.That(text.ToString(), Does.Contain("\n12345.678,5,\"node,1\",\"GPU-\"\"x\"\"\",gpu,nvml,,,,,,,,,,,,,\n"), "absent is empty");
     }
 
     [TestCase("t_s,rank,host,device,kind,source\n1,0,n,d,gpu,nvml\n", "line 2")]
     [TestCase("x\n", "power.csv")]
     public void A_file_of_another_kind_is_refused_with_its_line(string text, string expected) =>
         Assert.That(() => PowerRecords.Read(new StringReader(text + "1,2\n"), "power.csv"), Throws.InstanceOf<EnergyException>().With.Message.Contains(expected));
+
+    [Test]
+    public void A_file_from_before_there_were_processor_times_is_read()
+    {
+        const string header = "t_s,rank,host,device,kind,source,energy_j,power_w,power_field,temperature_c,sm_clock_mhz,memory_clock_mhz,utilization_percent,throttle_reasons,power_limit_w,memory_used_bytes";
+        var reading = PowerRecords.Read(new StringReader($"{header}\n1.5,0,n,package-0,package,rapl,7,,,,,,,,,\n"), "power.csv").Single().Readings.Single();
+        Assert.That((reading.EnergyJoules, reading.Processors), Is.EqualTo((7.0, (ProcessorTime?)null)));
+    }
 
     [Test]
     public void A_damaged_number_is_refused_with_its_line()

@@ -47,6 +47,9 @@ public sealed record SimulatedSensor(EnergyDomain Domain, ScriptedCurve Curve, d
     /// <summary>Changes what would be read, e.g. to break it from some second on.</summary>
     public Func<EnergyReading, EnergyReading> Alter { get; init; } = r => r;
 
+    /// <summary>Of the machine's processors, by seconds; a domain that does not feel them shows none.</summary>
+    public Func<double, ProcessorTime?> Processors { get; init; } = t => new ProcessorTime(8 * t, 4 * t, 4 * t);
+
     public static EnergyDomain Gpu(string device, string host = "node1") => new(host, device, DomainKind.Gpu, "nvml", "Simulated");
 
     public EnergyReading At(double seconds)
@@ -63,6 +66,7 @@ public sealed record SimulatedSensor(EnergyDomain Domain, ScriptedCurve Curve, d
             PowerField = HasPower ? Field : null,
             ThrottleReasons = 0,
             TemperatureCelsius = 50,
+            Processors = Domain.FeelsProcessors ? Processors(seconds) : null,
         });
     }
 

@@ -115,11 +115,15 @@ public class ValidityTests
             Is.EqualTo(new[] { InvalidReason.Mig }));
 
     [TestCase("node1", "GPU-b")]
-    [TestCase("node2", "GPU-a")]
     [TestCase("node1", null, Description = "a rank on the CPU is not covered by a GPU's energy")]
     public void Device_missing(string host, string? gpu) =>
         Assert.That(Reasons(Healthy, Checked with { ComputePlaces = [.. Checked.ComputePlaces!, new ComputePlace(host, gpu)] }),
             Is.EqualTo(new[] { InvalidReason.DeviceMissing }));
+
+    /// <summary>A GPU is its UUID: a container of another name on one machine meets the same one.</summary>
+    [Test]
+    public void A_GPU_is_covered_on_whatever_host_it_is_counted() =>
+        Assert.That(Reasons(Healthy, Checked with { ComputePlaces = [.. Checked.ComputePlaces!, new ComputePlace("node2", "GPU-a")] }), Is.Empty);
 
     [TestCase(DomainKind.Package, null, true)]
     [TestCase(DomainKind.Package, "GPU-a", false)]
@@ -206,8 +210,97 @@ public class ValidityTests
         Assert.That(InvalidReason.Join([]), Is.Empty);
         Assert.That(InvalidReason.Join([InvalidReason.Interrupted, InvalidReason.NoMeter]), Is.EqualTo("no_meter"));
         // the codes of the design, to the letter: files out there hold them
-        Assert.That(InvalidReason.All, Is.EquivalentTo("no_meter meter_lost counter_decreased sample_gap window_too_short device_shared mig device_missing clock_offset throttled start_temperature counter_power_mismatch rank_missing interrupted".Split(' ')));
+        Assert.That(InvalidReason.All, Is.EquivalentTo("no_meter meter_lost counter_decreased power_implausible sample_gap window_too_short device_shared mig device_missing clock_offset throttled start_temperature counter_power_mismatch rank_missing interrupted".Split(' ')));
     }
+
+    // A socket's counter that is said to have risen by 50 kJ within a tenth of a second: 250 kW, where no socket draws 2 kW.
+    [TestCase(DomainKind.Package, 50_000, true)]
+    [TestCase(DomainKind.Gpu, 50_000, true)]
+    [TestCase(DomainKind.Package, 150, false, Description = "1.8 kW more for a tenth of a second is steep, but no proof")]
+    public void A_rise_that_no_device_draws(DomainKind kind, double joules, bool implausible)
+    {
+        var domain = new EnergyDomain("node1", "GPU-a", kind, "x");
+        var jump = Healthy with { Domain = domain, HasPower = false, Alter = r => r.TimeSeconds > 6 ? r with { EnergyJoules = r.EnergyJoules + joules } : r };
+        var facts = Checked with { ComputePlaces = [new("node1", kind == DomainKind.Gpu ? "GPU-a" : null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        Assert.That(Reasons(jump, facts), Is.EqualTo(implausible ? new[] { InvalidReason.PowerImplausible } : []));
+    }
+
+    [TestCase(-5)]
+    [TestCase(1e6)]
+    public void Watts_that_nothing_draws(double watts)
+    {
+        var odd = Healthy with { Alter = r => r.TimeSeconds is > 6 and < 6.15 ? r with { PowerWatts = watts } : r };
+        Assert.That(Reasons(odd, Checked), Does.Contain(InvalidReason.PowerImplausible));
+    }
+
+    // Eight processors for 3 s are 24 s, and four of them busy are 12 s: 5 % of the busy time is 0.6 s, 1 % of all 0.24 s, one tick of each 0.08 s.
+    [TestCase(0.6 / 3, false)]
+    [TestCase(0.7 / 3, true)]
+    [TestCase(4.0, true, Description = "somebody computes as much as the run")]
+    public void Others_work_on_the_sockets(double others, bool shared)
+    {
+        var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "rapl");
+        var sensor = Healthy with { Domain = domain, Processors = t => new ProcessorTime(8 * t, 4 * t, (4 - others) * t) };
+        var facts = Checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        Assert.That(Reasons(sensor, facts), Is.EqualTo(shared ? new[] { InvalidReason.DeviceShared } : []));
+    }
+
+    [TestCase("rapl", DomainKind.Package)]
+    [TestCase("command", DomainKind.Node)]
+    public void Others_work_that_could_not_be_told_is_not_ruled_out(string source, DomainKind kind)
+    {
+        var domain = new EnergyDomain("node1", "d", kind, source);
+        var facts = Checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        Assert.That(Reasons(Healthy with { Domain = domain, Processors = _ => null }, facts), Is.EqualTo(new[] { InvalidReason.DeviceShared }));
+    }
+
+    /// <summary>A system at rest: its own 0.05 of eight processors are 0.15 s in 3 s, less than 1 % of 24 s; half a processor is more.</summary>
+    [TestCase(0.05, true)]
+    [TestCase(0.5, false)]
+    public void An_idle_machine_is_a_baseline_and_a_busy_one_is_not(double others, bool isBaseline)
+    {
+        var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "rapl");
+        var run = Simulation.Run(0.1, [(5.0, 8.0)], Healthy with { Domain = domain, Processors = t => new ProcessorTime(8 * t, others * t, 0) });
+        run.Account.ResolveIdle(run.Windows[0]);
+        Assert.That(run.Account.Baseline.Watts(domain.Key) != null, Is.EqualTo(isBaseline));
+    }
+
+    [Test]
+    public void A_recording_was_made_on_another_machine()
+    {
+        var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "replay");
+        var facts = Checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        Assert.That(Reasons(Healthy with { Domain = domain }, facts), Is.Empty);
+    }
+
+    [Test]
+    public void A_part_of_the_hardware_is_not_the_hardware()
+    {
+        var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "rapl");
+        var facts = Checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain) with { UnreadParts = ["package-1"] }] };
+        Assert.That(Reasons(Healthy with { Domain = domain }, facts), Is.EqualTo(new[] { InvalidReason.DeviceMissing }));
+    }
+
+    // GH200: the counter is the module's, the power the GPU's; 1.7 to 1 in the reports.
+    [TestCase("NVIDIA GH200 480GB", 1.7, "nvml_module_counter")]
+    [TestCase("NVIDIA GB200", 2.5, "nvml_module_counter")]
+    [TestCase("NVIDIA GH200 480GB", 1.0, "nvml_counter")]
+    public void A_superchips_counter_has_another_scope(string name, double ratio, string source)
+    {
+        var sensor = Healthy with { Domain = Gpu with { Name = name }, Alter = r => r with { PowerWatts = r.PowerWatts / ratio } };
+        Assert.That(Reasons(sensor, Checked), Is.Empty);
+        var run = Simulation.Run(0.1, [(5, 8)], sensor);
+        var window = run.Account.Resolve(run.Windows[0]);
+        Assert.That(window.Source, Is.EqualTo(source));
+        Assert.That(window.Joules, Is.EqualTo(Healthy.Curve.Between(5, 8)).Within(1).Percent, "the module's");
+    }
+
+    [TestCase("NVIDIA H100 80GB HBM3", 1.7, Description = "no superchip")]
+    [TestCase("NVIDIA GH200 480GB", 0.6, Description = "a module draws no less than its GPU")]
+    [TestCase("NVIDIA GH200 480GB", 9, Description = "nor nine times as much")]
+    public void Another_ratio_is_a_mismatch(string name, double ratio) =>
+        Assert.That(Reasons(Healthy with { Domain = Gpu with { Name = name }, Alter = r => r with { PowerWatts = r.PowerWatts / ratio } }, Checked),
+            Is.EqualTo(new[] { InvalidReason.CounterPowerMismatch }));
 
     private static IReadOnlyList<string> Reasons(SimulatedSensor sensor, RunFacts facts)
     {

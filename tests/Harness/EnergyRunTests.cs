@@ -51,10 +51,12 @@ public sealed class EnergyRunTests : IDisposable
     {
         var meter = Program("while :; do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done");
         var run = Run(null, "--limit", "24", "--meter", $"command:{meter}");
-        Assert.That(run.Summary() is { Valid: true, InvalidReasons: null }, run.Summary().InvalidReasons);
+        // Whoever else computes on the machine of the tests is a reason, and the only one.
+        Assert.That(run.Summary().InvalidReasons, Is.Null.Or.EqualTo("device_shared"));
+        Assert.That(run.Summary().Valid, Is.EqualTo(run.Summary().InvalidReasons == null));
         Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(80).Within(5).Percent);
-        Assert.That(run.Summary().NetEnergyJoules, Is.EqualTo(0).Within(0.1 * run.Summary().TotalEnergyJoules!.Value), "an idle power as high as the load's leaves nothing");
-        Assert.That(run.Prompts().All(row => row.Valid));
+        Assert.That(run.Summary().NetEnergyJoules, Is.Null.Or.EqualTo(0).Within(0.1 * run.Summary().TotalEnergyJoules!.Value), "an idle power as high as the load's leaves nothing");
+        Assert.That(run.Prompts().Select(row => row.Valid), Is.All.EqualTo(run.Summary().Valid));
     }
 
     [TestCase("mig", "device 0 mig 1")]

@@ -37,13 +37,18 @@ public class ProcessGridTests
         Assert.That(() => new ProcessGrid(100_000, 100_000, 1), Throws.TypeOf<UserErrorException>().With.Message.EqualTo("--tp 100000 × --pp 100000 × --dp 1 are more ranks than there can be; use smaller degrees"));
 
     [Test]
-    public void RanksOfANodeAreCountedByNameAndBoot()
+    public void ANodeIsABootWhateverItsNames()
     {
         // Two machines named "a", ranks dealt round robin over three nodes.
-        string[] hosts = ["a", "b", "a", "a", "b", "a"], identities = ["a1", "b1", "a2", "a1", "b1", "a2"];
-        Assert.That(NodeTopology.From(hosts, identities, 5) with { Hosts = hosts }, Is.EqualTo(new NodeTopology(1, 2, 2, 3, hosts)));
-        Assert.That(NodeTopology.From(hosts, identities, 0), Is.EqualTo(new NodeTopology(0, 2, 0, 3, hosts)));
-        Assert.That(NodeTopology.From(hosts, ["a1", "a1", "a1", "a1", "a1", "b1"], 4), Is.EqualTo(new NodeTopology(4, 5, 0, 2, hosts)));
+        string[] hosts = ["a", "b", "a", "a", "b", "a"], boots = ["1", "2", "3", "1", "2", "3"], names = ["a", "b", "a#2", "a", "b", "a#2"];
+        Assert.That(NodeTopology.From(hosts, boots, 5) with { Hosts = [] }, Is.EqualTo(new NodeTopology(1, 2, 2, 3, [])));
+        Assert.That(NodeTopology.From(hosts, boots, 0).Hosts, Is.EqualTo(names));
+        // Containers of one machine, each with a name of its own.
+        var contained = NodeTopology.From(["c1", "c2", "c1", "d"], ["1", "1", "1", "2"], 2);
+        Assert.That(contained with { Hosts = [] }, Is.EqualTo(new NodeTopology(2, 3, 0, 2, [])));
+        Assert.That(contained.Hosts, Is.EqualTo(new[] { "c1", "c1", "c1", "d" }));
+        // No boot ids: names are all there is.
+        Assert.That(NodeTopology.From(["a", "b", "a"], ["", "", ""], 2), Has.Property(nameof(NodeTopology.LocalRank)).EqualTo(1).And.Property(nameof(NodeTopology.Nodes)).EqualTo(2));
     }
 
     [Test]

@@ -11,7 +11,7 @@ public sealed record LedgerEntry(EnergyDomain Domain, SampleSeries Series, IRead
 }
 
 /// <summary>
-/// Merges the series of all ranks so that a device counts once, by host and identity, however many ranks read it. Of
+/// Merges the series of all ranks so that a device counts once, by host and identity, however many ranks read it and however many zones show its counter. Of
 /// several series of a device the one with the fewest lost readings speaks, of equals the lowest rank's; they are not
 /// interleaved, since their clocks differ by more than a counter's steps.
 /// </summary>
@@ -19,8 +19,10 @@ public sealed class DeviceLedger
 {
     public DeviceLedger(IEnumerable<SampleSeries> series)
     {
-        Devices = [.. series.GroupBy(s => s.Domain.Key).Select(Merge).OrderBy(e => e.Domain.Host, StringComparer.Ordinal)
+        List<LedgerEntry> all = [.. series.GroupBy(s => s.Domain.Key).Select(Merge).OrderBy(e => e.Domain.Host, StringComparer.Ordinal)
             .ThenBy(e => e.Domain.Kind).ThenBy(e => e.Domain.Device, StringComparer.Ordinal)];
+        Mirrors = FindMirrors(all);
+        Devices = [.. all.Where(e => !Mirrors.ContainsKey(e.Domain.Key))];
         Counted = ChooseCounted(Devices);
     }
 
@@ -34,7 +36,25 @@ public sealed class DeviceLedger
     /// </summary>
     public IReadOnlyList<LedgerEntry> Counted { get; }
 
+    /// <summary>Zones that show the counter of another one again, by key, and the one that stands for both: no part of <see cref="Devices"/>.</summary>
+    public IReadOnlyDictionary<string, LedgerEntry> Mirrors { get; }
+
     public LedgerEntry? Find(string key) => Devices.FirstOrDefault(e => e.Domain.Key == key);
+
+    private static Dictionary<string, LedgerEntry> FindMirrors(IReadOnlyList<LedgerEntry> devices)
+    {
+        var mirrors = new Dictionary<string, LedgerEntry>();
+        foreach (var zones in devices.Where(e => e.Domain.Kind is DomainKind.Package or DomainKind.Dram).GroupBy(e => (e.Domain.Host, e.Domain.Kind)))
+        {
+            var own = new List<LedgerEntry>();
+            foreach (var zone in zones)
+            {
+                if (own.FirstOrDefault(other => MirroredCounter.IsOneCounter(other.Series.Readings, zone.Series.Readings)) is { } first) mirrors[zone.Domain.Key] = first;
+                else own.Add(zone);
+            }
+        }
+        return mirrors;
+    }
 
     private static LedgerEntry Merge(IEnumerable<SampleSeries> ofOneDevice)
     {

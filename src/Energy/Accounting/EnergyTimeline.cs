@@ -15,6 +15,8 @@ public sealed class EnergyTimeline
     private readonly EnergyReading[] _readings;
     private readonly SensorCharacteristics? _sensor;
     private readonly List<double> _decreases = [];
+    private readonly List<double> _implausible = [];
+    private readonly EnergyReading[] _withProcessors;
     private readonly List<double> _news;
     private readonly bool _hasCounter, _hasPower;
     private readonly PowerField? _powerField;
@@ -32,6 +34,8 @@ public sealed class EnergyTimeline
         (_hasCounter, _hasPower, _powerField) = (first.EnergyJoules != null, first.PowerWatts != null, first.PowerField);
         if (_hasCounter) Counter = BuildCounter();
         if (_hasPower) Power = BuildPower();
+        FindImplausible();
+        _withProcessors = Domain.FeelsProcessors ? Array.FindAll(_readings, r => r.Processors != null) : [];
     }
 
     public EnergyDomain Domain { get; }
@@ -66,7 +70,7 @@ public sealed class EnergyTimeline
             DurationSeconds = window.DurationSeconds,
             CounterJoules = counter,
             PowerJoules = power,
-            Source = counter != null ? $"{Domain.Source}_counter" : power != null ? PowerSource() : null,
+            Source = counter != null ? CounterSource(counter.Value, power, limits) : power != null ? PowerSource() : null,
             Samples = inside.Count,
             LongestGapSeconds = LongestGap(window),
             StartTemperatureCelsius = inside.Select(r => r.TemperatureCelsius).FirstOrDefault(t => t != null),
@@ -74,6 +78,7 @@ public sealed class EnergyTimeline
             MeanSmClockMhz = inside.Average(r => r.SmClockMhz),
             MaxMemoryUsedBytes = inside.Max(r => r.MemoryUsedBytes),
             PowerLimitWatts = inside.Select(r => r.PowerLimitWatts).LastOrDefault(w => w != null),
+            OthersProcessorSeconds = ProcessorsIn(window) is { } processors ? processors.BusySeconds - processors.RunSeconds : null,
             ThrottleReasons = inside.Aggregate((ulong?)null, (all, r) => r.ThrottleReasons is { } bits ? (all ?? 0) | bits : all),
             InvalidReasons = [],
         };
@@ -84,12 +89,15 @@ public sealed class EnergyTimeline
     {
         if (result.Joules is null || inside.Count == 0 || inside.Any(Lacks)) yield return InvalidReason.MeterLost;
         if (_decreases.Any(t => t >= window.StartSeconds && t <= window.EndSeconds)) yield return InvalidReason.CounterDecreased;
+        if (_implausible.Any(t => t >= window.StartSeconds && t <= window.EndSeconds)) yield return InvalidReason.PowerImplausible;
         var longestGap = limits.MaximumGapIntervals * Math.Max(IntervalSeconds, _sensor?.UpdateSeconds ?? 0);
         if (!(result.LongestGapSeconds <= longestGap)) yield return InvalidReason.SampleGap;
         var resolution = result.CounterJoules != null ? _sensor?.CounterUpdateSeconds : _sensor?.UpdateSeconds;
         if (!(window.DurationSeconds >= limits.MinimumWindowSeconds(resolution))) yield return InvalidReason.WindowTooShort;
         if (Domain.Kind == DomainKind.Gpu && !((result.ThrottleReasons & ThrottleReasons.Spoiling) == 0)) yield return InvalidReason.Throttled;
-        if (_hasCounter && _hasPower && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= limits.CounterPowerTolerance))
+        if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits)) yield return InvalidReason.DeviceShared;
+        if (_hasCounter && _hasPower && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= limits.CounterPowerTolerance)
+            && !Superchip.IsModuleScope(Domain, result.CounterPowerRatio, limits))
             yield return InvalidReason.CounterPowerMismatch;
     }
 
@@ -98,6 +106,52 @@ public sealed class EnergyTimeline
     private bool CounterServes(EnergyWindow window) =>
         Counter?.Covers(window.StartSeconds, window.EndSeconds) == true
         && !_decreases.Any(t => t >= window.StartSeconds && t <= window.EndSeconds);
+
+    /// <summary>What the processors did in the window, from the nearest looks at them outside it, or else inside; null with fewer than two.</summary>
+    private ProcessorTime? ProcessorsIn(EnergyWindow window)
+    {
+        var first = Math.Max(0, Array.FindLastIndex(_withProcessors, r => r.TimeSeconds <= window.StartSeconds));
+        var last = Array.FindIndex(_withProcessors, r => r.TimeSeconds >= window.EndSeconds);
+        if (last < 0) last = _withProcessors.Length - 1;
+        if (last <= first) return null;
+        var (from, to) = (ProcessorsAt(window.StartSeconds, first), ProcessorsAt(window.EndSeconds, last - 1));
+        return new(to.AllSeconds - from.AllSeconds, to.BusySeconds - from.BusySeconds, to.RunSeconds - from.RunSeconds);
+    }
+
+    /// <summary>Between two looks, in proportion to time.</summary>
+    private ProcessorTime ProcessorsAt(double seconds, int left)
+    {
+        var (a, b) = (_withProcessors[left], _withProcessors[left + 1]);
+        var share = Math.Clamp((seconds - a.TimeSeconds) / (b.TimeSeconds - a.TimeSeconds), 0, 1);
+        var (before, after) = (a.Processors!.Value, b.Processors!.Value);
+        double Between(double from, double to) => from + (to - from) * share;
+        return new(Between(before.AllSeconds, after.AllSeconds), Between(before.BusySeconds, after.BusySeconds), Between(before.RunSeconds, after.RunSeconds));
+    }
+
+    /// <summary>But for what a system does for itself, and one tick of each processor, to which their clocks are known.</summary>
+    private static bool IsTheRunsAlone(ProcessorTime? processors, double seconds, ValidityLimits limits) => processors is { } time
+        && time.BusySeconds - time.RunSeconds <= Math.Max(limits.OthersOfBusyTime * time.BusySeconds, limits.OthersOfAllTime * time.AllSeconds)
+            + ProcessorLoad.TickSeconds * Math.Round(time.AllSeconds / seconds);
+
+    /// <summary>Rises of the counter and values of the power that no device of the kind can have (<see cref="PlausiblePower"/>).</summary>
+    private void FindImplausible()
+    {
+        var moved = default(EnergyReading);     // when the counter last moved: what it then shows at once may have been drawn since
+        foreach (var reading in _readings)
+        {
+            if (reading.PowerWatts is { } watts && !(watts >= 0 && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
+            if (reading.EnergyJoules is not { } joules || joules == moved.EnergyJoules) continue;
+            if (joules - moved.EnergyJoules > PlausiblePower.Joules(Domain.Kind, reading.TimeSeconds - moved.TimeSeconds + (_sensor?.CounterUpdateSeconds ?? 0)))
+            {
+                _implausible.Add(moved.TimeSeconds);
+                _implausible.Add(reading.TimeSeconds);
+            }
+            moved = reading;
+        }
+    }
+
+    private string CounterSource(double counter, double? power, ValidityLimits limits) =>
+        Superchip.IsModuleScope(Domain, counter / power, limits) ? $"{Domain.Source}_module_counter" : $"{Domain.Source}_counter";
 
     private string PowerSource() => $"{Domain.Source}_power_{PowerFields.Name(_powerField ?? PowerField.Unspecified)}";
 

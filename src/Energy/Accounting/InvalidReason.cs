@@ -12,15 +12,17 @@ public static class InvalidReason
     public const string MeterLost = "meter_lost";
     /// <summary>A cumulative counter fell within the window: it was reset.</summary>
     public const string CounterDecreased = "counter_decreased";
+    /// <summary>Counter or sensor showed a power that no such device has, or a negative one.</summary>
+    public const string PowerImplausible = "power_implausible";
     /// <summary>Two samples within the window lie too far apart.</summary>
     public const string SampleGap = "sample_gap";
     /// <summary>The window holds too few updates of the sensor, or the sensor's update period could not be found out.</summary>
     public const string WindowTooShort = "window_too_short";
-    /// <summary>A process of someone else computed on the device, or the processes could not be listed.</summary>
+    /// <summary>A process of someone else computed on the device, or on the machine of sockets and whole nodes, or that could not be told.</summary>
     public const string DeviceShared = "device_shared";
     /// <summary>The device is in MIG mode, or its mode could not be read.</summary>
     public const string Mig = "mig";
-    /// <summary>A device that a rank computed on was not measured.</summary>
+    /// <summary>A device that a rank computed on was not measured, or only a part of it.</summary>
     public const string DeviceMissing = "device_missing";
     /// <summary>A node's clock is not known well enough against rank 0's.</summary>
     public const string ClockOffset = "clock_offset";
@@ -38,8 +40,8 @@ public static class InvalidReason
     /// <summary>All of them, in the order in which they are written.</summary>
     public static readonly IReadOnlyList<string> All =
     [
-        NoMeter, MeterLost, CounterDecreased, SampleGap, WindowTooShort, DeviceShared, Mig, DeviceMissing, ClockOffset,
-        Throttled, StartTemperature, CounterPowerMismatch, RankMissing, Interrupted,
+        NoMeter, MeterLost, CounterDecreased, PowerImplausible, SampleGap, WindowTooShort, DeviceShared, Mig, DeviceMissing,
+        ClockOffset, Throttled, StartTemperature, CounterPowerMismatch, RankMissing, Interrupted,
     ];
 
     /// <summary>Each once, in the order of <see cref="All"/>.</summary>

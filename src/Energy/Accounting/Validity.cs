@@ -3,11 +3,12 @@ namespace Harness.Energy.Accounting;
 /// <summary>Where a rank computes: on this GPU, or with null on the sockets of its host.</summary>
 public sealed record ComputePlace(string Host, string? GpuUuid)
 {
-    internal bool IsCoveredBy(WindowEnergy device) => device.Host == Host && device.Kind switch
+    /// <summary>A GPU is its UUID, whatever host it is counted on.</summary>
+    internal bool IsCoveredBy(WindowEnergy device) => device.Kind switch
     {
-        DomainKind.Node => true,
+        DomainKind.Node => device.Host == Host,
         DomainKind.Gpu => device.Device == GpuUuid,
-        _ => GpuUuid == null,
+        _ => device.Host == Host && GpuUuid == null,
     };
 }
 
@@ -48,6 +49,7 @@ public static class Validity
             var about = facts.DomainFacts?.Where(f => f.Domain.Key == device.Key).ToList() ?? [];
             if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) reasons.Add(InvalidReason.Mig);
             if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) reasons.Add(InvalidReason.DeviceShared);
+            if (about.Any(f => f.UnreadParts is { Count: > 0 })) reasons.Add(InvalidReason.DeviceMissing);
         }
         if (facts.ComputePlaces is null || facts.ComputePlaces.Any(place => !account.Counted.Any(place.IsCoveredBy))) reasons.Add(InvalidReason.DeviceMissing);
         if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * account.Window.DurationSeconds)) reasons.Add(InvalidReason.ClockOffset);

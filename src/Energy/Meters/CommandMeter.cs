@@ -6,7 +6,7 @@ namespace Harness.Energy.Meters;
 /// <summary>
 /// A program that prints what a node draws, so that a rack PDU or a wall meter can join. Every line holds one or two pairs
 /// of a unit and a decimal number with a point: <c>J 15310.25</c> is a cumulative counter of joules (its origin is free),
-/// <c>W 250.1</c> is power now, <c>J 15310.25 W 250.1</c> is both. Empty lines and lines that begin with <c>#</c> are
+/// <c>W 250.1</c> is power now and never negative, <c>J 15310.25 W 250.1</c> is both. Empty lines and lines that begin with <c>#</c> are
 /// skipped. A value counts from the moment its line arrives. The meter is lost when the program ends or prints anything
 /// else. The program must flush its output after each line; it is ended with the meter.
 /// </summary>
@@ -82,6 +82,11 @@ public sealed class CommandMeter : IEnergyMeter
                 if (!TryParse(line, out var joules, out var watts))
                 {
                     Lose($"command:{_command}: printed '{line}'; a line is 'J joules', 'W watts' or both");
+                    return;
+                }
+                if (watts < 0)
+                {
+                    Lose($"command:{_command}: printed '{line}', but nothing draws less than 0 W; see to its unit and its sign");
                     return;
                 }
                 lock (_gate)

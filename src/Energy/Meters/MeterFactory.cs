@@ -1,4 +1,5 @@
 using Harness.Energy.Nvml;
+using Harness.Energy.Sampling;
 
 namespace Harness.Energy.Meters;
 
@@ -15,6 +16,9 @@ public sealed record MeterContext(string Host, IRunClock Clock)
     public string? NvmlLibrary { get; init; }
 
     public string RaplRoot { get; init; } = RaplMeter.DefaultRoot;
+
+    /// <summary>Ids of all processes of the run on this machine, whichever rank they are; null is this process alone.</summary>
+    public IReadOnlyCollection<int>? RunProcesses { get; init; }
 }
 
 /// <summary>Makes meters from the word after <c>--meter</c>.</summary>
@@ -64,7 +68,7 @@ public static class MeterFactory
             "rapl" => isNodeReader ? OpenRapl(context) : new NullMeter(),
             "auto" => OpenAuto(context),
             _ when word.StartsWith("replay:", StringComparison.Ordinal) => isNodeReader ? new ReplayMeter(argument, context.Clock) : new NullMeter(),
-            _ when word.StartsWith("command:", StringComparison.Ordinal) => isNodeReader ? CommandMeter.Open(context.Host, context.Clock, argument) : new NullMeter(),
+            _ when word.StartsWith("command:", StringComparison.Ordinal) => isNodeReader ? WithLoad(CommandMeter.Open(context.Host, context.Clock, argument), context) : new NullMeter(),
             _ => throw new EnergyException($"meter '{word}' is unknown; it is one of {Usage}"),
         };
     }
@@ -72,7 +76,10 @@ public static class MeterFactory
     private static IEnergyMeter OpenNvml(MeterContext context) =>
         NvmlMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.CudaVisibleDevices, context.NvmlLibrary);
 
-    private static IEnergyMeter OpenRapl(MeterContext context) => RaplMeter.Open(context.Host, context.Clock, context.RaplRoot);
+    private static IEnergyMeter OpenRapl(MeterContext context) => WithLoad(RaplMeter.Open(context.Host, context.Clock, context.RaplRoot), context);
+
+    private static IEnergyMeter WithLoad(IEnergyMeter meter, MeterContext context) => meter.Domains.Count == 0 ? meter
+        : new MeterWithLoad(meter, ProcessorLoad.Open(context.RunProcesses ?? [Environment.ProcessId]));
 
     private static IEnergyMeter OpenAuto(MeterContext context)
     {

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
 
 namespace Harness.Energy.Meters;
@@ -9,19 +10,21 @@ namespace Harness.Energy.Meters;
 /// zones, which AMD processors since family 17h fill too. Package and DRAM zones (nested or not) and the platform zone
 /// <c>psys</c>; core and uncore are part of their package and are left out. <c>energy_uj</c> wraps to 0 after
 /// <c>max_energy_range_uj</c>; a wrap is undone as long as readings come more often than the counter wraps (a minute at
-/// the least on known processors).
+/// the least on known processors). A fall that a wrap would need more power for than a device has (<see cref="PlausiblePower"/>)
+/// is none: the counter was reset, by a suspend or by its driver, and the joules fall with it.
 /// </summary>
-public sealed class RaplMeter : IEnergyMeter
+public sealed partial class RaplMeter : IEnergyMeter
 {
     public const string DefaultRoot = "/sys/class/powercap";
+    public const string DefaultProcessors = "/sys/devices/system/cpu";
 
     private readonly IRunClock _clock;
     private readonly Zone[] _zones;
+    private readonly string[] _unread;
 
-    private RaplMeter(IRunClock clock, Zone[] zones, string[] notices)
+    private RaplMeter(IRunClock clock, Zone[] zones, string[] unread, string[] notices)
     {
-        _clock = clock;
-        _zones = zones;
+        (_clock, _zones, _unread) = (clock, zones, unread);
         Domains = [.. zones.Select(z => z.Domain)];
         Notices = notices;
     }
@@ -29,31 +32,40 @@ public sealed class RaplMeter : IEnergyMeter
     public IReadOnlyList<EnergyDomain> Domains { get; }
     public IReadOnlyList<string> Notices { get; }
 
-    public static IEnergyMeter Open(string host, IRunClock clock, string root = DefaultRoot)
+    /// <param name="root">Where the zones are.</param>
+    /// <param name="processors">Where the machine's processors say which socket they are in.</param>
+    public static IEnergyMeter Open(string host, IRunClock clock, string root = DefaultRoot, string processors = DefaultProcessors)
     {
         var notices = new List<string>();
         var zones = new List<Zone>();
-        foreach (var (directory, device, kind) in FindZones(root))
+        var unread = new List<string>();
+        var found = FindZones(root).ToList();
+        foreach (var (directory, device, kind) in found)
         {
             if (zones.Any(z => z.Domain.Device == device)) continue;   // intel-rapl-mmio shows a package a second time
-            var domain = new EnergyDomain(host, device, kind, "rapl");
             try
             {
-                zones.Add(Zone.Open(directory, domain));
+                zones.Add(Zone.Open(directory, new EnergyDomain(host, device, kind, "rapl"), clock));
+                continue;
             }
-            catch (UnauthorizedAccessException)
-            {
-                notices.Add($"RAPL: {device} is not readable, since {Path.Combine(directory, "energy_uj")} is open to root only; "
-                    + "let an administrator run 'chmod o+r' on it, or run as root");
-            }
-            catch (Exception e) when (e is IOException or FormatException)
+            catch (UnreadableZoneException e)
             {
                 notices.Add($"RAPL: {device} is left out: {e.Message}");
             }
+            if (kind != DomainKind.Node) unread.Add(device);
         }
-        if (zones.Count > 0) return new RaplMeter(clock, [.. zones], [.. notices]);
-        if (notices.Count == 0) notices.Add($"RAPL: no package zone under {root}; the kernel module intel_rapl_msr may not be loaded, or a virtual machine hides it");
-        return new NullMeter([.. notices]);
+        unread.RemoveAll(device => zones.Any(z => z.Domain.Device == device));
+        if (zones.Count == 0)
+        {
+            if (notices.Count == 0) notices.Add($"RAPL: no package zone under {root}; the kernel module intel_rapl_msr may not be loaded, or a virtual machine hides it");
+            return new NullMeter([.. notices]);
+        }
+        foreach (var part in WithoutZone([.. found.Select(zone => zone.Device)], processors))
+        {
+            unread.Add(part);
+            notices.Add($"RAPL: there is no zone of {part} under {root}, so that energy is that of a part of the machine only; see whether a container or the kernel hides it");
+        }
+        return new RaplMeter(clock, [.. zones], [.. unread], [.. notices]);
     }
 
     public void Read(Span<EnergyReading> readings)
@@ -66,13 +78,41 @@ public sealed class RaplMeter : IEnergyMeter
         }
     }
 
+    /// <summary>The platform's domain covers what packages and memory that cannot be read use.</summary>
     public IReadOnlyList<DomainFacts> Inspect(IReadOnlyCollection<int> runProcessIds) =>
-        [.. Domains.Select(DomainFacts.NotApplicable)];
+    [
+        .. Domains.Select(domain => DomainFacts.NotApplicable(domain) with
+        {
+            UnreadParts = domain.Kind == DomainKind.Node || _unread.Length == 0 ? null : _unread,
+        }),
+    ];
 
     public void Dispose()
     {
         foreach (var zone in _zones) zone.Dispose();
     }
+
+    /// <summary>Sockets that have processors but no package zone, and packages without memory where others have it.</summary>
+    private static IEnumerable<string> WithoutZone(HashSet<string> devices, string processors)
+    {
+        var packages = devices.Where(device => device.StartsWith("package", StringComparison.Ordinal)).ToList();
+        var numbers = packages.Select(package => PackageNumber().Match(package).Value).Distinct().Count();
+        var sockets = Sockets(processors);
+        if (packages.Count > 0 && sockets > numbers)
+            yield return numbers + 1 == sockets ? "the other socket" : FormattableString.Invariant($"{sockets - numbers} of {sockets} sockets");
+        if (!devices.Any(device => device.StartsWith("dram-", StringComparison.Ordinal))) yield break;
+        foreach (var package in packages)
+            if (Memory(package) is var memory && !devices.Contains(memory)) yield return memory;
+    }
+
+    private static int Sockets(string processors) => !Directory.Exists(processors) ? 0
+        : Directory.GetDirectories(processors, "cpu*").Select(cpu => Path.Combine(cpu, "topology", "physical_package_id")).Where(File.Exists)
+            .Select(file => File.ReadAllText(file).Trim()).Distinct().Count();
+
+    private static string Memory(string package) => package.Replace("package", "dram", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"(?<=^package-)\d+")]
+    private static partial Regex PackageNumber();
 
     /// <summary>Zones worth reading, MSR before MMIO, each nested zone behind its package.</summary>
     private static IEnumerable<(string Directory, string Device, DomainKind Kind)> FindZones(string root)
@@ -92,7 +132,7 @@ public sealed class RaplMeter : IEnergyMeter
             else if (name.StartsWith("dram", StringComparison.Ordinal)) yield return (package, name, DomainKind.Dram);
             foreach (var nested in Directory.GetDirectories(package, "intel-rapl*:*:*").Order(StringComparer.Ordinal))
                 if (ReadName(nested) == "dram")
-                    yield return (nested, name.Replace("package", "dram", StringComparison.Ordinal), DomainKind.Dram);
+                    yield return (nested, Memory(name), DomainKind.Dram);
         }
     }
 
@@ -102,34 +142,64 @@ public sealed class RaplMeter : IEnergyMeter
         return File.Exists(file) ? File.ReadAllText(file).Trim() : null;
     }
 
+    /// <summary>Names the file that cannot be read, and the remedy.</summary>
+    private sealed class UnreadableZoneException(string message, Exception cause) : Exception(message, cause);
+
     private sealed class Zone : IDisposable
     {
         private readonly SafeFileHandle _file;
+        private readonly IRunClock _clock;
         private readonly long _rangeMicrojoules;
         private long _last;
+        private double _lastSeconds;
         private long _wrapped;
 
-        private Zone(SafeFileHandle file, EnergyDomain domain, long rangeMicrojoules, long first)
+        private Zone(SafeFileHandle file, EnergyDomain domain, IRunClock clock, long rangeMicrojoules, long first)
         {
-            (_file, Domain, _rangeMicrojoules, _last) = (file, domain, rangeMicrojoules, first);
+            (_file, Domain, _clock, _rangeMicrojoules, _last, _lastSeconds) = (file, domain, clock, rangeMicrojoules, first, clock.Seconds);
         }
 
         public EnergyDomain Domain { get; }
 
-        public static Zone Open(string directory, EnergyDomain domain)
+        /// <exception cref="UnreadableZoneException">One of its two files.</exception>
+        public static Zone Open(string directory, EnergyDomain domain, IRunClock clock)
         {
-            var range = long.Parse(File.ReadAllText(Path.Combine(directory, "max_energy_range_uj")), CultureInfo.InvariantCulture);
-            var file = File.OpenHandle(Path.Combine(directory, "energy_uj"), share: FileShare.ReadWrite | FileShare.Delete);
-            var first = ReadMicrojoules(file) ?? throw new IOException($"{directory}/energy_uj holds no number");
-            return new Zone(file, domain, range, first);
+            var range = Guard(Path.Combine(directory, "max_energy_range_uj"), path => long.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture));
+            return Guard(Path.Combine(directory, "energy_uj"), path =>
+            {
+                var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+                if (ReadMicrojoules(file) is { } first) return new Zone(file, domain, clock, range, first);
+                file.Dispose();
+                throw new FormatException("it holds no number");
+            });
         }
 
+        /// <summary>J; falls only where the counter was reset.</summary>
         public double? ReadJoules()
         {
             if (ReadMicrojoules(_file) is not { } now) return null;
-            if (now < _last) _wrapped += _rangeMicrojoules;
-            _last = now;
+            var seconds = _clock.Seconds;
+            if (now < _last && IsWrap(now, seconds - _lastSeconds)) _wrapped += _rangeMicrojoules;
+            (_last, _lastSeconds) = (now, seconds);
             return (_wrapped + now) * 1e-6;
+        }
+
+        private bool IsWrap(long now, double seconds) => (_rangeMicrojoules - _last + now) * 1e-6 <= PlausiblePower.Joules(Domain.Kind, seconds);
+
+        private static T Guard<T>(string path, Func<string, T> read)
+        {
+            try
+            {
+                return read(path);
+            }
+            catch (UnauthorizedAccessException e)
+            {
+                throw new UnreadableZoneException($"{path} is open to root only; let an administrator run 'chmod o+r' on it, or run as root", e);
+            }
+            catch (Exception e) when (e is IOException or FormatException or OverflowException)
+            {
+                throw new UnreadableZoneException($"{path} cannot be read ({e.Message})", e);
+            }
         }
 
         private static long? ReadMicrojoules(SafeFileHandle file)

@@ -9,7 +9,8 @@ namespace Harness.Energy.Records;
 /// <c>rank</c> that read, <c>host</c>, <c>device</c>, <c>kind</c> (gpu, package, dram, node), <c>source</c> (nvml, rapl, …),
 /// <c>energy_j</c> cumulative counter, <c>power_w</c>, <c>power_field</c> (instant, average_1s, unspecified),
 /// <c>temperature_c</c>, <c>sm_clock_mhz</c>, <c>memory_clock_mhz</c>, <c>utilization_percent</c>, <c>throttle_reasons</c>
-/// (hexadecimal bits), <c>power_limit_w</c>, <c>memory_used_bytes</c>.
+/// (hexadecimal bits), <c>power_limit_w</c>, <c>memory_used_bytes</c>, <c>processors_s</c>, <c>processors_busy_s</c>,
+/// <c>processors_run_s</c> (<see cref="ProcessorTime"/>; absent in older files).
 /// </summary>
 public static class PowerRecords
 {
@@ -17,6 +18,7 @@ public static class PowerRecords
     [
         "t_s", "rank", "host", "device", "kind", "source", "energy_j", "power_w", "power_field", "temperature_c",
         "sm_clock_mhz", "memory_clock_mhz", "utilization_percent", "throttle_reasons", "power_limit_w", "memory_used_bytes",
+        "processors_s", "processors_busy_s", "processors_run_s",
     ];
 
     /// <summary>Series one after the other, each in order of time.</summary>
@@ -111,6 +113,9 @@ public static class PowerRecords
         csv.WriteField(r.ThrottleReasons is { } bits ? "0x" + bits.ToString("x", CultureInfo.InvariantCulture) : "");
         csv.WriteField(r.PowerLimitWatts);
         csv.WriteField(r.MemoryUsedBytes);
+        csv.WriteField(r.Processors?.AllSeconds);
+        csv.WriteField(r.Processors?.BusySeconds);
+        csv.WriteField(r.Processors?.RunSeconds);
         csv.EndRecord();
     }
 
@@ -127,7 +132,12 @@ public static class PowerRecords
         ThrottleReasons = csv.GetString("throttle_reasons") is { Length: > 2 } bits ? Convert.ToUInt64(bits[2..], 16) : null,
         PowerLimitWatts = Number<double>(csv, "power_limit_w"),
         MemoryUsedBytes = Number<long>(csv, "memory_used_bytes"),
+        Processors = csv.Headers.Contains("processors_s") ? ReadProcessors(csv) : null,
     };
+
+    private static ProcessorTime? ReadProcessors(CsvReader csv) =>
+        Number<double>(csv, "processors_s") is { } all && Number<double>(csv, "processors_busy_s") is { } busy && Number<double>(csv, "processors_run_s") is { } run
+            ? new(all, busy, run) : null;
 
     private static DomainKind KindOf(string text) =>
         Enum.TryParse<DomainKind>(text, ignoreCase: true, out var kind) ? kind : throw new FormatException($"kind '{text}' is none of gpu, package, dram, node");

@@ -66,7 +66,7 @@ internal sealed record EnergyEvidence
     public IReadOnlySet<int> ReplicasOf(string key)
     {
         var host = Domains.First(domain => domain.Key == key).Host;
-        var onHost = Ranks.Where(rank => rank.Host == host).ToList();
+        var onHost = Ranks.Where(rank => rank.Host == host || rank.Reads.Contains(key)).ToList();
         var ownEach = onHost.All(rank => rank.Reads.Count > 0);
         var working = onHost.Where(rank => !ownEach || rank.Reads.Contains(key)).Select(rank => rank.Replica).ToHashSet();
         return working.Count > 0 ? working : Ranks.Select(rank => rank.Replica).ToHashSet();

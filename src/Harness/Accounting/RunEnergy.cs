@@ -1,3 +1,4 @@
+using System.Globalization;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Records;
@@ -20,7 +21,8 @@ internal sealed class RunEnergy
     public RunEnergy(EnergyEvidence evidence)
     {
         _evidence = evidence;
-        _ledger = new DeviceLedger(evidence.Series);
+        var domains = evidence.Domains.ToDictionary(domain => domain.Key);
+        _ledger = new DeviceLedger(evidence.Series.Select(series => series with { Domain = domains.GetValueOrDefault(series.Domain.Key, series.Domain) }));
         _account = new EnergyAccount(_ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
         if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle) _account.ResolveIdle(idle);
         Repeats = [.. evidence.Windows.Where(window => window.Kind == WindowKind.Measured).Select(_account.Resolve)];
@@ -75,6 +77,14 @@ internal sealed class RunEnergy
 
     /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
     public string? DevicesOfRank(int rank) => string.Join('+', _evidence.Ranks.First(place => place.Rank == rank).Reads.Select(key => key.Split('/', 2)[1])) is { Length: > 0 } text ? text : null;
+
+    /// <summary>What a reader of the joules must know of what they cover, one line each.</summary>
+    public IEnumerable<string> Remarks =>
+    [
+        .. _ledger.Mirrors.Select(mirror => $"{mirror.Key} shows the counter of {mirror.Value.Domain.Device} a second time: the two are counted once"),
+        .. Repeats.SelectMany(repeat => repeat.Counted).Where(device => device.Source?.Contains("_module_", StringComparison.Ordinal) == true).GroupBy(device => device.Key).Select(device =>
+            string.Create(CultureInfo.InvariantCulture, $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({device.First().CounterPowerRatio:F2} times its GPU's power); the module's joules are counted")),
+    ];
 
     public static string? Joined(IEnumerable<string> reasons) => InvalidReason.Join(reasons) is { Length: > 0 } text ? text : null;
 }

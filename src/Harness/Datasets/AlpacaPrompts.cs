@@ -8,12 +8,18 @@ public sealed class AlpacaPrompts(string path) : IPromptSource
 {
     public const string Name = "alpaca";
 
+    internal static readonly DatasetFields Fields = new(Name, ["instruction"], ["input", "output", "id"]);
+
     public string Dataset => Name;
+
+    public ReadLog Log { get; } = new();
 
     public IEnumerable<Prompt> Read()
     {
+        Log.Begin();
         foreach (var record in JsonRecords.Read(path))
         {
+            Log.Read(record, Fields);
             var (instruction, input) = (record.Required("instruction"), record.Optional("input") ?? "");
             yield return new Prompt
             {
@@ -23,6 +29,7 @@ public sealed class AlpacaPrompts(string path) : IPromptSource
                 Question = instruction,
                 Input = input.Length > 0 ? input : null,
                 Source = record.Source,
+                Id = record.OptionalScalar("id"),
                 ReferenceOutput = record.Optional("output") is { Length: > 0 } output ? output : null,
             };
         }

@@ -6,14 +6,14 @@ namespace Harness.Datasets;
 /// <summary>The known datasets: from a name, a path, or both, to prompts.</summary>
 public static class DatasetCatalog
 {
-    private sealed record Kind(string Name, string[] Files, string RecordKey, Func<string, int, long?, IPromptSource> Open);
+    private sealed record Kind(string Name, string[] Files, DatasetFields Fields, Func<string, int, long?, IPromptSource> Open);
 
     private static readonly Kind[] Kinds =
     [
-        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], "instruction", (path, _, _) => new AlpacaPrompts(path)),
-        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], "question", (path, shots, seed) => new GsmPrompts(path, shots, seed)),
-        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], "conversations", (path, _, _) => new ShareGptPrompts(path)),
-        new(JsonLinesPrompts.Name, ["prompts.jsonl"], "prompt", (path, _, _) => new JsonLinesPrompts(path)),
+        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], AlpacaPrompts.Fields, (path, _, _) => new AlpacaPrompts(path)),
+        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], GsmPrompts.Fields, (path, shots, seed) => new GsmPrompts(path, shots, seed)),
+        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], ShareGptPrompts.Fields, (path, _, _) => new ShareGptPrompts(path)),
+        new(JsonLinesPrompts.Name, ["prompts.jsonl"], JsonLinesPrompts.Fields, (path, _, _) => new JsonLinesPrompts(path)),
     ];
 
     public static string KnownNames => string.Join(", ", Kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));
@@ -27,11 +27,13 @@ public static class DatasetCatalog
 
     /// <summary>The prompts that a run uses, in its order (<see cref="PromptSelection"/>).</summary>
     /// <inheritdoc cref="Open" path="/param"/>
-    public static IReadOnlyList<Prompt> Load(string? name, string? path, int shots, int? limit, long? seed)
+    public static LoadedPrompts Load(string? name, string? path, int shots, int? limit, long? seed)
     {
         var source = Open(name, path, shots, seed);
         var prompts = PromptSelection.Select(source.Read(), limit, seed);
-        return prompts.Count > 0 ? prompts : throw new UserErrorException($"{path ?? source.Dataset} holds no prompts");
+        var notes = source.Log.Notes(path ?? source.Dataset).ToList();
+        return prompts.Count > 0 ? new(prompts, source.Log, notes)
+            : throw new UserErrorException(string.Join("; ", notes.Prepend($"{path ?? source.Dataset} holds no prompts")));
     }
 
     /// <param name="name">One of <see cref="KnownNames"/>; null to tell it from the path, or the demo where that is null too.</param>
@@ -89,15 +91,27 @@ public static class DatasetCatalog
             .SelectMany(d => kind.Files.Select(f => Path.Combine(d, f)))
             .FirstOrDefault(File.Exists);
 
-    /// <summary>Tells the kind of a file by the keys of its first record.</summary>
+    /// <summary>Tells the kind of a file by all keys of its first record.</summary>
     private static Kind Recognise(string file)
     {
         foreach (var record in JsonRecords.Read(file).Take(1))
         {
             var keys = record.Value.ValueKind == JsonValueKind.Object ? record.Value.EnumerateObject().Select(p => p.Name).ToHashSet() : [];
-            return Kinds.FirstOrDefault(k => keys.Contains(k.RecordKey)) ?? throw new UserErrorException(
-                $"cannot tell which dataset {file} is: its first record has none of {string.Join(", ", Kinds.Select(k => $"\"{k.RecordKey}\" ({k.Name})"))}; name it with --dataset");
+            return Kinds.FirstOrDefault(k => k.Fields.Fits(keys)) ?? throw new UserErrorException($"cannot tell which dataset {file} is: {WhyNot(keys)}");
         }
         throw new UserErrorException($"{file} holds no prompts");
     }
+
+    private static string WhyNot(HashSet<string> keys)
+    {
+        if (Kinds.FirstOrDefault(k => k.Fields.Required.All(keys.Contains)) is { } near)
+            return $"its first record has the keys of {near.Name}, but {string.Join(", ", keys.Where(near.Fields.IsForeign).Select(key => $"\"{key}\""))} too, "
+                + $"of which {near.Name} makes no prompt; write the whole prompt as \"{JsonLinesPrompts.PromptKey}\" of JSON lines";
+        return $"its first record has none of {string.Join(", ", Kinds.Select(k => $"{string.Join(" and ", k.Fields.Required.Select(key => $"\"{key}\""))} ({k.Name})"))}; name it with --dataset";
+    }
 }
+
+/// <summary>The prompts that a run uses.</summary>
+/// <param name="Log">What became of the other records.</param>
+/// <param name="Notes">The same for people.</param>
+public sealed record LoadedPrompts(IReadOnlyList<Prompt> Prompts, ReadLog Log, IReadOnlyList<string> Notes);

@@ -10,6 +10,8 @@ public sealed class DemoPrompts(string directory, int shots, long? seed) : IProm
 
     public string Dataset => Name;
 
+    public ReadLog Log { get; } = new();
+
     public IEnumerable<Prompt> Read()
     {
         var index = 0;

@@ -17,13 +17,18 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
 {
     public const string Name = "gsm8k";
 
+    internal static readonly DatasetFields Fields = new(Name, ["question", "answer"], ["id"]);
+
     public string Dataset => Name;
+
+    public ReadLog Log { get; } = new();
 
     public IEnumerable<Prompt> Read()
     {
         // One to spare, for a question that was drawn as an example itself.
-        var examples = shots > 0 ? PromptSelection.Select(Problems(TrainingFile()), shots + 1, seed) : [];
-        foreach (var problem in Problems(path))
+        var examples = shots > 0 ? PromptSelection.Select(Problems(TrainingFile(), new()), shots + 1, seed) : [];
+        Log.Begin();
+        foreach (var problem in Problems(path, Log))
         {
             var text = new StringBuilder();
             foreach (var example in examples.Where(e => e.Question != problem.Question).Take(shots))
@@ -35,22 +40,24 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
                 Text = text.Append(Ask(problem.Question)).ToString(),
                 Question = problem.Question,
                 Source = problem.Source,
+                Id = problem.Id,
                 ReferenceAnswer = problem.Answer,
                 ReferenceOutput = problem.Solution,
             };
         }
     }
 
-    private sealed record Problem(int Index, string Source, string Question, string Solution, string Answer);
+    private sealed record Problem(int Index, string Source, string? Id, string Question, string Solution, string Answer);
 
-    private static IEnumerable<Problem> Problems(string file)
+    private static IEnumerable<Problem> Problems(string file, ReadLog log)
     {
         foreach (var record in JsonRecords.Read(file))
         {
+            log.Read(record, Fields);
             var (question, solution) = (record.Required("question"), record.Required("answer"));
             var answer = GsmAnswer.Marked(solution)
                 ?? throw record.Malformed("has an \"answer\" without a final \"#### number\"");
-            yield return new Problem(record.Number, record.Source, question, solution, answer);
+            yield return new Problem(record.Number, record.Source, record.OptionalScalar("id"), question, solution, answer);
         }
     }
 

@@ -8,19 +8,26 @@ public sealed class JsonLinesPrompts(string path) : IPromptSource
 {
     public const string Name = "jsonl";
 
+    internal const string PromptKey = "prompt";
+    internal static readonly DatasetFields Fields = new(Name, [PromptKey], ["id", "category", "answer"]);
+
     public string Dataset => Name;
+
+    public ReadLog Log { get; } = new();
 
     public IEnumerable<Prompt> Read()
     {
+        Log.Begin();
         foreach (var record in JsonRecords.Read(path))
         {
+            Log.Read(record, Fields);
             var answer = record.OptionalScalar("answer");
             yield return new Prompt
             {
                 Index = record.Number,
                 Dataset = Name,
-                Text = record.Given("prompt"),     // empty: the model speaks from beginning-of-text alone
-                Question = record.Given("prompt"),
+                Text = record.Given(PromptKey),     // empty: the model speaks from beginning-of-text alone
+                Question = record.Given(PromptKey),
                 Source = record.Source,
                 Id = record.OptionalScalar("id"),
                 Category = record.OptionalScalar("category"),

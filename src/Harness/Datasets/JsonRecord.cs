@@ -12,7 +12,8 @@ internal readonly record struct JsonRecord(string File, int Number, long Line, J
     public string Required(string key) => Given(key) is { Length: > 0 } text ? text : throw Malformed($"has an empty \"{key}\"");
 
     /// <summary>The string under a key that a record must have; it may be empty.</summary>
-    public string Given(string key) => Optional(key) ?? throw Malformed($"has no \"{key}\"{Keys()}");
+    public string Given(string key) => Optional(key)
+        ?? throw Malformed(Value.TryGetProperty(key, out _) ? $"has a \"{key}\" that is null" : $"has no \"{key}\"{Keys()}");
 
     /// <summary>The string under a key, null where the key is absent or null.</summary>
     public string? Optional(string key) =>

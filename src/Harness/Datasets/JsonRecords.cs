@@ -24,7 +24,16 @@ internal sealed class JsonRecords : IDisposable
     {
         _path = path;
         _stream = Open(path);
-        Fill();
+        try
+        {
+            Fill();
+            ForeignFile.Refuse(path, _buffer.AsSpan(0, Math.Min(_end, ForeignFile.HeadBytes)));
+        }
+        catch
+        {
+            _stream.Dispose();
+            throw;
+        }
         if (_buffer.AsSpan(0, _end).StartsWith("\uFEFF"u8)) _start = 3;
     }
 

@@ -110,17 +110,10 @@ internal sealed class CellDevices : IDisposable
         /// <summary>The processes of other ranks that set devices where process ids mean what they mean here. A collective call.</summary>
         public static List<Neighbour> Others(ICommunicator world, string[] devices)
         {
-            var place = Place();
+            var place = ProcessPlace.Here;
             var all = world.AllTexts(string.Join('\n', [place, Environment.ProcessId.ToString(CultureInfo.InvariantCulture), .. devices])).Select(text => text.Split('\n'));
             return [.. all.Select((one, rank) => (Texts: one, Rank: rank)).Where(one => one.Texts.Length > 2 && place.Length > 0 && one.Texts[0] == place)
                 .Select(one => new Neighbour(one.Rank, int.Parse(one.Texts[1], CultureInfo.InvariantCulture), one.Texts[2..])).Where(one => one.Process != Environment.ProcessId)];
-        }
-
-        /// <summary>The boot and the namespace of process ids; empty where the system does not tell.</summary>
-        private static string Place()
-        {
-            const string boot = "/proc/sys/kernel/random/boot_id";
-            return File.Exists(boot) ? $"{File.ReadAllText(boot).Trim()}/{new FileInfo("/proc/self/ns/pid").LinkTarget}" : "";
         }
     }
 }

@@ -33,14 +33,19 @@ internal sealed class RankEnergy : IDisposable
         (_model, _clock) = (model, clock);
         _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
         // A GPU's joules say nothing of work that is done on the CPU.
-        Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock) { LocalRank = model.Topology.LocalRank });
+        var places = model.World.AllTexts(ProcessPlace.Here);
+        _runProcesses = new int[model.World.Size];
+        Span<int> mine = [Environment.ProcessId];
+        model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
+        Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
+        {
+            LocalRank = model.Topology.LocalRank,
+            RunProcesses = [.. _runProcesses.Where((_, rank) => places[rank] == places[model.World.Rank])],
+        });
         try
         {
             foreach (var notice in Meter.Notices) log.Note($"meter: {notice}");
             Sensors = SensorCharacteristics.Measure(Meter, clock.Clock);
-            _runProcesses = new int[model.World.Size];
-            Span<int> mine = [Environment.ProcessId];
-            model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
         }
         catch
         {
@@ -124,6 +129,19 @@ internal sealed class RankEnergy : IDisposable
 internal sealed record EnergyReport(int Rank, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts, SamplerCost Cost, ClockMap Clock, DateTimeOffset OriginUtc)
 {
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
+
+    /// <summary>The same readings of domains that are called otherwise.</summary>
+    public EnergyReport On(Func<EnergyDomain, EnergyDomain> place)
+    {
+        var keys = Domains.ToDictionary(domain => domain.Key, domain => place(domain).Key);
+        return this with
+        {
+            Domains = [.. Domains.Select(place)],
+            Sensors = [.. Sensors.Select(sensor => sensor with { Key = keys.GetValueOrDefault(sensor.Key, sensor.Key) })],
+            Facts = [.. Facts.Select(facts => facts with { Domain = place(facts.Domain) })],
+            Series = [.. Series.Select(series => series with { Domain = place(series.Domain) })],
+        };
+    }
 
     public byte[] Serialize()
     {

@@ -1,5 +1,6 @@
 using Harness.Accounting;
 using Harness.Configuration;
+using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
 using Harness.Seams;
@@ -16,6 +17,7 @@ internal static class RunEvidence
     public static EnergyEvidence Of(RunOptions options, BackendChoice backend, ProcessGrid grid, IReadOnlyList<string> hosts,
         IReadOnlyList<EnergyReport> reports, IReadOnlyList<EnergyWindow> windows, bool ranToEnd)
     {
+        reports = OneHostPerGpu(reports);
         var byRank = reports.ToDictionary(report => report.Rank);
         return new()
         {
@@ -33,6 +35,14 @@ internal static class RunEvidence
             Series = [.. reports.SelectMany(report => report.Series)],
             Windows = windows,
         };
+    }
+
+    /// <summary>A GPU is its UUID: where ranks of two machines by name read one, it is counted on the lowest rank's, once.</summary>
+    internal static IReadOnlyList<EnergyReport> OneHostPerGpu(IReadOnlyList<EnergyReport> reports)
+    {
+        var hosts = reports.SelectMany(report => report.Domains).Where(domain => domain.Kind == DomainKind.Gpu).GroupBy(gpu => gpu.Device)
+            .ToDictionary(gpu => gpu.Key, gpu => gpu.First().Host);
+        return [.. reports.Select(report => report.On(domain => domain.Kind == DomainKind.Gpu ? domain with { Host = hosts[domain.Device] } : domain))];
     }
 
     private static RankPlace Place(int rank, string host, int replica, EnergyReport? report) => report == null

@@ -93,6 +93,7 @@ internal sealed class RunFiles : IDisposable
             ["hardware"] = new { hosts = model.Topology.Hosts, cores_rank_0 = Environment.ProcessorCount, architecture = RuntimeInformation.ProcessArchitecture.ToString() },
             ["backend"] = model.BackendChoice.Described,
             ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint },
+            ["data"] = new { left_out = prompts.Loaded.Log.LeftOut, unread_fields = prompts.Loaded.Log.UnreadFields },
             [StartRecord.Section] = _starts,
         };
         Directory.WriteManifest(_manifest);
@@ -203,6 +204,12 @@ internal sealed class RunFiles : IDisposable
             summary = carbon.AddTo(summary);
             Directory.WriteJson(CarbonTerms.FileName, carbon);
         }
+        List<string> remarks = [.. account.Pieces.SelectMany(piece => piece.Energy.Remarks).Distinct()];
+        if (remarks.Count > 0)
+        {
+            _manifest["energy_remarks"] = remarks;
+            Directory.WriteManifest(_manifest);
+        }
         var categories = CategoryRecord.Of(summary, rows);
         if (categories.Count > 0) Directory.WriteCsv(RunDirectory.CategoriesFile, categories);
         Directory.WriteSummary(summary);
@@ -210,6 +217,7 @@ internal sealed class RunFiles : IDisposable
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
         if (_carbon != null && summary.SciGramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
+        foreach (var remark in remarks) console.Write(new Spectre.Console.Text(remark + "\n"));
         SummaryTable.Write(console, summary, categories, Directory.Path);
     }
 

@@ -22,7 +22,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var carbon = world.Rank == 0 ? CarbonInputs.Of(options.Carbon, DateTimeOffset.UtcNow) : null;
         using var model = new RankModel(configuration, world);
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
-        foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Tokenizer.Notes ?? []).Distinct()) log.NoteOnce(note);
+        foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Tokenizer.Notes ?? []).Concat(prompts?.Loaded.Notes ?? []).Distinct()) log.NoteOnce(note);
         var workload = Workload.Share(world, prompts?.Workload);
         var clock = new RankClock(world, model.Topology);
         using var energy = new RankEnergy(options.Energy, model, clock, log);

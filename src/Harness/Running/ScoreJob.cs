@@ -32,12 +32,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
 
     private Workload TextAsWorkload(ITokenizer tokenizer, LlamaConfig model)
     {
-        string text;
-        try { text = File.ReadAllText(textFile); }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"cannot read {textFile}: {e.Message}", e);
-        }
+        using var reader = new StreamReader(new MemoryStream(InputFile.Read(textFile)));
+        var text = reader.ReadToEnd();
         var tokens = tokenizer.Encode(text, addBeginOfText: true);
         if (tokens.Length < 2) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens; a text to score needs at least one after beginning-of-text");
         if (tokens.Length > model.MaxPositions) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {model.MaxPositions}; score a shorter text");

@@ -106,7 +106,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     {
         if (_prompts.TryGetValue(dataset, out var known)) return known;
         int? limit = dataset.Limit > 0 ? dataset.Limit : null;
-        try { return _prompts[dataset] = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed).Count; }
+        try { return _prompts[dataset] = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed).Prompts.Count; }
         catch (UserErrorException e)
         {
             _missing.Add(e.Message);

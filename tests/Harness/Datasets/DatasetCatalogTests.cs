@@ -39,6 +39,72 @@ public sealed class DatasetCatalogTests
     public void AFileIsToldByItsFirstRecord(string content, string expected) =>
         Assert.That(DatasetCatalog.Open(null, _scratch.File("any.json", content)).Dataset, Is.EqualTo(expected));
 
+    // databricks-dolly-15k, LLaMA-Factory's Alpaca with a history, MMLU-like choices, a system prompt of one's own, SQuAD.
+    [TestCase("""{"instruction": "When?", "context": "ctx", "response": "now", "category": "closed_qa"}""", "alpaca", "context")]
+    [TestCase("""{"instruction": "When?", "context": "", "response": "now"}""", "alpaca", "context")]
+    [TestCase("""[{"instruction": "a", "input": "", "output": "b", "history": [["c", "d"]]}]""", "alpaca", "history")]
+    [TestCase("""{"question": "q", "answer": "#### 1", "choices": ["1", "2"]}""", "gsm8k", "choices")]
+    [TestCase("""{"prompt": "p", "system": "You are a pirate."}""", "jsonl", "system")]
+    [TestCase("""{"question": "q", "context": "c", "answer": "#### 1"}""", "gsm8k", "context")]
+    public void ADataSetIsToldByAllOfItsKeys(string content, string near, string key) =>
+        Refused(null, _scratch.File("any.json", content), $"of {near}, but \"{key}\" too");
+
+    /// <summary>Named, the kind reads a file that has such a field, as long as it is empty.</summary>
+    [Test]
+    public void AFieldOfAPromptIsRefusedWhereItHoldsSomething()
+    {
+        var path = _scratch.File("dolly.jsonl", """
+            {"instruction": "One?", "context": "", "response": "1"}
+            {"instruction": "When?", "context": "In 1987 ...", "response": "then"}
+            """);
+        Assert.That(DatasetCatalog.Load("alpaca", path, 0, limit: 1, seed: null).Notes, Is.EqualTo(new[] { $"{path}: no prompt is made of \"context\", \"response\"" }));
+        Assert.That(() => DatasetCatalog.Load("alpaca", path, 0, null, null), Throws.TypeOf<UserErrorException>()
+            .With.Message.StartWith($"{path}:2: record 1 ").And.Message.Contains("has \"context\"").And.Message.Contains("--dataset jsonl"));
+    }
+
+    [Test]
+    public void WhatIsLeftOutIsCounted()
+    {
+        var path = _scratch.File("sharegpt.json", """
+            [
+              {"id": "a", "conversations": [{"from": "human", "value": "Hi?"}]},
+              {"id": "b", "conversations": [{"from": "gpt", "value": "Hello"}]},
+              {"id": "c", "conversations": []},
+              {"id": "d", "conversations": []},
+              {"id": "e", "conversations": [{"from": "human", "value": ""}, {"from": "gpt", "value": "?"}], "lang": "en"}
+            ]
+            """);
+        var loaded = DatasetCatalog.Load(null, path, 0, null, null);
+        Assert.That(loaded.Prompts, Has.Count.EqualTo(1));
+        Assert.That(loaded.Log.LeftOut, Is.EqualTo(new Dictionary<string, int> { ["no turns"] = 2, ["no human turn"] = 1, ["an empty human turn"] = 1 }));
+        Assert.That(loaded.Notes, Is.EqualTo(new[]
+        {
+            $"{path}: 1 of 5 records is left out: an empty human turn", $"{path}: 1 of 5 records is left out: no human turn",
+            $"{path}: 2 of 5 records are left out: no turns", $"{path}: no prompt is made of \"lang\"",
+        }));
+    }
+
+    [Test]
+    public void NullIsCalledNull()
+    {
+        var path = _scratch.File("null.jsonl", "{\"prompt\": \"Once upon\"}\n{\"prompt\": null}\n");
+        Assert.That(() => DatasetCatalog.Load(null, path, 0, null, null), Throws.TypeOf<UserErrorException>()
+            .With.Message.StartWith($"{path}:2: record 1 ").And.Message.Contains("has a \"prompt\" that is null"));
+    }
+
+    /// <summary>Beginnings of files as PowerShell, gzip, Parquet, Git LFS and a login page make them.</summary>
+    [TestCase(new byte[] { 0xFF, 0xFE, 0x7B, 0, 0x22, 0 }, "UTF-16", "iconv")]
+    [TestCase(new byte[] { 0x1F, 0x8B, 8, 0, 0, 0 }, "gzip", "gunzip")]
+    [TestCase(new byte[] { (byte)'P', (byte)'A', (byte)'R', (byte)'1', 21, 4 }, "Parquet", "to_json")]
+    [TestCase(new byte[] { (byte)'<', (byte)'h', (byte)'t', (byte)'m', (byte)'l', (byte)'>' }, "web page", "fetch")]
+    public void AFileOfAnotherKindIsCalledByItsName(byte[] content, string name, string remedy)
+    {
+        var path = _scratch["data.jsonl"];
+        File.WriteAllBytes(path, content);
+        Refused(null, path, name);
+        Assert.That(() => DatasetCatalog.Load("jsonl", path, 0, null, null), Throws.TypeOf<UserErrorException>().With.Message.Contains(name).And.Message.Contains(remedy));
+    }
+
     [Test]
     public void NothingGivenIsTheDemo()
     {
@@ -74,7 +140,7 @@ public sealed class DatasetCatalogTests
     public void LoadDrawsTheSubset()
     {
         var path = SharedData.Path("data");
-        var prompts = DatasetCatalog.Load("gsm8k", path, shots: 0, limit: 3, seed: 42);
+        var prompts = DatasetCatalog.Load("gsm8k", path, shots: 0, limit: 3, seed: 42).Prompts;
         Assert.That(prompts.Select(p => p.Index), Is.EqualTo(new[] { 978, 211, 368 })); // as PromptSelectionTests has them
     }
 }

@@ -20,7 +20,7 @@ public sealed class OtherSourcesTests
         var path = _scratch.File("sharegpt.json", """
             [
               {"id": "a", "conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Hello there."}]},
-              {"id": "b", "conversations": [{"from": "gpt", "value": "Continued"}, {"from": "human", "value": "No"}]},
+              {"id": "b", "conversations": [{"from": "gpt", "value": "Continued"}, {"from": "human", "value": "Go on"}, {"from": "gpt", "value": "On."}]},
               {"id": "c", "conversations": []},
               {"id": 4, "conversations": [{"from": "user", "value": " As typed \n"}]}
             ]
@@ -29,12 +29,15 @@ public sealed class OtherSourcesTests
         Assert.That(prompts, Is.EqualTo(new[]
         {
             new Prompt { Index = 0, Dataset = "sharegpt", Text = "Hi?", Question = "Hi?", Source = "sharegpt.json:2", Id = "a", ReferenceOutput = "Hello there." },
+            new Prompt { Index = 1, Dataset = "sharegpt", Text = "Go on", Question = "Go on", Source = "sharegpt.json:3", Id = "b", ReferenceOutput = "On." },
             new Prompt { Index = 3, Dataset = "sharegpt", Text = " As typed \n", Question = " As typed \n", Source = "sharegpt.json:5", Id = "4" },
         }));
     }
 
     [TestCase("[{\"id\": \"a\"}]", "no list of \"conversations\"")]
     [TestCase("[{\"conversations\": [{\"from\": \"human\"}]}]", "a turn without")]
+    [TestCase("[{\"conversations\": [{\"from\": \"system\", \"value\": \"Rhyme.\"}, {\"from\": \"human\", \"value\": \"Hi\"}]}]", "a system turn")]
+    [TestCase("[{\"system\": \"Rhyme.\", \"conversations\": [{\"from\": \"human\", \"value\": \"Hi\"}]}]", "has \"system\"")]
     public void AMalformedConversationIsNamed(string content, string what)
     {
         var path = _scratch.File("sharegpt.json", content);
