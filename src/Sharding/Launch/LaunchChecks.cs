@@ -28,12 +28,15 @@ public static class LaunchChecks
             throw new UserErrorException($"{started} ranks were started by {launcher.Label}, but with the MPI library {library} ({version}) this one is in a world of {worldSize}: launcher and library do not belong together; {Remedy(launcher, family)}");
     }
 
-    /// <summary>Several processes that would each do the whole job by itself.</summary>
+    /// <summary>
+    /// Several processes that would each do the whole job with all ranks. With solo each is asked to run by itself, whatever its environment
+    /// says of a launcher, as below a rank of another program.
+    /// </summary>
     /// <exception cref="UserErrorException">A launcher started more than one process, and <paramref name="communicator"/> keeps ranks in one.</exception>
     public static void OneProcess(Launcher launcher, string communicator)
     {
-        if (launcher.Size > 1 && communicator is "solo" or "threads")
-            throw new UserErrorException($"{launcher.Size} processes were started by {launcher.Label}, but communicator '{communicator}' keeps all ranks in one process; use --communicator mpi, or start it once, without a launcher");
+        if (launcher.Size > 1 && communicator == "threads")
+            throw new UserErrorException($"{launcher.Size} processes were started by {launcher.Label}, but communicator '{communicator}' keeps all ranks in one process; use --communicator mpi, or start it once, without a launcher: --communicator solo passes over what another one left in the environment");
     }
 
     /// <summary>
@@ -99,7 +102,7 @@ public static class LaunchChecks
     {
         var launchers = family == "Open MPI" ? "mpiexec.openmpi or srun --mpi=pmix" : "mpiexec.mpich or srun --mpi=pmi2";
         var library = launcher.Kind is LauncherKind.OpenMpi or LauncherKind.SrunPmix ? "libmpi.so.40" : "libmpich.so.12";
-        return $"start with {launchers}, or set {MpiLibrary.Variable} to the launcher's own library ({library})";
+        return $"start with {launchers}, or set {MpiLibrary.Variable} to the launcher's own library ({library}); --communicator solo runs one process by itself";
     }
 
     /// <summary>"rank 3 on node2", "ranks 2, 3, 5 on node2, node3".</summary>

@@ -43,9 +43,11 @@ public sealed record Launcher(LauncherKind Kind, int? Size = null, int? Rank = n
     };
 
     public static Launcher Detect() => Detect(Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
-        .ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? ""));
+        .ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? ""), Environment.ProcessId, HasTerminal());
 
-    public static Launcher Detect(IReadOnlyDictionary<string, string> environment)
+    /// <param name="processId">This process's own.</param>
+    /// <param name="terminal">Whether a terminal controls this process.</param>
+    public static Launcher Detect(IReadOnlyDictionary<string, string> environment, int processId, bool terminal)
     {
         int? Number(string name) =>
             environment.TryGetValue(name, out var text) && int.TryParse(text, CultureInfo.InvariantCulture, out var n) && n >= 0 ? n : null;
@@ -55,18 +57,32 @@ public sealed record Launcher(LauncherKind Kind, int? Size = null, int? Rank = n
             return new(LauncherKind.OpenMpi, Number("OMPI_COMM_WORLD_SIZE"), Number("OMPI_COMM_WORLD_RANK"), Number("OMPI_COMM_WORLD_LOCAL_RANK"));
 
         var step = Has("SLURM_STEP_ID");
+        if (Has("PMI_RANK") && (Has("HYDI_CONTROL_FD") || Has("MPI_LOCALRANKID") || !step))
+            return new(LauncherKind.Hydra, Number("PMI_SIZE"), Number("PMI_RANK"), Number("MPI_LOCALRANKID"));
+        // What is typed into the shell of srun --pty inherits the variables of that task, but is none. A further srun from there hands the
+        // port on, too: its tasks have no terminal.
+        if (Has("SLURM_PTY_PORT") && terminal && Number("SLURM_TASK_PID") != processId) return new(LauncherKind.None);
         if (Has("PMI_RANK"))
-        {
-            var hydra = Has("HYDI_CONTROL_FD") || Has("MPI_LOCALRANKID") || !step;
-            return hydra
-                ? new(LauncherKind.Hydra, Number("PMI_SIZE"), Number("PMI_RANK"), Number("MPI_LOCALRANKID"))
-                : new(LauncherKind.SrunPmi2, Number("PMI_SIZE"), Number("PMI_RANK"), Number("SLURM_LOCALID"));
-        }
+            return new(LauncherKind.SrunPmi2, Number("PMI_SIZE"), Number("PMI_RANK"), Number("SLURM_LOCALID"));
         if (step)
         {
             var kind = Has("PMIX_RANK") ? LauncherKind.SrunPmix : LauncherKind.Srun;
             return new(kind, Number("SLURM_STEP_NUM_TASKS"), Number("SLURM_PROCID"), Number("SLURM_LOCALID"));
         }
         return Has("PMIX_RANK") ? new(LauncherKind.OpenMpi, null, Number("PMIX_RANK")) : new(LauncherKind.None);
+    }
+
+    /// <summary>tty_nr of /proc/self/stat (proc(5)), the fifth number behind the name in parentheses.</summary>
+    private static bool HasTerminal()
+    {
+        try
+        {
+            var stat = File.ReadAllText("/proc/self/stat");
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[4] != "0";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 }
