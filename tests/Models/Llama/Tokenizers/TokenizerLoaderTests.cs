@@ -251,7 +251,8 @@ public class TokenizerLoaderTests
 
     /// <summary>
     /// all_special_tokens of transformers, which decode to nothing: what a key names (the pad_token of
-    /// https://github.com/OpenNMT/CTranslate2/issues/1618), and the model's own control pieces, whatever lists them.
+    /// https://github.com/OpenNMT/CTranslate2/issues/1618), and the model's own control pieces, whatever lists them
+    /// (https://github.com/ggml-org/llama.cpp/issues/3454).
     /// </summary>
     [TestCase("{\"<pad>\": 600}", "{\"pad_token\": \"<pad>\"}", 600)]
     [TestCase("{\"<pad>\": 600}", "{\"unk_token\": {\"content\": \"<pad>\"}}", 600)]
