@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Harness.Tensors;
 
 /// <summary>Small files of others that are read as a whole: configurations, indices, tokenizers.</summary>
@@ -19,4 +21,37 @@ public static class InputFile
         ForeignFile.Refuse(file, data.AsSpan(0, Math.Min(data.Length, ForeignFile.HeadBytes)));
         return data;
     }
+
+    /// <summary>
+    /// JSON as Python's json module writes it into checkpoints: NaN, Infinity and -Infinity, which JSON does not have, become words, so that
+    /// a key that is read refuses them by value. A byte-order mark, which editors on Windows leave, is passed over (RFC 8259, section 8.1).
+    /// </summary>
+    /// <exception cref="JsonException">It is no JSON all the same.</exception>
+    public static JsonDocument ParseJson(ReadOnlyMemory<byte> json)
+    {
+        if (json.Span.StartsWith("\uFEFF"u8)) json = json[3..];
+        return JsonDocument.Parse(json.Span.IndexOf("NaN"u8) < 0 && json.Span.IndexOf("Infinity"u8) < 0 ? json : QuoteNonFinite(json.Span));
+    }
+
+    private static byte[] QuoteNonFinite(ReadOnlySpan<byte> json)
+    {
+        var quoted = new List<byte>(json.Length + 64);
+        var inText = false;
+        for (var at = 0; at < json.Length;)
+        {
+            var length = inText ? json[at] == (byte)'\\' ? 2 : 1 : Math.Max(1, NonFinite(json[at..]));
+            length = Math.Min(length, json.Length - at);
+            if (json[at] == (byte)'"') inText = !inText;
+            var quote = !inText && length > 1 && json[at] != (byte)'"';
+            if (quote) quoted.Add((byte)'"');
+            quoted.AddRange(json.Slice(at, length));
+            if (quote) quoted.Add((byte)'"');
+            at += length;
+        }
+        return [.. quoted];
+    }
+
+    /// <summary>The length of the word that the text begins with; 0 for any other.</summary>
+    private static int NonFinite(ReadOnlySpan<byte> json) =>
+        json.StartsWith("NaN"u8) ? 3 : json.StartsWith("Infinity"u8) ? 8 : json.StartsWith("-Infinity"u8) ? 9 : 0;
 }

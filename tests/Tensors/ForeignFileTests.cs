@@ -64,4 +64,20 @@ internal sealed class ForeignFileTests
 
     private static TestCaseData Case(string name, string remedy, ReadOnlySpan<byte> content) =>
         new TestCaseData(name, remedy, content.ToArray()).SetArgDisplayNames(name, Convert.ToHexString(content[..Math.Min(8, content.Length)]));
+
+    /// <summary>json.dumps of Python 3 writes these words for float('inf') and float('nan'); within a text they are text.</summary>
+    [TestCase("{\"a\": Infinity, \"b\": [-Infinity,NaN]}", "{\"a\": \"Infinity\", \"b\": [\"-Infinity\",\"NaN\"]}")]
+    [TestCase("{\"NaN\": \"Infinity \\\" NaN\\\\\", \"c\": NaN}", "{\"NaN\": \"Infinity \\\" NaN\\\\\", \"c\": \"NaN\"}")]
+    [TestCase("\uFEFF{\"NaN\": 1.5}", "{\"NaN\": 1.5}")]
+    public void JsonOfPythonIsRead(string written, string read)
+    {
+        using var json = InputFile.ParseJson(Encoding.UTF8.GetBytes(written));
+        Assert.That(json.RootElement.GetRawText(), Is.EqualTo(read));
+    }
+
+    [TestCase("{\"a\": Nan}")]
+    [TestCase("{\"a\": NaN")]
+    [TestCase("\"NaN\\")]
+    public void OtherWordsAreNoJson(string written) =>
+        Assert.That(() => InputFile.ParseJson(Encoding.UTF8.GetBytes(written)), Throws.InstanceOf<System.Text.Json.JsonException>());
 }

@@ -29,7 +29,7 @@ public sealed record LlamaConfig
         if (!File.Exists(file)) throw new UserErrorException($"cannot read {file}: it is not there; --model takes a Hugging Face checkpoint directory or synthetic:NAME");
         try
         {
-            using var document = JsonDocument.Parse(InputFile.Read(file));
+            using var document = InputFile.ParseJson(InputFile.Read(file));
             return Parse(document.RootElement, file);
         }
         catch (JsonException e) { throw new UserErrorException($"{file} is not valid JSON (line {e.LineNumber + 1}); fetch the checkpoint again", e); }

@@ -99,6 +99,30 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile} is damaged: its header is not a safetensors header; fetch the file again");
     }
 
+    /// <summary>
+    /// https://github.com/safetensors/safetensors issues 401 and 278, https://github.com/ruvnet/RuView/issues/1522: the reference refuses a
+    /// name that is there twice, metadata that are no texts, and NUL as padding.
+    /// </summary>
+    [TestCase("{ \"a\": { \"dtype\": \"F32\", \"shape\": [0], \"data_offsets\": [0, 0] }, \"a\": { \"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4] } }", "its header has tensor a twice")]
+    [TestCase("{ \"__metadata__\": { \"step\": 7 } }", "step of its __metadata__ is 7, where safetensors has texts alone")]
+    [TestCase("{ \"a\": { \"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4] } }\0\0", "its header is not a safetensors header")]
+    [TestCase("{},\"__metadata__\": { \"key\": \"value\" } }", "its header is not a safetensors header")] // issue 466
+    public void AHeaderThatTheReferenceRefusesIsDamaged(string header, string how)
+    {
+        WriteHeader(header, 4);
+        Expect($"{WeightsFile} is damaged: {how}; fetch the file again");
+    }
+
+    /// <summary>https://github.com/foundation-model-stack/fastsafetensors/pull/89, https://github.com/safetensors/safetensors/pull/775: the reference reads these.</summary>
+    [TestCase("\"__metadata__\":{\"format\":\"pt\"}", "\"__metadata__\":{}")]
+    [TestCase("\"__metadata__\":{\"format\":\"pt\"}", "\"__metadata__\":null")]
+    [TestCase("{\"__metadata__\"", "\n\t {\"__metadata__\"")]
+    public void AHeaderThatTheReferenceReadsIsRead(string from, string to)
+    {
+        EditHeader(WeightsFile, from, to);
+        Assert.That(Try(_model), Is.Null);
+    }
+
     [TestCase("[4, 0]", "tensor a has the byte range 4 to 0")]
     [TestCase("[-4, 0]", "tensor a has the byte range -4 to 0")]
     [TestCase("[0, 9223372036854775807]", "shorter than its header says")]
@@ -189,6 +213,30 @@ internal sealed class DamagedCheckpointTests
         using var checkpoint = Checkpoint.Open(tied);
         Assert.That(checkpoint.Config.Shape.TiedEmbeddings, Is.EqualTo(equal));
         Assert.That(checkpoint.Notes, equal ? Is.Empty : Has.One.Contains("tie_word_embeddings is true, but lm_head.weight has other values"));
+    }
+
+    /// <summary>
+    /// https://github.com/huggingface/transformers/issues/34759: of two tied tensors the file holds one. transformers 5 ties to the one that
+    /// is there, so that it is the model whose embedding has these values.
+    /// </summary>
+    [Test]
+    public void ATiedModelMayHaveItsHeadAlone()
+    {
+        var tied = new TinyCheckpoint { Tied = true }.Write(_scratch, "tied");
+        var logits = new ShardedModel(tied).Logits([1, 2, 3]);
+        EditHeader(Path.Combine(tied, Weights), "model.embed_tokens.weight", "lm_head.weight");
+        Assert.That(new ShardedModel(tied).Logits([1, 2, 3]), Is.EqualTo(logits));
+    }
+
+    /// <summary>https://github.com/huggingface/candle/issues/2358: a head_dim that is not followed. Whatever config.json makes of a tensor is compared before anything is loaded.</summary>
+    [Test]
+    public void ShapesAreComparedWhenTheCheckpointIsOpened()
+    {
+        var model = new TinyCheckpoint { Further = "\"head_dim\": 16" }.Write(_scratch, "wide");
+        new TinyCheckpoint().Write(_scratch, "narrow");
+        File.Copy(_scratch["narrow", Weights], Path.Combine(model, Weights), overwrite: true);
+        Assert.That(() => Checkpoint.Open(model), Throws.TypeOf<UserErrorException>()
+            .With.Message.Contains("tensor model.layers.0.self_attn.q_proj.weight is [32, 32], but config.json makes it [64, 32]"));
     }
 
     [Test]
@@ -282,6 +330,8 @@ internal sealed class DamagedCheckpointTests
     {
         File.Delete(WeightsFile);
         Expect($"{_model} holds neither {Weights} nor {Index}; convert the checkpoint to safetensors");
+        _scratch.File(Path.Combine("model", "model-00001-of-00002.safetensors"), "");
+        Expect($"{_model} holds neither {Weights} nor {Index}; fetch the one that belongs to model-00001-of-00002.safetensors");
     }
 
     [Test]
@@ -320,6 +370,16 @@ internal sealed class DamagedCheckpointTests
 
     private void Rewrite(Func<StoredTensor, StoredTensor?> change) =>
         TinyCheckpoint.WriteFile(WeightsFile, Tensors().ToList().Select(change).OfType<StoredTensor>().Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
+
+    private static void EditHeader(string file, string from, string to)
+    {
+        var whole = File.ReadAllBytes(file);
+        var length = BitConverter.ToInt32(whole);
+        var header = Encoding.UTF8.GetString(whole, 8, length);
+        Assert.That(header, Does.Contain(from));
+        var changed = Encoding.UTF8.GetBytes(header.Replace(from, to, StringComparison.Ordinal));
+        File.WriteAllBytes(file, [.. BitConverter.GetBytes((long)changed.Length), .. changed, .. whole[(8 + length)..]]);
+    }
 
     private void WriteHeader(string header, int dataBytes)
     {

@@ -16,6 +16,9 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     private readonly Dictionary<string, SafeTensorsFile> _homes;
     private readonly List<SafeTensorsFile> _files = [];
 
+    /// <summary>The name under which the embedding is stored.</summary>
+    private readonly string _embedding = RankPlan.Embedding;
+
     public string Name { get; }
     public LlamaConfig Config { get; }
     public DType DType { get; }
@@ -32,13 +35,15 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
         foreach (var file in files.Paths) _files.Add(new SafeTensorsFile(file));
         _homes = files.Locate(_files);
         var notes = Config.Notes.Concat(files.Notes).ToList();
+        // Of two tied tensors the one that is there serves for both: tie_weights of transformers 5 (modeling_utils.py).
+        if (Config.Shape.TiedEmbeddings && !_homes.ContainsKey(RankPlan.Embedding) && _homes.ContainsKey(RankPlan.Head)) _embedding = RankPlan.Head;
         if (Config.Shape.TiedEmbeddings && HeadOfItsOwn())
         {
             notes.Add($"{directory}: tie_word_embeddings is true, but {RankPlan.Head} has other values than {RankPlan.Embedding}; both are used, as transformers 5 does");
             Config = Config with { Shape = Config.Shape with { TiedEmbeddings = false } };
         }
         var whole = new ShardPlan(Config.Shape, 1, 1).For(0, 0);
-        foreach (var tensor in whole.Tensors()) _ = HomeOf(tensor.Name);
+        foreach (var tensor in whole.Tensors()) _ = Read(tensor);   // looks at name, shape and type alone: better now than when ranks load
         UnreadTensors.Refuse(_homes.Select(home => (home.Key, home.Value.Path)), whole.Tensors().Select(tensor => tensor.Name).ToHashSet(), Config.Shape);
         DType = Read(whole.Find(RankPlan.Embedding)).DType;
         if (Config.DType is { } said && said != DType)
@@ -50,7 +55,7 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     public WeightSlice Read(TensorSlice slice)
     {
         var file = HomeOf(slice.Name);
-        var (address, dtype) = file.Find(slice.Name, slice.TotalRows, slice.TotalColumns);
+        var (address, dtype) = file.Find(Stored(slice.Name), slice.TotalRows, slice.TotalColumns);
         var stride = (long)slice.TotalColumns * dtype.Bytes();
         return new MappedSlice(address + (nint)(slice.Rows.Start * stride + (long)slice.Columns.Start * dtype.Bytes()), stride)
         {
@@ -63,8 +68,10 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
 
     public void Dispose() => _files.ForEach(file => file.Dispose());
 
+    private string Stored(string tensor) => tensor == RankPlan.Embedding ? _embedding : tensor;
+
     private SafeTensorsFile HomeOf(string tensor) =>
-        _homes.TryGetValue(tensor, out var file) ? file : throw new UserErrorException($"{Name} has no tensor {tensor}; the checkpoint is incomplete or not a LLaMA");
+        _homes.TryGetValue(Stored(tensor), out var file) ? file : throw new UserErrorException($"{Name} has no tensor {tensor}; the checkpoint is incomplete or not a LLaMA");
 
     /// <summary>Whether there is a head whose rows, looked at all over the vocabulary, are not the embedding's.</summary>
     private bool HeadOfItsOwn()

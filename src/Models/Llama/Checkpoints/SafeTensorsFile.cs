@@ -78,15 +78,20 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
             file.Position = 8;
             file.ReadExactly(header);
             using var json = JsonDocument.Parse(header);
-            foreach (var tensor in json.RootElement.EnumerateObject().Where(t => t.Name != "__metadata__"))
+            foreach (var tensor in json.RootElement.EnumerateObject())
             {
+                if (tensor.Name == "__metadata__")
+                {
+                    CheckMetadata(path, tensor.Value);
+                    continue;
+                }
                 var range = tensor.Value.GetProperty("data_offsets");
                 var entry = new Entry(
                     tensor.Value.GetProperty("dtype").GetString() ?? throw new FormatException("a dtype is a word"),
                     [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64())],
                     range[0].GetInt64(), range[1].GetInt64());
                 if (entry.Begin < 0 || entry.End < entry.Begin) throw Damaged(path, $"tensor {tensor.Name} has the byte range {entry.Begin} to {entry.End}");
-                entries.Add(tensor.Name, entry);
+                if (!entries.TryAdd(tensor.Name, entry)) throw Damaged(path, $"its header has tensor {tensor.Name} twice");
             }
             CheckRanges(path, entries, file.Length - 8 - length);
             return 8 + length;
@@ -99,6 +104,15 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         {
             throw new UserErrorException($"cannot read {path}: {e.Message}", e);
         }
+    }
+
+    /// <summary>Texts by name, as the reference implementation has it (HashMap of String and String); null for none.</summary>
+    private static void CheckMetadata(string path, JsonElement metadata)
+    {
+        if (metadata.ValueKind == JsonValueKind.Null) return;
+        foreach (var entry in metadata.EnumerateObject())
+            if (entry.Value.ValueKind != JsonValueKind.String)
+                throw Damaged(path, $"{entry.Name} of its __metadata__ is {entry.Value.GetRawText()}, where safetensors has texts alone");
     }
 
     /// <summary>

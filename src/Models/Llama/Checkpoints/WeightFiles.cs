@@ -35,7 +35,8 @@ internal sealed class WeightFiles
             Notes = File.Exists(_index) ? [$"{single} is read; {_index} and its shards are not, since transformers takes the single file first: remove whichever is stale"] : [];
             return;
         }
-        if (!File.Exists(_index)) throw new UserErrorException($"{directory} holds neither {Single} nor {Index}; convert the checkpoint to safetensors");
+        if (!File.Exists(_index))
+            throw new UserErrorException($"{directory} holds neither {Single} nor {Index}; {(Directory.EnumerateFiles(directory, "*.safetensors").FirstOrDefault() is { } other ? $"fetch the one that belongs to {Path.GetFileName(other)}" : "convert the checkpoint to safetensors")}");
         Homes = ReadIndex(_index, directory);
         Paths = [.. Homes.Values.Distinct().Order(StringComparer.Ordinal)];
         Notes = [];
@@ -59,7 +60,7 @@ internal sealed class WeightFiles
     {
         try
         {
-            using var json = JsonDocument.Parse(InputFile.Read(index));
+            using var json = InputFile.ParseJson(InputFile.Read(index));
             return json.RootElement.GetProperty("weight_map").EnumerateObject().ToDictionary(t => t.Name, t => Path.Combine(directory, t.Value.GetString()!));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)

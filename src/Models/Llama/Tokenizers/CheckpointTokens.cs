@@ -17,6 +17,8 @@ public sealed record CheckpointTokens
     /// <summary>Taken where no file names an end.</summary>
     public static readonly IReadOnlyList<string> UsualEnds = ["</s>", "<|end_of_text|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>"];
 
+    private static readonly string[] s_otherSpecial = ["unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
+
     /// <summary>The ids that end generation: generation_config.json's, or else config.json's; empty where neither says.</summary>
     public IReadOnlyList<int> EndIds { get; init; } = [];
 
@@ -74,7 +76,7 @@ public sealed record CheckpointTokens
             SpaceInFront = Flag("add_prefix_space") ?? true,
             Added = decoder is { } entries
                 ? [.. entries.Members().Select(entry => AddedToken.Read(entry.Value, ParseId(entry.Key, entry.Value)))]
-                : ReadAdded(directory, [.. further, begin ?? "", end ?? ""]),
+                : ReadAdded(directory, [.. further, begin ?? "", end ?? "", .. s_otherSpecial.SelectMany(key => Single(special, key).Concat(Single(config, key)))]),
             AddedGoFirst = decoder != null,
             FurtherSpecial = [.. further.Distinct()],
             Notes = notes,
@@ -131,6 +133,9 @@ public sealed record CheckpointTokens
         var tokens = file[key].Element.ValueKind == JsonValueKind.Object ? file[key].Members().Select(member => member.Value) : file[key].Items();
         return tokens.Select(token => Name(token) ?? throw token.Refusal("a token is expected"));
     }
+
+    private static IEnumerable<string> Single(JsonSection? section, string key) =>
+        section is { } file && Name(file[key]) is { } name ? [name] : [];
 
     /// <summary>A name alone, or an object as in added_tokens; LLaMA 1's first conversions have "" for none.</summary>
     private static string? Name(JsonSection section) =>

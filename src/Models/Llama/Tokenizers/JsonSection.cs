@@ -14,7 +14,7 @@ readonly record struct JsonSection(string File, string Path, JsonElement Element
     {
         try
         {
-            using var document = JsonDocument.Parse(data);
+            using var document = InputFile.ParseJson(data);
             var root = new JsonSection(file, "", document.RootElement.Clone());
             root.Expect(JsonValueKind.Object);
             return root;
@@ -97,7 +97,8 @@ readonly record struct JsonSection(string File, string Path, JsonElement Element
         var value = IsNull ? "missing" : Element.ValueKind == JsonValueKind.String ? $"\"{Element.GetString()}\"" : Element.GetRawText();
         value = value.ReplaceLineEndings(" ");
         if (value.Length > 120) value = value[..120] + "…";
-        return new UserErrorException($"{File}: {(Path.Length == 0 ? "the root" : Path)} is {value}: {reason}; give a tokenizer of the LLaMA family");
+        var remedy = File.EndsWith("tokenizer.json", StringComparison.Ordinal) ? "give a tokenizer of the LLaMA family" : "put it right, or fetch the file again";
+        return new UserErrorException($"{File}: {(Path.Length == 0 ? "the root" : Path)} is {value}: {reason}; {remedy}");
     }
 
     void Expect(JsonValueKind kind)

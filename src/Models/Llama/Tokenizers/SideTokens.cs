@@ -29,7 +29,9 @@ internal sealed class SideTokens
             if (!_ids.TryAdd(token.Content, token.Id)) throw Fault($"the added token '{token.Content}' is there twice");
         }
         _tokens = new AddedTokens(tokens.Select(token => (token.Content, token)));
-        Texts = tokens.DistinctBy(token => token.Id).ToDictionary(token => token.Id, token => token.Special ? null : token.Content);
+        // What the model has itself it decodes itself: a control piece gives no text, whatever lists it.
+        Texts = tokens.Where(token => token.Special || pieces(token.Content) == null).DistinctBy(token => token.Id)
+            .ToDictionary(token => token.Id, token => token.Special ? null : token.Content);
         VocabularySize = tokens.Select(token => token.Id + 1).Append(count).Max();
 
         UserErrorException Fault(string what) => new($"{file}: {what}; copy all files of the tokenizer from where the checkpoint came from");

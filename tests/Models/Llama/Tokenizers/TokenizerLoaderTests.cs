@@ -249,6 +249,53 @@ public class TokenizerLoaderTests
         Assert.That(tokenizer.Decode(ids, continuation: true), Is.EqualTo(content.Contains("true") ? "user\nhi<|im_end|>" : "<|im_start|>user\nhi<|im_end|>"), "special tokens give no text");
     }
 
+    /// <summary>
+    /// all_special_tokens of transformers, which decode to nothing: what a key names (the pad_token of
+    /// https://github.com/OpenNMT/CTranslate2/issues/1618), and the model's own control pieces, whatever lists them
+    /// (https://github.com/ggml-org/llama.cpp/issues/3454).
+    /// </summary>
+    [TestCase("{\"<pad>\": 600}", "{\"pad_token\": \"<pad>\"}", 600)]
+    [TestCase("{\"<pad>\": 600}", "{\"unk_token\": {\"content\": \"<pad>\"}}", 600)]
+    [TestCase("{\"<unk>\": 0, \"<s>\": 1, \"</s>\": 2}", "{}", 1)]
+    [TestCase("{\"<unk>\": 0, \"<s>\": 1, \"</s>\": 2}", "{}", 2)]
+    public void SpecialTokensGiveNoText(string added, string tokenizerConfig, int id)
+    {
+        WritePlainModel(model => model);
+        Write("added_tokens.json", added);
+        Write("tokenizer_config.json", tokenizerConfig);
+        Assert.That(TokenizerLoader.Load(directory).Decode([id], continuation: true), Is.Empty);
+    }
+
+    /// <summary>https://github.com/ai-forever/ru-gpts/issues/28: an eos_token that the vocabulary does not have.</summary>
+    [Test]
+    public void AnEndThatHasNoIdIsNamed()
+    {
+        WritePlainModel(model => model);
+        Write("tokenizer_config.json", "{\"eos_token\": \"<|im_end|>\"}");
+        var tokenizer = TokenizerLoader.Load(directory);
+        Assert.That(tokenizer.EndOfText, Is.EquivalentTo(new[] { 2 }));
+        Assert.That(tokenizer.Notes, Has.One.Contains("eos_token <|im_end|> has no id in the tokenizer's files, and ends nothing; generation ends with 2"));
+    }
+
+    /// <summary>Byte-order marks of editors, and what Python's json module writes for infinity: https://github.com/ai-dynamo/dynamo/pull/3043.</summary>
+    [TestCase("\uFEFF{\"add_eos_token\": true}")]
+    [TestCase("{\"model_max_length\": Infinity, \"add_eos_token\": true}")]
+    [TestCase("{\r\n\"add_eos_token\": true\r\n}\r\n")]
+    public void JsonOfOtherWritersIsRead(string tokenizerConfig)
+    {
+        WritePlainModel(model => model);
+        Write("tokenizer_config.json", tokenizerConfig);
+        Assert.That(TokenizerLoader.Load(directory).Encode("a", addBeginOfText: true)[^1], Is.EqualTo(2));
+    }
+
+    [Test]
+    public void TheRemedyIsThatOfTheFile()
+    {
+        WritePlainModel(model => model);
+        Write("generation_config.json", "{\"eos_token_id\": \"2\"}");
+        Assert.That(Message(), Does.EndWith("generation_config.json: eos_token_id is \"2\": number expected; put it right, or fetch the file again"));
+    }
+
     [Test]
     public void LegacyPutsASpaceBehindAnAddedToken()
     {
