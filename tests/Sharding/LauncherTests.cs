@@ -68,11 +68,17 @@ public class LauncherTests
     [TestCase(OnTerminal, "harness 10|hidden", false, TestName = "WhereNothingCanBeSeenATerminalCounts")]
     public void WhoStartedAProcessIsSeenInItsAncestors(string environment, string ancestors, bool isRank)
     {
-        var table = ancestors.Split('|').Select((line, i) => (line, i)).Where(entry => entry.line != "hidden").ToDictionary(entry => entry.i + 1, entry => entry.line.Split(' ') is var words && entry.i + 1 is var id
-            ? new ProcessEntry(id, id == ancestors.Split('|').Length ? 0 : id + 1, int.Parse(words[1]), words[0], words.Length > 2 ? words[2].Split('_') : [words[0]]) : null!);
-        var variables = environment.Replace("LISTENS", "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(v => v.Split('=')).GroupBy(v => v[0]).ToDictionary(v => v.Key, v => v.Last()[1]);
+        var lines = ancestors.Split('|');
+        ProcessEntry? Process(int id)
+        {
+            var words = lines[id - 1].Split(' ');
+            return words is ["hidden"] ? null
+                : new(id, id == lines.Length ? 0 : id + 1, int.Parse(words[1]), words[0], words.Length > 2 ? words[2].Split('_') : [words[0]]);
+        }
+        var variables = environment.Replace("LISTENS", "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(v => v.Split('=')).GroupBy(v => v[0]).ToDictionary(v => v.Key, v => v.Last()[1]);
         var answers = environment.Contains("LISTENS");
-        var origin = new RankOrigin(table.GetValueOrDefault, _ => answers, port => answers && port == 4711);
+        var origin = new RankOrigin(Process, _ => answers, port => answers && port == 4711);
         var announced = Launcher.Detect(variables.Where(v => v.Key != "SLURM_PTY_PORT").ToDictionary(v => v.Key, v => v.Value));
         Assert.That(origin.IsRank(announced.Kind, variables, 1), Is.EqualTo(isRank));
     }

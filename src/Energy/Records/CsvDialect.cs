@@ -10,7 +10,9 @@ namespace Harness.Energy.Records;
 /// </summary>
 public static partial class CsvDialect
 {
-    /// <summary>A stray quote and a row that is shorter or longer than the header are errors. Lines may end in CR LF, as git and Excel leave them.</summary>
+    /// <summary>
+    /// A stray quote and a row that is shorter or longer than the header are errors. Lines may end in CR LF, as git and Excel leave them.
+    /// </summary>
     public static CsvReaderOptions Reading { get; } = new()
     {
         Separator = ',',
@@ -28,9 +30,12 @@ public static partial class CsvDialect
     };
 
     /// <summary>
-    /// A text as it stands in a file: with an apostrophe in front where a spreadsheet would take it for a formula, since it begins with one of
-    /// = + - @ (of full width too), a tab, CR or LF, blanks and apostrophes before these aside; and in its midst behind what some spreadsheets
-    /// take for the end of a cell (; tab, CR, LF). Quotation marks do not keep a spreadsheet from computing. No two texts become the same one.
+    /// A text as it stands in a file: with an apostrophe in front where a spreadsheet would take it for a formula, since it begins with one
+    /// of
+    /// = + - @ (of full width too), a tab, CR or LF, blanks and apostrophes before these aside; and in its midst behind what some
+    /// spreadsheets
+    /// take for the end of a cell (; tab, CR, LF). Quotation marks do not keep a spreadsheet from computing. No two texts become the same
+    /// one.
     /// Readers leave it as it is, so that every program sees the same value.
     /// </summary>
     public static string Text(string text) => Computed().Replace(text, "'");
@@ -38,7 +43,9 @@ public static partial class CsvDialect
     /// <summary>The text of which <see cref="Text"/> made this.</summary>
     public static string Original(string text) => Kept().Replace(text, "");
 
-    /// <summary>A cell of another file, which may have been written by <see cref="Text"/> or not: safe afterwards, and unchanged where it was.</summary>
+    /// <summary>
+    /// A cell of another file, which may have been written by <see cref="Text"/> or not: safe afterwards, and unchanged where it was.
+    /// </summary>
     public static string Cell(string cell) => Unkept().Replace(cell, "'");
 
     private const string Begins = @"(?<=^|[;\t\r\n])", Acts = @"[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]";

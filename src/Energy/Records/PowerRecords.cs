@@ -75,7 +75,8 @@ public static class PowerRecords
             {
                 if (csv.Headers.Count == 0) throw new FormatException("it has no header");
                 if (!csv.Read()) yield break;
-                var domain = new EnergyDomain(CsvDialect.Original(csv.GetString("host")), CsvDialect.Original(csv.GetString("device")), KindOf(csv.GetString("kind")), csv.GetString("source"));
+                var domain = new EnergyDomain(CsvDialect.Original(csv.GetString("host")), CsvDialect.Original(csv.GetString("device")),
+                    KindOf(csv.GetString("kind")), csv.GetString("source"));
                 row = (domain, Number<int>(csv, "rank") ?? 0, ReadRow(csv));
             }
             catch (Exception e) when (e is FormatException or OverflowException or KeyNotFoundException)

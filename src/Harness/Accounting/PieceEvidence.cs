@@ -17,7 +17,10 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     /// <summary>Whether the piece's figures are on disk as a whole, however it ended.</summary>
     public static bool IsConcluded(string runDirectory, int piece) => File.Exists(Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.EnergyFile));
 
-    /// <summary>Makes a piece's directory and takes away what a start without a finished batch, or one that is told anew, may have left there and behind it.</summary>
+    /// <summary>
+    /// Makes a piece's directory and takes away what a start without a finished batch, or one that is told anew, may have left there and
+    /// behind it.
+    /// </summary>
     public static void Prepare(string runDirectory, int piece)
     {
         var directory = DirectoryOf(runDirectory, piece);
@@ -26,7 +29,8 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
             Directory.CreateDirectory(directory);
             foreach (var file in new[] { RunDirectory.EnergyFile, RunDirectory.PowerFile, RunDirectory.WindowsFile, RunDirectory.StepsFile, RunDirectory.RanksFile })
                 File.Delete(Path.Combine(directory, file));
-            for (var later = piece + 1; Directory.Exists(DirectoryOf(runDirectory, later)); later++) Directory.Delete(DirectoryOf(runDirectory, later), recursive: true);
+            for (var later = piece + 1; Directory.Exists(DirectoryOf(runDirectory, later)); later++)
+                Directory.Delete(DirectoryOf(runDirectory, later), recursive: true);
         });
     }
 
@@ -55,7 +59,8 @@ internal sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     }
 
     /// <summary>What <see cref="WriteFigures"/> adds.</summary>
-    public static EnergyFigures Figures(RunAccount account, IEnumerable<PromptRecord> rows) => new(account.Repeats, account.JoulesPerToken(rows));
+    public static EnergyFigures Figures(RunAccount account, IEnumerable<PromptRecord> rows) =>
+        new(account.Repeats, account.JoulesPerToken(rows));
 
     /// <exception cref="UserErrorException">A file is missing or damaged.</exception>
     public static PieceEvidence Read(string runDirectory, int piece)

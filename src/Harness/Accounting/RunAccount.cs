@@ -62,7 +62,8 @@ internal sealed class RunAccount
         PrefillJoules = Sum(attributions.Select(a => a?.PrefillJoules)),
         DecodeJoules = Sum(attributions.Select(a => a?.DecodeJoules)),
         UnattributedJoules = Sum(attributions.Select(a => a?.UnattributedJoules)),
-        CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
+        CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated
+            ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
         Source = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source ? source : null,
         Valid = Repeats.Count > 0 && Repeats.All(repeat => repeat.InvalidReasons.Count == 0),
         InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : RunEnergy.Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),
@@ -75,7 +76,8 @@ internal sealed class RunAccount
     public ConfidenceInterval? JoulesPerToken(IEnumerable<PromptRecord> rows)
     {
         var tokens = rows.GroupBy(row => row.Repeat).ToDictionary(group => group.Key, group => group.Sum(row => row.OutputTokens));
-        var values = Repeats.Select(repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null).OfType<double>().ToList();
+        var values = Repeats.Select(repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null)
+            .OfType<double>().ToList();
         return values.Count == Repeats.Count ? ConfidenceInterval.Of(values) : null;
     }
 

@@ -100,11 +100,13 @@ public sealed class Collect(TextWriter standardOutput)
         using var csv = CsvWriter.Create(writer, CsvDialect.Writing, leaveOpen: true);
         csv.WriteHeader([.. columns.Select(CsvDialect.Cell)]);
         foreach (var row in rows)
-            csv.WriteRecord([.. columns.Select(column => column == DirectoryColumn ? PathText(row.Directory) : Cell(row.Columns.GetValueOrDefault(column)))]);
+            csv.WriteRecord([.. columns.Select(column =>
+                column == DirectoryColumn ? PathText(row.Directory) : Cell(row.Columns.GetValueOrDefault(column)))]);
     }
 
     /// <summary>A number may be negative; a text that begins like a formula is none.</summary>
-    private static string? Cell(string? cell) => cell == null || double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? cell : CsvDialect.Cell(cell);
+    private static string? Cell(string? cell) =>
+        cell == null || double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? cell : CsvDialect.Cell(cell);
 
     /// <summary>The same path, where its own words would be computed by a spreadsheet.</summary>
     private static string PathText(string path) => CsvDialect.Cell(path) == path ? path : CsvDialect.Cell($"./{path}");

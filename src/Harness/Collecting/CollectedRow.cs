@@ -13,7 +13,8 @@ internal sealed record CollectedRow(string RunId, string Directory, IReadOnlyDic
 {
     private const string RunIdColumn = "run_id";
 
-    private static readonly string[] Figures = [.. ColumnMap<SummaryRecord>.Columns.Where(column => column.Property.PropertyType == typeof(double?)).Select(column => column.Name)];
+    private static readonly string[] Figures =
+        [.. ColumnMap<SummaryRecord>.Columns.Where(column => column.Property.PropertyType == typeof(double?)).Select(column => column.Name)];
 
     /// <summary>The rows of one run directory: those of its summary, or one of what is known while there is none.</summary>
     /// <exception cref="UserErrorException">A file of the run is damaged or may not be read.</exception>
@@ -48,11 +49,13 @@ internal sealed record CollectedRow(string RunId, string Directory, IReadOnlyDic
                 var columns = csv.Headers.Index().DistinctBy(c => c.Item).ToDictionary(c => c.Item, c => csv.GetString(c.Index));
                 if (Figures.FirstOrDefault(name => columns.TryGetValue(name, out var text) && text.Length > 0 && !IsFigure(text)) is { } wrong)
                     throw new UserErrorException($"{path}: column {wrong} holds '{columns[wrong]}', which is no figure");
-                var objection = Completeness.Objection(columns.GetValueOrDefault("status"), Count("num_prompts"), Count("completed"), Count("failed"), Completeness.RepeatsOf(new RunReader(directory)));
+                var objection = Completeness.Objection(
+                    columns.GetValueOrDefault("status"), Count("num_prompts"), Count("completed"), Count("failed"), Completeness.RepeatsOf(new RunReader(directory)));
                 if (objection != null) columns["status"] = RunStatus.Incomplete;
                 rows.Add(new CollectedRow(columns[RunIdColumn], directory, columns, objection));
 
-                int? Count(string name) => int.TryParse(columns.GetValueOrDefault(name), CultureInfo.InvariantCulture, out var count) ? count : null;
+                int? Count(string name) =>
+                    int.TryParse(columns.GetValueOrDefault(name), CultureInfo.InvariantCulture, out var count) ? count : null;
             }
             return rows.Count > 0 ? rows : throw new UserErrorException($"{path} has no row");
         }
@@ -77,7 +80,8 @@ internal sealed record CollectedRow(string RunId, string Directory, IReadOnlyDic
     }
 
     /// <summary>NaN and infinity are none.</summary>
-    private static bool IsFigure(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value);
+    private static bool IsFigure(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value);
 
     private static string Text(JsonElement value) =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();

@@ -18,6 +18,10 @@ internal sealed record ReportedRun(string Label, string Directory, SummaryRecord
 
     /// <exception cref="UserErrorException">A value is not of its column's type; the run and the column are named.</exception>
     public static SummaryRecord Typed(CollectedRow row) => LooseRow<SummaryRecord>.Typed(
-        new Dictionary<string, string>(row.Columns.Select(column => KeyValuePair.Create(column.Key, VisibleText.Of(column.Value)))) { ["run_id"] = row.RunId, ["status"] = row.Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete },
+        new Dictionary<string, string>(row.Columns.Select(column => KeyValuePair.Create(column.Key, VisibleText.Of(column.Value))))
+        {
+            ["run_id"] = row.RunId,
+            ["status"] = row.Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete,
+        },
         Path.Combine(row.Directory, RunDirectory.SummaryFile));
 }

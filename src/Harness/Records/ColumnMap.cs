@@ -22,7 +22,8 @@ internal static class ColumnMap<T>
 
     /// <summary>A record from its texts. An empty text is a missing value; a column that is not there leaves what the record starts with.</summary>
     /// <param name="text">By position in <see cref="Columns"/>; null for a column that is not there.</param>
-    /// <exception cref="FormatException">A text is not of its column's type (NaN and infinity are no figures), or a column that must be there is not; the column is named.</exception>
+    /// <exception cref="FormatException">A text is not of its column's type (NaN and infinity are no figures), or a column that must be
+    /// there is not; the column is named.</exception>
     public static T Record(Func<int, string?> text)
     {
         object record = Activator.CreateInstance<T>()!;

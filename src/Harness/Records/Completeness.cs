@@ -21,7 +21,8 @@ internal static class Completeness
     public static int? RepeatsOf(JsonObject manifest)
     {
         string? Setting(string key) => ((manifest["configuration"] as JsonObject)?[key] as JsonObject)?["value"]?.ToString();
-        return string.IsNullOrEmpty(Setting("Repeats:UntilCi")) && int.TryParse(Setting("Repeats:Count"), CultureInfo.InvariantCulture, out var count) ? count : null;
+        return string.IsNullOrEmpty(Setting("Repeats:UntilCi"))
+            && int.TryParse(Setting("Repeats:Count"), CultureInfo.InvariantCulture, out var count) ? count : null;
     }
 
     /// <summary>What is missing or too much, a line each.</summary>
@@ -31,20 +32,25 @@ internal static class Completeness
     {
         var found = rows.GroupBy(row => row.Repeat).OrderBy(repeat => repeat.Key).ToList();
         var last = repeats ?? found.Select(repeat => repeat.Key).LastOrDefault();
-        foreach (var missing in Enumerable.Range(1, last).Except(found.Select(repeat => repeat.Key))) yield return Line($"repeat {missing} of {last} has no answers");
+        foreach (var missing in Enumerable.Range(1, last).Except(found.Select(repeat => repeat.Key)))
+            yield return Line($"repeat {missing} of {last} has no answers");
         foreach (var repeat in found)
         {
             if (repeat.Key < 1 || repeat.Key > last) yield return Line($"there are answers of a repeat {repeat.Key}, and the run has {last}");
             var answers = repeat.GroupBy(row => (row.Dataset, row.PromptIndex)).ToList();
             if (answers.Count != prompts) yield return Line($"repeat {repeat.Key} has answers to {answers.Count} of {prompts} prompts");
-            var often = answers.Where(prompt => prompt.First().FinishReason != FinishReason.ContextLength).Select(prompt => prompt.Count()).ToList();
-            if (often.Count > 0 && often.Min() != often.Max()) yield return Line($"repeat {repeat.Key} has {often.Min()} answers to some prompts and {often.Max()} to others");
+            var often = answers.Where(prompt => prompt.First().FinishReason != FinishReason.ContextLength)
+                .Select(prompt => prompt.Count()).ToList();
+            if (often.Count > 0 && often.Min() != often.Max())
+                yield return Line($"repeat {repeat.Key} has {often.Min()} answers to some prompts and {often.Max()} to others");
             if (answers.Any(prompt => prompt.Count() > 1 && prompt.Any(row => row.FinishReason == FinishReason.ContextLength)))
                 yield return Line($"repeat {repeat.Key} has several rows of a prompt that does not fit");
         }
     }
 
-    /// <summary>Why the counts of a summary cannot be those of a complete run; null where they can be, are not known, or the run does not say so.</summary>
+    /// <summary>
+    /// Why the counts of a summary cannot be those of a complete run; null where they can be, are not known, or the run does not say so.
+    /// </summary>
     /// <param name="prompts">Of one repeat.</param>
     /// <param name="repeats">Null where it is not known.</param>
     public static string? Objection(string? status, int? prompts, int? completed, int? failed, int? repeats)
@@ -53,16 +59,17 @@ internal static class Completeness
         // Of the prompts u do not fit: u·R rows failed, and (prompts − u)·P completed, with P passes in R repeats.
         for (var unfit = 0; unfit <= Math.Min(prompts.Value, failed.Value); unfit++)
             if (IsPossible(unfit, prompts.Value - unfit)) return null;
-        return Line($"says it is complete, but its {completed + failed} answers are not {prompts} prompts × {(repeats is { } known ? Line($"{known} repeats") : "its repeats")}");
+        var rounds = repeats is { } known ? Line($"{known} repeats") : "its repeats";
+        return Line($"says it is complete, but its {completed + failed} answers are not {prompts} prompts × {rounds}");
 
         bool IsPossible(int unfit, int fit)
         {
             if (fit == 0 ? completed > 0 : completed % fit != 0) return false;
             if (unfit == 0 ? failed > 0 : failed % unfit != 0) return false;
             var passes = fit == 0 ? (int?)null : completed / fit;
-            var rounds = unfit == 0 ? (int?)null : failed / unfit;
-            if (passes == 0 || rounds == 0 || passes < rounds) return false;
-            return repeats == null || ((passes ?? repeats) == repeats && (rounds ?? repeats) == repeats);
+            var ofUnfit = unfit == 0 ? (int?)null : failed / unfit;
+            if (passes == 0 || ofUnfit == 0 || passes < ofUnfit) return false;
+            return repeats == null || ((passes ?? repeats) == repeats && (ofUnfit ?? repeats) == repeats);
         }
     }
 

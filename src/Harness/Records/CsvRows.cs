@@ -18,7 +18,8 @@ public static class CsvRows
         using var csv = CsvWriter.Create(stream, CsvDialect.Writing, leaveOpen: true);
         foreach (var row in rows)
         {
-            foreach (var (property, _) in ColumnMap<T>.Columns) csv.WriteField(property.GetValue(row) is string text ? CsvDialect.Text(text) : property.GetValue(row));
+            foreach (var (property, _) in ColumnMap<T>.Columns)
+                csv.WriteField(property.GetValue(row) is string text ? CsvDialect.Text(text) : property.GetValue(row));
             csv.EndRecord();
         }
     }

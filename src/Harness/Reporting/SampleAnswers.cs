@@ -21,7 +21,8 @@ public static class SampleAnswers
     private static string OneLine(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>A template comes first and the question last: the end of a long prompt says more.</summary>
-    private static string Tail(string text) => text.Length <= PromptCharacters ? text : $"…{text[Between(text, text.Length - PromptCharacters)..]}";
+    private static string Tail(string text) =>
+        text.Length <= PromptCharacters ? text : $"…{text[Between(text, text.Length - PromptCharacters)..]}";
 
     private static string Head(string text) => text.Length <= AnswerCharacters ? text : $"{text[..Between(text, AnswerCharacters)]}…";
 

@@ -37,7 +37,8 @@ internal static partial class StandardStreams
     /// <summary>Where what is written to a writer goes to a terminal, a writer to it that takes escape codes; null elsewhere.</summary>
     public static TextWriter? TerminalBehind(TextWriter writer)
     {
-        if (s_output != null && (ReferenceEquals(writer, s_output) || ReferenceEquals(writer, s_product))) return Console.IsOutputRedirected ? null : s_rawOutput;
+        if (s_output != null && (ReferenceEquals(writer, s_output) || ReferenceEquals(writer, s_product)))
+            return Console.IsOutputRedirected ? null : s_rawOutput;
         return s_error != null && ReferenceEquals(writer, s_error) && !Console.IsErrorRedirected ? s_rawError : null;
     }
 
@@ -52,8 +53,10 @@ internal static partial class StandardStreams
     }
 
     /// <summary>
-    /// Whether a descriptor was closed when the process began. Its number is free then, and is taken by the null device, so that no result file gets
-    /// it and the words of native libraries; or the runtime has opened something under it, which is closed on execution as no inherited stream is.
+    /// Whether a descriptor was closed when the process began. Its number is free then, and is taken by the null device, so that no result
+    /// file gets
+    /// it and the words of native libraries; or the runtime has opened something under it, which is closed on execution as no inherited
+    /// stream is.
     /// </summary>
     private static bool WasClosed(int descriptor)
     {
@@ -116,7 +119,8 @@ internal sealed class PatientStream(Stream? inner) : OutputStream
 }
 
 /// <summary>
-/// Says in one line that what was asked for could not be written. A reader that has had enough (<c>| head</c>) is no failure: the runtime's own
+/// Says in one line that what was asked for could not be written. A reader that has had enough (<c>| head</c>) is no failure: the runtime's
+/// own
 /// stream ends there without a word.
 /// </summary>
 /// <param name="inner">Null for a stream that is closed.</param>
@@ -125,7 +129,8 @@ internal sealed class ProductStream(Stream? inner) : OutputStream
     /// <exception cref="UserErrorException">Standard output is closed, full, or gone.</exception>
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        if (inner == null) throw new UserErrorException("standard output is closed, so that what was asked for has nowhere to go; leave it open, or name a file where the verb has --out");
+        if (inner == null)
+            throw new UserErrorException("standard output is closed, so that what was asked for has nowhere to go; leave it open, or name a file where the verb has --out");
         try { inner.Write(buffer); }
         catch (IOException e)
         {

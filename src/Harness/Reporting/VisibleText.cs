@@ -4,8 +4,10 @@ using System.Text;
 namespace Harness.Reporting;
 
 /// <summary>
-/// Text from outside as a terminal, a log or a table may have it: what would act on them is shown and has no effect. Control characters (C0,
-/// DEL, C1), marks that turn the direction of writing or cannot be seen, line separators and halves of surrogate pairs become the escapes of
+/// Text from outside as a terminal, a log or a table may have it: what would act on them is shown and has no effect. Control characters
+/// (C0,
+/// DEL, C1), marks that turn the direction of writing or cannot be seen, line separators and halves of surrogate pairs become the escapes
+/// of
 /// JSON (<c>\u001b</c>, <c>\n</c>, beyond U+FFFF <c>\U000e0041</c>). The two joiners stay: scripts and emoji need them.
 /// </summary>
 public static class VisibleText
@@ -36,7 +38,8 @@ public static class VisibleText
         : Of(text);
 
     private static bool Acts(Rune rune) => rune.Value is not (ZeroWidthNonJoiner or ZeroWidthJoiner)
-        && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+        && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+            or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     private static string Escape(int value) => value switch
     {

@@ -31,7 +31,9 @@ internal static class Ranks
     private static void Say(Launcher announced, Launcher launcher, string communicator)
     {
         if (announced.Size is not > 1 || communicator is not ("solo" or "threads")) return;
-        var what = launcher.Kind == LauncherKind.None ? "did not start this process: it runs by itself" : "started this process too: each of them does the whole job by itself";
-        Console.Error.WriteLine(FormattableString.Invariant($"the environment speaks of {announced.Size} ranks of {announced.Label}, which {what}"));
+        var what = launcher.Kind == LauncherKind.None ? "did not start this process: it runs by itself"
+            : "started this process too: each of them does the whole job by itself";
+        Console.Error.WriteLine(FormattableString.Invariant(
+            $"the environment speaks of {announced.Size} ranks of {announced.Label}, which {what}"));
     }
 }

@@ -85,7 +85,8 @@ internal sealed class CellDirectories
         try
         {
             var summary = run.Summary();
-            if (Completeness.Objection(summary.Status, summary.NumPrompts, summary.Completed, summary.Failed, Completeness.RepeatsOf(run)) is { } objection)
+            if (Completeness.Objection(
+                summary.Status, summary.NumPrompts, summary.Completed, summary.Failed, Completeness.RepeatsOf(run)) is { } objection)
                 return new(directory, runName, CellState.Invalid, summary, objection);
             return summary.Status switch
             {

@@ -104,5 +104,6 @@ internal static class SweepTables
         return table;
     }
 
-    private static void Add(Table table, params string?[] cells) => table.AddRow(cells.OfType<string>().Select(cell => new Text(VisibleText.Of(cell))));
+    private static void Add(Table table, params string?[] cells) =>
+        table.AddRow(cells.OfType<string>().Select(cell => new Text(VisibleText.Of(cell))));
 }

@@ -13,7 +13,8 @@ internal static class CollectVerb
         var output = new Option<string>("--out") { HelpName = "FILE.csv", Description = "where to write; - for standard output", DefaultValueFactory = _ => "-" };
         command.Arguments.Add(directories);
         command.Options.Add(output);
-        command.SetAction(parsed => new Collect(parsed.InvocationConfiguration.Output).Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
+        command.SetAction(parsed =>
+            new Collect(parsed.InvocationConfiguration.Output).Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
         return command;
     }
 }

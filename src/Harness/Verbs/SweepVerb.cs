@@ -54,7 +54,8 @@ internal sealed class SweepVerb
         var planner = new CellPlanner(_devices.Resolve(parsed), perNode);
         var plans = grid.Cells.Select(cell => Plan(planner, cell)).ToList();
         // A table, names or scripts are what was asked for; of a sweep that runs its files are.
-        var output = parsed.GetValue(_emit) != null || parsed.GetValue(_dryRun) || parsed.GetValue(_next) ? parsed.InvocationConfiguration.Output : Console.Out;
+        var output = parsed.GetValue(_emit) != null || parsed.GetValue(_dryRun) || parsed.GetValue(_next)
+            ? parsed.InvocationConfiguration.Output : Console.Out;
 
         if (parsed.GetValue(_next)) return WriteNext(output, plans);
         foreach (var missing in planner.Missing) output.WriteLine($"# not on this machine: {missing}");

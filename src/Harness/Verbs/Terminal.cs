@@ -30,7 +30,12 @@ internal static class Terminal
         {
             var parsed = root.Parse(args);
             if (parsed.Action is ParseErrorAction && args.Length > 0) throw Mistake(parsed);
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Output = StandardStreams.Product, Error = Console.Error });
+            return parsed.Invoke(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                Output = StandardStreams.Product,
+                Error = Console.Error,
+            });
         }
         catch (Exception e)
         {

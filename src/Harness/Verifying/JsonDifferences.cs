@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Harness.Verifying;
 
-/// <summary>Where two JSON values differ, member by member; numbers by more than a relative tolerance. One that is beyond all figures is equal to nothing.</summary>
+/// <summary>
+/// Where two JSON values differ, member by member; numbers by more than a relative tolerance. One that is beyond all figures is equal to
+/// nothing.
+/// </summary>
 internal static class JsonDifferences
 {
     /// <param name="place">Stands in front of each line.</param>

@@ -98,7 +98,9 @@ internal sealed class RunVerification(string directory)
             Problem($"{RunDirectory.PromptsFile}: repeat {repeat} has no window in {RunDirectory.WindowsFile}");
     }
 
-    /// <summary>What <c>windows.jsonl</c> says of each domain, beside the times. A domain that never gave a reading is in no sample.</summary>
+    /// <summary>
+    /// What <c>windows.jsonl</c> says of each domain, beside the times. A domain that never gave a reading is in no sample.
+    /// </summary>
     private void CheckWindows(int piece, RunEnergy energy)
     {
         var known = energy.Windows.SelectMany(window => window.Devices).Select(device => device.Key).ToHashSet();
@@ -109,14 +111,18 @@ internal sealed class RunVerification(string directory)
                 using var document = JsonDocument.Parse(line);
                 var (written, computed, place) = (document.RootElement, WindowRecords.Tree(window), $"{RunDirectory.WindowsFile}, {window.Window.Name}");
                 var devices = written.GetProperty("devices").EnumerateArray()
-                    .Where(device => known.Contains($"{device.GetProperty("host")}/{device.GetProperty("device")}") || device.TryGetProperty("energy_j", out _));
+                    .Where(device => known.Contains($"{device.GetProperty("host")}/{device.GetProperty("device")}")
+                        || device.TryGetProperty("energy_j", out _));
                 Differ(place, written.GetProperty("window"), computed.GetProperty("window"));
                 Differ(place, JsonSerializer.SerializeToElement(devices), computed.GetProperty("devices"));
             }
         });
     }
 
-    /// <summary>What <c>energy.json</c> says beside what is computed from it: of each piece its evidence as it is read, of the first the figures of the repeats.</summary>
+    /// <summary>
+    /// What <c>energy.json</c> says beside what is computed from it: of each piece its evidence as it is read, of the first the figures of
+    /// the repeats.
+    /// </summary>
     private void CheckFigures(IReadOnlyList<PieceEvidence> pieces, RunAccount account, List<PromptRecord> rows)
     {
         var computed = JsonSerializer.SerializeToElement(PieceEvidence.Figures(account, rows), JsonRows.Document);
@@ -124,9 +130,11 @@ internal sealed class RunVerification(string directory)
             CheckText(Path.Combine(PieceEvidence.DirectoryOf(directory, piece.Number), RunDirectory.EnergyFile), path =>
             {
                 using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-                Differ($"{RunDirectory.EnergyFile}, evidence", document.RootElement.GetProperty("evidence"), JsonSerializer.SerializeToElement(piece.Evidence, JsonRows.Document));
+                Differ($"{RunDirectory.EnergyFile}, evidence",
+                    document.RootElement.GetProperty("evidence"), JsonSerializer.SerializeToElement(piece.Evidence, JsonRows.Document));
                 foreach (var figures in computed.EnumerateObject())
-                    if (document.RootElement.TryGetProperty(figures.Name, out var was)) Differ($"{RunDirectory.EnergyFile}, {figures.Name}", was, figures.Value);
+                    if (document.RootElement.TryGetProperty(figures.Name, out var was))
+                        Differ($"{RunDirectory.EnergyFile}, {figures.Name}", was, figures.Value);
             });
     }
 
@@ -158,7 +166,8 @@ internal sealed class RunVerification(string directory)
         }
         foreach (var (property, name) in ColumnMap<SummaryRecord>.Columns)
             if (name != "valid" && property.GetValue(run) is { } was && !IsSame(was, property.GetValue(summary)))
-                Problem(string.Create(CultureInfo.InvariantCulture, $"{Manifest.FileName}, {name}: written {was}, but {property.GetValue(summary) ?? "nothing"} in {RunDirectory.SummaryFile}"));
+                Problem(string.Create(CultureInfo.InvariantCulture,
+                    $"{Manifest.FileName}, {name}: written {was}, but {property.GetValue(summary) ?? "nothing"} in {RunDirectory.SummaryFile}"));
 
         // A text stands in the CSV as a spreadsheet may have it.
         static bool IsSame(object was, object? now) => was is string text ? CsvDialect.Text(text).Equals(now) : was.Equals(now);
@@ -238,7 +247,8 @@ internal sealed class RunVerification(string directory)
     private void Compare(string place, double? written, double? computed)
     {
         // Not "beyond the tolerance": what is not finite is equal to nothing.
-        if (!(written is { } was && computed is { } now ? double.IsFinite(was) && Math.Abs(was - now) <= Tolerance * Math.Max(Math.Abs(was), Math.Abs(now)) : written == null && computed == null))
+        if (!(written is { } was && computed is { } now ? double.IsFinite(was) && Math.Abs(was - now) <= Tolerance * Math.Max(Math.Abs(was), Math.Abs(now))
+            : written == null && computed == null))
             Problem(string.Create(CultureInfo.InvariantCulture, $"{place}: written {Text(written)}, computed {Text(computed)}"));
     }
 

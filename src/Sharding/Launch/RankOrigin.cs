@@ -19,15 +19,18 @@ internal sealed record ProcessEntry(int Id, int Parent, int Group, string Name, 
             // The name in brackets may hold anything up to its closing one; behind it state, parent, group.
             var (open, close) = (stat.IndexOf('('), stat.LastIndexOf(')'));
             var fields = stat[(close + 2)..].Split(' ');
-            var words = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/cmdline")).Split('\0', StringSplitOptions.RemoveEmptyEntries);
-            return new(id, int.Parse(fields[1], CultureInfo.InvariantCulture), int.Parse(fields[2], CultureInfo.InvariantCulture), stat[(open + 1)..close], words);
+            var words = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/cmdline"))
+                .Split('\0', StringSplitOptions.RemoveEmptyEntries);
+            return new(id, int.Parse(fields[1], CultureInfo.InvariantCulture), int.Parse(fields[2], CultureInfo.InvariantCulture),
+                stat[(open + 1)..close], words);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or ArgumentOutOfRangeException) { return null; }
     }
 }
 
 /// <summary>
-/// Whether the launcher that the environment announces has started this process as a rank. Its variables outlive it: in a shell that runs as a
+/// Whether the launcher that the environment announces has started this process as a rank. Its variables outlive it: in a shell that runs
+/// as a
 /// step's task (<c>srun --pty</c>), in jobs submitted from there, in environments that were saved. So the processes above this one are
 /// looked at: its launcher's daemon, or a person's shell before it. Where neither is seen, what a rank would talk to must be there.
 /// </summary>
@@ -38,7 +41,8 @@ internal sealed class RankOrigin(Func<int, ProcessEntry?> processes, Func<int, b
 {
     private const string StepDaemon = "slurmstepd";
 
-    private static readonly string[] s_daemons = [StepDaemon, "orted", "orterun", "prte", "mpiexec", "mpirun", "hydra_", "flux-", "pals", "mpispawn", "jsm"];
+    private static readonly string[] s_daemons =
+        [StepDaemon, "orted", "orterun", "prte", "mpiexec", "mpirun", "hydra_", "flux-", "pals", "mpispawn", "jsm"];
     private static readonly string[] s_shells = ["bash", "zsh", "fish", "sh", "dash", "ksh", "tcsh", "csh", "busybox", "pwsh"];
 
     public static RankOrigin Here { get; } = new(ProcessEntry.Of, IsInheritedSocket, IsListening);
@@ -66,16 +70,20 @@ internal sealed class RankOrigin(Func<int, ProcessEntry?> processes, Func<int, b
     public static bool IsSlurm(LauncherKind kind) => kind is LauncherKind.Srun or LauncherKind.SrunPmi2 or LauncherKind.SrunPmix;
 
     /// <summary>What srun says of a step on a terminal: as a rule a person's shell is its task.</summary>
-    public static bool IsInteractive(LauncherKind kind, IReadOnlyDictionary<string, string> environment) => IsSlurm(kind) && environment.ContainsKey("SLURM_PTY_PORT");
+    public static bool IsInteractive(LauncherKind kind, IReadOnlyDictionary<string, string> environment) =>
+        IsSlurm(kind) && environment.ContainsKey("SLURM_PTY_PORT");
 
-    /// <summary>Slurm's daemon is titled <c>slurmstepd: [JOB.STEP]</c>: of another step than the environment's, the variables are left over.</summary>
+    /// <summary>
+    /// Slurm's daemon is titled <c>slurmstepd: [JOB.STEP]</c>: of another step than the environment's, the variables are left over.
+    /// </summary>
     private static bool IsStep(ProcessEntry daemon, IReadOnlyDictionary<string, string> environment)
     {
         var title = string.Join(' ', daemon.CommandLine);
         var (from, to) = (title.IndexOf('['), title.IndexOf(']'));
         if (from < 0 || to < from || !environment.TryGetValue("SLURM_STEP_ID", out var step)) return true;
         var words = title[(from + 1)..to].Split('.');
-        return words.Length != 2 || !int.TryParse(step, CultureInfo.InvariantCulture, out var number) || words[1] == number.ToString(CultureInfo.InvariantCulture)
+        return words.Length != 2 || !int.TryParse(step, CultureInfo.InvariantCulture, out var number)
+            || words[1] == number.ToString(CultureInfo.InvariantCulture)
             || (!int.TryParse(words[1], CultureInfo.InvariantCulture, out _) && words[1] is not ("batch" or "extern" or "interactive"));
     }
 
@@ -95,11 +103,13 @@ internal sealed class RankOrigin(Func<int, ProcessEntry?> processes, Func<int, b
     private bool HasSomebodyToTalkTo(LauncherKind kind, IReadOnlyDictionary<string, string> environment)
     {
         if (kind is LauncherKind.Hydra or LauncherKind.SrunPmi2)
-            return environment.TryGetValue("PMI_FD", out var text) ? int.TryParse(text, CultureInfo.InvariantCulture, out var descriptor) && isInherited(descriptor)
+            return environment.TryGetValue("PMI_FD", out var text)
+                ? int.TryParse(text, CultureInfo.InvariantCulture, out var descriptor) && isInherited(descriptor)
                 : environment.ContainsKey("PMI_PORT");
         if (kind == LauncherKind.Srun) return false;
         // PMIx: namespace.rank;tcp4://127.0.0.1:PORT, one for each version of the protocol.
-        var addresses = environment.Where(variable => variable.Key.StartsWith("PMIX_SERVER_URI", StringComparison.Ordinal)).Select(variable => variable.Value).ToList();
+        var addresses = environment.Where(variable => variable.Key.StartsWith("PMIX_SERVER_URI", StringComparison.Ordinal))
+            .Select(variable => variable.Value).ToList();
         return addresses.Any(address => !int.TryParse(address.Split(':')[^1], CultureInfo.InvariantCulture, out var port) || isListening(port));
     }
 
@@ -109,8 +119,10 @@ internal sealed class RankOrigin(Func<int, ProcessEntry?> processes, Func<int, b
         try
         {
             var name = descriptor.ToString(CultureInfo.InvariantCulture);
-            var flags = File.ReadLines($"/proc/self/fdinfo/{name}").First(line => line.StartsWith("flags:", StringComparison.Ordinal))["flags:".Length..].Trim();
-            return new FileInfo($"/proc/self/fd/{name}").LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true && (Convert.ToInt64(flags, 8) & closeOnExecution) == 0;
+            var flags = File.ReadLines($"/proc/self/fdinfo/{name}")
+                .First(line => line.StartsWith("flags:", StringComparison.Ordinal))["flags:".Length..].Trim();
+            return new FileInfo($"/proc/self/fd/{name}").LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true
+                && (Convert.ToInt64(flags, 8) & closeOnExecution) == 0;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException or FormatException) { return false; }
     }

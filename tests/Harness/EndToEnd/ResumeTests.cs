@@ -145,7 +145,9 @@ public sealed class ResumeTests : IDisposable
         Verify();
     }
 
-    /// <summary>A machine that goes down loses what its storage had not written yet: here most of a repeat that was recorded as finished.</summary>
+    /// <summary>
+    /// A machine that goes down loses what its storage had not written yet: here most of a repeat that was recorded as finished.
+    /// </summary>
     [TestCase("KILL")]
     [TestCase("USR1")]
     public void WhatAJournalHasLostIsDoneAgain(string signal)

@@ -5,7 +5,10 @@ using Harness.Records;
 
 namespace Harness.Tests.Records;
 
-/// <summary>Texts that a spreadsheet would compute: OWASP, 'CSV injection', whose list is = + - @, tab, CR, LF and full-width forms, after any separator.</summary>
+/// <summary>
+/// Texts that a spreadsheet would compute: OWASP, 'CSV injection', whose list is = + - @, tab, CR, LF and full-width forms, after any
+/// separator.
+/// </summary>
 internal sealed class SpreadsheetTests
 {
     [TestCase("=1+1", "'=1+1")]

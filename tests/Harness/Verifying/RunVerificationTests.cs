@@ -7,7 +7,9 @@ using Harness.Verifying;
 
 namespace Harness.Tests.Verifying;
 
-/// <summary>One run with a meter, categories and two repeats, of which copies are damaged in every place where a figure can stand.</summary>
+/// <summary>
+/// One run with a meter, categories and two repeats, of which copies are damaged in every place where a figure can stand.
+/// </summary>
 [Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 internal sealed partial class RunVerificationTests
 {
@@ -25,7 +27,8 @@ internal sealed partial class RunVerificationTests
         var meter = _scratch.File("meter.sh", "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f W 80\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _scratch.File("prompts.jsonl", string.Concat(Enumerable.Range(0, Prompts).Select(i => $$"""{"prompt": "Question: {{i}}", "category": "{{(i % 2 == 0 ? "=1+1" : "b")}}"}""" + "\n")));
-        var result = HarnessProcess.Run(_scratch.Path, "run", "--data", "prompts.jsonl", "--repeats", $"{Repeats}", "--max-new-tokens", "8", "--ignore-eos", "--idle-baseline", "300ms", "--meter", $"command:{meter}",
+        var result = HarnessProcess.Run(_scratch.Path, "run", "--data", "prompts.jsonl", "--repeats", $"{Repeats}",
+            "--max-new-tokens", "8", "--ignore-eos", "--idle-baseline", "300ms", "--meter", $"command:{meter}",
             "--carbon-intensity", "380", "--pue", "1.2", "--embodied", "100", "--name", "whole");
         Assert.That(result.ExitCode, Is.Zero, result.Error);
     }
@@ -84,7 +87,8 @@ internal sealed partial class RunVerificationTests
     {
         var members = NumberMember().Matches(File.ReadAllText(Path.Combine(Whole, file))).Select(match => match.Groups["name"].Value).Distinct().ToList();
         Assert.That(members, Is.Not.Empty);
-        var blind = members.Where(name => !Fails(With(file, text => new Regex($"\"{name}\": ?\\[?-?[0-9][0-9.eE+-]*").Replace(text, $"\"{name}\":{(IsList(text, name) ? "[" : "")}1e999", 1)))).ToList();
+        var blind = members.Where(name => !Fails(With(file, text =>
+            new Regex($"\"{name}\": ?\\[?-?[0-9][0-9.eE+-]*").Replace(text, $"\"{name}\":{(IsList(text, name) ? "[" : "")}1e999", 1)))).ToList();
         Assert.That(blind, Is.Empty);
 
         static bool IsList(string text, string name) => Regex.IsMatch(text, $"\"{name}\": ?\\[");
@@ -93,7 +97,8 @@ internal sealed partial class RunVerificationTests
     [Test]
     public void AFigureOfTheManifestIsThatOfTheSummary()
     {
-        Assert.That(Check(With("manifest.json", text => text.Replace("\"num_prompts\": 4", "\"num_prompts\": 5", StringComparison.Ordinal))), Is.EqualTo(new[] { "manifest.json, num_prompts: written 5, but 4 in summary.csv" }));
+        Assert.That(Check(With("manifest.json", text => text.Replace("\"num_prompts\": 4", "\"num_prompts\": 5", StringComparison.Ordinal))),
+            Is.EqualTo(new[] { "manifest.json, num_prompts: written 5, but 4 in summary.csv" }));
         Assert.That(Fails(With("manifest.json", text => new Regex("\"parameters_b\": [0-9.]+").Replace(text, "\"parameters_b\": 1e999"))));
     }
 
@@ -112,7 +117,9 @@ internal sealed partial class RunVerificationTests
         Assert.That(Check(With("prompts.csv", text => WithoutLastLines(text, Prompts))), Has.Some.EqualTo("prompts.csv: repeat 2 of 2 has no answers"));
     }
 
-    /// <summary>A whole run but for its last repeat, which nothing in its tables speaks of: the manifest knows that it was to be there.</summary>
+    /// <summary>
+    /// A whole run but for its last repeat, which nothing in its tables speaks of: the manifest knows that it was to be there.
+    /// </summary>
     [Test]
     public void CollectCountsToo()
     {

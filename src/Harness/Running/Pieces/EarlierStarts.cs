@@ -9,7 +9,8 @@ namespace Harness.Running.Pieces;
 
 /// <summary>
 /// What the starts of a run before this one left: their finished batches, which go into the book, and what those cost. One that
-/// was killed is brought to an end first: a batch of it counts if the joules of every device are known up to its end. So is one whose journals
+/// was killed is brought to an end first: a batch of it counts if the joules of every device are known up to its end. So is one whose
+/// journals
 /// have lost what it had recorded as finished (a machine that went down): what is there counts, the rest is done again.
 /// </summary>
 internal sealed class EarlierStarts
@@ -21,7 +22,9 @@ internal sealed class EarlierStarts
     private readonly List<StartRecord> _records;
     private readonly List<PieceEvidence> _pieces = [];
 
-    /// <summary>What was told of the pieces so far does not hold any more; nor what was told of those behind, whose numbers and rows follow from it.</summary>
+    /// <summary>
+    /// What was told of the pieces so far does not hold any more; nor what was told of those behind, whose numbers and rows follow from it.
+    /// </summary>
     private bool _anew;
 
     /// <summary>As the manifest is to tell them, each with its end.</summary>
@@ -51,7 +54,8 @@ internal sealed class EarlierStarts
             // A repeat that was cut stands in the evidence with another end.
             whole.UnionWith(
                 from entry in WindowJournal.Read(StartRecord.DirectoryOf(runDirectory, start))
-                where entry.Window.Repeat is { } repeat && WindowJournal.HasEnded(entry.Window) && entry.Answers == book.AnswersOf(repeat) && _pieces[^1].Evidence.Windows.Contains(entry.Window)
+                where entry.Window.Repeat is { } repeat && WindowJournal.HasEnded(entry.Window)
+                    && entry.Answers == book.AnswersOf(repeat) && _pieces[^1].Evidence.Windows.Contains(entry.Window)
                 select entry.Window.Repeat!.Value);
         }
         for (var i = 0; i < _records.Count; i++)
@@ -68,7 +72,8 @@ internal sealed class EarlierStarts
         var record = _records.FindIndex(one => one.Start == start);
         var windows = WindowJournal.Read(directory);
         // Without its window a batch has no time and no joules.
-        IReadOnlyList<BatchReport> batches = [.. BatchJournal.Read(directory).Where(batch => windows.Any(entry => entry.Window.Repeat == batch.Repeat))];
+        IReadOnlyList<BatchReport> batches =
+            [.. BatchJournal.Read(directory).Where(batch => windows.Any(entry => entry.Window.Repeat == batch.Repeat))];
         if (!batches.Any(batch => batch.HasFinished)) batches = [];
         var found = batches;
         bool IsWhole(JournalWindow entry) => WindowJournal.HasEnded(entry.Window) && entry.Window.Repeat is { } repeat
@@ -90,10 +95,12 @@ internal sealed class EarlierStarts
     }
 
     /// <summary>Of a killed start, from its journals; leaves the batches that count.</summary>
-    private EnergyEvidence Evidence(string directory, IReadOnlyList<string> hosts, IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
+    private EnergyEvidence Evidence(
+        string directory, IReadOnlyList<string> hosts, IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
     {
         var reports = EnergyJournal.Read(directory, hosts.Count).Select(report => report with { Series = [.. report.Series.Select(one => one.OnClock(report.Clock.ToRunClock))] }).ToList();
-        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports, [.. journal.Select(entry => entry.Window)], ranToEnd: false);
+        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports,
+            [.. journal.Select(entry => entry.Window)], ranToEnd: false);
         var ledger = new DeviceLedger(evidence.Series);
         var account = new EnergyAccount(ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
         var knownUntil = ledger.Counted.Select(device => account.Timeline(device.Domain.Key)!.LastSeconds).DefaultIfEmpty(double.PositiveInfinity).Min();
@@ -104,7 +111,8 @@ internal sealed class EarlierStarts
         batches = counting;
 
         var windows = evidence.Windows;
-        foreach (var torn in journal.Where(entry => entry.Window.Repeat != null && !(isWhole(entry) && entry.Window.EndSeconds <= knownUntil)).Select(entry => entry.Window))
+        foreach (var torn in journal.Where(entry => entry.Window.Repeat != null && !(isWhole(entry) && entry.Window.EndSeconds <= knownUntil))
+            .Select(entry => entry.Window))
         {
             var last = counting.Where(batch => batch.Repeat == torn.Repeat && batch.HasFinished).Select(EndOf).DefaultIfEmpty(torn.StartSeconds).Max();
             var end = WindowJournal.HasEnded(torn) ? Math.Min(torn.EndSeconds, knownUntil) : double.IsFinite(knownUntil) ? knownUntil : last;

@@ -5,7 +5,8 @@ using Harness.Records;
 
 namespace Harness.Running.Pieces;
 
-/// <param name="Answers">Of a measured repeat that has ended: how many answers the run had of it then, those of earlier pieces included.</param>
+/// <param name="Answers">Of a measured repeat that has ended: how many answers the run had of it then, those of earlier pieces
+/// included.</param>
 internal sealed record JournalWindow(EnergyWindow Window, int? Answers);
 
 /// <summary>The windows of a piece as they begin and end, in <c>windows.partial.jsonl</c>: one that never ended ends where it began.</summary>

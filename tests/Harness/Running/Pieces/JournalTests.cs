@@ -5,7 +5,9 @@ using GenerationFinish = Harness.Models.Llama.Generation.FinishReason;
 
 namespace Harness.Tests.Running.Pieces;
 
-/// <summary>Journals as a machine that went down leaves them: cut, with zeros where nothing had been written, or with other bytes.</summary>
+/// <summary>
+/// Journals as a machine that went down leaves them: cut, with zeros where nothing had been written, or with other bytes.
+/// </summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class JournalTests : IDisposable
 {
