@@ -27,7 +27,10 @@ public sealed record EnergyDomain(string Host, string Device, DomainKind Kind, s
 {
     public string Key => $"{Host}/{Device}";
 
-    /// <summary>Whatever else runs on the machine's processors adds to its joules, and is there to be measured: not on a GPU, nor in a recording.</summary>
+    /// <summary>
+    /// Whatever else runs on the machine's processors adds to its joules, and is there to be measured: not on a GPU, nor in a
+    /// recording.
+    /// </summary>
     [JsonIgnore] public bool FeelsProcessors => Kind != DomainKind.Gpu && Source != ReplayMeter.Source;
 
     /// <summary>A reading bears the time at which its value was current; of others it bears the time of the look at a sensor that may have updated before.</summary>

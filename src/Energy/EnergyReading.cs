@@ -44,7 +44,9 @@ public readonly record struct EnergyReading
     public double? PowerLimitWatts { get; init; }
     public long? MemoryUsedBytes { get; init; }
 
-    /// <summary>What the processors of the machine did until then; in readings of its sockets and of the whole node, about ten times a second.</summary>
+    /// <summary>
+    /// What the processors of the machine did until then; in readings of its sockets and of the whole node, about ten times a second.
+    /// </summary>
     public ProcessorTime? Processors { get; init; }
 
     public bool IsLost => EnergyJoules is null && PowerWatts is null;

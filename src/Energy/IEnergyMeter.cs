@@ -36,7 +36,9 @@ public sealed record DomainFacts(EnergyDomain Domain)
     /// <summary>Processes of others that compute on the device.</summary>
     public int? ForeignProcesses { get; init; }
 
-    /// <summary>Hardware of the host that domains of these kinds stand for and this meter cannot read, such as the other socket; null is none.</summary>
+    /// <summary>
+    /// Hardware of the host that domains of these kinds stand for and this meter cannot read, such as the other socket; null is none.
+    /// </summary>
     public IReadOnlyList<string>? UnreadParts { get; init; }
 
     public string? DriverVersion { get; init; }

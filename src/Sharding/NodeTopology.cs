@@ -10,7 +10,8 @@ namespace Harness.Sharding;
 /// <param name="LocalSize">Ranks on its node.</param>
 /// <param name="Node">Its node's number, nodes in order of their lowest rank.</param>
 /// <param name="Nodes">Nodes in all.</param>
-/// <param name="Hosts">The name of every rank's node: the host name of its lowest rank, with a number behind it where another node has that name.</param>
+/// <param name="Hosts">The name of every rank's node: the host name of its lowest rank, with a number behind it where another node has that
+/// name.</param>
 public sealed record NodeTopology(int LocalRank, int LocalSize, int Node, int Nodes, IReadOnlyList<string> Hosts)
 {
     private const int NameBytes = 256;
@@ -40,7 +41,8 @@ public sealed record NodeTopology(int LocalRank, int LocalSize, int Node, int No
         foreach (var (machine, host) in machines.Zip(hosts))
             if (!names.ContainsKey(machine)) names[machine] = Unused(host, names.Values);
         var mine = machines[rank];
-        return new(machines.Take(rank).Count(m => m == mine), machines.Count(m => m == mine), machines.Distinct().ToList().IndexOf(mine), names.Count, [.. machines.Select(m => names[m])]);
+        return new(machines.Take(rank).Count(m => m == mine), machines.Count(m =>
+            m == mine), machines.Distinct().ToList().IndexOf(mine), names.Count, [.. machines.Select(m => names[m])]);
     }
 
     private static string Unused(string name, IReadOnlyCollection<string> taken) =>

@@ -42,7 +42,8 @@ public class AccountingTests
     [TestCase("package-0-die-0", "package-0-die-1", 1.005, 136.34, Description = "half a per cent more")]
     public void Zones_that_mirror_one_counter_count_once(string one, string other, double ratio, double watts)
     {
-        SimulatedSensor Zone(string device, double times) => new(new("n", device, DomainKind.Package, "rapl"), ScriptedCurve.Constant(68 * times), 0.001) { HasPower = false };
+        SimulatedSensor Zone(string device, double times) =>
+            new(new("n", device, DomainKind.Package, "rapl"), ScriptedCurve.Constant(68 * times), 0.001) { HasPower = false };
         var run = Simulation.Run(0.1, [(5.0, 8.0), (8.0, 16.0)], Zone(one, 1), Zone(other, ratio));
         var account = run.Account.Resolve(run.Windows[1]);
         Assert.That(account.AverageWatts, Is.EqualTo(watts).Within(0.1).Percent);
@@ -53,18 +54,22 @@ public class AccountingTests
     [Test]
     public void Zones_that_are_equal_at_rest_alone_add_up()
     {
-        SimulatedSensor Zone(string device, double busy) => new(new("n", device, DomainKind.Package, "rapl"), ScriptedCurve.Load(30, busy, 29, 30), 0.001) { HasPower = false };
+        SimulatedSensor Zone(string device, double busy) =>
+            new(new("n", device, DomainKind.Package, "rapl"), ScriptedCurve.Load(30, busy, 29, 30), 0.001) { HasPower = false };
         var run = Simulation.Run(0.1, [(5.0, 25.0), (28.0, 30.0)], Zone("package-0", 60), Zone("package-1", 90));
         Assert.That(run.Account.Resolve(run.Windows[1]).Joules, Is.EqualTo(30 + 60 + 30 + 90).Within(0.5));
     }
 
-    /// <summary>A reader that is held up between two zones for 50 ms, now and then, sees a mirror differ by 5 J at 100 W, for that moment.</summary>
+    /// <summary>
+    /// A reader that is held up between two zones for 50 ms, now and then, sees a mirror differ by 5 J at 100 W, for that moment.
+    /// </summary>
     [Test]
     public void A_mirror_is_known_by_a_reader_that_is_held_up()
     {
         EnergyReading At(double t) => new() { TimeSeconds = t, EnergyJoules = Math.Floor(100 * t * 1000) / 1000 };
         List<EnergyReading> one = [.. Enumerable.Range(0, 100).Select(i => At(0.1 * i))];
-        List<EnergyReading> other = [.. one.Select((r, i) => i % 4 == 1 ? At(r.TimeSeconds + 0.05) with { TimeSeconds = r.TimeSeconds } : r)];
+        List<EnergyReading> other = [.. one.Select((r, i) => i % 4 == 1 ? At(r.TimeSeconds + 0.05) with { TimeSeconds = r.TimeSeconds }
+            : r)];
         Assert.That(MirroredCounter.IsOneCounter(one, other), Is.True);
     }
 

@@ -11,7 +11,8 @@ public sealed record LedgerEntry(EnergyDomain Domain, SampleSeries Series, IRead
 }
 
 /// <summary>
-/// Merges the series of all ranks so that a device counts once, by host and identity, however many ranks read it and however many zones show its counter. Of
+/// Merges the series of all ranks so that a device counts once, by host and identity, however many ranks read it and however many zones
+/// show its counter. Of
 /// several series of a device the one with the fewest lost readings speaks, of equals the lowest rank's; they are not
 /// interleaved, since their clocks differ by more than a counter's steps.
 /// </summary>
@@ -36,7 +37,9 @@ public sealed class DeviceLedger
     /// </summary>
     public IReadOnlyList<LedgerEntry> Counted { get; }
 
-    /// <summary>Zones that show the counter of another one again, by key, and the one that stands for both: no part of <see cref="Devices"/>.</summary>
+    /// <summary>
+    /// Zones that show the counter of another one again, by key, and the one that stands for both: no part of <see cref="Devices"/>.
+    /// </summary>
     public IReadOnlyDictionary<string, LedgerEntry> Mirrors { get; }
 
     public LedgerEntry? Find(string key) => Devices.FirstOrDefault(e => e.Domain.Key == key);
@@ -44,7 +47,8 @@ public sealed class DeviceLedger
     private static Dictionary<string, LedgerEntry> FindMirrors(IReadOnlyList<LedgerEntry> devices)
     {
         var mirrors = new Dictionary<string, LedgerEntry>();
-        foreach (var zones in devices.Where(e => e.Domain.Kind is DomainKind.Package or DomainKind.Dram).GroupBy(e => (e.Domain.Host, e.Domain.Kind)))
+        foreach (var zones in devices.Where(e => e.Domain.Kind is DomainKind.Package or DomainKind.Dram).GroupBy(e =>
+            (e.Domain.Host, e.Domain.Kind)))
         {
             var own = new List<LedgerEntry>();
             foreach (var zone in zones)

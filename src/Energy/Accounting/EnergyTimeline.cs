@@ -95,7 +95,8 @@ public sealed class EnergyTimeline
         var resolution = result.CounterJoules != null ? _sensor?.CounterUpdateSeconds : _sensor?.UpdateSeconds;
         if (!(window.DurationSeconds >= limits.MinimumWindowSeconds(resolution))) yield return InvalidReason.WindowTooShort;
         if (Domain.Kind == DomainKind.Gpu && !((result.ThrottleReasons & ThrottleReasons.Spoiling) == 0)) yield return InvalidReason.Throttled;
-        if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits)) yield return InvalidReason.DeviceShared;
+        if (Domain.FeelsProcessors
+            && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits)) yield return InvalidReason.DeviceShared;
         if (_hasCounter && _hasPower && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= limits.CounterPowerTolerance)
             && !Superchip.IsModuleScope(Domain, result.CounterPowerRatio, limits))
             yield return InvalidReason.CounterPowerMismatch;
@@ -107,7 +108,9 @@ public sealed class EnergyTimeline
         Counter?.Covers(window.StartSeconds, window.EndSeconds) == true
         && !_decreases.Any(t => t >= window.StartSeconds && t <= window.EndSeconds);
 
-    /// <summary>What the processors did in the window, from the nearest looks at them outside it, or else inside; null with fewer than two.</summary>
+    /// <summary>
+    /// What the processors did in the window, from the nearest looks at them outside it, or else inside; null with fewer than two.
+    /// </summary>
     private ProcessorTime? ProcessorsIn(EnergyWindow window)
     {
         var first = Math.Max(0, Array.FindLastIndex(_withProcessors, r => r.TimeSeconds <= window.StartSeconds));
@@ -139,7 +142,8 @@ public sealed class EnergyTimeline
         var moved = default(EnergyReading);     // when the counter last moved: what it then shows at once may have been drawn since
         foreach (var reading in _readings)
         {
-            if (reading.PowerWatts is { } watts && !(watts >= 0 && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
+            if (reading.PowerWatts is { } watts && !(watts >= 0
+                && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
             if (reading.EnergyJoules is not { } joules || joules == moved.EnergyJoules) continue;
             if (joules - moved.EnergyJoules > PlausiblePower.Joules(Domain.Kind, reading.TimeSeconds - moved.TimeSeconds + (_sensor?.CounterUpdateSeconds ?? 0)))
             {

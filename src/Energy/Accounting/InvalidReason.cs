@@ -18,7 +18,9 @@ public static class InvalidReason
     public const string SampleGap = "sample_gap";
     /// <summary>The window holds too few updates of the sensor, or the sensor's update period could not be found out.</summary>
     public const string WindowTooShort = "window_too_short";
-    /// <summary>A process of someone else computed on the device, or on the machine of sockets and whole nodes, or that could not be told.</summary>
+    /// <summary>
+    /// A process of someone else computed on the device, or on the machine of sockets and whole nodes, or that could not be told.
+    /// </summary>
     public const string DeviceShared = "device_shared";
     /// <summary>The device is in MIG mode, or its mode could not be read.</summary>
     public const string Mig = "mig";

@@ -17,7 +17,10 @@ internal static class MirroredCounter
     /// <summary>A shorter time decides nothing.</summary>
     private const double LeastSeconds = 1;
 
-    /// <summary>The difference of the two is looked at in so many stretches; its median in each leaves out readings between which the reader was held up.</summary>
+    /// <summary>
+    /// The difference of the two is looked at in so many stretches; its median in each leaves out readings between which the reader was
+    /// held up.
+    /// </summary>
     private const int Stretches = 16;
 
     private const int LeastReadings = 20, ReadingsAtTheEnd = 9;
@@ -31,8 +34,10 @@ internal static class MirroredCounter
         var (first, last) = (points[0].First, points[^1].First);
         var (seconds, joules) = (last.TimeSeconds - first.TimeSeconds, last.EnergyJoules!.Value - first.EnergyJoules!.Value);
         if (!(seconds >= LeastSeconds && joules > 0)) return false;
-        var differences = points.Select(pair => (pair.First.TimeSeconds, Joules: pair.Second.EnergyJoules!.Value - pair.First.EnergyJoules!.Value)).ToList();
-        var medians = differences.GroupBy(one => (int)((one.TimeSeconds - first.TimeSeconds) / seconds * Stretches)).Select(stretch => Median(stretch.Select(one => one.Joules)))
+        var differences = points.Select(pair =>
+            (pair.First.TimeSeconds, Joules: pair.Second.EnergyJoules!.Value - pair.First.EnergyJoules!.Value)).ToList();
+        var medians = differences.GroupBy(one => (int)((one.TimeSeconds - first.TimeSeconds) / seconds * Stretches)).Select(stretch =>
+            Median(stretch.Select(one => one.Joules)))
             .Append(Median(differences.TakeLast(ReadingsAtTheEnd).Select(one => one.Joules))).ToList();
         return medians.Max() - medians.Min() <= SkewSeconds * joules / seconds;
     }

@@ -12,7 +12,8 @@ internal static partial class Superchip
     /// <summary>The counter of this domain covers more than the power: the module.</summary>
     /// <param name="ratio">Joules by the counter to joules by the power, in a window.</param>
     public static bool IsModuleScope(EnergyDomain domain, double? ratio, ValidityLimits limits) =>
-        domain.Kind == DomainKind.Gpu && ratio > 1 + limits.CounterPowerTolerance && ratio <= limits.MaximumModuleRatio && Names().IsMatch(domain.Name);
+        domain.Kind == DomainKind.Gpu && ratio > 1 + limits.CounterPowerTolerance && ratio <= limits.MaximumModuleRatio
+            && Names().IsMatch(domain.Name);
 
     /// <summary>Grace with Hopper or Blackwell; the GB10 of small machines has no such counter.</summary>
     [GeneratedRegex(@"\bG[HB]\d{3}\b", RegexOptions.CultureInvariant)]

@@ -30,7 +30,10 @@ public sealed record ValidityLimits
     /// </summary>
     public double OthersOfAllTime { get; init; } = 0.01;
 
-    /// <summary>The most that the counter of a superchip's module may show over its GPU's power: a GPU at rest (80 W) beside a CPU and its memory at work (300 W).</summary>
+    /// <summary>
+    /// The most that the counter of a superchip's module may show over its GPU's power: a GPU at rest (80 W) beside a CPU and its
+    /// memory at work (300 W).
+    /// </summary>
     public double MaximumModuleRatio { get; init; } = 5;
 
     /// <summary>The shortest window that a sensor of this update period (s) can measure; null when the period is unknown.</summary>

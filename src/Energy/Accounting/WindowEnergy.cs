@@ -29,7 +29,9 @@ public sealed record WindowEnergy
     [JsonPropertyName("max_memory_used_bytes")] public long? MaxMemoryUsedBytes { get; init; }
     [JsonPropertyName("power_limit_w")] public double? PowerLimitWatts { get; init; }
 
-    /// <summary>Processor time that others used on the machine, in s; absent where it was not measured, and where it does not matter.</summary>
+    /// <summary>
+    /// Processor time that others used on the machine, in s; absent where it was not measured, and where it does not matter.
+    /// </summary>
     [JsonPropertyName("others_processor_s")] public double? OthersProcessorSeconds { get; init; }
 
     /// <summary>All reasons seen in the window, or-ed.</summary>

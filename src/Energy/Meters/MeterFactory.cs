@@ -68,7 +68,8 @@ public static class MeterFactory
             "rapl" => isNodeReader ? OpenRapl(context) : new NullMeter(),
             "auto" => OpenAuto(context),
             _ when word.StartsWith("replay:", StringComparison.Ordinal) => isNodeReader ? new ReplayMeter(argument, context.Clock) : new NullMeter(),
-            _ when word.StartsWith("command:", StringComparison.Ordinal) => isNodeReader ? WithLoad(CommandMeter.Open(context.Host, context.Clock, argument), context) : new NullMeter(),
+            _ when word.StartsWith("command:", StringComparison.Ordinal) => isNodeReader
+                ? WithLoad(CommandMeter.Open(context.Host, context.Clock, argument), context) : new NullMeter(),
             _ => throw new EnergyException($"meter '{word}' is unknown; it is one of {Usage}"),
         };
     }
@@ -76,7 +77,8 @@ public static class MeterFactory
     private static IEnergyMeter OpenNvml(MeterContext context) =>
         NvmlMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.CudaVisibleDevices, context.NvmlLibrary);
 
-    private static IEnergyMeter OpenRapl(MeterContext context) => WithLoad(RaplMeter.Open(context.Host, context.Clock, context.RaplRoot), context);
+    private static IEnergyMeter OpenRapl(MeterContext context) =>
+        WithLoad(RaplMeter.Open(context.Host, context.Clock, context.RaplRoot), context);
 
     private static IEnergyMeter WithLoad(IEnergyMeter meter, MeterContext context) => meter.Domains.Count == 0 ? meter
         : new MeterWithLoad(meter, ProcessorLoad.Open(context.RunProcesses ?? [Environment.ProcessId]));

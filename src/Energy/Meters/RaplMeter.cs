@@ -106,7 +106,8 @@ public sealed partial class RaplMeter : IEnergyMeter
     }
 
     private static int Sockets(string processors) => !Directory.Exists(processors) ? 0
-        : Directory.GetDirectories(processors, "cpu*").Select(cpu => Path.Combine(cpu, "topology", "physical_package_id")).Where(File.Exists)
+        : Directory.GetDirectories(processors, "cpu*").Select(cpu =>
+            Path.Combine(cpu, "topology", "physical_package_id")).Where(File.Exists)
             .Select(file => File.ReadAllText(file).Trim()).Distinct().Count();
 
     private static string Memory(string package) => package.Replace("package", "dram", StringComparison.Ordinal);
@@ -164,7 +165,8 @@ public sealed partial class RaplMeter : IEnergyMeter
         /// <exception cref="UnreadableZoneException">One of its two files.</exception>
         public static Zone Open(string directory, EnergyDomain domain, IRunClock clock)
         {
-            var range = Guard(Path.Combine(directory, "max_energy_range_uj"), path => long.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture));
+            var range = Guard(Path.Combine(directory, "max_energy_range_uj"), path =>
+                long.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture));
             return Guard(Path.Combine(directory, "energy_uj"), path =>
             {
                 var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
@@ -184,7 +186,8 @@ public sealed partial class RaplMeter : IEnergyMeter
             return (_wrapped + now) * 1e-6;
         }
 
-        private bool IsWrap(long now, double seconds) => (_rangeMicrojoules - _last + now) * 1e-6 <= PlausiblePower.Joules(Domain.Kind, seconds);
+        private bool IsWrap(long now, double seconds) =>
+            (_rangeMicrojoules - _last + now) * 1e-6 <= PlausiblePower.Joules(Domain.Kind, seconds);
 
         private static T Guard<T>(string path, Func<string, T> read)
         {

@@ -137,7 +137,8 @@ public static class PowerRecords
     };
 
     private static ProcessorTime? ReadProcessors(CsvReader csv) =>
-        Number<double>(csv, "processors_s") is { } all && Number<double>(csv, "processors_busy_s") is { } busy && Number<double>(csv, "processors_run_s") is { } run
+        Number<double>(csv, "processors_s") is { } all && Number<double>(csv, "processors_busy_s") is { } busy
+            && Number<double>(csv, "processors_run_s") is { } run
             ? new(all, busy, run) : null;
 
     private static DomainKind KindOf(string text) =>

@@ -30,7 +30,8 @@ public sealed class ProcessorLoad : IDisposable
     /// <returns>Null where the system does not tell.</returns>
     public static ProcessorLoad? Open(IEnumerable<int> processes, string root = DefaultRoot) =>
         Handle(Path.Combine(root, "stat")) is not { } machine ? null
-            : new(machine, [.. processes.Distinct().Select(id => Handle(Path.Combine(root, id.ToString(CultureInfo.InvariantCulture), "stat"))).OfType<SafeFileHandle>()]);
+            : new(machine, [.. processes.Distinct().Select(id =>
+                Handle(Path.Combine(root, id.ToString(CultureInfo.InvariantCulture), "stat"))).OfType<SafeFileHandle>()]);
 
     /// <summary>Null where it can no longer be read.</summary>
     public ProcessorTime? Read()
@@ -51,7 +52,10 @@ public sealed class ProcessorLoad : IDisposable
         return new(all / TicksPerSecond, busy / TicksPerSecond, run / TicksPerSecond);
     }
 
-    /// <summary>utime and stime, fields 14 and 15. The name in field 2 may hold anything; behind its last bracket come field 3, a letter, and numbers.</summary>
+    /// <summary>
+    /// utime and stime, fields 14 and 15. The name in field 2 may hold anything; behind its last bracket come field 3, a letter, and
+    /// numbers.
+    /// </summary>
     private static long? OfProcess(ReadOnlySpan<byte> stat)
     {
         var name = stat.LastIndexOf((byte)')');

@@ -22,7 +22,8 @@ internal sealed class RunEnergy
     {
         _evidence = evidence;
         var domains = evidence.Domains.ToDictionary(domain => domain.Key);
-        _ledger = new DeviceLedger(evidence.Series.Select(series => series with { Domain = domains.GetValueOrDefault(series.Domain.Key, series.Domain) }));
+        _ledger = new DeviceLedger(evidence.Series.Select(series =>
+            series with { Domain = domains.GetValueOrDefault(series.Domain.Key, series.Domain) }));
         _account = new EnergyAccount(_ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
         if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle) _account.ResolveIdle(idle);
         Repeats = [.. evidence.Windows.Where(window => window.Kind == WindowKind.Measured).Select(_account.Resolve)];
@@ -82,7 +83,8 @@ internal sealed class RunEnergy
     public IEnumerable<string> Remarks =>
     [
         .. _ledger.Mirrors.Select(mirror => $"{mirror.Key} shows the counter of {mirror.Value.Domain.Device} a second time: the two are counted once"),
-        .. Repeats.SelectMany(repeat => repeat.Counted).Where(device => device.Source?.Contains("_module_", StringComparison.Ordinal) == true).GroupBy(device => device.Key).Select(device =>
+        .. Repeats.SelectMany(repeat => repeat.Counted).Where(device =>
+            device.Source?.Contains("_module_", StringComparison.Ordinal) == true).GroupBy(device => device.Key).Select(device =>
             string.Create(CultureInfo.InvariantCulture, $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({device.First().CounterPowerRatio:F2} times its GPU's power); the module's joules are counted")),
     ];
 

@@ -11,8 +11,10 @@ public static class DatasetCatalog
     private static readonly Kind[] Kinds =
     [
         new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], AlpacaPrompts.Fields, (path, _, _) => new AlpacaPrompts(path)),
-        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], GsmPrompts.Fields, (path, shots, seed) => new GsmPrompts(path, shots, seed)),
-        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], ShareGptPrompts.Fields, (path, _, _) => new ShareGptPrompts(path)),
+        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], GsmPrompts.Fields, (path, shots, seed) =>
+            new GsmPrompts(path, shots, seed)),
+        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], ShareGptPrompts.Fields, (path, _, _) =>
+            new ShareGptPrompts(path)),
         new(JsonLinesPrompts.Name, ["prompts.jsonl"], JsonLinesPrompts.Fields, (path, _, _) => new JsonLinesPrompts(path)),
     ];
 

@@ -11,7 +11,10 @@ namespace Harness.Datasets;
 /// <param name="Used">It may have them; they are used too.</param>
 internal sealed record DatasetFields(string Kind, string[] Required, string[] Used)
 {
-    /// <summary>What the data sets on Hugging Face call the parts of a prompt, in the forms of Alpaca, Dolly, SQuAD, MMLU, OpenAI, LLaMA-Factory and vLLM.</summary>
+    /// <summary>
+    /// What the data sets on Hugging Face call the parts of a prompt, in the forms of Alpaca, Dolly, SQuAD, MMLU, OpenAI, LLaMA-Factory
+    /// and vLLM.
+    /// </summary>
     private static readonly HashSet<string> s_prompting = new(StringComparer.OrdinalIgnoreCase)
     {
         "instruction", "instructions", "input", "inputs", "context", "contexts", "passage", "document", "article", "background",

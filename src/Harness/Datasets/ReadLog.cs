@@ -34,7 +34,9 @@ public sealed class ReadLog
         _records = 0;
     }
 
-    /// <summary>A record was read; whatever the kind of data set does not use of it is noted, or refused (<see cref="DatasetFields"/>).</summary>
+    /// <summary>
+    /// A record was read; whatever the kind of data set does not use of it is noted, or refused (<see cref="DatasetFields"/>).
+    /// </summary>
     internal void Read(JsonRecord record, DatasetFields fields)
     {
         _records++;

@@ -44,7 +44,8 @@ public sealed class ShareGptPrompts(string path) : IPromptSource
                 Question = turns[human].Text,
                 Source = record.Source,
                 Id = record.OptionalScalar("id"),
-                ReferenceOutput = human + 1 < turns.Count && !IsHuman(turns[human + 1]) && turns[human + 1].Text.Length > 0 ? turns[human + 1].Text : null,
+                ReferenceOutput = human + 1 < turns.Count && !IsHuman(turns[human + 1]) && turns[human + 1].Text.Length > 0
+                    ? turns[human + 1].Text : null,
             };
         }
     }

@@ -37,7 +37,8 @@ internal sealed class RankEnergy : IDisposable
         _runProcesses = new int[model.World.Size];
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
-        Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
+        Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl"
+            : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
         {
             LocalRank = model.Topology.LocalRank,
             RunProcesses = [.. _runProcesses.Where((_, rank) => places[rank] == places[model.World.Rank])],

@@ -42,7 +42,8 @@ internal static class RunEvidence
     {
         var hosts = reports.SelectMany(report => report.Domains).Where(domain => domain.Kind == DomainKind.Gpu).GroupBy(gpu => gpu.Device)
             .ToDictionary(gpu => gpu.Key, gpu => gpu.First().Host);
-        return [.. reports.Select(report => report.On(domain => domain.Kind == DomainKind.Gpu ? domain with { Host = hosts[domain.Device] } : domain))];
+        return [.. reports.Select(report => report.On(domain => domain.Kind == DomainKind.Gpu
+            ? domain with { Host = hosts[domain.Device] } : domain))];
     }
 
     private static RankPlace Place(int rank, string host, int replica, EnergyReport? report) => report == null

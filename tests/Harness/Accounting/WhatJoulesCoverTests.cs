@@ -42,7 +42,9 @@ public sealed class WhatJoulesCoverTests
         Assert.That(Energy([Report(0, "n", "GPU-1", DomainKind.Gpu, "NVIDIA H100", watts: 100)], computesOnGpus: true).Remarks, Is.Empty);
     }
 
-    /// <summary>100 W by the counter, read ten times a second for 40 s; as it comes from a rank, its series without the model's name.</summary>
+    /// <summary>
+    /// 100 W by the counter, read ten times a second for 40 s; as it comes from a rank, its series without the model's name.
+    /// </summary>
     private static EnergyReport Report(int rank, string host, string device, DomainKind kind, string name = "", double? watts = null)
     {
         var domain = new EnergyDomain(host, device, kind, "nvml", name);
@@ -60,7 +62,8 @@ public sealed class WhatJoulesCoverTests
         Domains = [.. reports.SelectMany(report => report.Domains).DistinctBy(domain => domain.Key)],
         Sensors = [.. reports.SelectMany(report => report.Sensors)],
         Facts = [.. reports.SelectMany(report => report.Facts)],
-        Ranks = [.. reports.Select(report => new RankPlace(report.Rank, report.Domains[0].Host, 0, [.. report.Domains.Select(domain => domain.Key)], s_clock, s_cost))],
+        Ranks = [.. reports.Select(report => new RankPlace(report.Rank, report.Domains[0].Host, 0, [.. report.Domains.Select(domain =>
+            domain.Key)], s_clock, s_cost))],
         WorldSize = reports.Count,
         ComputesOnGpus = computesOnGpus,
         RanToEnd = true,
