@@ -165,11 +165,11 @@ public class SlurmJobTests
         Assert.That(job.Log(), Does.Contain("requeued, start 2").And.Contain("continues ").And.Contain("stopped in order"), "the log holds both starts");
     }
 
-    /// <summary>Four GPUs of 100 W each, the same two UUIDs on both nodes, as a fake NVML library shows them.</summary>
+    /// <summary>Four GPUs of 100 W each, two on a node, as a fake NVML library shows them.</summary>
     [Test]
     public void EachRankHasItsOwnGpuAndEveryGpuCountsOnce()
     {
-        using var fake = new FakeNvml("device 0 uuid GPU-A", "device 0 curve constant 100", "device 1 uuid GPU-B", "device 1 curve constant 100");
+        using var fake = new FakeNvml("device 0 uuid GPU-A@host", "device 0 curve constant 100", "device 1 uuid GPU-B@host", "device 1 curve constant 100");
         var jobs = new[] { "none", "per_task:1" }.Select(bind => Submit(new("many-nodes-srun.sbatch", 2, 2)
         {
             Switches = [.. s_small.Select(word => word == "none" ? "nvml" : word), "--repeats", "2", "--idle-baseline", "1s"],
@@ -179,8 +179,9 @@ public class SlurmJobTests
         {
             Assert.That(job.Wait(), Is.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)), job.Log());
             var run = job.Runs.Single();
-            Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => (row.LocalRank, row.Device)),
-                Is.EqualTo(new[] { (0, "GPU-A"), (1, "GPU-B"), (0, "GPU-A"), (1, "GPU-B") }));
+            var ranks = run.Ranks().Where(row => row.Window == "measured-1").ToList();
+            Assert.That(ranks.Select(row => row.LocalRank), Is.EqualTo(new[] { 0, 1, 0, 1 }));
+            Assert.That(ranks.Select(row => row.Device), Is.EqualTo(ranks.Select(row => $"GPU-{"AB"[row.LocalRank]}-{row.Host}")).And.Unique);
             Assert.That(run.Summary().NumGpus, Is.EqualTo(4));
             Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(400).Within(5).Percent);
         }

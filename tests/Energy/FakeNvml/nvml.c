@@ -175,7 +175,13 @@ static void write_state(const struct device *d, unsigned limit, unsigned clock)
 static void set(struct device *d, const char *key, char *values)
 {
     double *p = d->parameter;
-    if (!strcmp(key, "uuid")) sscanf(values, "%95s", d->uuid);
+    if (!strcmp(key, "uuid")) {
+        /* NAME@host: a device of this name on every node, each its own */
+        char name[96], *at, host[64] = "";
+        sscanf(values, "%95s", name);
+        if ((at = strstr(name, "@host"))) { *at = 0; gethostname(host, sizeof host - 1); }
+        snprintf(d->uuid, sizeof d->uuid, at ? "%.30s-%s" : "%s", name, host);
+    }
     else if (!strcmp(key, "name")) sscanf(values, "%95[^\n]", d->name);
     else if (!strcmp(key, "mig_uuid")) sscanf(values, "%95s", d->mig_uuid);
     else if (!strcmp(key, "curve")) sscanf(values, "%15s %lf %lf %lf %lf", d->curve, p, p + 1, p + 2, p + 3);

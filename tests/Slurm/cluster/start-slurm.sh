@@ -19,7 +19,7 @@
 # Needs root, no systemd, and the Debian packages named below. Exit code 77: this machine cannot run it, and why.
 #
 # Each node is a set of Linux namespaces (network, host name, mounts, PIDs, IPC): it has
-# its own address, host name, process table, /tmp and /dev/shm, and the machine's file system for the
+# its own address, host name, boot id, process table, /tmp and /dev/shm, and the machine's file system for the
 # rest, which so plays the shared storage.  Ending a node's first process ends all that runs on it.
 # Everything is kept under STATE_DIR; nothing is written to /etc.  Calling it again with the
 # same options on a running cluster does nothing; with other options the cluster is replaced.
@@ -38,6 +38,9 @@ if [ "${1:-}" = __node ]; then
     hostname "$name"
     mount --bind "$state/etc/hosts" /etc/hosts
     [ -d /etc/slurm ] && mount --bind "$state/etc" /etc/slurm       # jobs need no SLURM_CONF
+    # A machine of its own is a boot of its own.
+    cat /proc/sys/kernel/random/uuid >"$home/boot_id"
+    mount --bind "$home/boot_id" /proc/sys/kernel/random/boot_id
     mount -t tmpfs -o mode=1777 tmpfs /dev/shm
     # A new sysfs shows this node's network interfaces; keep the machine's cgroup mounts on it.
     mkdir -p "$home/cgroup"
