@@ -220,10 +220,19 @@ public class ValidityTests
     public void A_rise_that_no_device_draws(DomainKind kind, double joules, bool implausible)
     {
         var domain = new EnergyDomain("node1", "GPU-a", kind, "x");
-        var jump = Healthy with { Domain = domain, HasPower = false, Alter = r => r.TimeSeconds > 6
-            ? r with { EnergyJoules = r.EnergyJoules + joules } : r };
-        var facts = Checked with { ComputePlaces = [new("node1", kind == DomainKind.Gpu ? "GPU-a"
-            : null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        var jump = Healthy with
+        {
+            Domain = domain,
+            HasPower = false,
+            Alter = r => r.TimeSeconds > 6
+            ? r with { EnergyJoules = r.EnergyJoules + joules } : r
+        };
+        var facts = Checked with
+        {
+            ComputePlaces = [new("node1", kind == DomainKind.Gpu ? "GPU-a"
+            : null)],
+            DomainFacts = [DomainFacts.NotApplicable(domain)]
+        };
         Assert.That(Reasons(jump, facts), Is.EqualTo(implausible ? new[] { InvalidReason.PowerImplausible } : []));
     }
 
@@ -253,8 +262,12 @@ public class ValidityTests
     {
         var domain = new EnergyDomain("node1", "d", kind, source);
         var facts = Checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
-        Assert.That(Reasons(Healthy with { Domain = domain, Processors = _ =>
-            null }, facts), Is.EqualTo(new[] { InvalidReason.DeviceShared }));
+        Assert.That(Reasons(Healthy with
+        {
+            Domain = domain,
+            Processors = _ =>
+            null
+        }, facts), Is.EqualTo(new[] { InvalidReason.DeviceShared }));
     }
 
     /// <summary>
@@ -265,8 +278,12 @@ public class ValidityTests
     public void An_idle_machine_is_a_baseline_and_a_busy_one_is_not(double others, bool isBaseline)
     {
         var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "rapl");
-        var run = Simulation.Run(0.1, [(5.0, 8.0)], Healthy with { Domain = domain, Processors = t =>
-            new ProcessorTime(8 * t, others * t, 0) });
+        var run = Simulation.Run(0.1, [(5.0, 8.0)], Healthy with
+        {
+            Domain = domain,
+            Processors = t =>
+            new ProcessorTime(8 * t, others * t, 0)
+        });
         run.Account.ResolveIdle(run.Windows[0]);
         Assert.That(run.Account.Baseline.Watts(domain.Key) != null, Is.EqualTo(isBaseline));
     }
@@ -305,8 +322,12 @@ public class ValidityTests
     [TestCase("NVIDIA GH200 480GB", 0.6, Description = "a module draws no less than its GPU")]
     [TestCase("NVIDIA GH200 480GB", 9, Description = "nor nine times as much")]
     public void Another_ratio_is_a_mismatch(string name, double ratio) =>
-        Assert.That(Reasons(Healthy with { Domain = Gpu with { Name = name }, Alter = r =>
-            r with { PowerWatts = r.PowerWatts / ratio } }, Checked),
+        Assert.That(Reasons(Healthy with
+        {
+            Domain = Gpu with { Name = name },
+            Alter = r =>
+            r with { PowerWatts = r.PowerWatts / ratio }
+        }, Checked),
             Is.EqualTo(new[] { InvalidReason.CounterPowerMismatch }));
 
     private static IReadOnlyList<string> Reasons(SimulatedSensor sensor, RunFacts facts)

@@ -39,10 +39,10 @@ internal sealed class RankEnergy : IDisposable
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
         Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl"
             : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
-        {
-            LocalRank = model.Topology.LocalRank,
-            RunProcesses = [.. _runProcesses.Where((_, rank) => places[rank] == places[model.World.Rank])],
-        });
+            {
+                LocalRank = model.Topology.LocalRank,
+                RunProcesses = [.. _runProcesses.Where((_, rank) => places[rank] == places[model.World.Rank])],
+            });
         try
         {
             foreach (var notice in Meter.Notices) log.Note($"meter: {notice}");
