@@ -21,14 +21,25 @@ public sealed record NodeTopology(int LocalRank, int LocalSize, int Node, int No
     /// <summary>A collective call: every rank of <paramref name="ranks"/> makes it.</summary>
     public static NodeTopology Of(ICommunicator ranks)
     {
+        var places = Places(ranks);
+        return From([.. places.Select(place => place.Host)], [.. places.Select(place => place.Boot)], ranks.Rank);
+    }
+
+    /// <summary>
+    /// Between how many places messages take the network: nodes, and on one node the containers with host names of their own, which share no
+    /// memory. A collective call.
+    /// </summary>
+    public static int NetworkPlaces(ICommunicator ranks) => Places(ranks).Distinct().Count();
+
+    private static (string Host, string Boot)[] Places(ICommunicator ranks)
+    {
         var mine = new byte[IdentityBytes];
         Encoding.UTF8.GetBytes(Environment.MachineName, mine.AsSpan(0, NameBytes));
         if (File.Exists(BootIdFile))
             Encoding.UTF8.GetBytes(File.ReadAllText(BootIdFile).Trim(), mine.AsSpan(NameBytes));
         var all = new byte[IdentityBytes * ranks.Size];
         ranks.AllGather(mine, all);
-        return From([.. Enumerable.Range(0, ranks.Size).Select(rank => Text(all, rank, 0, NameBytes))],
-            [.. Enumerable.Range(0, ranks.Size).Select(rank => Text(all, rank, NameBytes, IdentityBytes - NameBytes))], ranks.Rank);
+        return [.. Enumerable.Range(0, ranks.Size).Select(rank => (Text(all, rank, 0, NameBytes), Text(all, rank, NameBytes, IdentityBytes - NameBytes)))];
     }
 
     /// <param name="hosts">The host name of every rank.</param>

@@ -105,13 +105,13 @@ public static unsafe class MpiWorld
 
     private static void Leave(Launcher launcher, MpiLibrary mpi, Action drain, ICommunicator world)
     {
-        var nodes = mpi.HangsInFinalize ? NodeTopology.Of(world).Nodes : 1;
+        var places = mpi.HangsInFinalize ? NodeTopology.NetworkPlaces(world) : 1;
         // Here a rank waits as it should for its cores; in MPI_Finalize it would keep one busy.
         world.Barrier();
         drain();
         // Hydra loses the exit codes of ranks after a signal: of those that end in the same moment, and of nodes with one rank.
         if (Environment.ExitCode is not 0 and var code && ProcessManager.Listens(launcher)) RankFailure.EndTogether(launcher, world.Rank, code);
-        if (nodes == 1)
+        if (places == 1)
         {
             mpi.Check(mpi.Finalize(), "MPI_Finalize");
             return;
