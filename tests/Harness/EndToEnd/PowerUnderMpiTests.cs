@@ -5,7 +5,7 @@ using Harness.Tests.Energy;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>Ways out of a run with power limits that run no <c>finally</c>: two ranks under a real launcher, each with a GPU of its own.</summary>
-[Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[Parallelizable, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class PowerUnderMpiTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();
