@@ -45,7 +45,9 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => row.Device), Is.EqualTo(new[] { "GPU-1", "GPU-2", "GPU-1", "GPU-2" }));
     }
 
-    /// <summary>More than once where other programs keep the sampler from its core, which makes a run invalid (sample_gap), and rightly.</summary>
+    /// <summary>
+    /// More than once where other programs keep the sampler from its core, which makes a run invalid (sample_gap), and rightly.
+    /// </summary>
     [Test, Retry(3)]
     public void AMeterThatCoversTheWorkMakesAValidRun()
     {
@@ -236,6 +238,21 @@ public sealed class EnergyRunTests : IDisposable
         }
         Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
         if (signal != "KILL") Assert.That(new RunReader(directory).Summary().InvalidReasons!.Split(';'), Does.Contain("interrupted"));
+    }
+
+    /// <summary>Whether the second finds the run at its end or cuts that short.</summary>
+    [TestCase("INT")]
+    [TestCase("TERM")]
+    public void PowerLimitsArePutBackAfterASecondSignal(string signal)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
+        using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "1000", "--batch", "96", "--ignore-eos");
+        Until(() => fake.State("GPU-1") == (250000, 0) && Directory.Exists(_scratch["results", "r-250W"]));
+        process.Signal(signal);
+        process.Signal(signal);
+        Assert.That(process.Wait().ExitCode, Is.AnyOf(3, 128 + (signal == "INT" ? 2 : 15)));
+        Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
+        Assert.That(Directory.GetFiles(_scratch.Path, "restore-rank*", SearchOption.AllDirectories), Is.Empty);
     }
 
     [Test]

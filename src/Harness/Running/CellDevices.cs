@@ -24,7 +24,8 @@ internal sealed class CellDevices : IDisposable
     /// <summary>The run was told to end before anything was set; equal on every rank.</summary>
     public bool IsEnding { get; }
 
-    /// <exception cref="UserErrorException">On every rank: another run has a device, or what it was like cannot be known or written down.</exception>
+    /// <exception cref="UserErrorException">On every rank: another run has a device, or what it was like cannot be known or written
+    /// down.</exception>
     public CellDevices(PowerCell cell, RankModel model, RankEnergy energy, string directory)
     {
         _world = model.World;
@@ -56,7 +57,9 @@ internal sealed class CellDevices : IDisposable
         }
         catch
         {
+            // On every rank alike, so that each puts back its own.
             Dispose();
+            _lastAct.Dispose();
             throw;
         }
     }
@@ -67,14 +70,16 @@ internal sealed class CellDevices : IDisposable
     {
         var problems = _control?.Restore() ?? [];
         foreach (var problem in problems) Say(problem);
-        return !_world.Any(problems.Count > 0);
+        if (_world.Any(problems.Count > 0)) return false;
+        _lastAct?.Dispose();
+        return true;
     }
 
-    public void Dispose()
-    {
-        _control?.Dispose();
-        _lastAct?.Dispose();
-    }
+    /// <summary>
+    /// Puts back this rank's own. Where an exception brought it here, the other ranks' are still as the setting made them: the last act stays,
+    /// to be performed before the world is aborted.
+    /// </summary>
+    public void Dispose() => _control?.Dispose();
 
     private ControlResult Apply(PowerCell cell)
     {
@@ -98,11 +103,7 @@ internal sealed class CellDevices : IDisposable
     }
 
     /// <summary>On whatever rank, and also where the run directory is gone: a device that stays changed is somebody else's.</summary>
-    private static void Say(string line)
-    {
-        try { Console.Error.WriteLine($"harness: {line}"); }
-        catch (IOException) { }
-    }
+    private static void Say(string line) => Console.Error.WriteLine($"harness: {line}");
 
     /// <param name="Devices">UUIDs of those that it sets.</param>
     private sealed record Neighbour(int Rank, int Process, string[] Devices)

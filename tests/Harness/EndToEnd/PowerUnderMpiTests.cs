@@ -4,7 +4,9 @@ using Harness.Tests.Energy;
 
 namespace Harness.Tests.EndToEnd;
 
-/// <summary>Ways out of a run with power limits that run no <c>finally</c>: two ranks under a real launcher, each with a GPU of its own.</summary>
+/// <summary>
+/// Ways out of a run with power limits that run no <c>finally</c>: two ranks under a real launcher, each with a GPU of its own.
+/// </summary>
 [Parallelizable, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class PowerUnderMpiTests : IDisposable
 {
@@ -24,6 +26,44 @@ internal sealed class PowerUnderMpiTests : IDisposable
     {
         using var run = Start(launcher);
         Directory.Move(_scratch["out"], _scratch["elsewhere"]);
+        Assert.That(End(run), Is.Not.Zero);
+        AssertPutBack();
+    }
+
+    /// <summary>A file system of 4 MB that really fills up. It takes the right to mount one.</summary>
+    [TestCase("mpiexec.mpich")]
+    [TestCase("mpiexec.openmpi")]
+    public void LimitsAreBackWhereTheDiskIsFull(string launcher)
+    {
+        Directory.CreateDirectory(_scratch["out"]);
+        if (Processes.Run("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", _scratch["out"]]).ExitCode != 0)
+            Assert.Ignore("no right to mount a small file system: not run");
+        try
+        {
+            using var run = Start(launcher);
+            Assert.That(() =>
+            {
+                using var filler = new FileStream(_scratch["out", "filler"], FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
+                while (true) filler.Write(new byte[4096]);
+            }, Throws.InstanceOf<IOException>());
+            Assert.That(End(run), Is.Not.Zero);
+        }
+        finally
+        {
+            Processes.Run("umount", ["--lazy", _scratch["out"]]);      // a rank that was killed may still be leaving
+        }
+        AssertPutBack();
+    }
+
+    /// <summary>Only rank 1 finds a directory where it keeps its readings.</summary>
+    [TestCase("mpiexec.mpich")]
+    [TestCase("mpiexec.openmpi")]
+    public void LimitsAreBackAfterAnExceptionOnAnotherRank(string launcher)
+    {
+        using var run = Start(launcher);
+        var readings = _scratch["out", "r-250W", "energy-rank-001.partial.txt"];
+        File.Delete(readings);
+        Directory.CreateDirectory(readings);
         Assert.That(End(run), Is.Not.Zero);
         AssertPutBack();
     }
