@@ -5,6 +5,7 @@ using Harness.Sharding.Waits;
 namespace Harness.Tests.Contracts;
 
 /// <summary>The contracts over ranks that share this process.</summary>
+[Parallelizable]
 public class InProcessContractTests
 {
     private static IEnumerable<TestCaseData> Cases()

@@ -9,9 +9,9 @@ internal sealed class SweepTests
 {
     private const int Prompts = 8;
 
-    private static readonly int[] s_tensor = [1, 2], s_batches = [1, 2, 4], s_lengths = [8, 16];
+    private static readonly int[] s_tensor = [1, 2], s_batches = [1, 4], s_lengths = [8, 16];
 
-    /// <summary>12 cells of the demo model, each a second or less.</summary>
+    /// <summary>8 cells of the demo model, each a second or less.</summary>
     private static readonly string s_grid = $$"""
         { "Sharding": { "Tensor": [{{string.Join(", ", s_tensor)}}] }, "Runtime": { "Threads": 1 }, "Dataset": { "Limit": {{Prompts}} }, "Batch": { "Size": [{{string.Join(", ", s_batches)}}] },
           "Generation": { "MaxNewTokens": [{{string.Join(", ", s_lengths)}}] }, "Energy": { "Meter": "none" }, "Repeats": { "Warmup": 0 }, "Output": { "Directory": "out" } }
@@ -37,7 +37,7 @@ internal sealed class SweepTests
 
     private IEnumerable<string> Directories => Directory.Exists(_scratch["out"]) ? Directory.GetDirectories(_scratch["out"]).Select(path => Path.GetFileName(path)).Where(name => name[0] != '.') : [];
 
-    /// <summary>Killed twice, sweep and running cell together, at moments drawn from the seed; then left to finish.</summary>
+    /// <summary>Killed twice, sweep and running cell together, at moments drawn from the seed but not before a cell is done; then left to finish.</summary>
     [TestCase(1)]
     [TestCase(2)]
     [TestCase(3)]
@@ -46,7 +46,7 @@ internal sealed class SweepTests
         var random = new Random(seed);
         for (var kill = 0; kill < 2; kill++)
         {
-            var (begun, delay) = (Directories.Count() + 1 + random.Next(4), random.Next(800));
+            var (begun, delay) = (Directories.Count() + (kill == 0 ? 2 : 1) + random.Next(2), random.Next(800));
             using var process = HarnessProcess.Start(_scratch.Path, s_command);        // disposing kills its tree
             WaitUntil(process, () => Directories.Count() >= begun);
             Thread.Sleep(delay);
@@ -54,11 +54,11 @@ internal sealed class SweepTests
         }
         var result = Sweep();
         Assert.That(result.ExitCode, Is.Zero, result.Output + result.Error);
-        Assert.That(result.Output, Does.Match(@"(?m)^12 cells: \d+ complete, \d+ skipped$"));
+        Assert.That(result.Output, Does.Match(@"(?m)^8 cells: \d+ complete, \d+ skipped$"));
         EveryCellIsThereOnce();
 
         var again = Sweep();
-        Assert.That((again.ExitCode, again.Output.Split('\n')[^2]), Is.EqualTo((0, "12 cells: 12 skipped")));
+        Assert.That((again.ExitCode, again.Output.Split('\n')[^2]), Is.EqualTo((0, "8 cells: 8 skipped")));
     }
 
     /// <summary>They share the work, or one of them does it; either way each cell is there once, and whole.</summary>
@@ -71,8 +71,8 @@ internal sealed class SweepTests
         Assert.That(results.Select(result => result.ExitCode), Has.All.AnyOf(0, 4), results[0].Output + results[0].Error + results[1].Output + results[1].Error);
         Assert.That(Directories, Is.EquivalentTo(Cells), "none twice");
         EveryCellIsThereOnce();
-        var complete = results.Sum(result => int.Parse(System.Text.RegularExpressions.Regex.Match(result.Output, @"(?m)^12 cells: (\d+) complete").Groups[1].Value is { Length: > 0 } count ? count : "0", CultureInfo.InvariantCulture));
-        Assert.That(complete, Is.EqualTo(12), "no work was done twice");
+        var complete = results.Sum(result => int.Parse(System.Text.RegularExpressions.Regex.Match(result.Output, @"(?m)^8 cells: (\d+) complete").Groups[1].Value is { Length: > 0 } count ? count : "0", CultureInfo.InvariantCulture));
+        Assert.That(complete, Is.EqualTo(8), "no work was done twice");
     }
 
     [Test]
@@ -108,7 +108,7 @@ internal sealed class SweepTests
     [Test]
     public void AnInvalidCellIsRunAgainBesideTheFirst()
     {
-        _scratch.File("grid.json", s_grid.Replace("[1, 2, 4]", "[4]", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal));
+        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "[4]", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal));
         Assert.That(Sweep().ExitCode, Is.Zero);
         Assert.That(Directories, Is.EquivalentTo(new[] { "tp1-b4", "tp2-b4" }));
         var summary = _scratch["out", "tp1-b4", "summary.csv"];
@@ -128,7 +128,7 @@ internal sealed class SweepTests
     [Test]
     public void AnotherStudyUnderTheSameNamesIsNotMixedIn()
     {
-        _scratch.File("grid.json", s_grid.Replace("[1, 2, 4]", "[4]", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal).Replace("[1, 2]", "[1]", StringComparison.Ordinal));
+        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "[4]", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal).Replace("[1, 2]", "[1]", StringComparison.Ordinal));
         Assert.That(Sweep().ExitCode, Is.Zero);
         var other = Sweep("--limit", "3");
         Assert.That((other.ExitCode, other.Error), Is.EqualTo((1, "harness: out/tp1-b4 holds a run of another configuration: Dataset:Limit (--limit) is '8' there and '3' here; give this sweep a directory (--out) or a name (--name) of its own\n")));
@@ -164,7 +164,7 @@ internal sealed class SweepTests
     {
         if (Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(directory => File.Exists(Path.Combine(directory, launcher))) != true)
             Assert.Ignore($"{launcher} is not installed: not run (Debian: apt-get install openmpi-bin mpich)");
-        _scratch.File("grid.json", s_grid.Replace("[1, 2, 4]", "4", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal).Replace("[1, 2]", "[2, 4]", StringComparison.Ordinal));
+        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "4", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal).Replace("[1, 2]", "[2, 4]", StringComparison.Ordinal));
         using var process = HarnessProcess.Start(_scratch.Path, [.. s_command, "--communicator", "mpi", "--launcher", $"{launcher} {options} -n {{ranks}}"],
             ("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"), ("OMPI_MCA_mpi_yield_when_idle", "1"), ("UCX_ERROR_SIGNALS", ""));
         var result = process.Wait();

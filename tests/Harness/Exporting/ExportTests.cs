@@ -9,7 +9,7 @@ using Harness.Tensors;
 namespace Harness.Tests.Exporting;
 
 /// <summary>One small run, made by hand, in every format: 2 GPUs, 10 s, 3 prompts of which one failed, 3.6 kJ, 40 output tokens.</summary>
-[TestFixture]
+[TestFixture, Parallelizable]
 public sealed class ExportTests
 {
     private ScratchDirectory _scratch = null!;

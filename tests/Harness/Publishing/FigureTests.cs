@@ -5,7 +5,7 @@ using SkiaSharp;
 namespace Harness.Tests.Publishing;
 
 /// <summary>What a reader of a paper sees in a figure: SVG files measured against their own axes, PNG files against the SVG.</summary>
-[TestFixture, Parallelizable(ParallelScope.Children), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class FigureTests : IDisposable
 {
     // Okabe and Ito's #0072B2 and #D55E00.

@@ -5,7 +5,7 @@ using Harness.Records;
 namespace Harness.Tests.Publishing;
 
 /// <summary>The Markdown table, and which files there are.</summary>
-[TestFixture, Parallelizable(ParallelScope.Children), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class FilesTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();

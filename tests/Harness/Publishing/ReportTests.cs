@@ -6,7 +6,7 @@ using Harness.Tensors;
 namespace Harness.Tests.Publishing;
 
 /// <summary>What a report shows, against runs whose truth is scripted.</summary>
-[TestFixture, Parallelizable(ParallelScope.Children), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class ReportTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();

@@ -11,6 +11,7 @@ namespace Harness.Tests.Verifying;
 /// One run with a meter, categories and two repeats, of which copies are damaged in every place where a figure can stand.
 /// </summary>
 [Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[Parallelizable]
 internal sealed partial class RunVerificationTests
 {
     private const int Prompts = 4, Repeats = 2;

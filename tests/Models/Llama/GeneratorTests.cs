@@ -5,6 +5,7 @@ using Harness.Tensors;
 namespace Harness.Tests.Models.Llama;
 
 /// <summary>Static batches: what a prompt is answered must not depend on the company it is in.</summary>
+[Parallelizable]
 internal sealed class GeneratorTests
 {
     private const int NewTokens = 12;

@@ -5,6 +5,7 @@ using Harness.Tensors;
 namespace Harness.Tests.Models.Llama;
 
 /// <summary>One model over many ranks, as threads, against the same model on one.</summary>
+[Parallelizable]
 internal sealed class ShardingEquivalenceTests
 {
     private const int NewTokens = 40;
