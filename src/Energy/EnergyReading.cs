@@ -15,7 +15,11 @@ public enum PowerField
 /// <param name="AllSeconds">Idle time included.</param>
 /// <param name="BusySeconds">In which anybody's program or kernel work ran; interrupts, which nobody owns, are not in it.</param>
 /// <param name="RunSeconds">Of the processes of this run.</param>
-public readonly record struct ProcessorTime(double AllSeconds, double BusySeconds, double RunSeconds);
+public readonly record struct ProcessorTime(double AllSeconds, double BusySeconds, double RunSeconds)
+{
+    /// <summary>Of everybody else. The two clocks differ by ticks, so that the run's may show more than all.</summary>
+    public double OthersSeconds => Math.Max(0, BusySeconds - RunSeconds);
+}
 
 /// <summary>
 /// What one domain showed at one time. A value that was not there is null, never 0 and never NaN; a reading with neither

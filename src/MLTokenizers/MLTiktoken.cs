@@ -31,7 +31,8 @@ internal sealed class MLTiktoken : ITokenizer
     public IReadOnlySet<int> EndOfText => _frame.Ends;
     public IReadOnlyList<string> Notes => _frame.Notes;
 
-    public int[] Encode(string text, bool addBeginOfText) => _frame.Around(_tokenizer.EncodeToIds(WholeCharacters.Of(text)), addBeginOfText);
+    public int[] Encode(string text, bool addBeginOfText) =>
+        _frame.Around(_tokenizer.EncodeToIds(WholeCharacters.Of(text)), addBeginOfText);
 
     /// <summary>The package gives no text for ids that it does not know, the special ones among them.</summary>
     public ITokenDecoder NewDecoder(bool continuation = false) => new WindowDecoder(_ => true, (window, _) => _tokenizer.Decode(window) ?? "", continuation);

@@ -27,7 +27,8 @@ public sealed class MLTokenizerFactory : ITokenizerFactory
                 _ => throw new UserErrorException($"{file.Path}: Microsoft.ML.Tokenizers {Version} reads no tokenizer.json; use --tokenizer-library own, or put the model's tokenizer.model beside it"),
             };
             if (file.Checkpoint.Added.FirstOrDefault(token => token.Id >= tokenizer.VocabularySize) is { } added)
-                throw new UserErrorException($"{file.Path}: the files beside it add the token '{added.Content}', which Microsoft.ML.Tokenizers {Version} does not honour; use --tokenizer-library own");
+                throw new UserErrorException($"{file.Path}: the files beside it add the token '{added.Content}', "
+                    + $"which Microsoft.ML.Tokenizers {Version} does not honour; use --tokenizer-library own");
             return tokenizer;
         }
         // What the package throws is not documented; among it are exceptions of its protobuf reader.

@@ -16,7 +16,6 @@ public sealed record NodeTopology(int LocalRank, int LocalSize, int Node, int No
 {
     private const int NameBytes = 256;
     private const int IdentityBytes = NameBytes + 64;
-    private const string BootIdFile = "/proc/sys/kernel/random/boot_id";
 
     /// <summary>A collective call: every rank of <paramref name="ranks"/> makes it.</summary>
     public static NodeTopology Of(ICommunicator ranks)
@@ -26,8 +25,8 @@ public sealed record NodeTopology(int LocalRank, int LocalSize, int Node, int No
     }
 
     /// <summary>
-    /// Between how many places messages take the network: nodes, and on one node the containers with host names of their own, which share no
-    /// memory. A collective call.
+    /// Between how many places messages take the network: nodes, and on one node the containers with host names of their own, which share
+    /// no memory. A collective call.
     /// </summary>
     public static int NetworkPlaces(ICommunicator ranks) => Places(ranks).Distinct().Count();
 
@@ -35,8 +34,7 @@ public sealed record NodeTopology(int LocalRank, int LocalSize, int Node, int No
     {
         var mine = new byte[IdentityBytes];
         Encoding.UTF8.GetBytes(Environment.MachineName, mine.AsSpan(0, NameBytes));
-        if (File.Exists(BootIdFile))
-            Encoding.UTF8.GetBytes(File.ReadAllText(BootIdFile).Trim(), mine.AsSpan(NameBytes));
+        Encoding.UTF8.GetBytes(Machine.BootId, mine.AsSpan(NameBytes));
         var all = new byte[IdentityBytes * ranks.Size];
         ranks.AllGather(mine, all);
         return [.. Enumerable.Range(0, ranks.Size).Select(rank => (Text(all, rank, 0, NameBytes), Text(all, rank, NameBytes, IdentityBytes - NameBytes)))];

@@ -23,8 +23,9 @@ public static class InputFile
     }
 
     /// <summary>
-    /// JSON as Python's json module writes it into checkpoints: NaN, Infinity and -Infinity, which JSON does not have, become words, so that
-    /// a key that is read refuses them by value. A byte-order mark, which editors on Windows leave, is passed over (RFC 8259, section 8.1).
+    /// JSON as Python's json module writes it into checkpoints: NaN, Infinity and -Infinity, which JSON does not have, become words, so
+    /// that a key that is read refuses them by value. A byte-order mark, which editors on Windows leave, is passed over (RFC 8259,
+    /// section 8.1).
     /// </summary>
     /// <exception cref="JsonException">It is no JSON all the same.</exception>
     public static JsonDocument ParseJson(ReadOnlyMemory<byte> json)

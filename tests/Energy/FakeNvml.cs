@@ -53,7 +53,10 @@ public sealed class FakeNvml : IDisposable
     public void Set(string uuid, int limitMilliwatts, int lockedMhz = 0) =>
         File.WriteAllText(Path.Combine(Folder, $"nvml.state-{uuid}"), string.Create(CultureInfo.InvariantCulture, $"{limitMilliwatts} {lockedMhz}\n"));
 
-    /// <summary>From now on changes of a device return this code and change nothing (0: they are said to have been made); null: they are made again.</summary>
+    /// <summary>
+    /// From now on changes of a device return this code and change nothing (0: they are said to have been made); null: they are made
+    /// again.
+    /// </summary>
     public void Refuse(string uuid, int? code)
     {
         var path = Path.Combine(Folder, $"nvml.refuse-{uuid}");

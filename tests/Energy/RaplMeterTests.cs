@@ -55,9 +55,8 @@ public class RaplMeterTests
     }
 
     /// <summary>
-    /// A suspend, or the module loaded anew: from 50,000 J to 0.005 J within a tenth of a second. As a wrap of 262 kJ it would be 212 kJ, 2
-    /// MW,
-    /// where the largest socket draws 500 W. Near the top of the range, 0.9 J in that time are a wrap.
+    /// A suspend, or the module loaded anew: from 50,000 J to 0.005 J within a tenth of a second. As a wrap of 262 kJ it would be
+    /// 212 kJ, 2 MW, where the largest socket draws 500 W. Near the top of the range, 0.9 J in that time are a wrap.
     /// </summary>
     [TestCase(50_000_000_000, 5_000, false)]
     [TestCase(262_143_000_000, 571_150, true)]

@@ -244,7 +244,8 @@ public class ValidityTests
         Assert.That(Reasons(odd, Checked), Does.Contain(InvalidReason.PowerImplausible));
     }
 
-    // Eight processors for 3 s are 24 s, and four of them busy are 12 s: 5 % of the busy time is 0.6 s, 1 % of all 0.24 s, one tick of each 0.08 s.
+    // Eight processors for 3 s are 24 s, and four of them busy are 12 s: 5 % of the busy time is 0.6 s, 1 % of all 0.24 s, one tick of
+    // each 0.08 s.
     [TestCase(0.6 / 3, false)]
     [TestCase(0.7 / 3, true)]
     [TestCase(4.0, true, Description = "somebody computes as much as the run")]

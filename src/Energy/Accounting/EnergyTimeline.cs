@@ -78,7 +78,7 @@ public sealed class EnergyTimeline
             MeanSmClockMhz = inside.Average(r => r.SmClockMhz),
             MaxMemoryUsedBytes = inside.Max(r => r.MemoryUsedBytes),
             PowerLimitWatts = inside.Select(r => r.PowerLimitWatts).LastOrDefault(w => w != null),
-            OthersProcessorSeconds = ProcessorsIn(window) is { } processors ? processors.BusySeconds - processors.RunSeconds : null,
+            OthersProcessorSeconds = ProcessorsIn(window)?.OthersSeconds,
             ThrottleReasons = inside.Aggregate((ulong?)null, (all, r) => r.ThrottleReasons is { } bits ? (all ?? 0) | bits : all),
             InvalidReasons = [],
         };
@@ -88,15 +88,14 @@ public sealed class EnergyTimeline
     private IEnumerable<string> Reasons(EnergyWindow window, List<EnergyReading> inside, WindowEnergy result, ValidityLimits limits)
     {
         if (result.Joules is null || inside.Count == 0 || inside.Any(Lacks)) yield return InvalidReason.MeterLost;
-        if (_decreases.Any(t => t >= window.StartSeconds && t <= window.EndSeconds)) yield return InvalidReason.CounterDecreased;
-        if (_implausible.Any(t => t >= window.StartSeconds && t <= window.EndSeconds)) yield return InvalidReason.PowerImplausible;
+        if (HasAny(_decreases, window)) yield return InvalidReason.CounterDecreased;
+        if (HasAny(_implausible, window)) yield return InvalidReason.PowerImplausible;
         var longestGap = limits.MaximumGapIntervals * Math.Max(IntervalSeconds, _sensor?.UpdateSeconds ?? 0);
         if (!(result.LongestGapSeconds <= longestGap)) yield return InvalidReason.SampleGap;
         var resolution = result.CounterJoules != null ? _sensor?.CounterUpdateSeconds : _sensor?.UpdateSeconds;
         if (!(window.DurationSeconds >= limits.MinimumWindowSeconds(resolution))) yield return InvalidReason.WindowTooShort;
         if (Domain.Kind == DomainKind.Gpu && !((result.ThrottleReasons & ThrottleReasons.Spoiling) == 0)) yield return InvalidReason.Throttled;
-        if (Domain.FeelsProcessors
-            && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits)) yield return InvalidReason.DeviceShared;
+        if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits)) yield return InvalidReason.DeviceShared;
         if (_hasCounter && _hasPower && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= limits.CounterPowerTolerance)
             && !Superchip.IsModuleScope(Domain, result.CounterPowerRatio, limits))
             yield return InvalidReason.CounterPowerMismatch;
@@ -106,7 +105,7 @@ public sealed class EnergyTimeline
 
     private bool CounterServes(EnergyWindow window) =>
         Counter?.Covers(window.StartSeconds, window.EndSeconds) == true
-        && !_decreases.Any(t => t >= window.StartSeconds && t <= window.EndSeconds);
+        && !HasAny(_decreases, window);
 
     /// <summary>
     /// What the processors did in the window, from the nearest looks at them outside it, or else inside; null with fewer than two.
@@ -131,9 +130,12 @@ public sealed class EnergyTimeline
         return new(Between(before.AllSeconds, after.AllSeconds), Between(before.BusySeconds, after.BusySeconds), Between(before.RunSeconds, after.RunSeconds));
     }
 
+    private static bool HasAny(List<double> times, EnergyWindow window) =>
+        times.Any(t => t >= window.StartSeconds && t <= window.EndSeconds);
+
     /// <summary>But for what a system does for itself, and one tick of each processor, to which their clocks are known.</summary>
     private static bool IsTheRunsAlone(ProcessorTime? processors, double seconds, ValidityLimits limits) => processors is { } time
-        && time.BusySeconds - time.RunSeconds <= Math.Max(limits.OthersOfBusyTime * time.BusySeconds, limits.OthersOfAllTime * time.AllSeconds)
+        && time.OthersSeconds <= Math.Max(limits.OthersOfBusyTime * time.BusySeconds, limits.OthersOfAllTime * time.AllSeconds)
             + ProcessorLoad.TickSeconds * Math.Round(time.AllSeconds / seconds);
 
     /// <summary>Rises of the counter and values of the power that no device of the kind can have (<see cref="PlausiblePower"/>).</summary>
@@ -142,8 +144,7 @@ public sealed class EnergyTimeline
         var moved = default(EnergyReading);     // when the counter last moved: what it then shows at once may have been drawn since
         foreach (var reading in _readings)
         {
-            if (reading.PowerWatts is { } watts && !(watts >= 0
-                && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
+            if (reading.PowerWatts is { } watts && !(watts >= 0 && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
             if (reading.EnergyJoules is not { } joules || joules == moved.EnergyJoules) continue;
             if (joules - moved.EnergyJoules > PlausiblePower.Joules(Domain.Kind, reading.TimeSeconds - moved.TimeSeconds + (_sensor?.CounterUpdateSeconds ?? 0)))
             {

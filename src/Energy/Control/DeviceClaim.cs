@@ -58,7 +58,8 @@ internal sealed class DeviceClaim : IDisposable
         }
         catch (IOException e)
         {
-            throw new EnergyException($"{_file.Name}: the GPU's power limit cannot be written down ({e.Message.TrimEnd('.')}), so none was set; free some space", e);
+            throw new EnergyException($"{_file.Name}: the GPU's power limit cannot be written down ({e.Message.TrimEnd('.')}), "
+                + "so none was set; free some space", e);
         }
     }
 
@@ -85,7 +86,8 @@ internal sealed class DeviceClaim : IDisposable
     private static string? PathOf(string library, string uuid)
     {
         var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(library)))[..12];
-        return s_directory.Value is not { } directory ? null : Path.Combine(directory, $"{string.Concat(uuid.Where(c => char.IsAsciiLetterOrDigit(c) || c == '-'))}.{digest}");
+        return s_directory.Value is not { } directory
+            ? null : Path.Combine(directory, $"{string.Concat(uuid.Where(c => char.IsAsciiLetterOrDigit(c) || c == '-'))}.{digest}");
     }
 
     /// <summary>The limit of the first note, and whether any tells of a lock.</summary>
@@ -105,7 +107,9 @@ internal sealed class DeviceClaim : IDisposable
         return left;
     }
 
-    /// <summary>Setting limits needs root, to whom /run is open; else a directory of this user's own, which nobody else can have put there.</summary>
+    /// <summary>
+    /// Setting limits needs root, to whom /run is open; else a directory of this user's own, which nobody else can have put there.
+    /// </summary>
     private static string? FindDirectory()
     {
         string[] places = OperatingSystem.IsLinux() ? ["/run/harness", Path.Combine(Path.GetTempPath(), $"harness-{Environment.UserName}")]

@@ -62,7 +62,8 @@ public sealed class PowerControl : IDisposable
     /// <param name="ownedKeys"><see cref="EnergyDomain.Key"/> of the devices this rank may change.</param>
     /// <param name="path">The file for the original values, in the run directory, of this rank's own: see <see cref="FileName"/>.</param>
     /// <param name="elsewhere">Other run directories, in which killed runs may have left originals of the same devices.</param>
-    /// <param name="say">Told what could not be put back, and how to mend it, where no caller learns of it: on disposal and on signals.</param>
+    /// <param name="say">Told what could not be put back, and how to mend it, where no caller learns of it: on disposal and on
+    /// signals.</param>
     public static PowerControl Open(IEnergyMeter meter, IReadOnlyCollection<string> ownedKeys, string path, IEnumerable<string>? elsewhere = null, Action<string>? say = null)
     {
         var nvml = meter as NvmlMeter ?? (meter as Meters.CompositeMeter)?.Meters.OfType<NvmlMeter>().FirstOrDefault();
@@ -76,20 +77,28 @@ public sealed class PowerControl : IDisposable
     /// <summary>Whether a run directory holds originals of devices that are not back as they were.</summary>
     public static bool HasRecords(string directory) => Directory.EnumerateFiles(directory, RestoreState.Pattern).Any();
 
-    /// <summary>Whether a process of this machine other than this one has a device's settings in its hands; false where nobody can tell.</summary>
+    /// <summary>
+    /// Whether a process of this machine other than this one has a device's settings in its hands; false where nobody can tell.
+    /// </summary>
     public static bool IsSetElsewhere(string uuid)
     {
         using var claim = DeviceClaim.TryTake(NvmlLibrary.Resolve(null), uuid, out var isHeld);
         return isHeld;
     }
 
-    /// <summary>How the devices were before they were changed, for a rank that must put them back in place of this one; empty while nothing is changed.</summary>
+    /// <summary>
+    /// How the devices were before they were changed, for a rank that must put them back in place of this one; empty while nothing is
+    /// changed.
+    /// </summary>
     public string Originals()
     {
         lock (_gate) return _originals == null ? "" : JsonSerializer.Serialize(_originals.Values);
     }
 
-    /// <summary>Puts back devices of this machine that another process has set and cannot put back itself, since it hangs or is about to be killed.</summary>
+    /// <summary>
+    /// Puts back devices of this machine that another process has set and cannot put back itself, since it hangs or is about to be
+    /// killed.
+    /// </summary>
     /// <param name="originals">Its <see cref="Originals"/>.</param>
     /// <param name="directory">The run's, for messages.</param>
     /// <returns>What could not be put back, and how to mend it.</returns>
@@ -216,14 +225,16 @@ public sealed class PowerControl : IDisposable
             foreach (var device in _devices)
             {
                 var claim = DeviceClaim.TryTake(_nvml!.Path, device.Uuid, out var isHeld);
-                if (isHeld) throw new EnergyException($"{device.Uuid}: another run on this machine has set its limits; begin when that has ended, since each would change what the other measures");
+                if (isHeld) throw new EnergyException($"{device.Uuid}: another run on this machine has set its limits; "
+                    + "begin when that has ended, since each would change what the other measures");
                 if (claim != null) _claims.Add(claim);
                 if ((left.Of(device.Uuid) ?? claim?.Left) is { } found)
                 {
                     var before = device.ReadPowerLimitMilliwatts();
                     if (PutBackOne(device, found, _nvml, Path.GetDirectoryName(_path)!, out var code) is { } problem)
                         return Abandon(new ControlResult(code == NvmlReturn.NoPermission ? ControlOutcome.NotPermitted : ControlOutcome.NotSupported, $"{problem} (it was left changed by a run that was killed)"));
-                    if (before != found.PowerLimitMilliwatts || found.SmClockLocked) _say($"{device.Uuid} was left changed by a run that was killed: put back{found.Describe()[device.Uuid.Length..]}");
+                    if (before != found.PowerLimitMilliwatts || found.SmClockLocked) _say($"{device.Uuid} was left changed by a run that "
+                        + $"was killed: put back{found.Describe()[device.Uuid.Length..]}");
                 }
                 originals[device.Uuid] = new(device.Uuid, device.ReadPowerLimitMilliwatts());
             }
@@ -260,7 +271,8 @@ public sealed class PowerControl : IDisposable
     {
         foreach (var claim in _claims) claim.Settle();
         foreach (var file in _written)
-            if (!LeftRecords.TryDelete(file)) _say($"{file}: the GPUs are as they were, but this file cannot be deleted; delete it by hand, since a later run would go by it");
+            if (!LeftRecords.TryDelete(file)) _say($"{file}: the GPUs are as they were, but this file cannot be deleted; "
+                + "delete it by hand, since a later run would go by it");
         _left?.DeleteSettled([.. _devices.Select(device => device.Uuid)], uuid => Find(uuid)?.ReadPowerLimitMilliwatts());
         Abandon(null);
         _written.Clear();
@@ -276,7 +288,8 @@ public sealed class PowerControl : IDisposable
     }
 
     /// <summary>Any device that this process can see, not only those that it owns.</summary>
-    private NvmlDevice? Find(string uuid) => _devices.Find(d => d.Uuid == uuid) ?? VisibleDevices.Find(_nvml!, null).Find(d => d.Uuid == uuid);
+    private NvmlDevice? Find(string uuid) =>
+        _devices.Find(d => d.Uuid == uuid) ?? VisibleDevices.Find(_nvml!, null).Find(d => d.Uuid == uuid);
 
     private static List<string> PutBack(IEnumerable<RestoredDevice> saved, Func<string, NvmlDevice?> find, NvmlLibrary nvml, string directory)
     {
@@ -296,7 +309,8 @@ public sealed class PowerControl : IDisposable
         if (saved.SmClockLocked && device.UnlockSmClock() is not (NvmlReturn.Success or NvmlReturn.NotSupported or NvmlReturn.FunctionNotFound) and var clocks)
         {
             code = clocks;
-            return $"{saved.Uuid}: SM clock not unlocked: {nvml.Describe(clocks)}; as root: nvidia-smi -i {saved.Uuid} -rgc, or harness restore {directory}";
+            return $"{saved.Uuid}: SM clock not unlocked: {nvml.Describe(clocks)}; as root: "
+                + $"nvidia-smi -i {saved.Uuid} -rgc, or harness restore {directory}";
         }
         if (saved.PowerLimitMilliwatts is not { } limit || device.ReadPowerLimitMilliwatts() == limit) return null;
         code = device.SetPowerLimitMilliwatts(limit);

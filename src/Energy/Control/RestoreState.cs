@@ -53,7 +53,8 @@ internal sealed record RestoreState(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EnergyException($"{path}: the GPUs' power limits cannot be written down ({e.Message.TrimEnd('.')}), so none was set; put that right, or choose another directory with --out", e);
+            throw new EnergyException($"{path}: the GPUs' power limits cannot be written down ({e.Message.TrimEnd('.')}), so none was set; "
+                + "put that right, or choose another directory with --out", e);
         }
     }
 
@@ -62,12 +63,14 @@ internal sealed record RestoreState(
     {
         try
         {
-            return JsonSerializer.Deserialize<RestoreState>(File.ReadAllBytes(path)) is { Devices: not null } state && state.Devices.All(device => device?.Uuid != null)
+            return JsonSerializer.Deserialize<RestoreState>(File.ReadAllBytes(path)) is { Devices: not null } state
+                && state.Devices.All(device => device?.Uuid != null)
                 ? state : throw new JsonException("it lacks its devices");
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
-            throw new EnergyException($"{path}: not a record of power limits ({e.Message}); set them by hand with nvidia-smi -pl (nvidia-smi -q -d POWER shows the defaults), then delete the file", e);
+            throw new EnergyException($"{path}: not a record of power limits ({e.Message}); "
+                + "set them by hand with nvidia-smi -pl (nvidia-smi -q -d POWER shows the defaults), then delete the file", e);
         }
     }
 }

@@ -57,13 +57,15 @@ public sealed partial class RaplMeter : IEnergyMeter
         unread.RemoveAll(device => zones.Any(z => z.Domain.Device == device));
         if (zones.Count == 0)
         {
-            if (notices.Count == 0) notices.Add($"RAPL: no package zone under {root}; the kernel module intel_rapl_msr may not be loaded, or a virtual machine hides it");
+            if (notices.Count == 0) notices.Add($"RAPL: no package zone under {root}; "
+                + "the kernel module intel_rapl_msr may not be loaded, or a virtual machine hides it");
             return new NullMeter([.. notices]);
         }
         foreach (var part in WithoutZone([.. found.Select(zone => zone.Device)], processors))
         {
             unread.Add(part);
-            notices.Add($"RAPL: there is no zone of {part} under {root}, so that energy is that of a part of the machine only; see whether a container or the kernel hides it");
+            notices.Add($"RAPL: there is no zone of {part} under {root}, so that energy is that of a part of the machine only; "
+                + "see whether a container or the kernel hides it");
         }
         return new RaplMeter(clock, [.. zones], [.. unread], [.. notices]);
     }
@@ -99,7 +101,8 @@ public sealed partial class RaplMeter : IEnergyMeter
         var numbers = packages.Select(package => PackageNumber().Match(package).Value).Distinct().Count();
         var sockets = Sockets(processors);
         if (packages.Count > 0 && sockets > numbers)
-            yield return numbers + 1 == sockets ? "the other socket" : FormattableString.Invariant($"{sockets - numbers} of {sockets} sockets");
+            yield return numbers + 1 == sockets
+                ? "the other socket" : FormattableString.Invariant($"{sockets - numbers} of {sockets} sockets");
         if (!devices.Any(device => device.StartsWith("dram-", StringComparison.Ordinal))) yield break;
         foreach (var package in packages)
             if (Memory(package) is var memory && !devices.Contains(memory)) yield return memory;
@@ -197,7 +200,8 @@ public sealed partial class RaplMeter : IEnergyMeter
             }
             catch (UnauthorizedAccessException e)
             {
-                throw new UnreadableZoneException($"{path} is open to root only; let an administrator run 'chmod o+r' on it, or run as root", e);
+                throw new UnreadableZoneException($"{path} is open to root only; "
+                    + "let an administrator run 'chmod o+r' on it, or run as root", e);
             }
             catch (Exception e) when (e is IOException or FormatException or OverflowException)
             {

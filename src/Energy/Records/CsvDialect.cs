@@ -30,13 +30,10 @@ public static partial class CsvDialect
     };
 
     /// <summary>
-    /// A text as it stands in a file: with an apostrophe in front where a spreadsheet would take it for a formula, since it begins with one
-    /// of
-    /// = + - @ (of full width too), a tab, CR or LF, blanks and apostrophes before these aside; and in its midst behind what some
-    /// spreadsheets
-    /// take for the end of a cell (; tab, CR, LF). Quotation marks do not keep a spreadsheet from computing. No two texts become the same
-    /// one.
-    /// Readers leave it as it is, so that every program sees the same value.
+    /// A text as it stands in a file: with an apostrophe in front where a spreadsheet would take it for a formula, since it begins with
+    /// one of = + - @ (of full width too), a tab, CR or LF, blanks and apostrophes before these aside; and in its midst behind what some
+    /// spreadsheets take for the end of a cell (; tab, CR, LF). Quotation marks do not keep a spreadsheet from computing. No two texts
+    /// become the same one. Readers leave it as it is, so that every program sees the same value.
     /// </summary>
     public static string Text(string text) => Computed().Replace(text, "'");
 

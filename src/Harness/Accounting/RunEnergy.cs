@@ -82,7 +82,8 @@ internal sealed class RunEnergy
     /// <summary>What a reader of the joules must know of what they cover, one line each.</summary>
     public IEnumerable<string> Remarks =>
     [
-        .. _ledger.Mirrors.Select(mirror => $"{mirror.Key} shows the counter of {mirror.Value.Domain.Device} a second time: the two are counted once"),
+        .. _ledger.Mirrors.Select(mirror => $"{mirror.Key} shows the counter of {mirror.Value.Domain.Device} a second time: "
+            + "the two are counted once"),
         .. Repeats.SelectMany(repeat => repeat.Counted).Where(device =>
             device.Source?.Contains("_module_", StringComparison.Ordinal) == true).GroupBy(device => device.Key).Select(device =>
             string.Create(CultureInfo.InvariantCulture, $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({device.First().CounterPowerRatio:F2} times its GPU's power); the module's joules are counted")),

@@ -33,9 +33,9 @@ public static class DatasetCatalog
     {
         var source = Open(name, path, shots, seed);
         var prompts = PromptSelection.Select(source.Read(), limit, seed);
-        var notes = source.Log.Notes(path ?? source.Dataset).ToList();
-        return prompts.Count > 0 ? new(prompts, source.Log, notes)
-            : throw new UserErrorException(string.Join("; ", notes.Prepend($"{path ?? source.Dataset} holds no prompts")));
+        var loaded = new LoadedPrompts(prompts, source.Log, path ?? source.Dataset);
+        return prompts.Count > 0 ? loaded
+            : throw new UserErrorException(string.Join("; ", loaded.Notes.Prepend($"{loaded.Source} holds no prompts")));
     }
 
     /// <param name="name">One of <see cref="KnownNames"/>; null to tell it from the path, or the demo where that is null too.</param>
@@ -99,7 +99,8 @@ public static class DatasetCatalog
         foreach (var record in JsonRecords.Read(file).Take(1))
         {
             var keys = record.Value.ValueKind == JsonValueKind.Object ? record.Value.EnumerateObject().Select(p => p.Name).ToHashSet() : [];
-            return Kinds.FirstOrDefault(k => k.Fields.Fits(keys)) ?? throw new UserErrorException($"cannot tell which dataset {file} is: {WhyNot(keys)}");
+            return Kinds.FirstOrDefault(k => k.Fields.Fits(keys))
+                ?? throw new UserErrorException($"cannot tell which dataset {file} is: {WhyNot(keys)}");
         }
         throw new UserErrorException($"{file} holds no prompts");
     }
@@ -107,13 +108,19 @@ public static class DatasetCatalog
     private static string WhyNot(HashSet<string> keys)
     {
         if (Kinds.FirstOrDefault(k => k.Fields.Required.All(keys.Contains)) is { } near)
-            return $"its first record has the keys of {near.Name}, but {string.Join(", ", keys.Where(near.Fields.IsForeign).Select(key => $"\"{key}\""))} too, "
+            return $"its first record has the keys of {near.Name}, but {Quoted(", ", keys.Where(near.Fields.IsForeign))} too, "
                 + $"of which {near.Name} makes no prompt; write the whole prompt as \"{JsonLinesPrompts.PromptKey}\" of JSON lines";
-        return $"its first record has none of {string.Join(", ", Kinds.Select(k => $"{string.Join(" and ", k.Fields.Required.Select(key => $"\"{key}\""))} ({k.Name})"))}; name it with --dataset";
+        var known = Kinds.Select(k => $"{Quoted(" and ", k.Fields.Required)} ({k.Name})");
+        return $"its first record has none of {string.Join(", ", known)}; name it with --dataset";
+
+        static string Quoted(string between, IEnumerable<string> keys) => string.Join(between, keys.Select(key => $"\"{key}\""));
     }
 }
 
 /// <summary>The prompts that a run uses.</summary>
 /// <param name="Log">What became of the other records.</param>
-/// <param name="Notes">The same for people.</param>
-public sealed record LoadedPrompts(IReadOnlyList<Prompt> Prompts, ReadLog Log, IReadOnlyList<string> Notes);
+/// <param name="Source">Where they come from, for people.</param>
+public sealed record LoadedPrompts(IReadOnlyList<Prompt> Prompts, ReadLog Log, string Source)
+{
+    public IEnumerable<string> Notes => Log.Notes(Source);
+}

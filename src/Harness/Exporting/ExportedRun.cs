@@ -19,8 +19,7 @@ internal sealed class ExportedRun(string directory)
     public SummaryRecord Summary => field ??= _reader.Summary();
 
     /// <summary>Why a run that says it is complete is not; null where nothing speaks against it.</summary>
-    public string? Gap =>
-        Completeness.Objection(Summary.Status, Summary.NumPrompts, Summary.Completed, Summary.Failed, Completeness.RepeatsOf(_reader));
+    public string? Gap => Completeness.Objection(Summary, _reader);
 
     /// <summary>Energy that is to be believed, and the whole of it.</summary>
     public bool IsValid => Summary is { Valid: true, Status: RunStatus.Complete };

@@ -24,8 +24,10 @@ internal readonly record struct PromptRow(bool Failed, double? TtftSeconds, doub
         do
         {
             double? Number(int column) => column < 0 || csv.IsEmpty(column) ? null
-                : double.TryParse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) ? value
-                : throw new UserErrorException($"{source}:{csv.LineNumber}: column {csv.Headers[column]} holds '{csv.GetString(column)}', which is no figure");
+                : double.TryParse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                    && double.IsFinite(value) ? value
+                : throw new UserErrorException($"{source}:{csv.LineNumber}: column {csv.Headers[column]} holds '{csv.GetString(column)}', "
+                + "which is no figure");
             yield return new(FinishReason.IsFailure(reason < 0 ? "" : csv.GetString(reason)), Number(ttft), Number(tpot), Number(latency));
         }
         while (CsvRows.Next(csv, source));

@@ -47,7 +47,8 @@ internal static class ColumnMap<T>
         }
         catch (Exception e) when (e is FormatException or OverflowException)
         {
-            throw new FormatException($"column {column} holds '{text}', which is {(kind == typeof(double) ? "no figure" : "not of its type")}", e);
+            throw new FormatException($"column {column} holds '{text}', which is "
+                + $"{(kind == typeof(double) ? "no figure" : "not of its type")}", e);
         }
     }
 }

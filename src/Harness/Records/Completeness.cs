@@ -48,6 +48,10 @@ internal static class Completeness
         }
     }
 
+    /// <summary>Of a run's summary, as <see cref="Objection(string?, int?, int?, int?, int?)"/>.</summary>
+    public static string? Objection(SummaryRecord summary, RunReader run) =>
+        Objection(summary.Status, summary.NumPrompts, summary.Completed, summary.Failed, RepeatsOf(run));
+
     /// <summary>
     /// Why the counts of a summary cannot be those of a complete run; null where they can be, are not known, or the run does not say so.
     /// </summary>

@@ -22,7 +22,8 @@ public static partial class RunName
         name is not ("" or "." or "..") && name.IndexOfAny(['/', '\\']) < 0 && !name.Any(char.IsControl)
             ? name
             : throw new UserErrorException(
-                $"the run's name '{name}' is not a plain name; give the directory with --out and a name without slashes and control characters");
+                $"the run's name '{name}' is not a plain name; give the directory with --out and a name without slashes and control "
+                    + "characters");
 
     [GeneratedRegex("[^A-Za-z0-9._]+")]
     private static partial Regex Unfit();

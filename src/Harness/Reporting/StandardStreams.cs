@@ -53,10 +53,9 @@ internal static partial class StandardStreams
     }
 
     /// <summary>
-    /// Whether a descriptor was closed when the process began. Its number is free then, and is taken by the null device, so that no result
-    /// file gets
-    /// it and the words of native libraries; or the runtime has opened something under it, which is closed on execution as no inherited
-    /// stream is.
+    /// Whether a descriptor was closed when the process began. Its number is free then, and is taken by the null device, so that no
+    /// result file gets it and the words of native libraries; or the runtime has opened something under it, which is closed on execution
+    /// as no inherited stream is.
     /// </summary>
     private static bool WasClosed(int descriptor)
     {
@@ -119,9 +118,8 @@ internal sealed class PatientStream(Stream? inner) : OutputStream
 }
 
 /// <summary>
-/// Says in one line that what was asked for could not be written. A reader that has had enough (<c>| head</c>) is no failure: the runtime's
-/// own
-/// stream ends there without a word.
+/// Says in one line that what was asked for could not be written. A reader that has had enough (<c>| head</c>) is no failure: the
+/// runtime's own stream ends there without a word.
 /// </summary>
 /// <param name="inner">Null for a stream that is closed.</param>
 internal sealed class ProductStream(Stream? inner) : OutputStream
@@ -130,20 +128,18 @@ internal sealed class ProductStream(Stream? inner) : OutputStream
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         if (inner == null)
-            throw new UserErrorException("standard output is closed, so that what was asked for has nowhere to go; leave it open, or name a file where the verb has --out");
+            throw new UserErrorException("standard output is closed, so that what was asked for has nowhere to go; "
+                + "leave it open, or name a file where the verb has --out");
         try { inner.Write(buffer); }
-        catch (IOException e)
-        {
-            throw new UserErrorException($"cannot write to standard output: {e.Message.TrimEnd('.')}; what is there is not whole", e);
-        }
+        catch (IOException e) { throw Failed(e); }
     }
 
     public override void Flush()
     {
         try { inner?.Flush(); }
-        catch (IOException e)
-        {
-            throw new UserErrorException($"cannot write to standard output: {e.Message.TrimEnd('.')}; what is there is not whole", e);
-        }
+        catch (IOException e) { throw Failed(e); }
     }
+
+    private static UserErrorException Failed(IOException e) =>
+        new($"cannot write to standard output: {e.Message.TrimEnd('.')}; what is there is not whole", e);
 }

@@ -5,10 +5,8 @@ namespace Harness.Reporting;
 
 /// <summary>
 /// Text from outside as a terminal, a log or a table may have it: what would act on them is shown and has no effect. Control characters
-/// (C0,
-/// DEL, C1), marks that turn the direction of writing or cannot be seen, line separators and halves of surrogate pairs become the escapes
-/// of
-/// JSON (<c>\u001b</c>, <c>\n</c>, beyond U+FFFF <c>\U000e0041</c>). The two joiners stay: scripts and emoji need them.
+/// (C0, DEL, C1), marks that turn the direction of writing or cannot be seen, line separators and halves of surrogate pairs become the
+/// escapes of JSON (<c>\u001b</c>, <c>\n</c>, beyond U+FFFF <c>\U000e0041</c>). The two joiners stay: scripts and emoji need them.
 /// </summary>
 public static class VisibleText
 {

@@ -45,7 +45,8 @@ internal sealed class MeasuredRun(
     {
         var kept = files?.Refuse(refusal) ?? 0;
         log.NoteOnce(kept == 0 ? $"skipped{cell.Suffix}: {refusal}"
-            : $"not continued{cell.Suffix}: {refusal}; its {kept} finished answers stay, and the same command goes on where the setting can be made");
+            : $"not continued{cell.Suffix}: {refusal}; its {kept} finished answers stay, "
+            + "and the same command goes on where the setting can be made");
         return model.World.Decide(kept > 0) ? ExitCode.Failure : ExitCode.Success;
     }
 
@@ -68,7 +69,8 @@ internal sealed class MeasuredRun(
 
         energy.End();
         if (model.World.Any(model.World.HasLackedCores))
-            log.NoteOnce("at times a rank had no core of its own, and the ranks waited by sleeping: tokens/s may be those of a shared machine");
+            log.NoteOnce("at times a rank had no core of its own, and the ranks waited by sleeping: "
+                + "tokens/s may be those of a shared machine");
         var evidence = Gather(stopped);
         var isPutBack = devices.PutBack();
         var ranks = _windows.Gather(model.World.Share(files?.Directory.RunId), cache.Bytes);

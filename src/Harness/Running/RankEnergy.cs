@@ -32,17 +32,17 @@ internal sealed class RankEnergy : IDisposable
     {
         (_model, _clock) = (model, clock);
         _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
-        // A GPU's joules say nothing of work that is done on the CPU.
         var places = model.World.AllTexts(ProcessPlace.Here);
         _runProcesses = new int[model.World.Size];
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
-        Meter = MeterFactory.Open(options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl"
-            : options.Meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
-            {
-                LocalRank = model.Topology.LocalRank,
-                RunProcesses = [.. _runProcesses.Where((_, rank) => places[rank] == places[model.World.Rank])],
-            });
+        // A GPU's joules say nothing of work that is done on the CPU.
+        var meter = options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter;
+        Meter = MeterFactory.Open(meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
+        {
+            LocalRank = model.Topology.LocalRank,
+            RunProcesses = [.. _runProcesses.Where((_, rank) => places[rank] == places[model.World.Rank])],
+        });
         try
         {
             foreach (var notice in Meter.Notices) log.Note($"meter: {notice}");

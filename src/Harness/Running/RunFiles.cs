@@ -141,8 +141,8 @@ internal sealed class RunFiles : IDisposable
     }
 
     /// <summary>
-    /// The power setting cannot be made. Where earlier starts have finished answers, these stay, with all that the run may be continued from; else a
-    /// row without figures says that nothing was measured.
+    /// The power setting cannot be made. Where earlier starts have finished answers, these stay, with all that the run may be continued
+    /// from; else a row without figures says that nothing was measured.
     /// </summary>
     /// <returns>Finished answers that stay.</returns>
     public int Refuse(string why)
@@ -221,7 +221,9 @@ internal sealed class RunFiles : IDisposable
         SummaryTable.Write(console, summary, categories, Directory.Path);
     }
 
-    /// <summary>A run that was refused before anything was measured leaves nothing, unless a GPU is still to be put back by what lies here.</summary>
+    /// <summary>
+    /// A run that was refused before anything was measured leaves nothing, unless a GPU is still to be put back by what lies here.
+    /// </summary>
     public void RemoveIfEmpty()
     {
         if (_starts.Count > 1 || Book.Rows.Count > 0 || PowerControl.HasRecords(Directory.Path)) return;

@@ -85,9 +85,7 @@ internal sealed class CellDirectories
         try
         {
             var summary = run.Summary();
-            if (Completeness.Objection(
-                summary.Status, summary.NumPrompts, summary.Completed, summary.Failed, Completeness.RepeatsOf(run)) is { } objection)
-                return new(directory, runName, CellState.Invalid, summary, objection);
+            if (Completeness.Objection(summary, run) is { } objection) return new(directory, runName, CellState.Invalid, summary, objection);
             return summary.Status switch
             {
                 RunStatus.Complete when summary.Valid || summary.InvalidReasons == NoMeter => new(directory, runName, CellState.Done, summary, null),

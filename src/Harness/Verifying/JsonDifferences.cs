@@ -33,10 +33,12 @@ internal static class JsonDifferences
         }
     }
 
-    private static bool AreEqual(JsonElement written, JsonElement computed, double tolerance)
-    {
-        if (written.ValueKind != JsonValueKind.Number) return written.GetRawText() == computed.GetRawText();
-        var (was, now) = (written.GetDouble(), computed.GetDouble());
-        return double.IsFinite(was) && Math.Abs(was - now) <= tolerance * Math.Max(Math.Abs(was), Math.Abs(now));
-    }
+    private static bool AreEqual(JsonElement written, JsonElement computed, double tolerance) =>
+        written.ValueKind == JsonValueKind.Number ? AreEqual(written.GetDouble(), computed.GetDouble(), tolerance)
+            : written.GetRawText() == computed.GetRawText();
+
+    /// <summary>Not "beyond the tolerance": what is not finite is equal to nothing.</summary>
+    /// <param name="tolerance">Relative.</param>
+    public static bool AreEqual(double written, double computed, double tolerance) =>
+        double.IsFinite(written) && Math.Abs(written - computed) <= tolerance * Math.Max(Math.Abs(written), Math.Abs(computed));
 }

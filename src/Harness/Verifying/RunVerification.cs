@@ -109,7 +109,8 @@ internal sealed class RunVerification(string directory)
             foreach (var (line, window) in File.ReadLines(path).Where(line => line.Length > 0).Zip(energy.Windows))
             {
                 using var document = JsonDocument.Parse(line);
-                var (written, computed, place) = (document.RootElement, WindowRecords.Tree(window), $"{RunDirectory.WindowsFile}, {window.Window.Name}");
+                var (written, computed, place) = (document.RootElement, WindowRecords.Tree(window), $"{RunDirectory.WindowsFile}, "
+                    + $"{window.Window.Name}");
                 var devices = written.GetProperty("devices").EnumerateArray()
                     .Where(device => known.Contains($"{device.GetProperty("host")}/{device.GetProperty("device")}")
                         || device.TryGetProperty("energy_j", out _));
@@ -167,7 +168,8 @@ internal sealed class RunVerification(string directory)
         foreach (var (property, name) in ColumnMap<SummaryRecord>.Columns)
             if (name != "valid" && property.GetValue(run) is { } was && !IsSame(was, property.GetValue(summary)))
                 Problem(string.Create(CultureInfo.InvariantCulture,
-                    $"{Manifest.FileName}, {name}: written {was}, but {property.GetValue(summary) ?? "nothing"} in {RunDirectory.SummaryFile}"));
+                    $"{Manifest.FileName}, {name}: written {was}, but {property.GetValue(summary) ?? "nothing"} in "
+                        + $"{RunDirectory.SummaryFile}"));
 
         // A text stands in the CSV as a spreadsheet may have it.
         static bool IsSame(object was, object? now) => was is string text ? CsvDialect.Text(text).Equals(now) : was.Equals(now);
@@ -246,14 +248,11 @@ internal sealed class RunVerification(string directory)
 
     private void Compare(string place, double? written, double? computed)
     {
-        // Not "beyond the tolerance": what is not finite is equal to nothing.
-        if (!(written is { } was && computed is { } now ? double.IsFinite(was) && Math.Abs(was - now) <= Tolerance * Math.Max(Math.Abs(was), Math.Abs(now))
-            : written == null && computed == null))
+        if (!(written is { } was && computed is { } now ? JsonDifferences.AreEqual(was, now, Tolerance) : written == null && computed == null))
             Problem(string.Create(CultureInfo.InvariantCulture, $"{place}: written {Text(written)}, computed {Text(computed)}"));
     }
 
     private static string Text(double? value) => value?.ToString("R", CultureInfo.InvariantCulture) ?? "nothing";
 
     private void Problem(string line) => _problems.Add(line);
-
 }

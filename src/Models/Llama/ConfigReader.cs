@@ -26,12 +26,14 @@ internal sealed class ConfigReader
     /// <summary>Whether the key stands there at all, be it as null.</summary>
     public bool Mentions(string key) => _root.ValueKind == JsonValueKind.Object && _root.TryGetProperty(key, out _);
 
-    public bool Has(string key) => _root.ValueKind == JsonValueKind.Object && _root.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null;
+    public bool Has(string key) =>
+        _root.ValueKind == JsonValueKind.Object && _root.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null;
 
     /// <summary>Null where it is absent or empty.</summary>
     public ConfigReader? Section(string key, KeyRules keys) =>
         !Has(key) ? null
-        : _root.GetProperty(key) is { ValueKind: JsonValueKind.Object } section ? section.GetPropertyCount() == 0 ? null : new(section, $"{_source}, {key}", keys, Notes)
+        : _root.GetProperty(key) is { ValueKind: JsonValueKind.Object } section
+            ? section.GetPropertyCount() == 0 ? null : new(section, $"{_source}, {key}", keys, Notes)
         : throw Refuse(key, _root.GetProperty(key), "an object is expected");
 
     /// <summary>A string, or the first of a list of strings; null where absent.</summary>

@@ -26,7 +26,8 @@ public sealed record LlamaConfig
     /// <exception cref="UserErrorException">The file is unreadable, or asks for something this model does not have.</exception>
     public static LlamaConfig Load(string file)
     {
-        if (!File.Exists(file)) throw new UserErrorException($"cannot read {file}: it is not there; --model takes a Hugging Face checkpoint directory or synthetic:NAME");
+        if (!File.Exists(file)) throw new UserErrorException($"cannot read {file}: it is not there; "
+            + "--model takes a Hugging Face checkpoint directory or synthetic:NAME");
         try
         {
             using var document = InputFile.ParseJson(InputFile.Read(file));
@@ -41,9 +42,11 @@ public sealed record LlamaConfig
         var family = ModelFamily.Of(json);
         var heads = json.Int("num_attention_heads");
         var hidden = json.Int("hidden_size");
-        if (hidden % heads != 0 && !json.Has("head_dim")) throw json.Refuse("hidden_size", hidden, $"it must be a multiple of num_attention_heads, {heads}");
+        if (hidden % heads != 0 && !json.Has("head_dim")) throw json.Refuse("hidden_size", hidden, $"it must be a multiple of "
+            + $"num_attention_heads, {heads}");
         var headDimension = json.Int("head_dim", hidden / heads);
-        if (headDimension % 2 != 0) throw json.Refuse("head_dim", headDimension, "rotary embedding needs an even number of features per head");
+        if (headDimension % 2 != 0) throw json.Refuse("head_dim", headDimension, "rotary embedding needs an even number of "
+            + "features per head");
         var shape = new ModelShape(
             json.Int("num_hidden_layers"), hidden, json.Int("intermediate_size"),
             heads, json.Int("num_key_value_heads", family.KeyValueHeads is { } usual && !json.Mentions("num_key_value_heads") ? usual : heads), headDimension,

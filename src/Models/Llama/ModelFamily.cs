@@ -39,9 +39,11 @@ internal sealed record ModelFamily(string ModelType, string[] Architectures, int
     {
         var window = json.Mentions("sliding_window") ? json.Int("sliding_window", 0) : DefaultWindow ?? 0;
         if (window == 0) return 0;
-        if (!json.Bool("use_sliding_window", true)) throw json.Refuse("use_sliding_window", "false", $"transformers does not read it for {ModelType}; say \"sliding_window\": null");
+        if (!json.Bool("use_sliding_window", true)) throw json.Refuse("use_sliding_window", "false", $"transformers does not read it for "
+            + $"{ModelType}; say \"sliding_window\": null");
         if (DefaultWindow != null) return window;
-        if (window < maxPositions) throw json.Refuse("sliding_window", window, $"the attention of {Architectures[0]} has no window; say null, or \"model_type\": \"mistral\"");
+        if (window < maxPositions) throw json.Refuse("sliding_window", window, $"the attention of {Architectures[0]} has no window; "
+            + "say null, or \"model_type\": \"mistral\"");
         return 0;
     }
 }

@@ -14,7 +14,10 @@ public sealed class RotaryEmbedding
 
     private RotaryEmbedding(double[] frequencies) => Frequencies = Array.ConvertAll(frequencies, frequency => (float)frequency);
 
-    /// <summary>As transformers 5 (<c>convert_rope_params_to_dict</c>, <c>standardize_rope_params</c>): rope_scaling as a whole goes before rope_parameters.</summary>
+    /// <summary>
+    /// As transformers 5 (<c>convert_rope_params_to_dict</c>, <c>standardize_rope_params</c>): rope_scaling as a whole goes before
+    /// rope_parameters.
+    /// </summary>
     /// <param name="maxPositions">Of the model, in tokens: what llama3 was stretched from, where nothing else says.</param>
     internal static RotaryEmbedding Parse(ConfigReader json, int headDimension, int maxPositions)
     {

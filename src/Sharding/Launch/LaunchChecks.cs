@@ -35,7 +35,8 @@ public static class LaunchChecks
     {
         if (launcher.Size > 1 && communicator == "threads")
             throw new UserErrorException(
-                $"{launcher.Size} processes were started by {launcher.Label}, but communicator '{communicator}' keeps all ranks in one process; "
+                $"{launcher.Size} processes were started by {launcher.Label}, "
+                    + $"but communicator '{communicator}' keeps all ranks in one process; "
                 + "use --communicator mpi, or start it once, without a launcher (--communicator solo is one rank by itself)");
     }
 

@@ -44,7 +44,8 @@ public sealed record Launcher(LauncherKind Kind, int? Size = null, int? Rank = n
 
     /// <summary>Of this process: the launcher that started it as a rank (<see cref="RankOrigin"/>).</summary>
     public static Launcher Detect() =>
-        Announced() is var announced && RankOrigin.Here.IsRank(announced.Kind, Variables(), Environment.ProcessId) ? announced : new(LauncherKind.None);
+        Announced() is var announced && RankOrigin.Here.IsRank(announced.Kind, Variables(), Environment.ProcessId)
+            ? announced : new(LauncherKind.None);
 
     /// <summary>What the environment of this process speaks of, also where that is left over from another.</summary>
     public static Launcher Announced() => Announced(Variables());
@@ -53,7 +54,8 @@ public sealed record Launcher(LauncherKind Kind, int? Size = null, int? Rank = n
     /// As far as the environment alone tells: a step on a terminal (<c>srun --pty</c>) is a person's shell, which starts no ranks.
     /// </summary>
     public static Launcher Detect(IReadOnlyDictionary<string, string> environment) =>
-        Announced(environment) is var announced && RankOrigin.IsInteractive(announced.Kind, environment) ? new(LauncherKind.None) : announced;
+        Announced(environment) is var announced && RankOrigin.IsInteractive(announced.Kind, environment)
+            ? new(LauncherKind.None) : announced;
 
     private static Dictionary<string, string> Variables() => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
         .ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");

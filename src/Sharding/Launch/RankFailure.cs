@@ -44,8 +44,8 @@ public static class RankFailure
     }
 
     /// <summary>
-    /// Ends every rank with the same exit code, by way of Hydra, once all have done everything: rank 0 tells it the code, and the others wait to be
-    /// ended. Does not return.
+    /// Ends every rank with the same exit code, by way of Hydra, once all have done everything: rank 0 tells it the code, and the others
+    /// wait to be ended. Does not return.
     /// </summary>
     internal static void EndTogether(Launcher launcher, int rank, int code)
     {

@@ -29,10 +29,10 @@ internal sealed record ProcessEntry(int Id, int Parent, int Group, string Name, 
 }
 
 /// <summary>
-/// Whether the launcher that the environment announces has started this process as a rank. Its variables outlive it: in a shell that runs
-/// as a
-/// step's task (<c>srun --pty</c>), in jobs submitted from there, in environments that were saved. So the processes above this one are
-/// looked at: its launcher's daemon, or a person's shell before it. Where neither is seen, what a rank would talk to must be there.
+/// Whether the launcher that the environment announces has started this process as a rank. Its variables outlive it: in a shell that
+/// runs as a step's task (<c>srun --pty</c>), in jobs submitted from there, in environments that were saved. So the processes above this
+/// one are looked at: its launcher's daemon, or a person's shell before it. Where neither is seen, what a rank would talk to must be
+/// there.
 /// </summary>
 /// <param name="processes">Gives a process by its id.</param>
 /// <param name="isInherited">Whether a descriptor is an open socket that was inherited.</param>

@@ -15,13 +15,14 @@ public static unsafe class MpiWorld
     /// <summary>
     /// Joins the world, runs <paramref name="body"/> and leaves it. An exception on any rank ends every rank: it is
     /// given to <paramref name="fail"/>, which reports it and returns the exit code, and the world is aborted before any <c>finally</c> runs,
-    /// so that no clean-up waits for a peer; what must not be left undone is one of the <see cref="LastActs"/>. Of several ranks that fail alike, the lowest reports (<see cref="RankFailure"/>).
+    /// so that no clean-up waits for a peer; what must not be left undone is one of the <see cref="LastActs"/>. Of several ranks that
+    /// fail alike, the lowest reports (<see cref="RankFailure"/>).
     /// </summary>
     /// <param name="launcher">Who started this process.</param>
     /// <param name="threads">Threads with which this rank computes; 0 where the backend takes its share of the cores.</param>
     /// <param name="library">libmpi, a path or a file name; null chooses by environment and launcher.</param>
-    /// <param name="body">Called once with the communicator of all ranks, which it must not keep. Where it sets <see cref="Environment.ExitCode"/>, equal on
-    /// every rank, the launcher is told that code even where it would lose it.</param>
+    /// <param name="body">Called once with the communicator of all ranks, which it must not keep. Where it sets
+    /// <see cref="Environment.ExitCode"/>, equal on every rank, the launcher is told that code even where it would lose it.</param>
     /// <param name="fail">Reports an exception; its result, made non-zero, is the job's exit code.</param>
     /// <exception cref="Harness.Tensors.UserErrorException">No usable library; MPI has not been started.</exception>
     public static void Run(Launcher launcher, int threads, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>

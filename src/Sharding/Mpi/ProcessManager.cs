@@ -24,7 +24,8 @@ internal static unsafe class ProcessManager
     /// <summary>Whether there is one that hears.</summary>
     public static bool Listens(Launcher launcher) => launcher.Kind == LauncherKind.Hydra && Socket() != null;
 
-    private static int? Socket() => int.TryParse(Environment.GetEnvironmentVariable("PMI_FD"), CultureInfo.InvariantCulture, out var socket) ? socket : null;
+    private static int? Socket() =>
+        int.TryParse(Environment.GetEnvironmentVariable("PMI_FD"), CultureInfo.InvariantCulture, out var socket) ? socket : null;
 
     private static bool Tell(Launcher launcher, string line, out int socket)
     {

@@ -15,7 +15,6 @@ internal sealed record CoreClaim(string Machine, string Host, int[] Cores, int P
 /// <summary>Whether the ranks of a machine, with their threads, are more than its cores.</summary>
 internal static class CoreClaims
 {
-    private const string BootIdFile = "/proc/sys/kernel/random/boot_id";
     private const int NameBytes = 256;
     private const int MaskBytes = 256;
     private const int ClaimBytes = 2 * NameBytes + MaskBytes + 2 * sizeof(int);
@@ -26,7 +25,7 @@ internal static class CoreClaims
     public static bool OutnumberCores(ICommunicator world, int threads)
     {
         var mine = new byte[ClaimBytes];
-        if (File.Exists(BootIdFile)) Encoding.UTF8.GetBytes(File.ReadAllText(BootIdFile).Trim(), mine.AsSpan(0, NameBytes));
+        Encoding.UTF8.GetBytes(Machine.BootId, mine.AsSpan(0, NameBytes));
         Encoding.UTF8.GetBytes(Environment.MachineName, mine.AsSpan(NameBytes, NameBytes));
         var mask = mine.AsSpan(2 * NameBytes, MaskBytes);
         foreach (var core in HostCpu.AffinityMask())

@@ -52,7 +52,9 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile} {what}");
     }
 
-    /// <summary>The length of a header may look like the beginning of a gzip file (1F 8B) or of UTF-16 (FF FE): such a file is no other one.</summary>
+    /// <summary>
+    /// The length of a header may look like the beginning of a gzip file (1F 8B) or of UTF-16 (FF FE): such a file is no other one.
+    /// </summary>
     [TestCase(0x8B1F)]
     [TestCase(0xFEFF)]
     public void AHeaderWhoseLengthLooksLikeAnotherFormatIsRead(int length)
@@ -63,7 +65,10 @@ internal sealed class DamagedCheckpointTests
         Assert.That(Try(_model), Is.Null);
     }
 
-    /// <summary>What Metadata::validate of the safetensors crate (safetensors/src/tensor.rs) refuses, too: TensorInvalidInfo, InvalidOffset, MetadataIncompleteBuffer.</summary>
+    /// <summary>
+    /// What Metadata::validate of the safetensors crate (safetensors/src/tensor.rs) refuses, too: TensorInvalidInfo, InvalidOffset,
+    /// MetadataIncompleteBuffer.
+    /// </summary>
     [TestCase("[0, 4]", "[4, 8]", 12, "4 bytes lie behind its last tensor")]
     [TestCase("[0, 8]", "[4, 8]", 8, "tensors a and b overlap at byte 4 of the data")]
     [TestCase("[0, 4]", "[0, 4]", 4, "tensors a and b overlap at byte 0 of the data")]
@@ -113,7 +118,10 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile} is damaged: {how}; fetch the file again");
     }
 
-    /// <summary>https://github.com/foundation-model-stack/fastsafetensors/pull/89, https://github.com/safetensors/safetensors/pull/775: the reference reads these.</summary>
+    /// <summary>
+    /// https://github.com/foundation-model-stack/fastsafetensors/pull/89, https://github.com/safetensors/safetensors/pull/775: the
+    /// reference reads these.
+    /// </summary>
     [TestCase("\"__metadata__\":{\"format\":\"pt\"}", "\"__metadata__\":{}")]
     [TestCase("\"__metadata__\":{\"format\":\"pt\"}", "\"__metadata__\":null")]
     [TestCase("{\"__metadata__\"", "\n\t {\"__metadata__\"")]
@@ -201,7 +209,10 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile}: tensor a.weight and 2 more would be read by no layer");
     }
 
-    /// <summary>transformers 5 ties only where lm_head.weight is absent or equal ("both are present … with different values, so we will NOT tie them").</summary>
+    /// <summary>
+    /// transformers 5 ties only where lm_head.weight is absent or equal ("both are present … with different values, so we will NOT tie
+    /// them").
+    /// </summary>
     [TestCase(false)]
     [TestCase(true)]
     public void ATiedModelWithAHeadOfOtherValuesUsesIt(bool equal)
@@ -216,8 +227,8 @@ internal sealed class DamagedCheckpointTests
     }
 
     /// <summary>
-    /// https://github.com/huggingface/transformers/issues/34759: of two tied tensors the file holds one. transformers 5 ties to the one that
-    /// is there, so that it is the model whose embedding has these values.
+    /// https://github.com/huggingface/transformers/issues/34759: of two tied tensors the file holds one. transformers 5 ties to the one
+    /// that is there, so that it is the model whose embedding has these values.
     /// </summary>
     [Test]
     public void ATiedModelMayHaveItsHeadAlone()
@@ -228,7 +239,10 @@ internal sealed class DamagedCheckpointTests
         Assert.That(new ShardedModel(tied).Logits([1, 2, 3]), Is.EqualTo(logits));
     }
 
-    /// <summary>https://github.com/huggingface/candle/issues/2358: a head_dim that is not followed. Whatever config.json makes of a tensor is compared before anything is loaded.</summary>
+    /// <summary>
+    /// https://github.com/huggingface/candle/issues/2358: a head_dim that is not followed. Whatever config.json makes of a tensor is
+    /// compared before anything is loaded.
+    /// </summary>
     [Test]
     public void ShapesAreComparedWhenTheCheckpointIsOpened()
     {

@@ -71,7 +71,10 @@ internal sealed class LlamaConfigTests
         Assert.That(config.Notes, Has.Count.EqualTo(notes));
     }
 
-    /// <summary>convert_rope_params_to_dict of transformers 5: rope_scaling or rope_parameters, whole; rope_theta of the section, then beside it; rope_type, then type.</summary>
+    /// <summary>
+    /// convert_rope_params_to_dict of transformers 5: rope_scaling or rope_parameters, whole; rope_theta of the section, then beside it;
+    /// rope_type, then type.
+    /// </summary>
     [TestCase("\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }, \"rope_parameters\": { \"rope_type\": \"default\", \"rope_theta\": 500000.0 }",
         "\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }", "rope_scaling and rope_parameters differ; rope_scaling goes first")]
     [TestCase("\"rope_scaling\": {}, \"rope_parameters\": { \"rope_theta\": 500000.0 }", "\"rope_theta\": 500000.0", null)]

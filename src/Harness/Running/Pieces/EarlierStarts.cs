@@ -10,8 +10,7 @@ namespace Harness.Running.Pieces;
 /// <summary>
 /// What the starts of a run before this one left: their finished batches, which go into the book, and what those cost. One that
 /// was killed is brought to an end first: a batch of it counts if the joules of every device are known up to its end. So is one whose
-/// journals
-/// have lost what it had recorded as finished (a machine that went down): what is there counts, the rest is done again.
+/// journals have lost what it had recorded as finished (a machine that went down): what is there counts, the rest is done again.
 /// </summary>
 internal sealed class EarlierStarts
 {
@@ -81,7 +80,8 @@ internal sealed class EarlierStarts
         var known = record >= 0 ? _records[record] : null;
         _anew |= known?.Batches > batches.Count(batch => batch.HasFinished) || (known?.Piece is { } number && number != piece);
         var isTold = !_anew && PieceEvidence.IsConcluded(_directory, piece);
-        var evidence = batches.Count > 0 && !isTold ? Evidence(directory, known?.Hosts ?? _model.Topology.Hosts, windows, IsWhole, ref batches) : null;
+        var evidence = batches.Count > 0 && !isTold
+            ? Evidence(directory, known?.Hosts ?? _model.Topology.Hosts, windows, IsWhole, ref batches) : null;
         foreach (var batch in batches) _book.Recall(piece, batch);
         if (evidence != null && batches.Count > 0)
         {
@@ -115,7 +115,8 @@ internal sealed class EarlierStarts
             .Select(entry => entry.Window))
         {
             var last = counting.Where(batch => batch.Repeat == torn.Repeat && batch.HasFinished).Select(EndOf).DefaultIfEmpty(torn.StartSeconds).Max();
-            var end = WindowJournal.HasEnded(torn) ? Math.Min(torn.EndSeconds, knownUntil) : double.IsFinite(knownUntil) ? knownUntil : last;
+            var end = WindowJournal.HasEnded(torn)
+                ? Math.Min(torn.EndSeconds, knownUntil) : double.IsFinite(knownUntil) ? knownUntil : last;
             windows = TornRepeat.Cut(windows, torn, last, end);
         }
         return evidence with { Windows = windows };

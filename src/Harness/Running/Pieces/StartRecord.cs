@@ -22,7 +22,10 @@ internal sealed record StartRecord
     public required string BegunUtc { get; init; }
     public string? EndedUtc { get; init; }
 
-    /// <summary>complete, interrupted (in order), refused (the power setting could not be made), killed (found so by the next start); missing while it goes on.</summary>
+    /// <summary>
+    /// complete, interrupted (in order), refused (the power setting could not be made), killed (found so by the next start); missing
+    /// while it goes on.
+    /// </summary>
     public string? End { get; init; }
 
     /// <summary>Of every rank, in rank order.</summary>

@@ -220,5 +220,6 @@ public static class CheckpointKeys
     /// <summary>Every table, in the order of the documentation.</summary>
     public static readonly IReadOnlyList<KeyRules> All = [Config, Rope, Generation, TokenizerConfig, SpecialTokensMap];
 
-    private static IEnumerable<KeyRule> Names(KeyTreatment treatment, string reason, params string[] keys) => keys.Select(key => new KeyRule(key, treatment, reason));
+    private static IEnumerable<KeyRule> Names(KeyTreatment treatment, string reason, params string[] keys) =>
+        keys.Select(key => new KeyRule(key, treatment, reason));
 }

@@ -39,7 +39,8 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
         if (Config.Shape.TiedEmbeddings && !_homes.ContainsKey(RankPlan.Embedding) && _homes.ContainsKey(RankPlan.Head)) _embedding = RankPlan.Head;
         if (Config.Shape.TiedEmbeddings && HeadOfItsOwn())
         {
-            notes.Add($"{directory}: tie_word_embeddings is true, but {RankPlan.Head} has other values than {RankPlan.Embedding}; both are used, as transformers 5 does");
+            notes.Add($"{directory}: tie_word_embeddings is true, but {RankPlan.Head} has other values than {RankPlan.Embedding}; "
+                + "both are used, as transformers 5 does");
             Config = Config with { Shape = Config.Shape with { TiedEmbeddings = false } };
         }
         var whole = new ShardPlan(Config.Shape, 1, 1).For(0, 0);
@@ -47,7 +48,8 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
         UnreadTensors.Refuse(_homes.Select(home => (home.Key, home.Value.Path)), whole.Tensors().Select(tensor => tensor.Name).ToHashSet(), Config.Shape);
         DType = Read(whole.Find(RankPlan.Embedding)).DType;
         if (Config.DType is { } said && said != DType)
-            notes.Add($"{directory}: config.json says {said.Label()}, the weights are stored as {DType.Label()} and kept so; --dtype {said.Label()} converts them, as transformers would");
+            notes.Add($"{directory}: config.json says {said.Label()}, the weights are stored as {DType.Label()} and kept so; "
+                + $"--dtype {said.Label()} converts them, as transformers would");
         Notes = notes;
         Fingerprint = Hash(directory);
     }
@@ -71,7 +73,8 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     private string Stored(string tensor) => tensor == RankPlan.Embedding ? _embedding : tensor;
 
     private SafeTensorsFile HomeOf(string tensor) =>
-        _homes.TryGetValue(Stored(tensor), out var file) ? file : throw new UserErrorException($"{Name} has no tensor {tensor}; the checkpoint is incomplete or not a LLaMA");
+        _homes.TryGetValue(Stored(tensor), out var file) ? file
+            : throw new UserErrorException($"{Name} has no tensor {tensor}; the checkpoint is incomplete or not a LLaMA");
 
     /// <summary>Whether there is a head whose rows, looked at all over the vocabulary, are not the embedding's.</summary>
     private bool HeadOfItsOwn()

@@ -51,14 +51,16 @@ public sealed record KeyRules(string File, IReadOnlyList<KeyRule> Rules, IReadOn
                     named.Add((key, rule.Reason));
                     break;
                 case null when Arithmetic.Any(part => key.Contains(part, StringComparison.OrdinalIgnoreCase)):
-                    if (!IsNeutral(value)) throw Refusal(source, key, value, "its name belongs to what a model computes, and nothing here reads it");
+                    if (!IsNeutral(value)) throw Refusal(source, key, value, "its name belongs to what a model computes, "
+                        + "and nothing here reads it");
                     break;
                 case null:
                     named.Add((key, "not known here"));
                     break;
             }
         }
-        return [.. named.GroupBy(key => key.Reason).Select(keys => $"{source}: not followed: {string.Join(", ", keys.Select(key => key.Key))}; {keys.Key}")];
+        return [.. named.GroupBy(key => key.Reason).Select(keys => $"{source}: not followed: "
+            + $"{string.Join(", ", keys.Select(key => key.Key))}; {keys.Key}")];
     }
 
     private static UserErrorException Refusal(string source, string key, JsonElement value, string reason)

@@ -128,9 +128,11 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         {
             if (entry.Begin < end) throw Damaged(path, $"tensors {before} and {name} overlap at byte {entry.Begin} of the data");
             if (entry.Begin > end) throw Damaged(path, $"bytes {end} to {entry.Begin} of the data belong to no tensor");
-            var bits = BitsPerElement(entry.DType) ?? throw Damaged(path, $"tensor {name} has the dtype {entry.DType}, which safetensors does not know");
+            var bits = BitsPerElement(entry.DType)
+                ?? throw Damaged(path, $"tensor {name} has the dtype {entry.DType}, which safetensors does not know");
             if ((Int128)(entry.End - entry.Begin) * 8 != entry.Shape.Aggregate((Int128)bits, (product, dimension) => checked(product * dimension)))
-                throw new UserErrorException($"{path}: tensor {name} takes {entry.End - entry.Begin} bytes, which is not its shape times its dtype; fetch the file again");
+                throw new UserErrorException($"{path}: tensor {name} takes {entry.End - entry.Begin} bytes, "
+                    + "which is not its shape times its dtype; fetch the file again");
             (end, before) = (entry.End, name);
         }
         if (end < present) throw Damaged(path, $"{present - end} bytes lie behind its last tensor");

@@ -4,7 +4,9 @@ using Harness.Tensors;
 
 namespace Harness.Models.Llama.Checkpoints;
 
-/// <summary>Tensors of a checkpoint that no layer reads: a model that is more than its configuration says, unless they are known to be harmless.</summary>
+/// <summary>
+/// Tensors of a checkpoint that no layer reads: a model that is more than its configuration says, unless they are known to be harmless.
+/// </summary>
 public static partial class UnreadTensors
 {
     /// <summary>Patterns of names, each with the reason why nothing is lost.</summary>
@@ -25,7 +27,8 @@ public static partial class UnreadTensors
         var why = LayerOf().Match(name) is { Success: true } layer && int.Parse(layer.Groups[1].ValueSpan) >= shape.Layers
             ? $"config.json has num_hidden_layers = {shape.Layers}"
             : "config.json does not ask for it";
-        throw new UserErrorException($"{file}: tensor {name}{others} would be read by no layer; {why}, so that the model would be another one: put config.json right, or remove the tensors");
+        throw new UserErrorException($"{file}: tensor {name}{others} would be read by no layer; "
+            + $"{why}, so that the model would be another one: put config.json right, or remove the tensors");
     }
 
     [GeneratedRegex(@"^(model\.layers\.\d+\.self_attn|model)\.rotary_emb\.inv_freq$")]

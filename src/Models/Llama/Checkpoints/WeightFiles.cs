@@ -28,11 +28,14 @@ internal sealed class WeightFiles
         _index = Path.Combine(directory, Index);
         var single = Path.Combine(directory, Single);
         if (File.Exists(Path.Combine(directory, Adapter)))
-            throw new UserErrorException($"{Path.Combine(directory, Adapter)}: an adapter lies beside the weights, and transformers would apply it; merge it into them (peft: merge_and_unload), or move it away");
+            throw new UserErrorException($"{Path.Combine(directory, Adapter)}: "
+                + "an adapter lies beside the weights, and transformers would apply it; merge it into them (peft: "
+                + "merge_and_unload), or move it away");
         if (File.Exists(single))
         {
             Paths = [single];
-            Notes = File.Exists(_index) ? [$"{single} is read; {_index} and its shards are not, since transformers takes the single file first: remove whichever is stale"] : [];
+            Notes = File.Exists(_index) ? [$"{single} is read; {_index} and its shards are not, "
+                + "since transformers takes the single file first: remove whichever is stale"] : [];
             return;
         }
         if (!File.Exists(_index))
@@ -49,10 +52,13 @@ internal sealed class WeightFiles
         var found = new Dictionary<string, SafeTensorsFile>();
         foreach (var file in files)
             foreach (var name in file.Names)
-                if (!found.TryAdd(name, file)) throw new UserErrorException($"tensor {name} lies in {found[name].Path} and in {file.Path}; the shards are of two checkpoints, fetch them again");
+                if (!found.TryAdd(name, file)) throw new UserErrorException($"tensor {name} lies in {found[name].Path} and in {file.Path}; "
+                    + "the shards are of two checkpoints, fetch them again");
         foreach (var (name, path) in Homes ?? new Dictionary<string, string>())
             if (!found.TryGetValue(name, out var file) || file.Path != path)
-                throw new UserErrorException($"{_index} says that tensor {name} is in {Path.GetFileName(path)}, but it is {(file == null ? "in no shard" : $"in {Path.GetFileName(file.Path)}")}; index and shards are of two checkpoints, fetch them again");
+                throw new UserErrorException($"{_index} says that tensor {name} is in {Path.GetFileName(path)}, "
+                    + $"but it is {(file == null ? "in no shard" : $"in {Path.GetFileName(file.Path)}")}; "
+                    + "index and shards are of two checkpoints, fetch them again");
         return found;
     }
 

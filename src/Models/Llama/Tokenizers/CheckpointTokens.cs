@@ -71,7 +71,8 @@ public sealed record CheckpointTokens
             EndToken = end,
             AddsBegin = Flag("add_bos_token"),
             AddsEnd = Flag("add_eos_token"),
-            IsLlama = config is { } t && !t["tokenizer_class"].IsNull && t["tokenizer_class"].Text().Contains("LlamaTokenizer", StringComparison.OrdinalIgnoreCase),
+            IsLlama = config is { } t && !t["tokenizer_class"].IsNull
+                && t["tokenizer_class"].Text().Contains("LlamaTokenizer", StringComparison.OrdinalIgnoreCase),
             SpaceBehindAdded = Flag("legacy") ?? false,
             SpaceInFront = Flag("add_prefix_space") ?? true,
             Added = decoder is { } entries
@@ -88,7 +89,8 @@ public sealed record CheckpointTokens
         {
             var (ours, other) = (config is { } section ? Name(section[key]) : null, special is { } map ? Name(map[key]) : null);
             if (ours != null && other != null && ours != other)
-                notes.Add($"{directory}: {key} is {other} in special_tokens_map.json and {ours} in tokenizer_config.json; the former goes first, since the latter has no added_tokens_decoder");
+                notes.Add($"{directory}: {key} is {other} in special_tokens_map.json and {ours} in tokenizer_config.json; "
+                    + "the former goes first, since the latter has no added_tokens_decoder");
             return other ?? ours;
         }
     }
@@ -98,7 +100,8 @@ public sealed record CheckpointTokens
         int[] Of(JsonSection? section) => section is { } s ? [.. Ids(s["eos_token_id"]).Where(id => id >= 0)] : []; // -1 stands for none in some checkpoints
         var (generation, model) = (Of(Open(directory, CheckpointKeys.Generation, notes)), Of(Open(directory, null, notes, "config.json")));
         if (generation.Length > 0 && model.Length > 0 && !generation.ToHashSet().SetEquals(model))
-            notes.Add($"{directory}: eos_token_id is {string.Join(", ", generation)} in generation_config.json and {string.Join(", ", model)} in config.json; the former goes first");
+            notes.Add($"{directory}: eos_token_id is {string.Join(", ", generation)} in generation_config.json and "
+                + $"{string.Join(", ", model)} in config.json; the former goes first");
         return [.. generation.Length > 0 ? generation : model];
     }
 
@@ -121,7 +124,8 @@ public sealed record CheckpointTokens
     }
 
     private static int ParseId(string key, JsonSection section) =>
-        int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id < JsonSection.IdBound ? id : throw section.Refusal($"an id from 0 to {JsonSection.IdBound - 1} is expected as its key");
+        int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id < JsonSection.IdBound ? id
+            : throw section.Refusal($"an id from 0 to {JsonSection.IdBound - 1} is expected as its key");
 
     private static IEnumerable<int> Ids(JsonSection section) =>
         section.IsNull ? [] : section.Element.ValueKind == JsonValueKind.Array ? section.Items().Select(i => i.Int()) : [section.Int()];
@@ -130,7 +134,8 @@ public sealed record CheckpointTokens
     private static IEnumerable<string> Names(JsonSection? section, string key)
     {
         if (section is not { } file || file[key].IsNull) return [];
-        var tokens = file[key].Element.ValueKind == JsonValueKind.Object ? file[key].Members().Select(member => member.Value) : file[key].Items();
+        var tokens = file[key].Element.ValueKind == JsonValueKind.Object
+            ? file[key].Members().Select(member => member.Value) : file[key].Items();
         return tokens.Select(token => Name(token) ?? throw token.Refusal("a token is expected"));
     }
 

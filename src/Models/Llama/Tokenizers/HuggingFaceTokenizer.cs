@@ -179,6 +179,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         return template;
 
         static int Id(JsonSection part, JsonSection piece) =>
-            part["special_tokens"][piece["SpecialToken"]["id"].Text()]["ids"].Items().ToList() is [var id] ? id.Id() : throw part["special_tokens"].Refusal("one id for each token is expected");
+            part["special_tokens"][piece["SpecialToken"]["id"].Text()]["ids"].Items().ToList() is [var id] ? id.Id()
+                : throw part["special_tokens"].Refusal("one id for each token is expected");
     }
 }

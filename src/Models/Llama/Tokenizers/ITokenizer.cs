@@ -26,7 +26,8 @@ public interface ITokenizer
     /// so that data cannot end its own prompt; a Hugging Face <c>tokenizer.json</c> turns it into the token, and so does a token
     /// that a file beside the tokenizer adds.
     /// </remarks>
-    /// <param name="addBeginOfText">Whether this is a prompt: <see cref="BeginOfText"/> stands in front, and the end behind it where the checkpoint asks for one.</param>
+    /// <param name="addBeginOfText">Whether this is a prompt: <see cref="BeginOfText"/> stands in front, and the end behind it where the
+    /// checkpoint asks for one.</param>
     int[] Encode(string text, bool addBeginOfText);
 
     /// <summary>A decoder for one text.</summary>

@@ -97,7 +97,8 @@ readonly record struct JsonSection(string File, string Path, JsonElement Element
         var value = IsNull ? "missing" : Element.ValueKind == JsonValueKind.String ? $"\"{Element.GetString()}\"" : Element.GetRawText();
         value = value.ReplaceLineEndings(" ");
         if (value.Length > 120) value = value[..120] + "…";
-        var remedy = File.EndsWith("tokenizer.json", StringComparison.Ordinal) ? "give a tokenizer of the LLaMA family" : "put it right, or fetch the file again";
+        var remedy = File.EndsWith("tokenizer.json", StringComparison.Ordinal)
+            ? "give a tokenizer of the LLaMA family" : "put it right, or fetch the file again";
         return new UserErrorException($"{File}: {(Path.Length == 0 ? "the root" : Path)} is {value}: {reason}; {remedy}");
     }
 

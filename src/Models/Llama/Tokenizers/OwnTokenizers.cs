@@ -18,7 +18,8 @@ public sealed class OwnTokenizers : ITokenizerFactory
     {
         var tokenizer = new HuggingFaceTokenizer(file.Path, file.Data, file.Checkpoint);
         if (file.Beside is { } beside && Difference(tokenizer, beside) is { } difference)
-            tokenizer.Notes = [.. tokenizer.Notes, $"{file.Path} is read, {beside} is not, and they differ: {difference}; remove whichever is stale"];
+            tokenizer.Notes = [.. tokenizer.Notes, $"{file.Path} is read, {beside} is not, and they differ: {difference}; "
+                + "remove whichever is stale"];
         return tokenizer;
     }
 
@@ -31,7 +32,8 @@ public sealed class OwnTokenizers : ITokenizerFactory
             if (TokenizerLoader.IsRankList(data)) return null;      // its special tokens and its merges stand in no file: nothing to compare by name
             var pieces = SentencePieceModel.Parse(modelFile, data).Pieces;
             var others = Enumerable.Range(0, pieces.Count).Where(id => tokenizer.IdOf(pieces[id].Text) != id).ToList();
-            return others.Count == 0 ? null : $"{others.Count} of {pieces.Count} pieces have another id, the first being {others[0]}, '{pieces[others[0]].Text}'";
+            return others.Count == 0 ? null : $"{others.Count} of {pieces.Count} pieces have another id, the first being {others[0]}, "
+                + $"'{pieces[others[0]].Text}'";
         }
         catch (UserErrorException e)
         {

@@ -38,17 +38,21 @@ internal sealed class PromptFrame
             ? ends ? Named(checkpoint.EndToken ?? "</s>", "eos_token") : null
             : template?.End;
         if (template is { } own && (own.Begin != Begin || own.End != End))
-            notes.Add($"{file}: post_processor puts {Words(own.Begin, own.End)} around a prompt, the flags of tokenizer_config.json {Words(Begin, End)}; the flags go first");
+            notes.Add($"{file}: post_processor puts {Words(own.Begin, own.End)} around a prompt, "
+                + $"the flags of tokenizer_config.json {Words(Begin, End)}; the flags go first");
         var last = checkpoint.EndToken is { } token ? idOf(token) : null;
         Ends = (checkpoint.EndIds.Count > 0 ? checkpoint.EndIds : last is { } id ? [id] : usualEnds).ToFrozenSet();
         if (checkpoint.EndToken is { } unknown && last == null)
-            notes.Add($"{file}: eos_token {unknown} has no id in the tokenizer's files, and ends nothing; generation ends with {string.Join(", ", Ends)}");
+            notes.Add($"{file}: eos_token {unknown} has no id in the tokenizer's files, and ends nothing; "
+                + $"generation ends with {string.Join(", ", Ends)}");
         if (last is { } eos && !Ends.Contains(eos))
-            notes.Add($"{file}: eos_token {checkpoint.EndToken} ({eos}) does not end generation, since eos_token_id is {string.Join(", ", checkpoint.EndIds)}");
+            notes.Add($"{file}: eos_token {checkpoint.EndToken} ({eos}) does not end generation, "
+                + $"since eos_token_id is {string.Join(", ", checkpoint.EndIds)}");
         Notes = [.. checkpoint.Notes, .. notes];
 
         int? Named(string? content, string key) => content == null ? null
-            : idOf(content) ?? throw new UserErrorException($"{file}: {key} is {content}, which has no id in the tokenizer's files; copy all of them from where the checkpoint came from");
+            : idOf(content) ?? throw new UserErrorException($"{file}: {key} is {content}, which has no id in the tokenizer's files; "
+            + "copy all of them from where the checkpoint came from");
     }
 
     /// <summary>The ids of a text, as a prompt with what stands in front of it and behind it.</summary>

@@ -25,7 +25,8 @@ internal sealed class SideTokens
             tokens.Add(new(pieces(name) ?? throw Fault($"special token '{name}' has no id"), name, true, false, false, false));
         foreach (var token in tokens)
         {
-            if (pieces(token.Content) is { } own && own != token.Id) throw Fault($"the added token '{token.Content}' has the id {token.Id} beside it and {own} in it");
+            if (pieces(token.Content) is { } own && own != token.Id) throw Fault($"the added token '{token.Content}' has the id {token.Id} "
+                + $"beside it and {own} in it");
             if (!_ids.TryAdd(token.Content, token.Id)) throw Fault($"the added token '{token.Content}' is there twice");
         }
         _tokens = new AddedTokens(tokens.Select(token => (token.Content, token)));
@@ -34,7 +35,8 @@ internal sealed class SideTokens
             .ToDictionary(token => token.Id, token => token.Special ? null : token.Content);
         VocabularySize = tokens.Select(token => token.Id + 1).Append(count).Max();
 
-        UserErrorException Fault(string what) => new($"{file}: {what}; copy all files of the tokenizer from where the checkpoint came from");
+        UserErrorException Fault(string what) => new($"{file}: {what}; "
+            + "copy all files of the tokenizer from where the checkpoint came from");
     }
 
     public int? IdOf(string content) => _ids.TryGetValue(content, out var id) ? id : _pieces(content);

@@ -16,7 +16,8 @@ public static class SplitPatterns
     public const string SingleDigits = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <summary>
-    /// Mistral's tekken, from Mistral Nemo's tokenizer.json: words end where a capital follows a small letter, and every digit stands alone.
+    /// Mistral's tekken, from Mistral Nemo's tokenizer.json: words end where a capital follows a small letter, and every digit stands
+    /// alone.
     /// </summary>
     public const string Tekken = @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
@@ -80,7 +81,9 @@ public static class SplitPatterns
         return symbols;
     }
 
-    /// <summary>Where capitals, if any, and then at least one small letter end; 0 if there is none. Letters without case and marks are both.</summary>
+    /// <summary>
+    /// Where capitals, if any, and then at least one small letter end; 0 if there is none. Letters without case and marks are both.
+    /// </summary>
     static int SmallEnd(ReadOnlySpan<char> text, int start)
     {
         var capitals = start;

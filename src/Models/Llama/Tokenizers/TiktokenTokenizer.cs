@@ -27,7 +27,8 @@ public sealed class TiktokenTokenizer : ITokenizer
     readonly FirstPiece firstPiece = SplitPatterns.ForPattern(SplitPatterns.Llama3)!;
 
     /// <param name="path">Named in errors.</param>
-    /// <param name="checkpoint">What the files beside it say. Where they name no end, <c>&lt;|end_of_text|&gt;</c> and <c>&lt;|eot_id|&gt;</c> end generation.</param>
+    /// <param name="checkpoint">What the files beside it say. Where they name no end, <c>&lt;|end_of_text|&gt;</c> and
+    /// <c>&lt;|eot_id|&gt;</c> end generation.</param>
     /// <exception cref="UserErrorException">A line is not base64 and a number, or the ranks are not 0, 1, 2 ….</exception>
     public TiktokenTokenizer(string path, ReadOnlySpan<byte> data, CheckpointTokens? checkpoint = null)
     {

@@ -16,7 +16,8 @@ public static class TokenizerLoader
     public static ITokenizer Load(string checkpointDirectory) => Load(checkpointDirectory, new OwnTokenizers());
 
     /// <inheritdoc cref="Load(string)"/>
-    public static ITokenizer Load(string checkpointDirectory, ITokenizerFactory factory) => factory.Create(Find(checkpointDirectory, factory.Reads));
+    public static ITokenizer Load(string checkpointDirectory, ITokenizerFactory factory) =>
+        factory.Create(Find(checkpointDirectory, factory.Reads));
 
     /// <summary>The file that <see cref="Load(string)"/> takes, read.</summary>
     /// <param name="reads">The formats in question; where there is no file of any of them, the first file is taken.</param>
@@ -27,13 +28,15 @@ public static class TokenizerLoader
             throw new UserErrorException($"{checkpointDirectory}: no such directory; Model:Path must name a checkpoint's directory");
         string[] files = [.. Names.Select(name => Path.Combine(checkpointDirectory, name)).Where(File.Exists)];
         if (files.Length == 0)
-            throw new UserErrorException($"{checkpointDirectory}: no tokenizer ({string.Join(", ", Names)}); copy it from where the checkpoint came from");
+            throw new UserErrorException($"{checkpointDirectory}: no tokenizer ({string.Join(", ", Names)}); "
+                + "copy it from where the checkpoint came from");
         var tokens = CheckpointTokens.Read(checkpointDirectory);
         TokenizerFile? first = null;
         foreach (var file in files)
         {
             var data = InputFile.Read(file);
-            var format = file.EndsWith(".json") ? TokenizerFormat.HuggingFace : IsRankList(data) ? TokenizerFormat.Tiktoken : TokenizerFormat.SentencePiece;
+            var format = file.EndsWith(".json")
+                ? TokenizerFormat.HuggingFace : IsRankList(data) ? TokenizerFormat.Tiktoken : TokenizerFormat.SentencePiece;
             var found = new TokenizerFile(file, format, data, tokens);
             if (reads == null || reads(format)) return found with { Beside = files.FirstOrDefault(other => other != file && Path.GetDirectoryName(other) == checkpointDirectory) };
             first ??= found;

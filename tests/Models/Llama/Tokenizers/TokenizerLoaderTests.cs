@@ -141,7 +141,9 @@ public class TokenizerLoaderTests
         Assert.That(Message(), Does.Contain("tokenizer.json: not JSON: ").And.EndsWith("; fetch the file again").And.Not.Contain("\n"));
     }
 
-    /// <summary>transformers generates with generation_config.json alone where there is one, and makes it of config.json where there is none.</summary>
+    /// <summary>
+    /// transformers generates with generation_config.json alone where there is one, and makes it of config.json where there is none.
+    /// </summary>
     [TestCase("{\"eos_token_id\": 300}", null, new[] { 300 }, 0)]
     [TestCase("{\"eos_token_id\": [300, 301]}", "{\"eos_token_id\": 302}", new[] { 300, 301 }, 1)]
     [TestCase("{\"eos_token_id\": [300]}", "{\"eos_token_id\": 300}", new[] { 300 }, 0)]
@@ -179,7 +181,10 @@ public class TokenizerLoaderTests
         Assert.That(tokenizer.EndOfText, Is.EquivalentTo(new[] { tokenizerConfig.Contains("eos_token") ? 601 : 0 }));
     }
 
-    /// <summary>update_post_processor of transformers 5: the flags of tokenizer_config.json, where they are there, replace tokenizer.json's template.</summary>
+    /// <summary>
+    /// update_post_processor of transformers 5: the flags of tokenizer_config.json, where they are there, replace tokenizer.json's
+    /// template.
+    /// </summary>
     [TestCase("{}", new[] { 600 }, new[] { 601 }, 0)]
     [TestCase("{\"add_bos_token\": true, \"add_eos_token\": true, \"bos_token\": \"<|endoftext|>\", \"eos_token\": \"<|pad|>2\"}", new[] { 0 }, new[] { 601 }, 1)]
     [TestCase("{\"add_bos_token\": false}", new int[0], new[] { 601 }, 1)]
@@ -200,7 +205,9 @@ public class TokenizerLoaderTests
         Assert.That(tokenizer.Notes, Has.Count.EqualTo(notes));
     }
 
-    /// <summary>llama.cpp 3966: Yi and Atom have add_bos_token false beside a SentencePiece model; LlamaTokenizer's default is true.</summary>
+    /// <summary>
+    /// llama.cpp 3966: Yi and Atom have add_bos_token false beside a SentencePiece model; LlamaTokenizer's default is true.
+    /// </summary>
     [TestCase(null, true, false)]
     [TestCase("{\"add_bos_token\": false, \"add_eos_token\": false, \"tokenizer_class\": \"LlamaTokenizer\"}", false, false)]
     [TestCase("{\"add_bos_token\": true, \"add_eos_token\": true, \"bos_token\": { \"__type\": \"AddedToken\", \"content\": \"<s>\" }}", true, true)]
@@ -234,7 +241,9 @@ public class TokenizerLoaderTests
         Assert.That(Message(), Does.Contain("bos_token is <|start|>, which has no id in the tokenizer's files"));
     }
 
-    /// <summary>Each of the files that may hold added tokens, beside a model of 600 pieces: <c>_from_pretrained</c> of transformers.</summary>
+    /// <summary>
+    /// Each of the files that may hold added tokens, beside a model of 600 pieces: <c>_from_pretrained</c> of transformers.
+    /// </summary>
     [TestCase("added_tokens.json", "{\"<|im_end|>\": 601, \"<|im_start|>\": 600}")]
     [TestCase("tokenizer_config.json", "{\"added_tokens_decoder\": {\"600\": {\"content\": \"<|im_start|>\", \"special\": true}, \"601\": {\"content\": \"<|im_end|>\", \"special\": false}}}")]
     public void AddedTokensBesideAModelAreOneIdEach(string file, string content)
@@ -277,7 +286,9 @@ public class TokenizerLoaderTests
         Assert.That(tokenizer.Notes, Has.One.Contains("eos_token <|im_end|> has no id in the tokenizer's files, and ends nothing; generation ends with 2"));
     }
 
-    /// <summary>Byte-order marks of editors, and what Python's json module writes for infinity: https://github.com/ai-dynamo/dynamo/pull/3043.</summary>
+    /// <summary>
+    /// Byte-order marks of editors, and what Python's json module writes for infinity: https://github.com/ai-dynamo/dynamo/pull/3043.
+    /// </summary>
     [TestCase("\uFEFF{\"add_eos_token\": true}")]
     [TestCase("{\"model_max_length\": Infinity, \"add_eos_token\": true}")]
     [TestCase("{\r\n\"add_eos_token\": true\r\n}\r\n")]
