@@ -1,5 +1,5 @@
 using System.Globalization;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Bench;
 

@@ -1,5 +1,5 @@
 using Harness.Bench;
-using Harness.Tensors;
+using Harness.Common;
 
 if (args.Length == 0 || args[0] is "help" or "--help")
 {

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Seams;
 using Harness.Tensors;

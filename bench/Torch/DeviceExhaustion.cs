@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Tensors;
 using Harness.TorchSharp;
 using Harness.TorchSharp.Loading;

@@ -1,12 +1,14 @@
+using System.Globalization;
+using Harness.Bench.Torch;
+using Harness.Common;
+using Harness.Tensors;
+using Harness.TorchSharp.Loading;
+
 // What libtorch's device does here, one rank:
 //   dotnet run -c Release --project bench/Torch -- synthetic:2-7b bf16 LIBTORCH_FOLDER     prefill and decode beside the device's rates
 //   dotnet run -c Release --project bench/Torch -- memory LIBTORCH_FOLDER                  how running out of memory ends
 // Without a folder: a libtorch beside the program (-p:LibTorch=cuda) or on LD_LIBRARY_PATH. tests/gpu.sh runs both on a machine
 // with a GPU and no network.
-using System.Globalization;
-using Harness.Bench.Torch;
-using Harness.Tensors;
-using Harness.TorchSharp.Loading;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 try

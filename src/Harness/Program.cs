@@ -7,17 +7,13 @@ using Harness.Verbs;
 //   Datasets/       prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo
 //   Running/        what a rank does from launch to its last barrier (RunJob)
 //   Sweeping/       a grid's cells, one run each: names, what fits, what is done, children and Slurm arrays
-//   Accounting/     from samples, windows and steps to each prompt's joules
-//   Carbon/         from joules to the software carbon intensity
-//   Records/        the run directory and its files;  Collecting/ merges many,  Verifying/ computes them again,
-//                  Exporting/ writes them in other tools' formats
-//   Reporting/      the progress bar, the first answers and the summary table
-//   Publishing/     many runs as a page, a Markdown table and figures
+//   Reporting/      standard streams, exit codes, the progress bar, the first answers and the summary table
 //   Diagnosing/     what this build and this machine can do
 //   Seams/          which implementation of a seam a word on the command line names
-// and the libraries, each referring only to those before it: src/Tensors (the backend seam and the CPU backend),
-// src/Sharding (ranks, communicators, shard plan), src/Models/Llama (the forward pass, tokenizers), src/Energy (meters); beside them
-// src/TorchSharp, src/MpiNet and src/MLTokenizers, each a package behind a seam.
+// and the libraries, each referring only to those before it: src/Common; src/Tensors (the backend seam and the CPU backend),
+// src/Sharding (ranks, communicators, shard plan), src/Models/Llama (the forward pass, tokenizers); src/Energy (meters, accounting),
+// src/Runs (the run directory), src/Reports (many of them); beside them src/TorchSharp, src/MpiNet and src/MLTokenizers, each a package
+// behind a seam.
 return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA inference.")
 {
     DoctorVerb.Create(),

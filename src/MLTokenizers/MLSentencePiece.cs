@@ -1,6 +1,6 @@
 using System.Collections.Frozen;
+using Harness.Common;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Tensors;
 using Microsoft.ML.Tokenizers;
 
 namespace Harness.MLTokenizers;

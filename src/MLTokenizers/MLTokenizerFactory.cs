@@ -1,6 +1,6 @@
 using System.Reflection;
+using Harness.Common;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Tensors;
 
 namespace Harness.MLTokenizers;
 

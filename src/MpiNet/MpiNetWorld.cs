@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Mpi;
 using Harness.Sharding.Waits;
-using Harness.Tensors;
 using MPI;
 
 namespace Harness.MpiNet;

@@ -3,7 +3,7 @@ namespace Harness.Sharding;
 /// <summary>One rank's communicators within the grid. All ranks make it together and dispose of it together.</summary>
 public sealed class GridGroups : IDisposable
 {
-    /// <exception cref="Harness.Tensors.UserErrorException">The world has another size than the grid.</exception>
+    /// <exception cref="Harness.Common.UserErrorException">The world has another size than the grid.</exception>
     public GridGroups(ProcessGrid grid, ICommunicator world)
     {
         grid.Fit(world.Size);

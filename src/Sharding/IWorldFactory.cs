@@ -17,6 +17,6 @@ public interface IWorldFactory
     /// <param name="library">The native library, a path or a file name; null chooses it.</param>
     /// <param name="body">Called once with the communicator of all ranks, which it must not keep.</param>
     /// <param name="fail">Reports an exception; its result, made non-zero, is the job's exit code.</param>
-    /// <exception cref="Tensors.UserErrorException">No usable library; nothing has been started.</exception>
+    /// <exception cref="Harness.Common.UserErrorException">No usable library; nothing has been started.</exception>
     void Run(Launcher launcher, int threads, string? library, Action<ICommunicator> body, Func<Exception, int> fail);
 }

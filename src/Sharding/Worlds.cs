@@ -1,7 +1,7 @@
+using Harness.Common;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Mpi;
-using Harness.Tensors;
 
 namespace Harness.Sharding;
 

@@ -1,3 +1,5 @@
+using Harness.Common;
+
 namespace Harness.Tensors;
 
 /// <summary>Element type of stored weights, little-endian.</summary>

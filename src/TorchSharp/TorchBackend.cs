@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Harness.Common;
 using Harness.Tensors;
 using Harness.TorchSharp.Loading;
 using TorchSharp;

@@ -1,4 +1,5 @@
 using System.Text;
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Launch;

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Meters;
 
@@ -83,8 +84,8 @@ public class CommandMeterTests
     [Test]
     public void A_program_that_cannot_be_started_is_the_users_mistake()
     {
-        Assert.That(() => CommandMeter.Open("n", Clock, "/nowhere/pdu"), Throws.InstanceOf<EnergyException>().With.Message.Contains("/nowhere/pdu"));
-        Assert.That(() => CommandMeter.Open("n", Clock, " "), Throws.InstanceOf<EnergyException>());
+        Assert.That(() => CommandMeter.Open("n", Clock, "/nowhere/pdu"), Throws.InstanceOf<UserErrorException>().With.Message.Contains("/nowhere/pdu"));
+        Assert.That(() => CommandMeter.Open("n", Clock, " "), Throws.InstanceOf<UserErrorException>());
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Control;
 using Harness.Energy.Meters;
@@ -58,9 +59,9 @@ public class ControlTests
     {
         var directory = Directory.CreateTempSubdirectory().FullName;
         File.WriteAllText(Path.Combine(directory, PowerControl.FileName(3)), "{\"host\":");
-        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"), Throws.InstanceOf<EnergyException>().With.Message.Contains("restore-rank3.json").And.Message.Contains("nvidia-smi"));
+        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"), Throws.InstanceOf<UserErrorException>().With.Message.Contains("restore-rank3.json").And.Message.Contains("nvidia-smi"));
         Directory.Delete(directory, recursive: true);
-        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"), Throws.InstanceOf<EnergyException>().With.Message.Contains(directory));
+        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"), Throws.InstanceOf<UserErrorException>().With.Message.Contains(directory));
     }
 
     [Test]
@@ -136,7 +137,7 @@ public class ControlTests
         File.WriteAllText(path, content);
         fake.Set("GPU-1", 250000);
         using (var control = PowerControl.Open(meter, ["n/GPU-1"], path))
-            Assert.That(() => control.SetPowerLimit(300), Throws.InstanceOf<EnergyException>().With.Message.Contains(path).And.Message.Contains("nvidia-smi -pl"));
+            Assert.That(() => control.SetPowerLimit(300), Throws.InstanceOf<UserErrorException>().With.Message.Contains(path).And.Message.Contains("nvidia-smi -pl"));
         Assert.That((fake.State("GPU-1"), File.ReadAllText(path)), Is.EqualTo(((250000, 0), content)));
     }
 
@@ -150,7 +151,7 @@ public class ControlTests
         using (var first = Open("a"))
         {
             first.SetPowerLimit(250);
-            Assert.That(() => second.SetPowerLimit(300), Throws.InstanceOf<EnergyException>().With.Message.Contains("GPU-1").And.Message.Contains("another run"));
+            Assert.That(() => second.SetPowerLimit(300), Throws.InstanceOf<UserErrorException>().With.Message.Contains("GPU-1").And.Message.Contains("another run"));
             Assert.That(PowerControl.RestoreDirectory(Path.Combine(fake.Folder, "a"), "n", fake.Library).Single(), Does.Contain("not restored").And.Contain("goes on"));
             Assert.That(fake.State("GPU-1"), Is.EqualTo((250000, 0)));
         }
@@ -182,7 +183,7 @@ public class ControlTests
         using var fake = new FakeNvml("device 0 uuid GPU-1");
         using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
         using var control = PowerControl.Open(meter, ["n/GPU-1"], Path.Combine(fake.Folder, "gone", PowerControl.FileName(0)));
-        Assert.That(() => control.SetPowerLimit(250), Throws.InstanceOf<EnergyException>().With.Message.Contains("none was set"));
+        Assert.That(() => control.SetPowerLimit(250), Throws.InstanceOf<UserErrorException>().With.Message.Contains("none was set"));
         Assert.That(fake.State("GPU-1"), Is.Null);
     }
 

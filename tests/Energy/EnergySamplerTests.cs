@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Nvml;
 using Harness.Energy.Sampling;
@@ -116,7 +117,7 @@ public class EnergySamplerTests
     {
         var clock = new SimulatedClock();
         using var meter = new SimulatedMeter(clock, Sensor);
-        Assert.That(() => new EnergySampler(meter, clock, interval, []), Throws.InstanceOf<EnergyException>().With.Message.Contains("interval"));
+        Assert.That(() => new EnergySampler(meter, clock, interval, []), Throws.InstanceOf<UserErrorException>().With.Message.Contains("interval"));
     }
 
     [Test]

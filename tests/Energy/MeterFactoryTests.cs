@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Meters;
 using Harness.Energy.Nvml;
@@ -26,7 +27,7 @@ public class MeterFactoryTests
     [TestCase("NVML")]
     [TestCase("none,wattmeter")]
     public void An_unknown_word_is_refused_with_the_ones_there_are(string text) =>
-        Assert.That(() => MeterFactory.Open(text, Context), Throws.InstanceOf<EnergyException>().With.Message.Contains("nvml, nvml:all, rapl"));
+        Assert.That(() => MeterFactory.Open(text, Context), Throws.InstanceOf<UserErrorException>().With.Message.Contains("nvml, nvml:all, rapl"));
 
     [Test]
     public void None_has_no_domains_and_nothing_to_say()

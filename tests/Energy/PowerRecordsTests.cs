@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Meters;
@@ -38,7 +39,7 @@ public class PowerRecordsTests
     [TestCase("t_s,rank,host,device,kind,source\n1,0,n,d,gpu,nvml\n", "line 2")]
     [TestCase("x\n", "power.csv")]
     public void A_file_of_another_kind_is_refused_with_its_line(string text, string expected) =>
-        Assert.That(() => PowerRecords.Read(new StringReader(text + "1,2\n"), "power.csv"), Throws.InstanceOf<EnergyException>().With.Message.Contains(expected));
+        Assert.That(() => PowerRecords.Read(new StringReader(text + "1,2\n"), "power.csv"), Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected));
 
     [Test]
     public void A_file_from_before_there_were_processor_times_is_read()
@@ -54,7 +55,7 @@ public class PowerRecordsTests
         var text = new StringWriter();
         PowerRecords.Write(text, [new SampleSeries(Gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250 }, new() { TimeSeconds = 2, PowerWatts = 251 }])]);
         var damaged = text.ToString().Replace(",251,", ",2x1,");
-        Assert.That(() => PowerRecords.Read(new StringReader(damaged), "power.csv"), Throws.InstanceOf<EnergyException>().With.Message.Contains("power.csv, line 3"));
+        Assert.That(() => PowerRecords.Read(new StringReader(damaged), "power.csv"), Throws.InstanceOf<UserErrorException>().With.Message.Contains("power.csv, line 3"));
     }
 
     [Test]
@@ -71,7 +72,7 @@ public class PowerRecordsTests
         Assert.That(read.Select(w => w.Window), Is.EqualTo(written.Select(w => w.Window)));
         Assert.That(read[1].Devices[0] with { InvalidReasons = written[1].Devices[0].InvalidReasons }, Is.EqualTo(written[1].Devices[0]));
         Assert.That(() => WindowRecords.Read(new StringReader(lines[0] + "\nnonsense\n"), "windows.jsonl"),
-            Throws.InstanceOf<EnergyException>().With.Message.Contains("windows.jsonl, line 2"));
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("windows.jsonl, line 2"));
     }
 
     [Test]
@@ -109,7 +110,7 @@ public class PowerRecordsTests
         var path = Path.GetTempFileName();
         using (var file = new StreamWriter(path)) PowerRecords.Write(file, []);
         if (text == null) File.Delete(path);
-        Assert.That(() => new ReplayMeter(path, new SimulatedClock()), Throws.InstanceOf<EnergyException>().With.Message.Contains(expected).And.Message.Contains(path));
+        Assert.That(() => new ReplayMeter(path, new SimulatedClock()), Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected).And.Message.Contains(path));
         File.Delete(path);
     }
 }

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Statistics;
@@ -61,14 +62,14 @@ public class StatisticsTests
     [TestCase("2,5%")]
     [TestCase("")]
     public void Other_widths_are_refused(string text) =>
-        Assert.That(() => RepeatPlan.ParseInterval(text), Throws.InstanceOf<EnergyException>().With.Message.Contains($"'{text}'"));
+        Assert.That(() => RepeatPlan.ParseInterval(text), Throws.InstanceOf<UserErrorException>().With.Message.Contains($"'{text}'"));
 
     [Test]
     public void Impossible_plans_are_refused()
     {
-        Assert.That(() => RepeatPlan.Fixed(0), Throws.InstanceOf<EnergyException>());
-        Assert.That(() => RepeatPlan.UntilInterval(1.5, 10), Throws.InstanceOf<EnergyException>());
-        Assert.That(() => RepeatPlan.UntilInterval(0.02, 2), Throws.InstanceOf<EnergyException>());
+        Assert.That(() => RepeatPlan.Fixed(0), Throws.InstanceOf<UserErrorException>());
+        Assert.That(() => RepeatPlan.UntilInterval(1.5, 10), Throws.InstanceOf<UserErrorException>());
+        Assert.That(() => RepeatPlan.UntilInterval(0.02, 2), Throws.InstanceOf<UserErrorException>());
     }
 
     [TestCase(0.1, 0.25, 4)]

@@ -1,7 +1,8 @@
 using System.Globalization;
-using Harness.Records;
+using Harness.Runs;
+using Harness.Runs.Records;
+using Harness.Runs.Verifying;
 using Harness.Tests.Energy;
-using Harness.Verifying;
 
 namespace Harness.Tests;
 

@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Harness.Common;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Seams;
-using Harness.Tensors;
 using Harness.Tests.Models.Llama.Tokenizers;
 
 namespace Harness.Tests.MLTokenizers;

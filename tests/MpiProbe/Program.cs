@@ -1,8 +1,8 @@
 using System.Globalization;
+using Harness.Common;
 using Harness.MpiNet;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
-using Harness.Tensors;
 using Harness.Tests.Contracts;
 using Harness.Tests.MpiProbe;
 

@@ -46,7 +46,7 @@ internal static class Verbs
 
     /// <summary>A step that fails on one rank before any barrier.</summary>
     public static void Step(ICommunicator world, int rank) => LaunchChecks.OnEveryRank(world, () =>
-        world.Rank == rank ? throw new Tensors.UserErrorException("tokenizer.json is not there; copy it") : 0);
+        world.Rank == rank ? throw new Harness.Common.UserErrorException("tokenizer.json is not there; copy it") : 0);
 
     /// <summary>A rank that lives and never comes: nothing but the watchdog can end the others.</summary>
     public static void Stall(ICommunicator world, int rank)

@@ -1,6 +1,6 @@
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
-using Harness.Tensors;
 
 namespace Harness.Tests.Sharding;
 

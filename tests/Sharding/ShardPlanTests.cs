@@ -1,5 +1,5 @@
+using Harness.Common;
 using Harness.Sharding;
-using Harness.Tensors;
 
 namespace Harness.Tests.Sharding;
 

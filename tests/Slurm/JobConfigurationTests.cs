@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Sharding;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Harness.Records;
+using Harness.Runs;
 
 namespace Harness.Tests.Slurm;
 

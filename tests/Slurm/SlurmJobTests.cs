@@ -1,5 +1,6 @@
 using System.Globalization;
-using Harness.Records;
+using Harness.Runs;
+using Harness.Runs.Records;
 using Harness.Tests.Energy;
 
 namespace Harness.Tests.Slurm;

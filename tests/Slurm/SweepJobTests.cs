@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using Harness.Records;
+using Harness.Runs;
+using Harness.Runs.Records;
 
 namespace Harness.Tests.Slurm;
 

@@ -1,6 +1,6 @@
 using System.IO.Compression;
 using System.Text;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Tests.Tensors;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Seams;
-using Harness.Tensors;
 using Harness.TorchSharp.Loading;
 
 namespace Harness.Tests.TorchSharp;

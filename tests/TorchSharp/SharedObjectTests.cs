@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Harness.Tensors;
+using Harness.Common;
 using Harness.TorchSharp.Loading;
 
 namespace Harness.Tests.TorchSharp;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Harness.Common;
 
 namespace Harness.Energy.Control;
 
@@ -47,7 +48,7 @@ internal sealed class DeviceClaim : IDisposable
     }
 
     /// <summary>Puts on file how the device was, before it is changed.</summary>
-    /// <exception cref="EnergyException">There is no room for it.</exception>
+    /// <exception cref="UserErrorException">There is no room for it.</exception>
     public void Note(RestoredDevice device)
     {
         try
@@ -58,7 +59,7 @@ internal sealed class DeviceClaim : IDisposable
         }
         catch (IOException e)
         {
-            throw new EnergyException($"{_file.Name}: the GPU's power limit cannot be written down ({e.Message.TrimEnd('.')}), "
+            throw new UserErrorException($"{_file.Name}: the GPU's power limit cannot be written down ({e.Message.TrimEnd('.')}), "
                 + "so none was set; free some space", e);
         }
     }

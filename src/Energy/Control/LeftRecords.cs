@@ -1,3 +1,5 @@
+using Harness.Common;
+
 namespace Harness.Energy.Control;
 
 /// <summary>
@@ -10,7 +12,7 @@ internal sealed class LeftRecords
 
     /// <param name="directory">The run's own: a damaged record in it is an error, since what it told cannot be known.</param>
     /// <param name="others">Where other runs may have left some.</param>
-    /// <exception cref="EnergyException">A record of this run is damaged.</exception>
+    /// <exception cref="UserErrorException">A record of this run is damaged.</exception>
     public LeftRecords(string directory, IEnumerable<string> others)
     {
         Add(directory, mustBeWhole: true);
@@ -62,8 +64,8 @@ internal sealed class LeftRecords
         foreach (var file in files)
         {
             try { _oldestFirst.Add((file, RestoreState.Read(file))); }
-            catch (EnergyException e) when (!mustBeWhole) { Unreadable.Add(e.Message); }
-            catch (EnergyException) when (!File.Exists(file)) { }      // another rank has put its devices back meanwhile
+            catch (UserErrorException e) when (!mustBeWhole) { Unreadable.Add(e.Message); }
+            catch (UserErrorException) when (!File.Exists(file)) { }      // another rank has put its devices back meanwhile
         }
     }
 }

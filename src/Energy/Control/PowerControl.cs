@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Harness.Common;
 using Harness.Energy.Nvml;
 
 namespace Harness.Energy.Control;
@@ -147,17 +148,17 @@ public sealed class PowerControl : IDisposable
     /// <see cref="FileName"/> files of a run directory, or of the run directories in it.
     /// </summary>
     /// <returns>One line per file: restored, or what is left to do and where.</returns>
-    /// <exception cref="EnergyException">The directory does not exist.</exception>
+    /// <exception cref="UserErrorException">The directory does not exist.</exception>
     public static IReadOnlyList<string> RestoreDirectory(string directory, string host, string? nvmlLibrary = null)
     {
-        if (!Directory.Exists(directory)) throw new EnergyException($"{directory}: there is no such run directory");
-        var (lines, damaged) = (new List<string>(), new List<EnergyException>());
+        if (!Directory.Exists(directory)) throw new UserErrorException($"{directory}: there is no such run directory");
+        var (lines, damaged) = (new List<string>(), new List<UserErrorException>());
         var files = Directory.GetFiles(directory, RestoreState.Pattern);
         if (files.Length == 0) files = [.. Directory.GetDirectories(directory).SelectMany(run => Directory.GetFiles(run, RestoreState.Pattern))];
         foreach (var file in files.Order(StringComparer.Ordinal))
         {
             try { lines.Add(RestoreFile(file, host, nvmlLibrary)); }
-            catch (EnergyException e) { damaged.Add(e); }       // the others are put back all the same
+            catch (UserErrorException e) { damaged.Add(e); }       // the others are put back all the same
         }
         if (lines.Count == 0 && damaged.Count > 0) throw damaged[0];
         return [.. lines, .. damaged.Select(e => e.Message)];
@@ -214,7 +215,7 @@ public sealed class PowerControl : IDisposable
     /// Takes hold of the devices, puts back what a killed run left changed, and writes down how they are.
     /// </summary>
     /// <returns>What stands in the way; null where nothing does.</returns>
-    /// <exception cref="EnergyException">Another run has a device, or its originals cannot be known or written down.</exception>
+    /// <exception cref="UserErrorException">Another run has a device, or its originals cannot be known or written down.</exception>
     private ControlResult? Hold()
     {
         try
@@ -225,7 +226,7 @@ public sealed class PowerControl : IDisposable
             foreach (var device in _devices)
             {
                 var claim = DeviceClaim.TryTake(_nvml!.Path, device.Uuid, out var isHeld);
-                if (isHeld) throw new EnergyException($"{device.Uuid}: another run on this machine has set its limits; "
+                if (isHeld) throw new UserErrorException($"{device.Uuid}: another run on this machine has set its limits; "
                     + "begin when that has ended, since each would change what the other measures");
                 if (claim != null) _claims.Add(claim);
                 if ((left.Of(device.Uuid) ?? claim?.Left) is { } found)

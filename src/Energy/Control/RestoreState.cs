@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Harness.Common;
 
 namespace Harness.Energy.Control;
 
@@ -25,7 +26,7 @@ internal sealed record RestoreState(
     /// (<c>restore-rank0.json</c>, <c>restore-rank0-2.json</c>, …). A file that is there is never overwritten.
     /// </summary>
     /// <returns>Where it lies.</returns>
-    /// <exception cref="EnergyException">The storage does not take it.</exception>
+    /// <exception cref="UserErrorException">The storage does not take it.</exception>
     public string WriteBeside(string path)
     {
         var temporary = $"{path}.{Environment.ProcessId}.part";
@@ -53,12 +54,12 @@ internal sealed record RestoreState(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EnergyException($"{path}: the GPUs' power limits cannot be written down ({e.Message.TrimEnd('.')}), so none was set; "
+            throw new UserErrorException($"{path}: the GPUs' power limits cannot be written down ({e.Message.TrimEnd('.')}), so none was set; "
                 + "put that right, or choose another directory with --out", e);
         }
     }
 
-    /// <exception cref="EnergyException">The file is damaged.</exception>
+    /// <exception cref="UserErrorException">The file is damaged.</exception>
     public static RestoreState Read(string path)
     {
         try
@@ -69,7 +70,7 @@ internal sealed record RestoreState(
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
-            throw new EnergyException($"{path}: not a record of power limits ({e.Message}); "
+            throw new UserErrorException($"{path}: not a record of power limits ({e.Message}); "
                 + "set them by hand with nvidia-smi -pl (nvidia-smi -q -d POWER shows the defaults), then delete the file", e);
         }
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Harness.Common;
 
 namespace Harness.Energy.Meters;
 
@@ -40,11 +41,11 @@ public sealed class CommandMeter : IEnergyMeter
     /// Starts the program, without a shell: words are separated by blanks, and quotation marks hold blanks together. Waits
     /// for the first line; where none comes in <paramref name="patienceSeconds"/>, there is no meter, and the notice says so.
     /// </summary>
-    /// <exception cref="EnergyException">The program cannot be started.</exception>
+    /// <exception cref="UserErrorException">The program cannot be started.</exception>
     public static IEnergyMeter Open(string host, IRunClock clock, string command, double patienceSeconds = 10)
     {
         var words = SplitWords(command);
-        if (words.Count == 0) throw new EnergyException("command: needs a program, e.g. 'command:./read-pdu --outlet 4'");
+        if (words.Count == 0) throw new UserErrorException("command: needs a program, e.g. 'command:./read-pdu --outlet 4'");
         var start = new ProcessStartInfo(words[0], words.Skip(1)) { RedirectStandardOutput = true, RedirectStandardInput = true };
         CommandMeter meter;
         try
@@ -53,7 +54,7 @@ public sealed class CommandMeter : IEnergyMeter
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new EnergyException($"command:{command}: the program '{words[0]}' cannot be started ({e.Message}); give its full path", e);
+            throw new UserErrorException($"command:{command}: the program '{words[0]}' cannot be started ({e.Message}); give its full path", e);
         }
         meter._process.StandardInput.Close();
         new Thread(meter.Listen) { IsBackground = true, Name = "command meter" }.Start();

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy.Nvml;
 using Harness.Energy.Sampling;
 
@@ -34,7 +35,7 @@ public static class MeterFactory
     /// it works, else rapl where it works, else none. <c>none</c>. A comma adds another meter when such a word follows it.
     /// A meter that is not there has no domains, and its notices say why.
     /// </summary>
-    /// <exception cref="EnergyException">The word is unknown, or its file or program is.</exception>
+    /// <exception cref="UserErrorException">The word is unknown, or its file or program is.</exception>
     public static IEnergyMeter Open(string specification, MeterContext context)
     {
         var parts = Split(specification);
@@ -70,7 +71,7 @@ public static class MeterFactory
             _ when word.StartsWith("replay:", StringComparison.Ordinal) => isNodeReader ? new ReplayMeter(argument, context.Clock) : new NullMeter(),
             _ when word.StartsWith("command:", StringComparison.Ordinal) => isNodeReader
                 ? WithLoad(CommandMeter.Open(context.Host, context.Clock, argument), context) : new NullMeter(),
-            _ => throw new EnergyException($"meter '{word}' is unknown; it is one of {Usage}"),
+            _ => throw new UserErrorException($"meter '{word}' is unknown; it is one of {Usage}"),
         };
     }
 

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy.Records;
 
 namespace Harness.Energy.Meters;
@@ -17,10 +18,10 @@ public sealed class ReplayMeter : IEnergyMeter
     private readonly Track[] _tracks;
     private readonly double _shiftSeconds;
 
-    /// <exception cref="EnergyException">The recording is missing, malformed or empty.</exception>
+    /// <exception cref="UserErrorException">The recording is missing, malformed or empty.</exception>
     public ReplayMeter(string path, IRunClock clock) : this(PowerRecords.Read(path), clock)
     {
-        if (_tracks.Length == 0) throw new EnergyException($"{path}: the recording holds no readings; nothing can be replayed from it");
+        if (_tracks.Length == 0) throw new UserErrorException($"{path}: the recording holds no readings; nothing can be replayed from it");
     }
 
     public ReplayMeter(IReadOnlyList<SampleSeries> recording, IRunClock clock)

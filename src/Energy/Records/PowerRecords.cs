@@ -1,5 +1,6 @@
 using System.Globalization;
 using CsvHelper;
+using Harness.Common;
 
 namespace Harness.Energy.Records;
 
@@ -42,10 +43,10 @@ public static class PowerRecords
         Write(file, series);
     }
 
-    /// <exception cref="EnergyException">The file is not there, or not a power.csv; the line is named.</exception>
+    /// <exception cref="UserErrorException">The file is not there, or not a power.csv; the line is named.</exception>
     public static IReadOnlyList<SampleSeries> Read(string path)
     {
-        if (!File.Exists(path)) throw new EnergyException($"{path}: there is no such recording; name the power.csv of a run");
+        if (!File.Exists(path)) throw new UserErrorException($"{path}: there is no such recording; name the power.csv of a run");
         using var file = new StreamReader(path);
         return Read(file, path);
     }
@@ -64,7 +65,7 @@ public static class PowerRecords
 
     /// <summary>Row after row as the file has them, so that a recording of days need not be held in memory.</summary>
     /// <param name="name">What the text is called in an error.</param>
-    /// <exception cref="EnergyException">A row is not one of a power.csv; its line is named.</exception>
+    /// <exception cref="UserErrorException">A row is not one of a power.csv; its line is named.</exception>
     public static IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> ReadRows(TextReader text, string name)
     {
         using var csv = CsvReader.Create(text, CsvDialect.Reading, leaveOpen: true);
@@ -81,7 +82,7 @@ public static class PowerRecords
             }
             catch (Exception e) when (e is FormatException or OverflowException or KeyNotFoundException)
             {
-                throw new EnergyException($"{name}, line {(e as CsvFormatException)?.LineNumber ?? csv.LineNumber}: not a row of power.csv ({e.Message})", e);
+                throw new UserErrorException($"{name}, line {(e as CsvFormatException)?.LineNumber ?? csv.LineNumber}: not a row of power.csv ({e.Message})", e);
             }
             yield return row;
         }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Harness.Common;
 using Harness.Energy.Accounting;
 
 namespace Harness.Energy.Records;
@@ -29,7 +30,7 @@ public static class WindowRecords
         foreach (var window in windows) text.Write(JsonSerializer.Serialize(window, Format) + "\n");
     }
 
-    /// <exception cref="EnergyException">A line is not a window; it is named.</exception>
+    /// <exception cref="UserErrorException">A line is not a window; it is named.</exception>
     public static IReadOnlyList<WindowRecord> Read(TextReader text, string name)
     {
         var windows = new List<WindowRecord>();
@@ -42,7 +43,7 @@ public static class WindowRecords
             }
             catch (JsonException e)
             {
-                throw new EnergyException($"{name}, line {number}: not a window ({e.Message})", e);
+                throw new UserErrorException($"{name}, line {number}: not a window ({e.Message})", e);
             }
         }
         return windows;

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy.Records;
 
 namespace Harness.Energy.Sampling;
@@ -39,11 +40,11 @@ public sealed class EnergySampler : IDisposable
 
     /// <param name="intervalSeconds">Between two samples; 0.1 is the default of the harness.</param>
     /// <param name="sensors">From <see cref="SensorCharacteristics.Measure"/>; without them edges are not resolved finer than the interval.</param>
-    /// <exception cref="EnergyException">The interval is not a sensible number of seconds.</exception>
+    /// <exception cref="UserErrorException">The interval is not a sensible number of seconds.</exception>
     public EnergySampler(IEnergyMeter meter, IRunClock clock, double intervalSeconds, IReadOnlyList<SensorCharacteristics> sensors)
     {
         if (!(intervalSeconds is >= 0.001 and <= 60))
-            throw new EnergyException(FormattableString.Invariant($"the sampling interval of {intervalSeconds} s is outside 0.001 … 60 s"));
+            throw new UserErrorException(FormattableString.Invariant($"the sampling interval of {intervalSeconds} s is outside 0.001 … 60 s"));
         (_meter, _clock, _intervalSeconds) = (meter, clock, intervalSeconds);
         _readings = new EnergyReading[meter.Domains.Count];
         _logs = [.. meter.Domains.Select(_ => new SampleLog())];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Harness.Common;
 
 namespace Harness.Energy.Statistics;
 
@@ -17,25 +18,25 @@ public sealed class RepeatPlan
 
     public static RepeatPlan Fixed(int count) => count >= 1
         ? new RepeatPlan(count, null)
-        : throw new EnergyException(FormattableString.Invariant($"the number of repeats is {count}; it must be 1 or more"));
+        : throw new UserErrorException(FormattableString.Invariant($"the number of repeats is {count}; it must be 1 or more"));
 
     /// <param name="relativeHalfWidth">0.02 for "± 2 % of the mean".</param>
     public static RepeatPlan UntilInterval(double relativeHalfWidth, int most)
     {
-        if (!(relativeHalfWidth is > 0 and < 1)) throw new EnergyException(FormattableString.Invariant($"the interval of {relativeHalfWidth:P} is not between 0 and 100 %"));
-        if (most < FewestForInterval) throw new EnergyException($"the limit of {most} repeats is too low for a confidence interval; allow {FewestForInterval} or more");
+        if (!(relativeHalfWidth is > 0 and < 1)) throw new UserErrorException(FormattableString.Invariant($"the interval of {relativeHalfWidth:P} is not between 0 and 100 %"));
+        if (most < FewestForInterval) throw new UserErrorException($"the limit of {most} repeats is too low for a confidence interval; allow {FewestForInterval} or more");
         return new RepeatPlan(most, relativeHalfWidth);
     }
 
     /// <summary>"2%" or "0.02".</summary>
-    /// <exception cref="EnergyException">It is neither.</exception>
+    /// <exception cref="UserErrorException">It is neither.</exception>
     public static double ParseInterval(string text)
     {
         var trimmed = text.Trim();
         var isPercent = trimmed.EndsWith('%');
         if (double.TryParse(isPercent ? trimmed[..^1] : trimmed, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value > 0)
             return isPercent ? value / 100 : value;
-        throw new EnergyException($"'{text}' is no width of a confidence interval; write it like 2% or 0.02");
+        throw new UserErrorException($"'{text}' is no width of a confidence interval; write it like 2% or 0.02");
     }
 
     /// <param name="joulesPerToken">Of the repeats so far, null where a repeat has none. Without energy there is no interval, and the least number of repeats is all.</param>

@@ -1,6 +1,6 @@
 using System.ComponentModel;
 using System.Reflection;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Configuration;
 

@@ -19,6 +19,10 @@ public sealed record ModelOptions
 {
     /// <summary>A Hugging Face directory or synthetic:NAME; empty for the demo checkpoint.</summary>
     public string Path { get; init; } = "";
+    internal string EffectivePath => Path.Length > 0 ? Path : Demo;
+
+    /// <summary>The checkpoint that lies beside the program.</summary>
+    internal static string Demo => System.IO.Path.Combine(AppContext.BaseDirectory, "Demo", "model");
 
     /// <summary>f32, bf16, f16, or auto: as the checkpoint stores them.</summary>
     public string Dtype { get; init; } = "auto";

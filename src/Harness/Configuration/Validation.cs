@@ -1,6 +1,7 @@
+using Harness.Common;
 using Harness.Datasets;
 using Harness.Energy.Meters;
-using Harness.Records;
+using Harness.Runs;
 using Harness.Tensors;
 
 namespace Harness.Configuration;

@@ -30,7 +30,7 @@ internal sealed record DatasetFields(string Kind, string[] Required, string[] Us
     public bool IsForeign(string key) => s_prompting.Contains(key) && !Required.Contains(key) && !Used.Contains(key);
 
     /// <param name="unread">Gathers fields that are not used.</param>
-    /// <exception cref="Tensors.UserErrorException">One that is not empty belongs to a prompt.</exception>
+    /// <exception cref="Harness.Common.UserErrorException">One that is not empty belongs to a prompt.</exception>
     public void Check(JsonRecord record, ISet<string> unread)
     {
         if (record.Value.ValueKind != JsonValueKind.Object) return;      // said where a key is asked for

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Datasets;
 

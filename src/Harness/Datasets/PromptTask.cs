@@ -1,4 +1,4 @@
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Datasets;
 

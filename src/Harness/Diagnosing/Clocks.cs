@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Diagnosing;
 

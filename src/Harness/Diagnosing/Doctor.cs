@@ -1,3 +1,5 @@
+using Harness.Configuration;
+
 namespace Harness.Diagnosing;
 
 /// <summary>Where to look. The defaults are those of a run; tests look elsewhere.</summary>
@@ -5,7 +7,7 @@ internal sealed record Places
 {
     /// <summary>Where run directories would be made.</summary>
     public string Output { get; init; } = new Configuration.OutputOptions().Directory;
-    public string DemoModel { get; init; } = Build.DemoModel;
+    public string DemoModel { get; init; } = ModelOptions.Demo;
 
     /// <summary>Empty: beside the program, or where the linker finds it.</summary>
     public string LibTorch { get; init; } = "";
@@ -50,7 +52,7 @@ internal static class Doctor
         {
             return [.. look()];
         }
-        catch (Tensors.UserErrorException e)
+        catch (Harness.Common.UserErrorException e)
         {
             return [Finding.FromMessage(subject, ifItThrows, e.Message)];
         }

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
+using Harness.Common;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Mpi;
-using Harness.Tensors;
 
 namespace Harness.Diagnosing;
 

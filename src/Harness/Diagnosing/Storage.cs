@@ -1,5 +1,4 @@
-using Harness.Records;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Diagnosing;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Harness.Reporting;
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Tensors;
 using Spectre.Console;

@@ -1,6 +1,5 @@
 using System.Globalization;
-using Harness.Reporting;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Planning;
 

@@ -1,3 +1,5 @@
+using Harness.Common;
+
 namespace Harness.Reporting;
 
 /// <summary>

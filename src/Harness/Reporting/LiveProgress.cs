@@ -1,3 +1,4 @@
+using Harness.Common;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,4 +1,5 @@
-using Harness.Records;
+using Harness.Common;
+using Harness.Runs.Records;
 using Spectre.Console;
 
 namespace Harness.Reporting;

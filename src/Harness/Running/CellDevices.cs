@@ -1,9 +1,9 @@
 using System.Globalization;
+using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Control;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
-using Harness.Tensors;
 
 namespace Harness.Running;
 
@@ -84,7 +84,7 @@ internal sealed class CellDevices : IDisposable
     private ControlResult Apply(PowerCell cell)
     {
         try { return _control == null ? new(ControlOutcome.Applied) : cell.Apply(_control); }
-        catch (EnergyException e) { throw new UserErrorException(e.Message, e); }
+        catch (UserErrorException e) { throw new UserErrorException(e.Message, e); }
     }
 
     /// <summary>Devices of which this rank is the lowest that reads them: it alone changes their limits. A GPU is its UUID.</summary>

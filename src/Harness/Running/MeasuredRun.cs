@@ -1,16 +1,13 @@
-using Harness.Accounting;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Control;
 using Harness.Energy.Statistics;
 using Harness.Planning;
-using Harness.Records;
 using Harness.Reporting;
-using Harness.Running.Pieces;
 using Harness.Running.Work;
+using Harness.Runs.Accounting;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
-using Harness.Verbs;
 
 namespace Harness.Running;
 

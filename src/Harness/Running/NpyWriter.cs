@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Running;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Energy.Control;
-using Harness.Tensors;
 
 namespace Harness.Running;
 
@@ -20,7 +20,7 @@ internal sealed record PowerCell(double? LimitWatts, int? SmClockMhz)
             from clock in List(options.SmClocks, "Energy:SmClocks", int.Parse)
             select new PowerCell(limit, clock)];
 
-    /// <exception cref="Energy.EnergyException">Another run has a device, or what it was like cannot be known or written down.</exception>
+    /// <exception cref="UserErrorException">Another run has a device, or what it was like cannot be known or written down.</exception>
     public ControlResult Apply(PowerControl control)
     {
         var power = LimitWatts is { } watts ? control.SetPowerLimit(watts) : new(ControlOutcome.Applied);

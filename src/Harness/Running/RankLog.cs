@@ -1,5 +1,5 @@
 using System.Globalization;
-using Harness.Reporting;
+using Harness.Common;
 
 namespace Harness.Running;
 

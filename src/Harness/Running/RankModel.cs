@@ -1,9 +1,10 @@
 using System.Text;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Planning;
-using Harness.Records;
+using Harness.Runs.Records;
 using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
@@ -51,7 +52,7 @@ internal sealed class RankModel : IDisposable
         Groups = new GridGroups(new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data), world);
         Topology = NodeTopology.Of(world);
         BackendChoice = Backends.Choose(_options.Runtime, world);
-        Checkpoint = LaunchChecks.OnEveryRank(world, () => Models.Llama.Checkpoints.Checkpoint.Open(ModelPath(_options.Model)));
+        Checkpoint = LaunchChecks.OnEveryRank(world, () => Models.Llama.Checkpoints.Checkpoint.Open(_options.Model.EffectivePath));
         LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]> { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
         Storage = _options.Model.Dtype == "auto" ? Checkpoint.DType : DTypes.Parse(_options.Model.Dtype);
         _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline);
@@ -112,9 +113,6 @@ internal sealed class RankModel : IDisposable
         };
         Stage = LaunchChecks.OnEveryRank(World, () => memory.Place(() => new LlamaStage(Backend, Checkpoint, Plan, Storage, Replica.TensorLink, Replica.Pipeline)));
     }
-
-    /// <summary>The directory or synthetic shape that the options name; the demo checkpoint where they name none.</summary>
-    public static string ModelPath(ModelOptions model) => model.Path.Length > 0 ? model.Path : Build.DemoModel;
 
     public void Dispose()
     {

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Harness.Energy.Accounting;
-using Harness.Records;
+using Harness.Runs.Records;
 using Harness.Sharding;
 
 namespace Harness.Running;

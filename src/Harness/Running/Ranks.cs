@@ -1,8 +1,8 @@
 using Harness.Configuration;
+using Harness.Reporting;
 using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
-using Harness.Verbs;
 
 namespace Harness.Running;
 
@@ -22,8 +22,8 @@ internal static class Ranks
         Say(Launcher.Announced(), launcher, name);
         var code = ExitCode.Success;
         void Job(ICommunicator world) => Environment.ExitCode = code = job(world);
-        if (OtherWorlds.Find(name) is { } other) other.Run(launcher, threads, library: null, Job, Terminal.Report);
-        else Worlds.Run(name, grid.Size, threads, launcher, library: null, Job, Terminal.Report);
+        if (OtherWorlds.Find(name) is { } other) other.Run(launcher, threads, library: null, Job, Failure.Report);
+        else Worlds.Run(name, grid.Size, threads, launcher, library: null, Job, Failure.Report);
         return code;
     }
 

@@ -1,10 +1,10 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
 using Harness.Running.Work;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
-using Harness.Verbs;
 
 namespace Harness.Running;
 
@@ -34,7 +34,7 @@ internal sealed class RepeatRunner(
     public bool Run(int repeat, double leastSeconds, ResultBook? book, IStageProgress progress)
     {
         using var watchdog = model.World.Name == "threads" || model.World.Size == 1 ? null : RankWatchdog.EndingProcess(
-            TimeSpan.FromSeconds(Duration.Parse(options.Sharding.StallLimit, "Sharding:StallLimit")), model.World.Rank, line => Terminal.Report(new UserErrorException(line)));
+            TimeSpan.FromSeconds(Duration.Parse(options.Sharding.StallLimit, "Sharding:StallLimit")), model.World.Rank, line => Failure.Report(new UserErrorException(line)));
         var begin = clock.Seconds;
         var stopped = false;
         for (var pass = 0; pass == 0 || (!stopped && _prompts > 0 && model.World.Decide(clock.Seconds - begin < leastSeconds)); pass++)

@@ -1,11 +1,12 @@
-using Harness.Accounting;
 using Harness.Datasets;
 using Harness.Energy.Clocks;
 using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Records;
 using Harness.Running.Pieces;
-using FinishReason = Harness.Records.FinishReason;
+using Harness.Runs;
+using Harness.Runs.Accounting;
+using Harness.Runs.Records;
+using FinishReason = Harness.Runs.Records.FinishReason;
 
 namespace Harness.Running;
 

@@ -1,5 +1,7 @@
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Records;
+using Harness.Runs;
+using Harness.Runs.Records;
 using Harness.Tensors;
 
 namespace Harness.Running;

@@ -1,8 +1,8 @@
-using Harness.Accounting;
 using Harness.Configuration;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
+using Harness.Runs.Accounting;
 using Harness.Seams;
 using Harness.Sharding;
 

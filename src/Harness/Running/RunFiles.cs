@@ -1,14 +1,16 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Harness.Accounting;
-using Harness.Carbon;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Control;
-using Harness.Records;
 using Harness.Reporting;
 using Harness.Running.Pieces;
-using Harness.Tensors;
+using Harness.Runs;
+using Harness.Runs.Accounting;
+using Harness.Runs.Carbon;
+using Harness.Runs.Pieces;
+using Harness.Runs.Records;
 
 namespace Harness.Running;
 

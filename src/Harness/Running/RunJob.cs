@@ -1,10 +1,8 @@
-using Harness.Carbon;
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Records;
 using Harness.Reporting;
+using Harness.Runs.Carbon;
 using Harness.Sharding;
-using Harness.Tensors;
-using Harness.Verbs;
 
 namespace Harness.Running;
 
@@ -19,7 +17,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         IProgressReporter progress = world.Rank == 0 ? ProgressReporter.ForConsole() : new NoProgress();
         var log = new RankLog(world.Rank, progress.Note);
 
-        var carbon = world.Rank == 0 ? CarbonInputs.Of(options.Carbon, DateTimeOffset.UtcNow) : null;
+        var carbon = world.Rank == 0 ? Carbon(options.Carbon) : null;
         using var model = new RankModel(configuration, world);
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
         foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Tokenizer.Notes ?? []).Concat(prompts?.Loaded.Notes ?? []).Distinct()) log.NoteOnce(note);
@@ -56,4 +54,9 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         log.NoteOnce($"stopped by {stop.Reason ?? "a signal to another rank"}; finished batches are kept");
         return ExitCode.Interrupted;
     }
+
+    /// <returns>Null where no carbon figures are asked for.</returns>
+    /// <exception cref="UserErrorException">A file of hourly values is damaged or does not cover this hour.</exception>
+    private static CarbonInputs? Carbon(CarbonOptions options) => options.Intensity.Length == 0 ? null : CarbonInputs.From(
+        CarbonIntensity.Parse(options.Intensity, Validation.Named("Carbon:Intensity")), options.Pue, options.Embodied, options.Lifetime, DateTimeOffset.UtcNow);
 }

@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Records;
+using Harness.Reporting;
 using Harness.Sharding;
-using Harness.Tensors;
 
 namespace Harness.Running;
 
@@ -27,7 +27,7 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         if (!model.IsRoot) scorer.Run(tokens, (_, _) => { });
         else Write(tokenizer!, tokens, config.Shape.Vocabulary, scorer);
         world.Barrier();
-        return Verbs.ExitCode.Success;
+        return ExitCode.Success;
     }
 
     private Workload TextAsWorkload(ITokenizer tokenizer, LlamaConfig model)

@@ -1,8 +1,8 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Seams;
-using Harness.Tensors;
 
 namespace Harness.Running;
 
@@ -14,7 +14,7 @@ internal static class Tokenizers
     {
         var library = TokenizerLibraries.Find(model.TokenizerLibrary);
         if (model.Tokenizer.Length > 0) return TokenizerLoader.Load(model.Tokenizer, library);
-        if (!model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)) return TokenizerLoader.Load(RankModel.ModelPath(model), library);
+        if (!model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)) return TokenizerLoader.Load(model.EffectivePath, library);
         return model.TokenizerLibrary == TokenizerLibraries.Own ? new ByteTokenizer()
             : throw new UserErrorException($"{model.Path} has no tokenizer file for tokenizer library '{model.TokenizerLibrary}'; name one with --tokenizer DIR, or use --tokenizer-library {TokenizerLibraries.Own}, which reads its text as bytes");
     }

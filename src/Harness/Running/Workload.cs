@@ -1,11 +1,11 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Sharding;
-using Harness.Tensors;
 
 namespace Harness.Running;
 

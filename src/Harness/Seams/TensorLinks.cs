@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Tensors;

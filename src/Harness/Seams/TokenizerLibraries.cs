@@ -1,6 +1,6 @@
+using Harness.Common;
 using Harness.MLTokenizers;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Tensors;
 
 namespace Harness.Seams;
 

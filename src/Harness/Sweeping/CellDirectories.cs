@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Records;
-using Harness.Tensors;
+using Harness.Runs;
+using Harness.Runs.Records;
 
 namespace Harness.Sweeping;
 

@@ -1,7 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Records;
+using Harness.Runs;
 
 namespace Harness.Sweeping;
 

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
 using Harness.Models.Llama;
@@ -47,7 +48,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
 
     private LlamaConfig Model(ModelOptions options)
     {
-        var path = RankModel.ModelPath(options);
+        var path = options.EffectivePath;
         return _models.TryGetValue(path, out var known) ? known : _models[path] = ModelConfiguration.Load(path);
     }
 

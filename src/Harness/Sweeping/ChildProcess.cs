@@ -1,9 +1,9 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Running;
-using Harness.Tensors;
 
 namespace Harness.Sweeping;
 

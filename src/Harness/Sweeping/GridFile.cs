@@ -1,6 +1,6 @@
 using System.Text.Json;
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Tensors;
 
 namespace Harness.Sweeping;
 

@@ -1,5 +1,6 @@
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Harness.Common;
 using Harness.Tensors;
 
 namespace Harness.Sweeping;

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Records;
 using Harness.Seams;
-using Harness.Tensors;
 
 namespace Harness.Sweeping;
 

@@ -1,6 +1,6 @@
+using Harness.Common;
+using Harness.Reporting;
 using Harness.Running;
-using Harness.Tensors;
-using Harness.Verbs;
 
 namespace Harness.Sweeping;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
 using Harness.Running;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Harness.Common;
 using Harness.Planning;
 using Harness.Reporting;
 using Spectre.Console;

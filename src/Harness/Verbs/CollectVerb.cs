@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Harness.Collecting;
+using Harness.Reports.Collecting;
 
 namespace Harness.Verbs;
 

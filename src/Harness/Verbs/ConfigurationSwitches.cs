@@ -1,6 +1,6 @@
 using System.CommandLine;
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Tensors;
 
 namespace Harness.Verbs;
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Harness.Common;
 using Harness.Planning;
 using Harness.Tensors;
 

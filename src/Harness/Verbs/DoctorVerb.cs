@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Text.Json;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Diagnosing;
-using Harness.Records;
-using Harness.Tensors;
+using Harness.Reporting;
 
 namespace Harness.Verbs;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text;
-using Harness.Exporting;
+using Harness.Reports.Exporting;
 
 namespace Harness.Verbs;
 

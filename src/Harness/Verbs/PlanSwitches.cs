@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Planning;
 using Harness.Running;
@@ -36,7 +37,7 @@ internal sealed class PlanSwitches
     /// <exception cref="UserErrorException">A value is wrong, or two do not go together.</exception>
     public PlanQuestion Resolve(ParseResult parsed)
     {
-        var name = RankModel.ModelPath(new ModelOptions { Path = parsed.GetValue(_model) ?? "" });
+        var name = new ModelOptions { Path = parsed.GetValue(_model) ?? "" }.EffectivePath;
         var model = ModelConfiguration.Load(name);
         var (tensor, pipeline) = (Whole(parsed, _tensor), Whole(parsed, _pipeline));
         if (ShardPlan.Objection(model.Shape, tensor ?? 1, pipeline ?? 1) is { } objection) throw new UserErrorException(objection);

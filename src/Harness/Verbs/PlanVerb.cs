@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
+using Harness.Common;
 using Harness.Planning;
-using Harness.Records;
 using Harness.Reporting;
 
 namespace Harness.Verbs;

@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Harness.Publishing;
-using Harness.Tensors;
+using Harness.Common;
+using Harness.Reports.Publishing;
 
 namespace Harness.Verbs;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Harness.Energy.Control;
+using Harness.Reporting;
 
 namespace Harness.Verbs;
 

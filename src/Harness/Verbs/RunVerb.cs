@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Harness.Configuration;
+using Harness.Reporting;
 using Harness.Running;
 
 namespace Harness.Verbs;

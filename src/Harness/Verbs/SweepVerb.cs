@@ -1,10 +1,11 @@
 using System.CommandLine;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Planning;
+using Harness.Reporting;
 using Harness.Running;
 using Harness.Sharding.Launch;
 using Harness.Sweeping;
-using Harness.Tensors;
 
 namespace Harness.Verbs;
 

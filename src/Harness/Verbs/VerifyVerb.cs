@@ -1,6 +1,8 @@
 using System.CommandLine;
-using Harness.Records;
-using Harness.Verifying;
+using Harness.Reporting;
+using Harness.Runs;
+using Harness.Runs.Records;
+using Harness.Runs.Verifying;
 
 namespace Harness.Verbs;
 

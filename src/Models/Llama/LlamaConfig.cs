@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Tensors;
 

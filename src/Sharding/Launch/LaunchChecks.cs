@@ -2,9 +2,9 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Harness.Common;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Mpi;
-using Harness.Tensors;
 
 namespace Harness.Sharding.Launch;
 

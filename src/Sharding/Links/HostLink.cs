@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Harness.Common;
 using Harness.Tensors;
 
 namespace Harness.Sharding.Links;

@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Harness.Common;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Launch;
-using Harness.Tensors;
 
 namespace Harness.Sharding.Mpi;
 

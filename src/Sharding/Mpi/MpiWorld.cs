@@ -24,7 +24,7 @@ public static unsafe class MpiWorld
     /// <param name="body">Called once with the communicator of all ranks, which it must not keep. Where it sets
     /// <see cref="Environment.ExitCode"/>, equal on every rank, the launcher is told that code even where it would lose it.</param>
     /// <param name="fail">Reports an exception; its result, made non-zero, is the job's exit code.</param>
-    /// <exception cref="Harness.Tensors.UserErrorException">No usable library; MPI has not been started.</exception>
+    /// <exception cref="Harness.Common.UserErrorException">No usable library; MPI has not been started.</exception>
     public static void Run(Launcher launcher, int threads, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>
         Run(launcher, threads, () => MpiLibrary.Load(launcher, library), Join, body, fail);
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Harness.Common;
 
 namespace Harness.Tensors.Cpu;
 

@@ -1,3 +1,5 @@
+using Harness.Common;
+
 namespace Harness.Tensors.Cpu;
 
 /// <summary>The managed CPU backend, <c>--backend cpu</c>.</summary>

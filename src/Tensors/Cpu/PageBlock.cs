@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Harness.Common;
 
 namespace Harness.Tensors.Cpu;
 

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Tensors;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Harness.Tensors;
+using Harness.Common;
 using TorchSharp;
 
 namespace Harness.TorchSharp.Loading;

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.TorchSharp.Loading;
 

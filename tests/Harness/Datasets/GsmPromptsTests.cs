@@ -1,5 +1,5 @@
+using Harness.Common;
 using Harness.Datasets;
-using Harness.Tensors;
 
 namespace Harness.Tests.Datasets;
 

@@ -1,6 +1,6 @@
 using System.Text;
+using Harness.Common;
 using Harness.Datasets;
-using Harness.Tensors;
 
 namespace Harness.Tests.Datasets;
 

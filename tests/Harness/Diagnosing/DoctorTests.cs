@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Diagnosing;
-using Harness.Tensors;
 using Harness.Verbs;
 
 namespace Harness.Tests.Diagnosing;

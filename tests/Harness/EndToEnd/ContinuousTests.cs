@@ -3,8 +3,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Harness.Running.Work;
+using Harness.Runs.Verifying;
 using Harness.Tests.Sharding;
-using Harness.Verifying;
 
 namespace Harness.Tests.EndToEnd;
 

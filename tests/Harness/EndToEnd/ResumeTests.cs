@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using Harness.Records;
+using Harness.Runs;
+using Harness.Runs.Records;
 
 namespace Harness.Tests.EndToEnd;
 

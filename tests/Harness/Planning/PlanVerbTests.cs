@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using Harness.Tensors;
+using Harness.Common;
 using Harness.Verbs;
 
 namespace Harness.Tests.Planning;

@@ -1,5 +1,5 @@
+using Harness.Common;
 using Harness.Planning;
-using Harness.Tensors;
 
 namespace Harness.Tests.Planning;
 

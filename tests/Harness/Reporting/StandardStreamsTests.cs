@@ -1,6 +1,7 @@
-using Harness.Records;
+using Harness.Common;
 using Harness.Reporting;
-using Harness.Tensors;
+using Harness.Runs;
+using Harness.Runs.Records;
 using Harness.Tests.EndToEnd;
 
 namespace Harness.Tests.Reporting;
@@ -48,7 +49,7 @@ internal sealed class StandardStreamsTests
         {
             var run = new RunOutput(scratch["results", name]);
             Assert.That(run.Summary["status"], Is.EqualTo("complete"));
-            Assert.That(new Harness.Verifying.RunVerification(run.Path).Check(), Is.Empty);
+            Assert.That(new Harness.Runs.Verifying.RunVerification(run.Path).Check(), Is.Empty);
         }
     }
 

@@ -1,5 +1,6 @@
-using Harness.Records;
 using Harness.Reporting;
+using Harness.Runs;
+using Harness.Runs.Records;
 using Spectre.Console;
 
 namespace Harness.Tests.Reporting;

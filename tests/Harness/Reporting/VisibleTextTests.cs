@@ -1,6 +1,7 @@
 using System.Globalization;
-using Harness.Records;
+using Harness.Common;
 using Harness.Reporting;
+using Harness.Runs.Records;
 using Spectre.Console;
 
 namespace Harness.Tests.Reporting;

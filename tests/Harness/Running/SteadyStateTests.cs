@@ -1,8 +1,9 @@
-using Harness.Accounting;
 using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
-using Harness.Records;
+using Harness.Runs;
+using Harness.Runs.Accounting;
+using Harness.Runs.Records;
 
 namespace Harness.Tests.Running;
 

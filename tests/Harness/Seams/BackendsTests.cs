@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Seams;
 using Harness.Sharding.Communicators;

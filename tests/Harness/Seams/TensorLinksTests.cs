@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Communicators;

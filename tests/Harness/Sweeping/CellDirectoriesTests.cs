@@ -1,6 +1,7 @@
-using Harness.Records;
+using Harness.Common;
+using Harness.Runs;
+using Harness.Runs.Records;
 using Harness.Sweeping;
-using Harness.Tensors;
 
 namespace Harness.Tests.Sweeping;
 

@@ -120,7 +120,7 @@ internal sealed class SweepPlanTests
     [Test]
     public void AJobIsNotWrittenBeforeItIsKnownWhetherItNeedsGpus()
     {
-        Assert.That(() => Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1"), Throws.TypeOf<Harness.Tensors.UserErrorException>()
+        Assert.That(() => Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1"), Throws.TypeOf<Harness.Common.UserErrorException>()
             .With.Message.Contains("Runtime:Backend (--backend) is 'auto'").And.Message.EndsWith("give cpu or torch"));
         Assert.That(Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1", "--backend", "cpu"), Does.StartWith("sbatch ").And.Contain("1x1-cpu.sbatch"));
     }

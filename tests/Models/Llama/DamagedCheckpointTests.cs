@@ -1,4 +1,5 @@
 using System.Text;
+using Harness.Common;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Tensors;
 

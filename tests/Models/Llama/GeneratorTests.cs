@@ -1,4 +1,4 @@
-using Harness.Datasets;
+using Harness.Common;
 using Harness.Models.Llama.Generation;
 using Harness.Tensors;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Models.Llama;
 using Harness.Tensors;
 

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
+using Harness.Common;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Sharding;
-using Harness.Tensors;
 
 namespace Harness.Tests.Models.Llama;
 

@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Harness.Records;
+using Harness.Common;
 
 namespace Harness.Running.Pieces;
 

@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Harness.Accounting;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
-using Harness.Records;
+using Harness.Runs;
+using Harness.Runs.Accounting;
+using Harness.Runs.Pieces;
 
 namespace Harness.Running.Pieces;
 

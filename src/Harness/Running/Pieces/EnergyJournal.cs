@@ -1,6 +1,6 @@
 using System.Globalization;
+using Harness.Common;
 using Harness.Energy.Records;
-using Harness.Records;
 
 namespace Harness.Running.Pieces;
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Harness.Common;
 using Harness.Configuration;
 
 namespace Harness.Running.Pieces;

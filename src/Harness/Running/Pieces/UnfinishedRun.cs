@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Configuration;
-using Harness.Records;
-using Harness.Tensors;
+using Harness.Runs;
+using Harness.Runs.Pieces;
+using Harness.Runs.Records;
 
 namespace Harness.Running.Pieces;
 
@@ -11,7 +13,7 @@ namespace Harness.Running.Pieces;
 internal sealed record UnfinishedRun(string Directory, int Start, JsonObject? Manifest)
 {
     /// <summary>What its summary would have begun with; null where it was cut off before that was known.</summary>
-    public SummaryRecord? Known => Manifest == null ? null : Records.Manifest.RunOf(Manifest);
+    public SummaryRecord? Known => Manifest == null ? null : Runs.Manifest.RunOf(Manifest);
     public string? RunId => Known?.RunId;
 
     /// <summary>

@@ -1,4 +1,4 @@
-using Harness.Datasets;
+using Harness.Common;
 
 namespace Harness.Running.Work;
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Tensors;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
 using System.Text.Json;
+using Harness.Common;
 using Harness.Tensors;
 
 namespace Harness.Models.Llama.Checkpoints;

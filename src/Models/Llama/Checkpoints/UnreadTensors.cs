@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
+using Harness.Common;
 using Harness.Sharding;
-using Harness.Tensors;
 
 namespace Harness.Models.Llama.Checkpoints;
 

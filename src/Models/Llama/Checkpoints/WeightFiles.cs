@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Models.Llama.Checkpoints;
 

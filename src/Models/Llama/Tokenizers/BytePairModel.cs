@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Models.Llama.Tokenizers;
 

@@ -1,5 +1,5 @@
 using System.Collections.Frozen;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Models.Llama.Tokenizers;
 

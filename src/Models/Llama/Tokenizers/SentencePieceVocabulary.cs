@@ -1,5 +1,5 @@
 using System.Text;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Models.Llama.Tokenizers;
 

@@ -2,7 +2,7 @@ using System.Buffers.Text;
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Text;
-using Harness.Tensors;
+using Harness.Common;
 
 namespace Harness.Models.Llama.Tokenizers;
 

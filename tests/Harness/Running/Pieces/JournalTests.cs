@@ -1,6 +1,7 @@
 using Harness.Energy.Accounting;
 using Harness.Running;
 using Harness.Running.Pieces;
+using Harness.Runs.Pieces;
 using GenerationFinish = Harness.Models.Llama.Generation.FinishReason;
 
 namespace Harness.Tests.Running.Pieces;

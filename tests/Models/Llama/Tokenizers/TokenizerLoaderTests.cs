@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Tensors;
 
 namespace Harness.Tests.Models.Llama.Tokenizers;
 

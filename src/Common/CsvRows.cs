@@ -1,0 +1,66 @@
+using CsvHelper;
+
+namespace Harness.Common;
+
+/// <summary>Rows of a record type as CSV in the form of <see cref="CsvDialect"/>: UTF-8 without byte-order mark.</summary>
+public static class CsvRows
+{
+    public static void WriteHeader<T>(Stream stream)
+    {
+        using var csv = CsvWriter.Create(stream, CsvDialect.Writing, leaveOpen: true);
+        csv.WriteHeader([.. ColumnMap<T>.Names]);
+    }
+
+    public static void Write<T>(Stream stream, IEnumerable<T> rows)
+    {
+        using var csv = CsvWriter.Create(stream, CsvDialect.Writing, leaveOpen: true);
+        foreach (var row in rows)
+        {
+            foreach (var (property, _) in ColumnMap<T>.Columns)
+                csv.WriteField(property.GetValue(row) is string text ? CsvDialect.Text(text) : property.GetValue(row));
+            csv.EndRecord();
+        }
+    }
+
+    /// <param name="source">The file's name, for messages.</param>
+    /// <exception cref="UserErrorException">A column is missing or a value is not of its type; line and column are named.</exception>
+    public static IEnumerable<T> Read<T>(Stream stream, string source)
+    {
+        using var csv = CsvReader.Create(stream, CsvDialect.Reading);
+        var more = Next(csv, source);
+        if (csv.Headers.Count == 0) throw new UserErrorException($"{source} is empty: it has no header");
+        var missing = ColumnMap<T>.Names.Except(csv.Headers).ToList();
+        if (missing.Count > 0) throw new UserErrorException($"{source}:1: has no column {string.Join(", ", missing)}");
+        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.GetFieldIndex(name))];
+        for (; more; more = Next(csv, source)) yield return Record<T>(csv, fields, source);
+    }
+
+    /// <summary>The next row, for those who read without a record type too.</summary>
+    /// <exception cref="UserErrorException">The file is damaged; it and the line are named.</exception>
+    public static bool Next(CsvReader csv, string source)
+    {
+        try
+        {
+            return csv.Read();
+        }
+        catch (CsvFormatException e)
+        {
+            throw new UserErrorException($"{source}:{e.LineNumber}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The row that the reader stands on.</summary>
+    /// <param name="fields">The file's field of each column of the record; negative for a column that the file lacks.</param>
+    /// <exception cref="UserErrorException">A value is not of its type, or a column that must be there is not; line and column are named.</exception>
+    public static T Record<T>(CsvReader csv, int[] fields, string source)
+    {
+        try
+        {
+            return ColumnMap<T>.Record(column => fields[column] < 0 ? null : csv.GetString(fields[column]));
+        }
+        catch (FormatException e)
+        {
+            throw new UserErrorException($"{source}:{csv.LineNumber}: {e.Message}", e);
+        }
+    }
+}

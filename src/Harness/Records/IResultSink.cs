@@ -1,8 +1,0 @@
-namespace Harness.Records;
-
-/// <summary>Takes the results of a batch as it finishes.</summary>
-public interface IResultSink
-{
-    /// <exception cref="Tensors.UserErrorException">They cannot be stored; what was taken before is kept.</exception>
-    void Append(IReadOnlyList<PromptRecord> prompts, IReadOnlyList<ResponseRecord> responses);
-}

@@ -1,0 +1,120 @@
+using System.Globalization;
+using CsvHelper;
+using Harness.Common;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Collecting;
+
+/// <summary>
+/// Merges the summaries of all runs below some directories into one CSV: the columns of <c>summary.csv</c>, then
+/// <c>run_directory</c>, then columns that only other versions wrote. A run without a summary is a row of status
+/// <c>incomplete</c>; an invalid one stays, marked as it marked itself. A run that is found twice is one row.
+/// </summary>
+public sealed class Collect(TextWriter standardOutput)
+{
+    private const string DirectoryColumn = "run_directory";
+
+    /// <param name="output">The file to write, or <c>-</c> for standard output. It may lie below the directories.</param>
+    /// <param name="log">Takes a line for each run that cannot be read, and one that says what was collected.</param>
+    /// <returns>0, or 1 where a run or a directory could not be read; the others are collected all the same.</returns>
+    /// <exception cref="UserErrorException">The output cannot be written.</exception>
+    public int Run(IReadOnlyList<string> directories, string output, TextWriter log)
+    {
+        if (Path.GetFileName(output) == RunDirectory.SummaryFile)
+            throw new UserErrorException($"{output} would be taken for a run's own summary; choose another name for --out");
+        var failures = 0;
+        void Unreadable(string what)
+        {
+            failures++;
+            log.WriteLine($"collect: {what}");
+        }
+
+        var rows = new Dictionary<(string RunId, int Row), CollectedRow>();
+        var finder = new RunFinder(Unreadable);
+        foreach (var directory in directories.SelectMany(finder.Below))
+        {
+            try
+            {
+                var found = CollectedRow.Of(directory);
+                foreach (var row in found)
+                    if (row.Objection is { } objection) Unreadable($"{row.Directory} {objection}; it is marked {RunStatus.Incomplete}");
+                Merge(rows, found);
+            }
+            catch (UserErrorException e)
+            {
+                Unreadable(e.Message);
+            }
+        }
+        if (rows.Count == 0)
+        {
+            log.WriteLine($"collect: no run found below {string.Join(", ", directories)}; nothing is written");
+            return 1;
+        }
+        var sorted = rows.OrderBy(r => r.Key.RunId, StringComparer.Ordinal).ThenBy(r => r.Key.Row).Select(r => r.Value).ToList();
+        Write(sorted, output);
+        var newer = sorted.Select(r => int.TryParse(r.Columns.GetValueOrDefault("schema_version"), CultureInfo.InvariantCulture, out var version) ? version : 0).Where(version => version > SummaryRecord.CurrentSchema).ToList();
+        if (newer.Count > 0)
+            log.WriteLine($"collect: {newer.Count} runs were written by a newer version (schema_version {newer.Max()}, this program writes {SummaryRecord.CurrentSchema}); columns that only it knows stand behind ours");
+        log.WriteLine(Describe(sorted, failures, output));
+        return failures > 0 ? 1 : 0;
+    }
+
+    /// <summary>Of two copies of a run the complete one counts, then the one whose path sorts first.</summary>
+    private static void Merge(Dictionary<(string, int), CollectedRow> rows, IReadOnlyList<CollectedRow> found)
+    {
+        foreach (var group in found.GroupBy(r => r.RunId))
+            foreach (var (number, row) in group.Index())
+                if (!rows.TryGetValue((row.RunId, number), out var other) || Order(row).CompareTo(Order(other)) < 0)
+                    rows[(row.RunId, number)] = row;
+
+        static (bool, OrdinalText) Order(CollectedRow row) => (IsIncomplete(row), new OrdinalText(row.Directory));
+    }
+
+    private readonly record struct OrdinalText(string Text) : IComparable<OrdinalText>
+    {
+        public int CompareTo(OrdinalText other) => string.CompareOrdinal(Text, other.Text);
+    }
+
+    private static bool IsIncomplete(CollectedRow row) => row.Columns.GetValueOrDefault("status") == RunStatus.Incomplete;
+
+    private void Write(List<CollectedRow> rows, string output)
+    {
+        if (output == "-")
+        {
+            Write(rows, standardOutput);
+            return;
+        }
+        StorageFailure.Guard(output, () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!));
+        AtomicFile.Write(output, stream =>
+        {
+            using var writer = new StreamWriter(stream, leaveOpen: true);
+            Write(rows, writer);
+        });
+    }
+
+    private static void Write(List<CollectedRow> rows, TextWriter writer)
+    {
+        var own = ColumnMap<SummaryRecord>.Names.Append(DirectoryColumn).ToList();
+        List<string> columns = [.. own, .. rows.SelectMany(r => r.Columns.Keys).Distinct().Except(own).Order(StringComparer.Ordinal)];
+        using var csv = CsvWriter.Create(writer, CsvDialect.Writing, leaveOpen: true);
+        csv.WriteHeader([.. columns.Select(CsvDialect.Cell)]);
+        foreach (var row in rows)
+            csv.WriteRecord([.. columns.Select(column =>
+                column == DirectoryColumn ? PathText(row.Directory) : Cell(row.Columns.GetValueOrDefault(column)))]);
+    }
+
+    /// <summary>A number may be negative; a text that begins like a formula is none.</summary>
+    private static string? Cell(string? cell) =>
+        cell == null || double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? cell : CsvDialect.Cell(cell);
+
+    /// <summary>The same path, where its own words would be computed by a spreadsheet.</summary>
+    private static string PathText(string path) => CsvDialect.Cell(path) == path ? path : CsvDialect.Cell($"./{path}");
+
+    private static string Describe(List<CollectedRow> rows, int failures, string output)
+    {
+        var incomplete = rows.Count(IsIncomplete);
+        var invalid = rows.Count(r => r.Columns.GetValueOrDefault("valid") != "true");
+        return $"collect: {rows.Count} runs in {(output == "-" ? "standard output" : output)}, {incomplete} incomplete, {invalid} without valid energy, {failures} unreadable";
+    }
+}

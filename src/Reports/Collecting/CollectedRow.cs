@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Text.Json;
+using CsvHelper;
+using Harness.Common;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Collecting;
+
+/// <summary>A row of the merged table: texts as the run wrote them, by column, so that columns of other versions are kept too.</summary>
+/// <param name="Objection">Why a run that says it is complete is not; its status here is <c>incomplete</c>.</param>
+public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDictionary<string, string> Columns, string? Objection = null)
+{
+    private const string RunIdColumn = "run_id";
+
+    private static readonly string[] Figures =
+        [.. ColumnMap<SummaryRecord>.Columns.Where(column => column.Property.PropertyType == typeof(double?)).Select(column => column.Name)];
+
+    /// <summary>The rows of one run directory: those of its summary, or one of what is known while there is none.</summary>
+    /// <exception cref="UserErrorException">A file of the run is damaged or may not be read.</exception>
+    public static IReadOnlyList<CollectedRow> Of(string directory)
+    {
+        var run = new RunReader(directory);
+        if (run.IsComplete) return Complete(directory);
+        try
+        {
+            var row = Incomplete(run);
+            // The run may have ended while its unfinished files were read.
+            return run.IsComplete ? Complete(directory) : row == null ? [] : [row];
+        }
+        catch (UserErrorException) when (run.IsComplete)
+        {
+            return Complete(directory);
+        }
+    }
+
+    private static List<CollectedRow> Complete(string directory)
+    {
+        var path = Path.Combine(directory, RunDirectory.SummaryFile);
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var csv = CsvReader.Create(file, CsvDialect.Reading);
+            var rows = new List<CollectedRow>();
+            var more = csv.Read();
+            if (!csv.Headers.Contains(RunIdColumn)) throw new UserErrorException($"{path} has no column {RunIdColumn}");
+            for (; more; more = csv.Read())
+            {
+                var columns = csv.Headers.Index().DistinctBy(c => c.Item).ToDictionary(c => c.Item, c => csv.GetString(c.Index));
+                if (Figures.FirstOrDefault(name => columns.TryGetValue(name, out var text) && text.Length > 0 && !IsFigure(text)) is { } wrong)
+                    throw new UserErrorException($"{path}: column {wrong} holds '{columns[wrong]}', which is no figure");
+                var objection = Completeness.Objection(
+                    columns.GetValueOrDefault("status"), Count("num_prompts"), Count("completed"), Count("failed"), Completeness.RepeatsOf(new RunReader(directory)));
+                if (objection != null) columns["status"] = RunStatus.Incomplete;
+                rows.Add(new CollectedRow(columns[RunIdColumn], directory, columns, objection));
+
+                int? Count(string name) =>
+                    int.TryParse(columns.GetValueOrDefault(name), CultureInfo.InvariantCulture, out var count) ? count : null;
+            }
+            return rows.Count > 0 ? rows : throw new UserErrorException($"{path} has no row");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CsvFormatException)
+        {
+            throw new UserErrorException($"cannot read {path}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The manifest's part of the row and the figures of the prompts that are done; null where this is no run after all.</summary>
+    private static CollectedRow? Incomplete(RunReader run)
+    {
+        var known = run.HasManifest ? Manifest.RunOf(run.ReadManifest()) : null;
+        var prompts = run.HasPrompts ? run.Prompts().ToList() : [];
+        if (known == null && !run.HasPrompts) return null;
+        var runId = known?.RunId ?? prompts.FirstOrDefault()?.RunId ?? Path.GetFileName(Path.GetFullPath(run.Directory));
+        known = (known ?? new SummaryRecord { RunId = runId, Status = RunStatus.Incomplete, Dataset = prompts.FirstOrDefault()?.Dataset }) with { Status = RunStatus.Incomplete };
+        var numPrompts = known.NumPrompts; // How many there would have been; those that are done say nothing of it.
+        var summary = Summary.Compute(known, prompts, durationSeconds: null, new EnergyTotals { Source = known.EnergySource }) with { NumPrompts = numPrompts };
+        var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject().ToDictionary(p => p.Name, p => Text(p.Value));
+        return new CollectedRow(runId, run.Directory, columns);
+    }
+
+    /// <summary>NaN and infinity are none.</summary>
+    private static bool IsFigure(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value);
+
+    private static string Text(JsonElement value) =>
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+}

@@ -1,0 +1,64 @@
+using System.Globalization;
+using Harness.Common;
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Records;
+using Harness.Runs;
+using Harness.Runs.Accounting;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Exporting;
+
+/// <summary>A finished run as exporters see it; its larger files are read when they are asked for.</summary>
+public sealed class ExportedRun(string directory)
+{
+    private readonly RunReader _reader = new(directory);
+    private IReadOnlyList<WindowEnergy>? _devices;
+
+    public string Directory => directory;
+
+    public SummaryRecord Summary => field ??= _reader.Summary();
+
+    /// <summary>Why a run that says it is complete is not; null where nothing speaks against it.</summary>
+    public string? Gap => Completeness.Objection(Summary, _reader);
+
+    /// <summary>Energy that is to be believed, and the whole of it.</summary>
+    public bool IsValid => Summary is { Valid: true, Status: RunStatus.Complete };
+
+    /// <summary>Why energy is not to be believed.</summary>
+    public string Objection => Summary.Status != RunStatus.Complete ? Summary.Status : Summary.InvalidReasons ?? "not checked";
+
+    /// <summary>Rows and responses of the prompts that were completed, in order.</summary>
+    public IEnumerable<(PromptRecord Row, ResponseRecord Response)> Completed() =>
+        _reader.Prompts().Zip(_reader.Responses()).Where(pair => !FinishReason.IsFailure(pair.First.FinishReason));
+
+    /// <summary>Joules of a kind of domain in all measured windows; null where there is none of the kind, or one lacks its joules.</summary>
+    public double? Joules(DomainKind kind) => RunAccount.Sum(MeasuredDevices().Where(device => device.Kind == kind).Select(device => device.Joules));
+
+    /// <summary>Joules of each domain of a kind in all measured windows, in the order in which they were seen first.</summary>
+    public IReadOnlyList<double?> JoulesOfEach(DomainKind kind) =>
+        [.. MeasuredDevices().Where(device => device.Kind == kind).GroupBy(device => device.Key).Select(device => RunAccount.Sum(device.Select(window => window.Joules)))];
+
+    /// <summary>A setting as resolved; empty where the manifest has none.</summary>
+    public string Setting(string key) => (string?)_reader.ReadManifest()["configuration"]?[key]?["value"] ?? "";
+
+    /// <summary>Requests in flight at a time.</summary>
+    public int? Concurrency => Summary.Concurrency ?? Summary.BatchSize * (Summary.Ranks / (Summary.TensorParallel * Summary.PipelineParallel));
+
+    private IReadOnlyList<WindowEnergy> MeasuredDevices() => _devices ??=
+        [.. PieceEvidence.In(directory).SelectMany(Windows).Where(window => window.Window.Kind == WindowKind.Measured).SelectMany(window => window.Devices)];
+
+    private IReadOnlyList<WindowRecord> Windows(int piece)
+    {
+        var path = Path.Combine(PieceEvidence.DirectoryOf(directory, piece), RunDirectory.WindowsFile);
+        try
+        {
+            using var text = File.OpenText(path);
+            return WindowRecords.Read(text, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException(string.Create(CultureInfo.InvariantCulture, $"{path} cannot be read: {e.Message.TrimEnd('.')}"), e);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+using System.Text.Json.Serialization;
+using Harness.Common;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Exporting;
+
+/// <summary>
+/// The columns of the first ML.ENERGY leaderboard, by model: throughput in tokens/s, response length in tokens, latency in
+/// seconds and energy in joules of a mean response, parameters in billions (LEADERBOARD.md of github.com/ml-energy/benchmark).
+/// </summary>
+public sealed class MlEnergyLegacy : IExportFormat
+{
+    public string Name => "ml-energy-legacy";
+    public bool HasValidity => false;
+
+    public void Write(IReadOnlyList<ExportedRun> runs, Stream output)
+    {
+        CsvRows.WriteHeader<Row>(output);
+        CsvRows.Write(output, runs.Select(run => run.Summary).Select(s => new Row(s.Model, s.Gpu, s.Task ?? s.Dataset, s.TokensPerSecond,
+            s.Completed > 0 ? (double?)s.TotalOutputTokens / s.Completed : null, s.LatencyMeanSeconds, s.EnergyPerResponseJoules, s.ParametersBillions)));
+    }
+
+    internal sealed record Row(
+        [property: JsonPropertyName("model")] string? Model,
+        [property: JsonPropertyName("gpu")] string? Gpu,
+        [property: JsonPropertyName("task")] string? Task,
+        [property: JsonPropertyName("throughput")] double? Throughput,
+        [property: JsonPropertyName("response_length")] double? ResponseLength,
+        [property: JsonPropertyName("latency")] double? Latency,
+        [property: JsonPropertyName("energy")] double? Energy,
+        [property: JsonPropertyName("parameters")] double? Parameters);
+}

@@ -1,0 +1,83 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Harness.Common;
+using Harness.Energy;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Exporting;
+
+/// <summary>
+/// The result of one run as the ML.ENERGY benchmark writes it: the fields of <c>results.json</c> by
+/// <c>mlenergy/llm/benchmark.py</c> (github.com/ml-energy/benchmark, version 3, arXiv 2505.06371). One run is one object,
+/// several are an array of them.
+/// </summary>
+/// <remarks>
+/// Theirs gives a request steady-state joules per token × its tokens; ours is what was attributed to it, which adds up to the
+/// meter. Timelines are left out: they are in power.csv.
+/// </remarks>
+public sealed class MlEnergyResult : IExportFormat
+{
+    public string Name => "ml-energy";
+    public bool HasValidity => false;
+
+    public void Write(IReadOnlyList<ExportedRun> runs, Stream output)
+    {
+        JsonNode tree = runs is [var only] ? Result(only) : new JsonArray([.. runs.Select(Result)]);
+        JsonSerializer.Serialize(output, tree, JsonRows.Document);
+        output.WriteByte((byte)'\n');
+    }
+
+    private static JsonObject Result(ExportedRun run)
+    {
+        var s = run.Summary;
+        var result = new JsonObject
+        {
+            ["model_id"] = s.Model,
+            ["gpu_model"] = s.Gpu,
+            ["num_gpus"] = s.NumGpus,
+            ["max_num_seqs"] = run.Concurrency,
+            ["max_output_tokens"] = s.MaxNewTokens,
+            ["request_rate"] = s.RequestRatePerSecond is { } rate ? rate : "inf",
+            ["num_prompts"] = s.NumPrompts,
+            ["duration"] = s.DurationSeconds,
+            ["completed"] = s.Completed,
+            ["steady_state_duration"] = s.SteadyDurationSeconds,
+            ["steady_state_energy"] = s.SteadyEnergyJoules,
+            ["steady_state_energy_per_token"] = s.SteadyEnergyPerOutputTokenJoules,
+            ["total_input_tokens"] = s.TotalInputTokens,
+            ["total_output_tokens"] = s.TotalOutputTokens,
+            ["request_throughput"] = s.ResponsesPerSecond,
+            ["output_throughput"] = s.TokensPerSecond,
+            ["total_token_throughput"] = (s.TotalInputTokens + s.TotalOutputTokens) / s.DurationSeconds,
+            ["entire_benchmark_measurement"] = new JsonObject
+            {
+                ["time"] = s.DurationSeconds,
+                ["gpu_energy"] = new JsonObject(run.JoulesOfEach(DomainKind.Gpu).Select((joules, i) => KeyValuePair.Create($"{i}", (JsonNode?)joules))),
+            },
+        };
+        Latency(result, "ttft", s.TtftMeanSeconds, s.TtftP50Seconds, s.TtftP90Seconds, s.TtftP99Seconds);
+        Latency(result, "tpot", s.TpotMeanSeconds, s.TpotP50Seconds, s.TpotP90Seconds, s.TpotP99Seconds);
+        Latency(result, "e2el", s.LatencyMeanSeconds, s.LatencyP50Seconds, s.LatencyP90Seconds, s.LatencyP99Seconds);
+        result["results"] = new JsonArray([.. run.Completed().Select(pair => new JsonObject
+        {
+            ["prompt"] = pair.Response.Prompt,
+            ["output_text"] = pair.Response.Text,
+            ["reasoning_output_text"] = "",
+            ["input_len"] = pair.Row.InputTokens,
+            ["output_len"] = pair.Row.OutputTokens,
+            ["latency"] = pair.Row.LatencySeconds,
+            ["ttft"] = pair.Row.TtftSeconds,
+            ["itl"] = new JsonArray([.. (pair.Response.ItlSeconds ?? []).Select(gap => (JsonNode)gap)]),
+            ["error"] = "",
+            ["success"] = true,
+            ["energy"] = pair.Row.EnergyJoules,
+        })]);
+        return result;
+    }
+
+    private static void Latency(JsonObject result, string name, double? mean, double? median, double? p90, double? p99)
+    {
+        foreach (var (statistic, seconds) in new[] { ("mean", mean), ("median", median), ("p90", p90), ("p99", p99) })
+            result[$"{statistic}_{name}_ms"] = seconds * 1000;
+    }
+}

@@ -1,0 +1,28 @@
+namespace Harness.Reports.Publishing;
+
+/// <summary>
+/// An empirical distribution: <c>Share[i]</c> of the sample is at most <c>Values[i]</c>. Where the sample is larger than
+/// asked for, order statistics evenly spaced by rank stand for it, the smallest and the largest among them.
+/// </summary>
+internal sealed record Ecdf(int Count, IReadOnlyList<double> Values, IReadOnlyList<double> Share)
+{
+    public static Ecdf Of(List<double> sample, int points)
+    {
+        sample.Sort();
+        var count = Math.Min(points, sample.Count);
+        var ranks = Enumerable.Range(0, count).Select(i => count == sample.Count ? i : (int)((long)i * (sample.Count - 1) / (count - 1))).ToArray();
+        return new(sample.Count, [.. ranks.Select(rank => Rounded.Digits(sample[rank], 6))], [.. ranks.Select(rank => Rounded.Digits((rank + 1.0) / sample.Count, 6))]);
+    }
+}
+
+/// <summary>Numbers for a page, which need no more digits than a figure shows.</summary>
+internal static class Rounded
+{
+    public static double Digits(double value, int digits)
+    {
+        if (value == 0 || !double.IsFinite(value)) return value;
+        var places = digits - 1 - (int)Math.Floor(Math.Log10(Math.Abs(value)));
+        if (places is > 15 or < -15) return value;
+        return places >= 0 ? Math.Round(value, places) : Math.Round(value * Math.Pow(10, places)) * Math.Pow(10, -places);
+    }
+}

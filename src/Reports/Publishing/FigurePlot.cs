@@ -1,0 +1,310 @@
+using System.Text.RegularExpressions;
+using System.Xml;
+using OxyPlot;
+using OxyPlot.Annotations;
+using OxyPlot.Axes;
+using OxyPlot.Legends;
+using OxyPlot.Series;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>
+/// A figure as OxyPlot draws it, for one column of a two-column paper: 3.4 in wide, text of 8 points, colours that colour-blind
+/// readers can tell apart (Okabe and Ito 2008), and marks and dashes that tell lines apart in grey. Invalid runs are hollow.
+/// Lengths are OxyPlot's, 1/96 in.
+/// </summary>
+internal sealed partial class FigurePlot
+{
+    public const double Width = 3.4 * 96;
+
+    /// <summary>Arial, or a typeface as wide.</summary>
+    private const string Typefaces = "Arial, Helvetica, 'Liberation Sans', Arimo, sans-serif";
+
+    private const double Point = 96 / 72.0, FontSize = 8 * Point, Thin = 0.5 * Point, Line = 1 * Point;
+    private const double HeightWithoutLegend = 184 * Point, LineHeight = 11 * Point, Margin = 3 * Point;
+
+    /// <summary>More cannot be told apart in a figure of this size; a report of fewer runs draws the others.</summary>
+    private const int MostSeries = 14;
+
+    private const int MostTicks = 8;
+
+    private static readonly OxyColor[] Colours =
+        [.. new[] { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000" }.Select(OxyColor.Parse)];
+    private static readonly double[]?[] Dashes = [null, [5, 2], [1.5, 1.5], [6, 2, 1.5, 2]]; // in line widths
+    private static readonly (MarkerType Type, double Size)[] Marks =
+    [
+        (MarkerType.Circle, 2.3 * Point), (MarkerType.Square, 2.1 * Point),
+        (MarkerType.Triangle, 2.4 * Point), (MarkerType.Diamond, 2.2 * Point),
+    ];
+    private static readonly OxyColor Ink = OxyColor.Parse("#555555"), Grid = OxyColor.Parse("#DDDDDD");
+    private static readonly OxyColor[] Shades = [OxyColor.Parse("#ECECEC"), OxyColor.Parse("#F6F6F6")];
+
+    private readonly Figure _figure;
+    private readonly List<FigurePoint> _points;
+    private readonly Func<int, bool> _isValid;
+
+    /// <param name="isValid">Of a run, by its index.</param>
+    public FigurePlot(Figure figure, Func<int, bool> isValid)
+    {
+        _figure = figure with { Series = [.. figure.Series.Take(MostSeries)] };
+        _points = [.. _figure.Series.SelectMany(series => series.Points)];
+        _isValid = figure.ShowsEnergy ? isValid : _ => true;
+        var title = Wrapped(figure.Title, Width - 4 * Margin);
+        Model = new PlotModel
+        {
+            Title = title,
+            TitleFontSize = FontSize,
+            TitleHorizontalAlignment = TitleHorizontalAlignment.CenteredWithinView,
+            TitlePadding = Margin,
+            DefaultFont = Typefaces,
+            DefaultFontSize = FontSize,
+            Background = OxyColors.White,
+            Padding = new(Margin),
+            PlotAreaBorderColor = Ink,
+            PlotAreaBorderThickness = new(Thin, 0, 0, Thin),
+            IsLegendVisible = false,
+        };
+        var (x, y) = (XAxis(), YAxis());
+        Model.Axes.Add(x);
+        Model.Axes.Add(y);
+        foreach (var (index, (name, from, to)) in figure.Bands.Index())
+        {
+            Model.Annotations.Add(new NamedStretch(Printable(name), x, Math.Max(from, x.Minimum), Math.Min(to, x.Maximum), y.Maximum)
+            {
+                Fill = Shades[index % Shades.Length],
+                FontSize = 7 * Point,
+            });
+        }
+        Model.Annotations.Add(new LineAnnotation
+        {
+            Type = LineAnnotationType.Horizontal,
+            Color = Ink,
+            LineStyle = LineStyle.Solid,
+            StrokeThickness = Thin,
+            Layer = AnnotationLayer.BelowSeries,
+        });
+        foreach (var (index, series) in _figure.Series.Index()) Draw(series, index);
+        if (_figure.Series.Count > 1) foreach (var (index, series) in _figure.Series.Index()) AddToLegend(Key(series, index));
+        if (figure.Series.Count - MostSeries is > 0 and var more) AddToLegend(Note($"and {more} lines more, not drawn", MarkerType.None));
+        if (_figure.Series.Any(series => series.Style != SeriesStyle.Curve && series.Points.Any(point => !_isValid(point.Run))))
+            AddToLegend(Note("hollow: energy not valid", MarkerType.Circle));
+        Height = HeightWithoutLegend + (title.Count(c => c == '\n') * LineHeight) + LegendHeight();
+    }
+
+    /// <summary>What measures text, for the layout and for whoever draws it.</summary>
+    public FigureText Text { get; } = new();
+
+    public PlotModel Model { get; }
+
+    public double Height { get; }
+
+    private LinearAxis YAxis()
+    {
+        var (low, high) = Extent(_points.Select(point => point.Y).Concat(_figure.FromZero ? [0] : []));
+        return Styled(new LinearAxis
+        {
+            Position = AxisPosition.Left,
+            Minimum = low - (_figure.FromZero && low == 0 ? 0 : 0.05 * (high - low)),
+            Maximum = high + ((_figure.Bands.Count > 0 ? 0.15 : 0.05) * (high - low)), // names stand at the top of bands
+            IntervalLength = 20 * Point,
+            MajorGridlineStyle = LineStyle.Solid,
+            MajorGridlineColor = Grid,
+        }, _figure.YLabel);
+    }
+
+    private Axis XAxis()
+    {
+        var (low, high) = Extent(_points.Select(point => _figure.LogX ? Math.Log2(point.X) : point.X));
+        var (from, to) = (low - 0.04 * (high - low), high + 0.04 * (high - low));
+        Axis axis = _figure.LogX
+            ? new AxisOfValues(Apart(Ticks.OfValues(_points.Select(point => point.X), MostTicks), high - low))
+            : new LinearAxis { IntervalLength = 28 * Point };
+        axis.Position = AxisPosition.Bottom;
+        (axis.Minimum, axis.Maximum) = _figure.LogX ? (Math.Pow(2, from), Math.Pow(2, to)) : (from, to);
+        return Styled(axis, _figure.XLabel);
+    }
+
+    private static T Styled<T>(T axis, string title) where T : Axis
+    {
+        axis.Title = Printable(title);
+        axis.LabelFormatter = Ticks.Text;
+        axis.TicklineColor = Ink;
+        axis.MajorTickSize = 3 * Point;
+        axis.MajorGridlineThickness = Thin; // of ticks, too
+        axis.MinorTickSize = 0;
+        axis.AxisTickToLabelDistance = Point;
+        axis.AxisTitleDistance = 4 * Point;
+        return axis;
+    }
+
+    private void Draw(FigureSeries series, int index)
+    {
+        IEnumerable<(double X, double Y)> line = series.Style switch
+        {
+            SeriesStyle.Means => series.Means(_isValid),
+            SeriesStyle.Curve => series.Points.Select(point => (point.X, point.Y)),
+            _ => [],
+        };
+        var drawn = LineOf(series, index);
+        drawn.Points.AddRange(line.Select(point => new DataPoint(point.X, point.Y)));
+        Model.Series.Add(drawn);
+        if (series.Style == SeriesStyle.Curve) return;
+        foreach (var alike in series.Points.GroupBy(point => _isValid(point.Run)))
+        {
+            var marks = new MarkSeries
+            {
+                MarkerType = MarkOf(index).Type,
+                MarkerSize = MarkOf(index).Size,
+                MarkerStroke = ColourOf(index),
+                MarkerStrokeThickness = Line,
+                MarkerFill = alike.Key ? ColourOf(index) : OxyColors.White,
+            };
+            marks.Points.AddRange(alike.Select(point => new ScatterPoint(point.X, point.Y)));
+            Model.Series.Add(marks);
+        }
+    }
+
+    /// <summary>A series without points, which the legend alone shows.</summary>
+    private LineSeries Key(FigureSeries series, int index)
+    {
+        var key = LineOf(series, index);
+        key.Title = Wrapped(series.Label, Width - 2 * Margin - 27 * Point);
+        if (series.Style == SeriesStyle.Marks) key.Color = OxyColors.Transparent;
+        if (series.Style == SeriesStyle.Curve) return key;
+        (key.MarkerType, key.MarkerSize) = MarkOf(index);
+        (key.MarkerFill, key.MarkerStroke, key.MarkerStrokeThickness) = (ColourOf(index), ColourOf(index), Line);
+        return key;
+    }
+
+    private static LineSeries Note(string text, MarkerType mark) => new()
+    {
+        Title = text,
+        Color = OxyColors.Transparent,
+        MarkerType = mark,
+        MarkerSize = Marks[0].Size,
+        MarkerFill = OxyColors.White,
+        MarkerStroke = Ink,
+        MarkerStrokeThickness = Line,
+    };
+
+    private void AddToLegend(LineSeries key)
+    {
+        Model.IsLegendVisible = true;
+        Model.Series.Add(key);
+    }
+
+    private double LegendHeight()
+    {
+        if (!Model.IsLegendVisible) return 0;
+        var legend = new Legend
+        {
+            LegendPlacement = LegendPlacement.Outside,
+            LegendPosition = LegendPosition.BottomLeft,
+            LegendOrientation = LegendOrientation.Vertical,
+            AllowUseFullExtent = true,
+            LegendPadding = 0,
+            LegendMargin = Margin,
+            LegendLineSpacing = Point,
+            LegendSymbolLength = 20 * Point,
+        };
+        Model.Legends.Add(legend);
+        ((IPlotModel)Model).Update(true);
+        return legend.GetLegendSize(Text, new(Width, double.MaxValue)).Height + 2 * Margin;
+    }
+
+    /// <summary>Lines without marks differ from their neighbours in dashes as well, so that they can be told apart in grey.</summary>
+    private static LineSeries LineOf(FigureSeries series, int index) => new()
+    {
+        Color = ColourOf(index),
+        Dashes = Dashes[(series.Style == SeriesStyle.Curve ? index : index / Colours.Length) % Dashes.Length],
+        StrokeThickness = Line,
+        LineJoin = LineJoin.Round,
+        MinimumSegmentLength = 0, // OxyPlot leaves out points that lie close together otherwise
+    };
+
+    private static OxyColor ColourOf(int index) => Colours[index % Colours.Length];
+
+    private static (MarkerType Type, double Size) MarkOf(int index) => Marks[index % Marks.Length];
+
+    /// <summary>An axis needs a length, also where all values are one.</summary>
+    private static (double Low, double High) Extent(IEnumerable<double> values)
+    {
+        var all = values.ToList();
+        var (low, high) = (all.Min(), all.Max());
+        return high > low ? (low, high) : (low - 0.5, low + 0.5);
+    }
+
+    /// <summary>Without those whose labels would touch the label before.</summary>
+    private List<double> Apart(IEnumerable<double> ticks, double doublings)
+    {
+        const double AxisLength = 180 * Point;
+        double HalfOf(double tick) => WidthOf(Ticks.Text(tick)) / 2;
+        List<double> kept = [];
+        foreach (var tick in ticks)
+        {
+            var fits = kept.Count == 0 || Math.Log2(tick / kept[^1]) / doublings * AxisLength > HalfOf(kept[^1]) + HalfOf(tick) + 2 * Point;
+            if (fits) kept.Add(tick);
+        }
+        return kept;
+    }
+
+    /// <summary>In as many lines as it takes, broken after spaces, commas, hyphens, slashes and underscores.</summary>
+    private string Wrapped(string text, double width)
+    {
+        var lines = new List<string> { "" };
+        foreach (var word in WordEnds().Split(Printable(text)))
+        {
+            var longer = lines[^1] + word;
+            if (lines[^1].Length == 0 || WidthOf(longer.TrimEnd()) <= width) lines[^1] = longer;
+            else lines.Add(word);
+        }
+        return string.Join('\n', lines.Select(line => line.TrimEnd()));
+    }
+
+    private double WidthOf(string text) => Text.MeasureText(text, Typefaces, FontSize, FontWeights.Normal).Width;
+
+    private static string Printable(string text) => new([.. text.Where(c => XmlConvert.IsXmlChar(c) && !char.IsControl(c))]);
+
+    [GeneratedRegex("(?<=[ ,/_-])(?! )")]
+    private static partial Regex WordEnds();
+
+    /// <summary>Base 2, with ticks at the values that were measured.</summary>
+    private sealed class AxisOfValues(IList<double> values) : LogarithmicAxis
+    {
+        public override void GetTickValues(
+            out IList<double> majorLabelValues, out IList<double> majorTickValues, out IList<double> minorTickValues) =>
+            (majorLabelValues, majorTickValues, minorTickValues) = (values, values, []);
+    }
+
+    /// <summary>Marks at the end of an axis are whole.</summary>
+    private sealed class MarkSeries : ScatterSeries
+    {
+        public override OxyRect GetClippingRect() => OxyRect.Everything;
+    }
+
+    /// <summary>A stretch of the x-axis, named at its top where it is wide enough for its name.</summary>
+    private sealed class NamedStretch : RectangleAnnotation
+    {
+        private readonly string _name;
+        private readonly Axis _axis;
+
+        /// <param name="top">Of the y-axis.</param>
+        public NamedStretch(string name, Axis axis, double from, double to, double top)
+        {
+            (_name, _axis) = (name, axis);
+            (MinimumX, MaximumX) = (from, to);
+            Layer = AnnotationLayer.BelowAxes;
+            TextPosition = new((from + to) / 2, top);
+            TextVerticalAlignment = VerticalAlignment.Top;
+            TextHorizontalAlignment = HorizontalAlignment.Center;
+            TextColor = Ink;
+        }
+
+        public override void Render(IRenderContext rc)
+        {
+            var room = _axis.Transform(MaximumX) - _axis.Transform(MinimumX);
+            Text = rc.MeasureText(_name, ActualFont, ActualFontSize, ActualFontWeight).Width <= room ? _name : null;
+            base.Render(rc);
+        }
+    }
+}

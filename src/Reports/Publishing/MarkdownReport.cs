@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Text;
+using Harness.Common;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>The runs as a Markdown table (GitHub's dialect), and that of power limits where there is one.</summary>
+internal static class MarkdownReport
+{
+    private static readonly (string Header, Func<ReportedRun, string> Cell)[] Texts =
+    [
+        ("run", run => run.Label),
+        ("model", run => run.Summary.Model ?? ""),
+        ("device", run => run.Summary.Gpu ?? run.Summary.Backend ?? ""),
+        ("data", run => run.Summary.Dataset ?? ""),
+    ];
+
+    private static readonly (string Header, Func<SummaryRecord, string> Cell)[] Numbers =
+    [
+        ("tp × pp", run => $"{Figures.Count(run.TensorParallel)} × {Figures.Count(run.PipelineParallel)}"),
+        ("batch", run => Figures.Count(run.BatchSize)),
+        ("max. new tokens", run => Figures.Count(run.MaxNewTokens)),
+        ("limit (W)", run => Figures.Significant(run.PowerLimitWatts)),
+        ("output tokens/s", run => Figures.Significant(run.TokensPerSecond)),
+        ("TTFT p50 (s)", run => Figures.Significant(run.TtftP50Seconds)),
+        ("TPOT p50 (s)", run => Figures.Significant(run.TpotP50Seconds)),
+        ("latency p50 (s)", run => Figures.Significant(run.LatencyP50Seconds)),
+        ("power (W)", run => Figures.Significant(run.AvgPowerWatts)),
+        ("energy (J)", run => Figures.Significant(run.TotalEnergyJoules)),
+        ("J/token", run => Figures.Significant(run.EnergyPerOutputTokenJoules)),
+        ("J/response", run => Figures.Significant(run.EnergyPerResponseJoules)),
+        ("accuracy (%)", run => Figures.Significant(100 * run.Accuracy)),
+    ];
+
+    public static string Of(IReadOnlyList<ReportedRun> runs, ReportFigures figures)
+    {
+        var text = new StringBuilder();
+        // A column in which no run has a value says nothing.
+        var numbers = Numbers.Where(column => runs.Any(run => column.Cell(run.Summary) != Figures.Missing)).ToList();
+        Row(text, [.. Texts.Select(t => t.Header), .. numbers.Select(n => n.Header), "energy valid"]);
+        text.Append('|').Insert(text.Length, "---|", Texts.Length).Insert(text.Length, "--:|", numbers.Count).Append("---|\n");
+        foreach (var run in runs)
+            Row(text, [.. Texts.Select(t => t.Cell(run)), .. numbers.Select(n => n.Cell(run.Summary)), Validity(run)]);
+        foreach (var group in figures.Caps) Caps(text, group);
+        var reasons = runs.SelectMany(run => run.Reasons).Distinct().Order(StringComparer.Ordinal).ToList();
+        if (reasons.Count > 0) text.Append('\n');
+        foreach (var reason in reasons) text.Append(CultureInfo.InvariantCulture, $"- `{reason}`: {ReasonTexts.All.GetValueOrDefault(reason, "not explained by this version")}\n");
+        return text.ToString();
+    }
+
+    private static string Validity(ReportedRun run) =>
+        (run.Summary.Valid ? "yes" : run.Reasons.Count > 0 ? $"no: {string.Join(", ", run.Reasons)}" : "no")
+        + (run.Summary.Status == RunStatus.Complete ? "" : $" ({run.Summary.Status})");
+
+    private static void Caps(StringBuilder text, CapGroup group)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"\nUnder power limits{(group.Label.Length > 0 ? $" ({Escaped(group.Label)})" : "")}, relative to the highest:\n\n");
+        Row(text, ["limit (W)", "time (s)", "energy (J)", "time", "energy", "tokens/s", "1/(1+Δt) − 1", "energy valid"]);
+        text.Append("|--:|--:|--:|--:|--:|--:|--:|---|\n");
+        foreach (var row in group.Rows)
+            Row(text, [Figures.Significant(row.LimitWatts), Figures.Significant(row.Seconds), Figures.Significant(row.Joules), Percent(row.TimeChange),
+                Percent(row.EnergyChange), Percent(row.RateChange), Percent(row.ExpectedRateChange), row.Valid ? "yes" : "no"]);
+    }
+
+    private static string Percent(double? fraction) =>
+        fraction == null ? Figures.Missing : (100 * fraction.Value).ToString("+0.00 '%';−0.00 '%';0 '%'", CultureInfo.InvariantCulture);
+
+    private static void Row(StringBuilder text, IReadOnlyList<string> cells) => text.Append("| ").AppendJoin(" | ", cells.Select(Escaped)).Append(" |\n");
+
+    private static string Escaped(string text)
+    {
+        var line = new StringBuilder();
+        foreach (var c in VisibleText.Of(string.Join(' ', text.Split('\n', '\r', '\t'))))
+            line.Append(c switch { '|' or '\\' or '`' or '*' or '_' or '[' or ']' => $"\\{c}", '<' => "&lt;", '&' => "&amp;", _ => c.ToString() });
+        return line.ToString();
+    }
+}

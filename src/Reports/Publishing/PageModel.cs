@@ -1,0 +1,170 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Harness.Common;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>
+/// All that the page shows, as one JSON document. It is bounded: however many runs there are and however long they took,
+/// the space is shared out among them, and <c>notes</c> says what had to be thinned or left out.
+/// </summary>
+internal sealed class PageModel
+{
+    /// <summary>Of power over time, in all: about 6 MB of the page.</summary>
+    private const int MostBuckets = 200_000;
+    private const int BucketsOfOne = 480, FewestBuckets = 40, DevicesExpected = 4;
+
+    /// <summary>Of latency distributions, in all: about 5 MB.</summary>
+    private const int MostPoints = 300_000;
+    private const int PointsOfOne = 200, FewestPoints = 20;
+
+    private const int MostManifestCharacters = 8_000_000;
+
+    /// <summary>Of one run, and of all: a column of identifiers is not one of categories.</summary>
+    private const int CategoriesOfOne = 40, MostCategories = 10_000;
+
+    /// <summary>The default encoder writes &lt;, &gt; and &amp; as \u escapes: no text of a run can end the script element that holds it.</summary>
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    private readonly IReadOnlyList<ReportedRun> _runs;
+    private readonly int _points, _buckets;
+    private readonly List<string> _notes = [];
+    private int _bucketsLeft = MostBuckets, _manifestLeft = MostManifestCharacters;
+    private int _categoriesLeft = MostCategories, _withoutPower, _withoutManifest, _withoutCategories;
+
+    private PageModel(IReadOnlyList<ReportedRun> runs)
+    {
+        _runs = runs;
+        _points = Math.Clamp(MostPoints / Math.Max(1, 3 * runs.Count), FewestPoints, PointsOfOne);
+        _buckets = Math.Clamp(MostBuckets / Math.Max(1, DevicesExpected * runs.Count(run => PowerTrace.Exists(run.Directory))), FewestBuckets, BucketsOfOne);
+    }
+
+    /// <param name="unreadable">Takes a line for each file that is damaged; what it would have shown is left out.</param>
+    public static string Json(IReadOnlyList<ReportedRun> runs, ReportFigures figures, DateTimeOffset now, Action<string> unreadable) =>
+        new PageModel(runs).Json(figures, now, unreadable);
+
+    private string Json(ReportFigures figures, DateTimeOffset now, Action<string> unreadable)
+    {
+        var details = _runs.Select(run => Details(run, unreadable)).ToList();
+        if (_withoutPower > 0) _notes.Add($"Power over time of {_withoutPower} runs was left out to keep this page small; a report of fewer runs has it.");
+        if (_withoutManifest > 0) _notes.Add($"The manifests of {_withoutManifest} runs were left out to keep this page small; they lie in the run directories.");
+        if (_withoutCategories > 0) _notes.Add($"Of {_withoutCategories} runs not all categories are shown: at most {CategoriesOfOne} of each run; categories.csv of the run has them.");
+        if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
+        return JsonSerializer.Serialize(new
+        {
+            GeneratedUtc = now.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", System.Globalization.CultureInfo.InvariantCulture),
+            Version = Build.Version,
+            Columns = ColumnMap<SummaryRecord>.Columns.Select(column => column.Name),
+            Runs = details,
+            Figures = figures.Sweeps,
+            figures.Caps,
+            CapFigure = figures.CapFigure,
+            Pareto = figures.Pareto.Select(front => new { front.Id, front.Title, front.XLabel, ParetoFront.YLabel, front.Points, front.Front }),
+            Reasons = ReasonTexts.All,
+            Notes = _notes,
+        }, Format);
+    }
+
+    private object Details(ReportedRun run, Action<string> unreadable)
+    {
+        var reader = new RunReader(run.Directory);
+        T? Try<T>(Func<T?> read) where T : class
+        {
+            try
+            {
+                return read();
+            }
+            catch (UserErrorException e)
+            {
+                unreadable(e.Message);
+                return null;
+            }
+        }
+        var prompts = reader.HasPrompts ? Try(() => new PromptFigures(PromptRow.Read(reader))) : null;
+        return new
+        {
+            run.Label,
+            Directory = VisibleText.Of(run.Directory),
+            run.Summary.Status,
+            run.Summary.Valid,
+            run.Reasons,
+            Values = ColumnMap<SummaryRecord>.Columns.Select(column => column.Property.GetValue(run.Summary)),
+            Ttft = prompts?.Ttft(_points),
+            Tpot = prompts?.Tpot(_points),
+            Latency = prompts?.Latency(_points),
+            Categories = Try(() => CategoriesOf(reader)),
+            Power = Try(() => Power(run)),
+            Manifest = reader.HasManifest ? Try(() => ManifestOf(reader)) : null,
+        };
+    }
+
+    private object Power(ReportedRun run)
+    {
+        if (!PowerTrace.Exists(run.Directory)) return Array.Empty<object>();
+        if (_bucketsLeft <= 0)
+        {
+            _withoutPower++;
+            return Array.Empty<object>();
+        }
+        var traces = PowerTrace.Of(run.Directory, _buckets).ToList();
+        _bucketsLeft -= traces.Sum(trace => trace.Series.Sum(series => series.Seconds.Count));
+        return traces.Select(trace => new
+        {
+            trace.Piece,
+            // Of points that are single samples, the envelope is the line itself.
+            Series = trace.Series.Select(s => new
+            {
+                s.Domain.Host,
+                s.Domain.Device,
+                s.Domain.Kind,
+                s.Domain.Source,
+                s.Derived,
+                s.Thinned,
+                s.Seconds,
+                s.Mean,
+                Low = s.Thinned ? s.Low : null,
+                High = s.Thinned ? s.High : null,
+            }),
+            Windows = trace.Windows.Select(w => new { w.Name, w.Kind, Start = Rounded.Digits(w.StartSeconds, 7), End = Rounded.Digits(w.EndSeconds, 7) }),
+        });
+    }
+
+    private List<CategoryRecord> CategoriesOf(RunReader reader)
+    {
+        if (!reader.HasCategories) return [];
+        using var stream = reader.OpenCategories(out var source);
+        var all = LooseRow<CategoryRecord>.Read(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) }).ToList();
+        var shown = all.Take(Math.Min(CategoriesOfOne, _categoriesLeft)).ToList();
+        _categoriesLeft -= shown.Count;
+        if (shown.Count < all.Count) _withoutCategories++;
+        return shown;
+    }
+
+    private JsonObject? ManifestOf(RunReader reader)
+    {
+        var manifest = reader.ReadManifest();
+        manifest.Remove("run"); // The table has it.
+        _manifestLeft -= manifest.ToJsonString().Length;
+        if (_manifestLeft >= 0) return manifest;
+        _withoutManifest++;
+        return null;
+    }
+}
+
+/// <summary>The figures and tables that page, Markdown and files of figures have in common.</summary>
+internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure, IReadOnlyList<ParetoFront> Pareto)
+{
+    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs)
+    {
+        var caps = CapGroup.Of(runs);
+        return new([.. SweepFigures.Of(runs)], caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)]);
+    }
+}

@@ -1,0 +1,38 @@
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>Energy per token against a latency: the runs that no valid run beats in both.</summary>
+internal sealed record ParetoFront(string Id, string Title, string XLabel, string Column, IReadOnlyList<FigurePoint> Points, IReadOnlyList<FigurePoint> Front)
+{
+    public const string YLabel = "energy (J/token)";
+
+    public static IEnumerable<ParetoFront> Of(IReadOnlyList<ReportedRun> runs) =>
+    [
+        Of(runs, "pareto-latency", "Energy and latency, end to end", "median latency (s)", "latency_p50_s", run => run.LatencyP50Seconds),
+        Of(runs, "pareto-tpot", "Energy and time per output token", "median time per output token (s)", "tpot_p50_s", run => run.TpotP50Seconds),
+    ];
+
+    /// <summary>As a figure: the front as a line through its runs, the others beside it.</summary>
+    public Figure Figure()
+    {
+        var front = Front.Select(point => point.Run).ToHashSet();
+        return new(Id, Title, XLabel, YLabel, LogX: false,
+            [new("Pareto front", Front), new("other runs", [.. Points.Where(point => !front.Contains(point.Run))], SeriesStyle.Marks)],
+            Points.Count > 0 ? null : "No run has both energy per token and this latency.");
+    }
+
+    /// <summary>Lowest x first; a point is on the front if its y is below that of all before it.</summary>
+    private static ParetoFront Of(IReadOnlyList<ReportedRun> runs, string id, string title, string label, string column, Func<SummaryRecord, double?> latency)
+    {
+        var points = (from run in runs.Index()
+                      let x = latency(run.Item.Summary)
+                      let y = run.Item.Summary.EnergyPerOutputTokenJoules
+                      where x != null && y != null
+                      select new FigurePoint(run.Index, x.Value, y.Value)).ToList();
+        var front = new List<FigurePoint>();
+        foreach (var point in points.Where(point => runs[point.Run].Summary.Valid).OrderBy(point => point.X).ThenBy(point => point.Y))
+            if (front.Count == 0 || point.Y < front[^1].Y) front.Add(point);
+        return new(id, title, label, column, points, front);
+    }
+}

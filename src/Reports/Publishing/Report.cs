@@ -1,0 +1,69 @@
+using System.Text;
+using Harness.Common;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>Where the report goes; null leaves a form out.</summary>
+/// <param name="Page">An HTML file.</param>
+/// <param name="Markdown">A file, or <c>-</c> for standard output.</param>
+/// <param name="Figures">A directory for SVG and PNG files.</param>
+public sealed record ReportOutputs(string? Page, string? Markdown, string? Figures);
+
+/// <summary>Runs as people look at them: a page, a Markdown table, the figures of a paper.</summary>
+public sealed class Report(TextWriter standardOutput, TextWriter log)
+{
+    /// <returns>0, or 1 where a run could not be read; the others are reported all the same.</returns>
+    /// <exception cref="UserErrorException">There is no run, or an output cannot be written.</exception>
+    public int Write(IReadOnlyList<string> directories, ReportOutputs outputs)
+    {
+        var failures = 0;
+        void Unreadable(string what)
+        {
+            failures++;
+            log.WriteLine($"report: {what}");
+        }
+        var runs = RunSet.Load(directories, Unreadable);
+        if (runs.Count == 0)
+            throw new UserErrorException($"no run found below {string.Join(", ", directories)}; name directories that 'harness run' wrote, or that hold some");
+        var figures = ReportFigures.Of(runs);
+        if (outputs.Page is { } page) WriteFile(page, ReportPage.Html(PageModel.Json(runs, figures, DateTimeOffset.UtcNow, Unreadable)));
+        if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
+        else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
+        int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, Unreadable) : null;
+        log.WriteLine($"report: {runs.Count} runs, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, {runs.Count(run => !run.Summary.Valid)} without valid energy"
+            + (outputs.Page != null ? $"; page {outputs.Page}" : "") + (outputs.Markdown is { } md and not "-" ? $"; table {md}" : "") + (drawn != null ? $"; {drawn} figures in {outputs.Figures}" : ""));
+        return failures > 0 ? 1 : 0;
+    }
+
+    private static int WriteFigures(string folder, IReadOnlyList<ReportedRun> runs, ReportFigures figures, Action<string> unreadable)
+    {
+        var (drawn, canPng) = (0, true);
+        IEnumerable<Figure> all = [.. figures.Sweeps, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()), .. RunFigures.Of(runs, unreadable)];
+        foreach (var figure in all.Where(figure => figure.Empty == null))
+        {
+            var plot = new FigurePlot(figure, run => runs[run].Summary.Valid);
+            WriteFile(Path.Combine(folder, $"{figure.Id}.svg"), FigureImage.Svg(plot));
+            drawn++;
+            try
+            {
+                if (canPng) WriteFile(Path.Combine(folder, $"{figure.Id}.png"), FigureImage.Png(plot));
+            }
+            catch (Exception e) when (e is TypeInitializationException or DllNotFoundException)
+            {
+                canPng = false;
+                unreadable($"no PNG files: {(e.InnerException ?? e).Message.Split(". ")[0]}; the SVG files are complete");
+            }
+        }
+        return drawn;
+    }
+
+    private static void WriteFile(string path, string text) => WriteFile(path, Encoding.UTF8.GetBytes(text));
+
+    private static void WriteFile(string path, byte[] content)
+    {
+        StorageFailure.Guard(path, () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!));
+        AtomicFile.Write(path, stream => stream.Write(content));
+    }
+}

@@ -1,0 +1,27 @@
+using Harness.Common;
+using Harness.Reports.Collecting;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>A run as the report shows it.</summary>
+/// <param name="Label">Short, and unlike that of every other run in the report.</param>
+internal sealed record ReportedRun(string Label, string Directory, SummaryRecord Summary)
+{
+    /// <summary>Devices that a replica's weights are spread over: tensor × pipeline degree, the 'shards' of 'From Words to Watts'.</summary>
+    public int? Shards => Summary.TensorParallel * Summary.PipelineParallel;
+
+    public int? Replicas => Shards > 0 ? Summary.Ranks / Shards : null;
+
+    public IReadOnlyList<string> Reasons => Summary.InvalidReasons?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    /// <exception cref="UserErrorException">A value is not of its column's type; the run and the column are named.</exception>
+    public static SummaryRecord Typed(CollectedRow row) => LooseRow<SummaryRecord>.Typed(
+        new Dictionary<string, string>(row.Columns.Select(column => KeyValuePair.Create(column.Key, VisibleText.Of(column.Value))))
+        {
+            ["run_id"] = row.RunId,
+            ["status"] = row.Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete,
+        },
+        Path.Combine(row.Directory, RunDirectory.SummaryFile));
+}

@@ -1,0 +1,61 @@
+using Harness.Common;
+using Harness.Runs;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>Figures of the runs themselves, for files: latency distributions of several, power over time of each.</summary>
+internal static class RunFigures
+{
+    /// <summary>More lines than this cannot be told apart.</summary>
+    private const int MostLines = 7;
+
+    /// <summary>More files than this are not wanted; a report of fewer runs has the others.</summary>
+    private const int MostTraces = 20;
+
+    private const int Points = 200, Buckets = 480;
+
+    public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs, Action<string> unreadable)
+    {
+        var prompts = new List<(int Run, PromptFigures Figures)>();
+        var traces = new List<Figure>();
+        foreach (var (index, run) in runs.Index())
+        {
+            try
+            {
+                var reader = new RunReader(run.Directory);
+                if (prompts.Count < MostLines && reader.HasPrompts) prompts.Add((index, new PromptFigures(PromptRow.Read(reader))));
+                if (traces.Count < MostTraces && PowerTrace.Exists(run.Directory)) traces.AddRange(PowerTrace.Of(run.Directory, Buckets).Select(trace => Power(run, index, trace)));
+            }
+            catch (UserErrorException e)
+            {
+                unreadable(e.Message);
+            }
+        }
+        Figure Latency(string id, string title, Func<PromptFigures, Ecdf> of) => new($"{id}-distribution", title, $"{title.ToLowerInvariant()} (s)", "share of prompts", LogX: false,
+            [.. prompts.Select(p => new FigureSeries(runs[p.Run].Label, Steps(p.Run, of(p.Figures)), SeriesStyle.Curve)).Where(series => series.Points.Count > 0)],
+            prompts.Any(p => of(p.Figures).Count > 0) ? null : "No run has such times.")
+        { ShowsEnergy = false };
+        return
+        [
+            Latency("ttft", "Time to first token", p => p.Ttft(Points)),
+            Latency("tpot", "Time per output token", p => p.Tpot(Points)),
+            Latency("latency", "Latency, end to end", p => p.Latency(Points)),
+            .. traces,
+        ];
+    }
+
+    private static List<FigurePoint> Steps(int run, Ecdf ecdf) =>
+        [.. ecdf.Values.Index().SelectMany(at => new[] { at.Index > 0 ? ecdf.Share[at.Index - 1] : 0, ecdf.Share[at.Index] }.Select(share => new FigurePoint(run, at.Item, share)))];
+
+    private static Figure Power(ReportedRun run, int index, PowerTrace trace)
+    {
+        var from = trace.Windows.Count > 0 ? trace.Windows.Min(window => window.StartSeconds) : 0;
+        var name = string.Concat(run.Label.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '-'));
+        return new($"power-{name}{(trace.Piece > 1 ? FormattableString.Invariant($"-piece-{trace.Piece}") : "")}", $"Power, {run.Label}", "time (s)", "power (W)", LogX: false,
+            [.. trace.Series.Select(s => new FigureSeries(s.Domain.Key, [.. s.Seconds.Zip(s.Mean, (t, watts) => new FigurePoint(index, t - from, watts))], SeriesStyle.Curve))],
+            trace.Series.Count > 0 ? null : "power.csv holds no readings.")
+        {
+            Bands = [.. trace.Windows.Select(window => (window.Name, window.StartSeconds - from, window.EndSeconds - from))],
+        };
+    }
+}

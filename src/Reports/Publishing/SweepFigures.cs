@@ -1,0 +1,75 @@
+using Harness.Runs.Records;
+
+namespace Harness.Reports.Publishing;
+
+/// <summary>
+/// Watts, joules per token, joules per response and throughput against what a study varies: the figures of 'From Words to
+/// Watts' (arXiv 2310.03003), which has watts and joules against the number of shards, by data set, batch and length.
+/// </summary>
+internal static class SweepFigures
+{
+    private sealed record Axis(string Id, string Title, string Label, Func<ReportedRun, double?> Of, IReadOnlyList<Setting> Varied);
+
+    private sealed record Measure(string Id, string Title, string Label, Func<SummaryRecord, double?> Of, bool ShowsEnergy = true);
+
+    private static readonly Axis[] Axes =
+    [
+        // The number of nodes follows from the number of shards.
+        new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.Nodes]),
+        new("batch", "batch size", "batch size (sequences)", run => run.Summary.BatchSize, [Setting.Batch]),
+        new("max-length", "maximum generated length", "maximum generated length (tokens)", run => run.Summary.MaxNewTokens, [Setting.MaxNewTokens]),
+        new("input-length", "input length", "input length (tokens)", run => run.Summary.FixedInputTokens, [Setting.InputTokens]),
+    ];
+
+    private static readonly Measure[] Measures =
+    [
+        new("watts", "Mean power", "power (W)", run => run.AvgPowerWatts),
+        new("joules-per-token", "Energy per output token", "energy (J/token)", run => run.EnergyPerOutputTokenJoules),
+        new("joules-per-response", "Energy per response", "energy (J/response)", run => run.EnergyPerResponseJoules),
+        new("tokens-per-second", "Throughput", "output tokens/s", run => run.TokensPerSecond, ShowsEnergy: false),
+    ];
+
+    public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs) =>
+        from axis in Axes from measure in Measures select Of(runs, axis, measure);
+
+    private static Figure Of(IReadOnlyList<ReportedRun> runs, Axis axis, Measure measure)
+    {
+        var points = (from run in runs.Index()
+                      let x = axis.Of(run.Item)
+                      let y = measure.Of(run.Item.Summary)
+                      where x > 0 && y is { } value && double.IsFinite(value)
+                      select (Run: run.Item, Point: new FigurePoint(run.Index, x.Value, y.Value))).ToList();
+        var values = points.Select(p => p.Point.X).Distinct().ToList();
+        var lines = Lines(points, [.. Setting.All.Except(axis.Varied)]);
+        var drawn = lines.SelectMany(line => line.Points).Select(point => point.Run).Distinct().Count();
+        var empty = points.Count == 0 ? $"No run has both {axis.Title} and {measure.Title.ToLowerInvariant()}."
+            : values.Count == 1 ? $"All runs with this figure have the same {axis.Title}: {values[0]:0.##}. Runs that differ in it make a line."
+            : lines.Count == 0 ? $"No two runs differ in {axis.Title} alone: each differs in something else, too."
+            : null;
+        return new($"{measure.Id}-by-{axis.Id}", $"{measure.Title} by {axis.Title}", axis.Label, measure.Label, LogX: true, lines, empty)
+        {
+            ShowsEnergy = measure.ShowsEnergy,
+            Note = empty == null && drawn < points.Count ? $"{points.Count - drawn} of {points.Count} runs are not drawn: no other differs from them in {axis.Title} alone." : null,
+        };
+    }
+
+    private static List<FigureSeries> Lines(List<(ReportedRun Run, FigurePoint Point)> points, IReadOnlyList<Setting> kept)
+    {
+        var others = kept.Where(setting => setting != Setting.Layout).ToList();
+        // One shard is the beginning of the line of every layout.
+        var lines = (from alike in points.GroupBy(p => string.Join('\n', others.Select(setting => setting.Of(p.Run))))
+                     from layout in LayoutsOf(alike)
+                     let line = alike.Where(p => Setting.Layout.Of(p.Run) is var own && (own == layout || own.Length == 0)).OrderBy(p => p.Point.X).ToList()
+                     where line.Select(p => p.Point.X).Distinct().Count() > 1
+                     select line).ToList();
+        // The last run of a line has its layout, if it has one.
+        var labels = Setting.Describe([.. lines.Select(line => line[^1].Run)], kept.Contains(Setting.Shards) ? kept : [.. others, Setting.Layout]);
+        return [.. lines.Zip(labels, (line, label) => new FigureSeries(label, [.. line.Select(p => p.Point)])).OrderBy(series => series.Label, NaturalOrder.Instance)];
+    }
+
+    private static List<string> LayoutsOf(IEnumerable<(ReportedRun Run, FigurePoint Point)> alike)
+    {
+        var layouts = alike.Select(p => Setting.Layout.Of(p.Run)).Where(layout => layout.Length > 0).Distinct().ToList();
+        return layouts.Count > 0 ? layouts : [""];
+    }
+}

@@ -1,0 +1,74 @@
+using System.Text.Json.Serialization;
+using Harness.Energy;
+using Harness.Energy.Accounting;
+using Harness.Energy.Clocks;
+using Harness.Energy.Records;
+using Harness.Energy.Sampling;
+
+namespace Harness.Runs.Accounting;
+
+/// <summary>Where a rank ran, and which domains it read.</summary>
+public sealed record RankPlace(int Rank, string Host, int Replica, IReadOnlyList<string> Reads, ClockMap Clock, SamplerCost Sampling);
+
+/// <summary>
+/// Everything besides steps that a run's energy figures follow from. It is written as <c>energy.json</c>, its samples as
+/// <c>power.csv</c> and its windows as <c>windows.jsonl</c>, so that anyone can compute the figures again.
+/// </summary>
+public sealed record EnergyEvidence
+{
+    public required double SampleIntervalSeconds { get; init; }
+    public required ValidityLimits Limits { get; init; }
+    public required IReadOnlyList<EnergyDomain> Domains { get; init; }
+    public required IReadOnlyList<SensorCharacteristics> Sensors { get; init; }
+
+    /// <summary>As inspected before and after the measured windows, by every rank that reads the domain.</summary>
+    public required IReadOnlyList<DomainFacts> Facts { get; init; }
+    public required IReadOnlyList<RankPlace> Ranks { get; init; }
+    public required int WorldSize { get; init; }
+
+    /// <summary>Ranks compute on the GPUs that they read; false for the CPU backend.</summary>
+    public required bool ComputesOnGpus { get; init; }
+    public double? MaxStartTemperatureCelsius { get; init; }
+    public required bool RanToEnd { get; init; }
+
+    /// <summary>When second 0 of the run's clock was, by rank 0's wall clock; for what is known by the hour, such as carbon intensity.</summary>
+    public DateTimeOffset? OriginUtc { get; init; }
+
+    /// <summary>On rank 0's clock, like the windows.</summary>
+    [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
+    [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];
+
+    /// <summary>
+    /// Where the ranks compute: on the GPU that each reads, or on their hosts' sockets; null where a rank does not know its
+    /// GPU and no meter covers its whole node.
+    /// </summary>
+    [JsonIgnore]
+    public IReadOnlyList<ComputePlace>? ComputePlaces
+    {
+        get
+        {
+            if (!ComputesOnGpus) return [.. Ranks.Select(rank => new ComputePlace(rank.Host, null))];
+            var gpus = Domains.Where(domain => domain.Kind == DomainKind.Gpu).ToDictionary(domain => domain.Key, domain => domain.Device);
+            var nodes = Domains.Where(domain => domain.Kind == DomainKind.Node).Select(domain => domain.Host).ToHashSet();
+            var places = Ranks.Select(rank => new ComputePlace(rank.Host,
+                rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault() ?? (nodes.Contains(rank.Host) ? "any" : null))).ToList();
+            return places.Any(place => place.GpuUuid == null) ? null : places;
+        }
+    }
+
+    /// <summary>The clock of a replica's first rank, on which its batches' times are.</summary>
+    public ClockMap ClockOf(int replica) => Ranks.First(place => place.Replica == replica).Clock;
+
+    /// <summary>
+    /// The replicas that a domain works for: those of the ranks that read it, where every rank of its host reads one of its
+    /// own; else all that have ranks on its host.
+    /// </summary>
+    public IReadOnlySet<int> ReplicasOf(string key)
+    {
+        var host = Domains.First(domain => domain.Key == key).Host;
+        var onHost = Ranks.Where(rank => rank.Host == host || rank.Reads.Contains(key)).ToList();
+        var ownEach = onHost.All(rank => rank.Reads.Count > 0);
+        var working = onHost.Where(rank => !ownEach || rank.Reads.Contains(key)).Select(rank => rank.Replica).ToHashSet();
+        return working.Count > 0 ? working : Ranks.Select(rank => rank.Replica).ToHashSet();
+    }
+}

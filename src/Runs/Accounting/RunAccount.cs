@@ -1,0 +1,104 @@
+using System.Text.Json.Serialization;
+using Harness.Energy.Accounting;
+using Harness.Energy.Statistics;
+using Harness.Runs.Records;
+
+namespace Harness.Runs.Accounting;
+
+/// <summary>
+/// The energy figures of a whole run: of its pieces (<see cref="RunEnergy"/>), added up. A run has one piece, or several
+/// where it was cut off and continued; a repeat may lie in two of them.
+/// </summary>
+public sealed class RunAccount
+{
+    /// <summary>By their numbers, in order.</summary>
+    public IReadOnlyList<(int Number, RunEnergy Energy)> Pieces { get; }
+
+    /// <param name="pieces">That an earlier one was cut off says nothing against it: the next went on.</param>
+    public RunAccount(IEnumerable<PieceEvidence> pieces)
+    {
+        var ordered = pieces.OrderBy(piece => piece.Number).ToList();
+        Pieces = [.. ordered.Select(piece => (piece.Number, new RunEnergy(piece == ordered[^1] ? piece.Evidence : piece.Evidence with { RanToEnd = true })))];
+    }
+
+    private IEnumerable<(RunEnergy Energy, WindowAccount Window)> Measured => Pieces.SelectMany(piece => piece.Energy.Repeats.Select(repeat => (piece.Energy, repeat)));
+
+    public double DurationSeconds => Measured.Sum(part => part.Window.Window.DurationSeconds);
+
+    /// <summary>GPUs of the run, each once; of its largest piece where they differ.</summary>
+    public int Gpus => Pieces.Max(piece => piece.Energy.Gpus);
+
+    public string? GpuName => Pieces.Select(piece => piece.Energy.GpuName).FirstOrDefault(name => name != null);
+
+    /// <summary>The measured repeats by number, each with all its parts added up.</summary>
+    public IReadOnlyList<RepeatFigures> Repeats =>
+    [
+        .. from part in Measured
+           group part by part.Window.Window.Repeat!.Value into parts
+           orderby parts.Key
+           let seconds = parts.Sum(part => part.Window.Window.DurationSeconds)
+           let joules = Sum(parts.Select(part => part.Window.Joules))
+           select new RepeatFigures(parts.Key, seconds, joules, Sum(parts.Select(part => part.Window.NetJoules)), seconds > 0 ? joules / seconds : null,
+               InvalidReason.Ordered(parts.SelectMany(part => part.Energy.Reasons(part.Window)))),
+    ];
+
+    /// <summary>Gives every row its share of its repeat's joules, and its repeat's validity.</summary>
+    /// <param name="stepsOf">The steps of a piece; their rows are numbered over the whole run.</param>
+    /// <returns>The rows with energy, in the same order, and what was shared in each piece's repeats.</returns>
+    public (List<PromptRecord> Rows, List<Attribution?> Attributions) Fill(IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<StepRecord>> stepsOf)
+    {
+        var filled = rows.ToList();
+        var attributions = new List<Attribution?>();
+        foreach (var (number, energy) in Pieces)
+            attributions.AddRange(PromptEnergies.Fill(energy, number, filled, stepsOf(number)));
+        return (filled, attributions);
+    }
+
+    public EnergyTotals Totals(IReadOnlyList<Attribution?> attributions) => new()
+    {
+        TotalJoules = Sum(Measured.Select(part => part.Window.Joules)),
+        NetJoules = Sum(Measured.Select(part => part.Window.NetJoules)),
+        IdleWatts = Measured.Select(part => part.Window.IdleWatts).FirstOrDefault(),
+        PrefillJoules = Sum(attributions.Select(a => a?.PrefillJoules)),
+        DecodeJoules = Sum(attributions.Select(a => a?.DecodeJoules)),
+        UnattributedJoules = Sum(attributions.Select(a => a?.UnattributedJoules)),
+        CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated
+            ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
+        Source = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source ? source : null,
+        Valid = Repeats.Count > 0 && Repeats.All(repeat => repeat.InvalidReasons.Count == 0),
+        InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : RunEnergy.Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),
+    };
+
+    /// <summary>The figure of 'From Words to Watts'; null where a piece has none.</summary>
+    public double? PaperJoules() => Sum(Pieces.Where(piece => piece.Energy.Repeats.Count > 0).Select(piece => piece.Energy.PaperJoules()));
+
+    /// <summary>Joules per output token over the repeats, with its 95 % interval; null for fewer than two repeats or without energy.</summary>
+    public ConfidenceInterval? JoulesPerToken(IEnumerable<PromptRecord> rows)
+    {
+        var tokens = rows.GroupBy(row => row.Repeat).ToDictionary(group => group.Key, group => group.Sum(row => row.OutputTokens));
+        var values = Repeats.Select(repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null)
+            .OfType<double>().ToList();
+        return values.Count == Repeats.Count ? ConfidenceInterval.Of(values) : null;
+    }
+
+    private IEnumerable<double?> Counted(Func<WindowEnergy, double?> value) => Measured.SelectMany(part => part.Window.Counted).Select(value);
+
+    /// <summary>Null where there is nothing to add, or a part is missing.</summary>
+    public static double? Sum(IEnumerable<double?> values)
+    {
+        var all = values.ToList();
+        return all.Count == 0 || all.Any(value => value == null) ? null : all.Sum();
+    }
+}
+
+/// <summary>One measured repeat as <c>energy.json</c> tells it.</summary>
+public sealed record RepeatFigures(
+    int Repeat,
+    [property: JsonPropertyName("duration_s")] double DurationSeconds,
+    [property: JsonPropertyName("energy_j")] double? Joules,
+    [property: JsonPropertyName("net_energy_j")] double? NetJoules,
+    [property: JsonPropertyName("average_power_w")] double? AverageWatts,
+    IReadOnlyList<string> InvalidReasons);
+
+/// <summary>The figures of <c>energy.json</c> that are of the whole run.</summary>
+public sealed record EnergyFigures(IReadOnlyList<RepeatFigures> Repeats, ConfidenceInterval? EnergyPerOutputToken);

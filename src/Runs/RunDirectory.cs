@@ -1,0 +1,144 @@
+using System.Text.Json;
+using Harness.Common;
+using Harness.Runs.Records;
+
+namespace Harness.Runs;
+
+/// <summary>
+/// The directory of one run while it is written, by rank 0 alone. Results of a batch are kept as it finishes, in
+/// <c>prompts.partial.csv</c> and <c>responses.partial.jsonl</c>; files under their own names are complete.
+/// <c>summary.csv</c> comes last: where it is, all of the run is.
+/// </summary>
+public sealed class RunDirectory : IResultSink, IDisposable
+{
+    public const string PromptsFile = "prompts.csv";
+    public const string ResponsesFile = "responses.jsonl";
+    public const string RanksFile = "ranks.csv";
+    public const string SummaryFile = "summary.csv";
+    public const string PowerFile = "power.csv";
+    public const string WindowsFile = "windows.jsonl";
+    public const string StepsFile = "steps.jsonl";
+    public const string EnergyFile = "energy.json";
+    public const string CategoriesFile = "categories.csv";
+
+    private readonly AppendedFile<PromptRecord> _prompts;
+    private readonly AppendedFile<ResponseRecord> _responses;
+
+    private RunDirectory(string path, string runId)
+    {
+        (Path, RunId) = (path, runId);
+        _prompts = new(PathOf(PromptsFile), CsvRows.WriteHeader<PromptRecord>, CsvRows.Write);
+        _responses = new(PathOf(ResponsesFile), _ => { }, JsonRows.Write);
+    }
+
+    public string Path { get; }
+
+    public string RunId { get; }
+
+    /// <summary>Makes a directory that no other run has, also when many start at once on shared storage.</summary>
+    /// <param name="output">Made where it does not exist.</param>
+    /// <param name="name">The user's own; where it is taken, <c>NAME-2</c>, <c>NAME-3</c> and so on. Null takes the run's id.</param>
+    /// <exception cref="UserErrorException">The name is no plain name, or the storage refuses.</exception>
+    public static RunDirectory Create(string output, string? name, string model, DateTimeOffset now)
+    {
+        var runId = RunName.NewId(model, now);
+        var plain = RunName.Checked(string.IsNullOrEmpty(name) ? runId : name);
+        var path = System.IO.Path.Combine(output, plain);
+        StorageFailure.Guard(path, () =>
+        {
+            Directory.CreateDirectory(output);
+            for (var i = 2; !ExclusiveDirectory.TryCreate(path); i++)
+                path = System.IO.Path.Combine(output, $"{plain}-{i}");
+        });
+        return new RunDirectory(path, runId);
+    }
+
+    /// <summary>As <see cref="Create"/>, but under that very name or not at all.</summary>
+    /// <returns>Null where something of the name is there, also where another process was faster by a moment.</returns>
+    public static RunDirectory? TryCreate(string output, string name, string model, DateTimeOffset now)
+    {
+        var path = System.IO.Path.Combine(output, RunName.Checked(name));
+        var isMade = false;
+        StorageFailure.Guard(path, () =>
+        {
+            Directory.CreateDirectory(output);
+            isMade = ExclusiveDirectory.TryCreate(path);
+        });
+        return isMade ? new RunDirectory(path, RunName.NewId(model, now)) : null;
+    }
+
+    /// <summary>Opens the directory of a run that was cut off. What was derived from its finished batches is taken away: it will be written anew.</summary>
+    public static RunDirectory Continue(string path, string runId)
+    {
+        StorageFailure.Guard(path, () =>
+        {
+            foreach (var file in new[] { SummaryFile, PromptsFile, ResponsesFile })
+            {
+                File.Delete(System.IO.Path.Combine(path, file));
+                File.Delete(AppendedFile<object>.PartialPath(System.IO.Path.Combine(path, file)));
+            }
+        });
+        return new RunDirectory(path, runId);
+    }
+
+    /// <summary>Where a file of this run lies, for those who write their own: the logs of other ranks, raw samples.</summary>
+    public string PathOf(string file) => System.IO.Path.Combine(Path, file);
+
+    public void Append(IReadOnlyList<PromptRecord> prompts, IReadOnlyList<ResponseRecord> responses)
+    {
+        _responses.Append(responses);
+        _prompts.Append(prompts);
+    }
+
+    /// <summary>Waits until the storage holds all that was appended, so that it outlives the node: outside energy windows.</summary>
+    public void Sync()
+    {
+        _responses.Sync();
+        _prompts.Sync();
+    }
+
+    /// <summary>The rows as they were appended are final.</summary>
+    public void CompleteResults()
+    {
+        _responses.Complete();
+        _prompts.Complete();
+    }
+
+    /// <summary>The rows that were appended are final but for energy, which windows resolve afterwards: these replace them.</summary>
+    public void CompleteResults(IEnumerable<PromptRecord> prompts)
+    {
+        _responses.Complete();
+        _prompts.CompleteWith(prompts, CsvRows.WriteHeader<PromptRecord>);
+    }
+
+    public void WriteManifest(Manifest manifest) => AtomicFile.Write(PathOf(Manifest.FileName), manifest.Write);
+
+    public void WriteRanks(IEnumerable<RankRecord> ranks) => WriteCsv(RanksFile, ranks);
+
+    /// <summary>The last file of a run.</summary>
+    public void WriteSummary(SummaryRecord summary) => WriteCsv(SummaryFile, [summary]);
+
+    /// <typeparam name="T">A record whose properties carry their columns' names as <see cref="System.Text.Json.Serialization.JsonPropertyNameAttribute"/>.</typeparam>
+    public void WriteCsv<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream =>
+    {
+        CsvRows.WriteHeader<T>(stream);
+        CsvRows.Write(stream, rows);
+    });
+
+    public void WriteText(string file, Action<TextWriter> content) => AtomicFile.Write(PathOf(file), stream =>
+    {
+        using var text = new StreamWriter(stream, leaveOpen: true);
+        content(text);
+    });
+
+    public void WriteJson(string file, object tree) => AtomicFile.Write(PathOf(file), stream => JsonSerializer.Serialize(stream, tree, JsonRows.Document));
+
+    public void WriteJsonLines<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream => JsonRows.Write(stream, rows));
+
+    /// <summary>Closes the files; what is partial stays so, for a later run to resume.</summary>
+    public void Dispose()
+    {
+        _prompts.Dispose();
+        _responses.Dispose();
+    }
+}

@@ -1,0 +1,100 @@
+using System.Text.Json.Nodes;
+using Harness.Common;
+using Harness.Runs.Records;
+
+namespace Harness.Runs;
+
+/// <summary>
+/// Reads a run directory, also one whose run goes on or was cut off: where a file is not complete, its partial one is read as
+/// far as its rows are whole.
+/// </summary>
+/// <remarks>A file that is missing or damaged gives a <see cref="UserErrorException"/> that names it.</remarks>
+public sealed class RunReader(string directory)
+{
+    public string Directory { get; } = directory;
+
+    public bool IsComplete => File.Exists(PathOf(RunDirectory.SummaryFile));
+
+    public bool HasPrompts => Has(RunDirectory.PromptsFile);
+
+    public bool HasManifest => File.Exists(PathOf(Manifest.FileName));
+
+    public SummaryRecord Summary() => Rows<SummaryRecord>(RunDirectory.SummaryFile, CsvRows.Read<SummaryRecord>).FirstOrDefault()
+        ?? throw new UserErrorException($"{PathOf(RunDirectory.SummaryFile)} holds no row");
+
+    public IEnumerable<PromptRecord> Prompts() => Rows(RunDirectory.PromptsFile, CsvRows.Read<PromptRecord>);
+
+    /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>
+    /// <param name="source">The file that was opened, for messages.</param>
+    public Stream OpenPrompts(out string source) => OpenRows(PathOf(RunDirectory.PromptsFile), out source);
+
+    public IEnumerable<RankRecord> Ranks() => Rows(RunDirectory.RanksFile, CsvRows.Read<RankRecord>);
+
+    /// <summary>Whether the run's prompts have categories.</summary>
+    public bool HasCategories => File.Exists(PathOf(RunDirectory.CategoriesFile));
+
+    public Stream OpenCategories(out string source) => OpenRows(PathOf(RunDirectory.CategoriesFile), out source);
+
+    /// <summary>Empty where there are none.</summary>
+    public IEnumerable<CategoryRecord> Categories() => HasCategories ? Rows(RunDirectory.CategoriesFile, CsvRows.Read<CategoryRecord>) : [];
+
+    public IEnumerable<ResponseRecord> Responses() => Rows(RunDirectory.ResponsesFile, JsonRows.Read<ResponseRecord>);
+
+    public JsonObject ReadManifest()
+    {
+        var path = PathOf(Manifest.FileName);
+        using var stream = Open(path);
+        return Manifest.Read(stream, path);
+    }
+
+    private string PathOf(string file) => Path.Combine(Directory, file);
+
+    private bool Has(string file) => File.Exists(PathOf(file)) || File.Exists(AppendedFile<object>.PartialPath(PathOf(file)));
+
+    private IEnumerable<T> Rows<T>(string file, Func<Stream, string, IEnumerable<T>> read)
+    {
+        using var stream = OpenRows(PathOf(file), out var source);
+        if (stream is MemoryStream { Length: 0 }) yield break; // a partial file that was opened this moment
+        foreach (var row in read(stream, source)) yield return row;
+    }
+
+    private static Stream OpenRows(string path, out string source)
+    {
+        source = path;
+        var partial = AppendedFile<object>.PartialPath(path);
+        if (File.Exists(path) || !File.Exists(partial)) return Open(path);
+        try
+        {
+            var rows = WholeLines(partial);
+            source = partial;
+            return rows;
+        }
+        catch (UserErrorException) when (File.Exists(path))
+        {
+            return Open(path); // The run completed the file just now.
+        }
+    }
+
+    /// <summary>A file up to its last line feed: a row that is being written, or was when the run was killed, is not there yet.</summary>
+    private static Stream WholeLines(string path)
+    {
+        using var file = Open(path);
+        var content = new MemoryStream();
+        file.CopyTo(content);
+        content.SetLength(content.GetBuffer().AsSpan(0, (int)content.Length).LastIndexOf((byte)'\n') + 1);
+        content.Position = 0;
+        return content;
+    }
+
+    private static FileStream Open(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"cannot read {path}: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+using Harness.Common;
+using Harness.Reports.Collecting;
+using Harness.Runs;
+using Harness.Runs.Records;
+using Harness.Tests.Runs.Records;
+
+namespace Harness.Tests.Reports.Collecting;
+
+[TestFixture]
+public sealed class CollectTests
+{
+    private ScratchDirectory _scratch = null!;
+    private StringWriter _log = null!;
+    private StringWriter _standardOutput = null!;
+
+    [SetUp]
+    public void SetUp() => (_scratch, _log, _standardOutput) = (new ScratchDirectory(), new StringWriter(), new StringWriter());
+
+    [TearDown]
+    public void TearDown() => _scratch.Dispose();
+
+    private string Out => _scratch["all.csv"];
+
+    private int Run(params string[] directories) => new Collect(_standardOutput).Run(directories, Out, _log);
+
+    private void Complete(string directory, SummaryRecord summary) => AtomicFile.Write(Ready(directory, RunDirectory.SummaryFile), stream =>
+    {
+        CsvRows.WriteHeader<SummaryRecord>(stream);
+        CsvRows.Write(stream, [summary]);
+    });
+
+    private string Ready(string directory, string file)
+    {
+        Directory.CreateDirectory(_scratch[directory]);
+        return _scratch[directory, file];
+    }
+
+    private List<Dictionary<string, string>> Collected() => CsvTable.Read(Out);
+
+    [Test]
+    public void SummariesAreMergedSortedAndUnchanged()
+    {
+        Complete("grid/b/run", Samples.Summary("2") with { TokensPerSecond = 0.1 + 0.2, Valid = true });
+        Complete("grid/a", Samples.Summary("3") with { Model = "a, \"b\"", InvalidReasons = "no_meter;mig" });
+        Complete("other", Samples.Summary("1", RunStatus.Interrupted));
+        Assert.That(Run(_scratch["other"], _scratch["grid"]), Is.Zero, _log.ToString());
+        var rows = Collected();
+        Assert.That(rows.Select(r => (r["run_id"], r["status"], r["valid"], r["invalid_reasons"], r["run_directory"])), Is.EqualTo(new[]
+        {
+            ("1", "interrupted", "false", "", _scratch["other"]),
+            ("2", "complete", "true", "", _scratch["grid", "b", "run"]),
+            ("3", "complete", "false", "no_meter;mig", _scratch["grid", "a"]),
+        }));
+        Assert.That((rows[1]["tokens_per_s"], rows[2]["model"], rows[0]["total_energy_j"]), Is.EqualTo(("0.30000000000000004", "a, \"b\"", "")));
+        Assert.That(File.ReadLines(Out).First(), Does.StartWith("schema_version,run_id,status,").And.EndWith(",sci_g_per_response,sci_g_per_output_token,pieces,run_directory"));
+        Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
+
+        // The same from another order of arguments, with the table of the first time lying among the runs.
+        var first = File.ReadAllText(Out);
+        Assert.That(Run(_scratch.Path), Is.Zero);
+        Assert.That(File.ReadAllText(Out), Is.EqualTo(first));
+    }
+
+    [Test]
+    public void ARunWithoutASummaryIsIncompleteWithWhatIsKnown()
+    {
+        using (var run = RunDirectory.Create(_scratch.Path, "going", "m", DateTimeOffset.UtcNow))
+        {
+            run.WriteManifest(new Manifest(Samples.Summary("going") with { Model = "7b", BatchSize = 64, NumPrompts = 1319, ParametersBillions = 6.7 }));
+            run.Append([Samples.Prompt(0), Samples.Prompt(1), Samples.Prompt(2, FinishReason.ContextLength)], []);
+            File.AppendAllText(run.PathOf("prompts.partial.csv"), "r,0,gsm8k,3,0,1"); // being written
+            Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
+        }
+        var row = Collected().Single();
+        Assert.That(
+            (row["run_id"], row["status"], row["valid"], row["model"], row["batch_size"], row["parameters_b"], row["num_prompts"], row["completed"], row["failed"]),
+            Is.EqualTo(("going", "incomplete", "false", "7b", "64", "6.7", "1319", "2", "1")));
+        Assert.That((row["total_output_tokens"], row["duration_s"], row["tokens_per_s"]), Is.EqualTo(("7", "", "")));
+    }
+
+    [Test]
+    public void ARunThatOnlyHasItsManifestOrOnlyItsRowsIsARowToo()
+    {
+        using (var run = RunDirectory.Create(_scratch.Path, "rows", "m", DateTimeOffset.UtcNow)) run.Append([Samples.Prompt(0) with { RunId = "b" }], []);
+        AtomicFile.Write(Ready("manifest", Manifest.FileName), new Manifest(Samples.Summary("a")).Write);
+        RunDirectory.Create(_scratch.Path, "begun", "m", DateTimeOffset.UtcNow).Dispose();
+        Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
+        Assert.That(Collected().Select(r => (r["run_id"], r["status"], r["completed"])), Is.EqualTo(new[]
+        {
+            ("a", "incomplete", "0"), ("b", "incomplete", "1"), ("begun", "incomplete", "0"),
+        }));
+    }
+
+    [Test]
+    public void ARunThatIsFoundTwiceIsOneRowAndTheCompleteOneCounts()
+    {
+        Complete("copy", Samples.Summary("1") with { Model = "copied" });
+        AtomicFile.Write(Ready("begun", Manifest.FileName), new Manifest(Samples.Summary("1") with { Model = "begun" }).Write);
+        Directory.CreateSymbolicLink(_scratch["link"], _scratch["copy"]);
+        Directory.CreateSymbolicLink(_scratch["copy", "loop"], _scratch.Path);
+        Assert.That(Run(_scratch.Path, _scratch["copy"], _scratch.Path), Is.Zero, _log.ToString());
+        Assert.That(Collected().Single()["model"], Is.EqualTo("copied"));
+    }
+
+    [Test]
+    public void UnreadableRunsAreNamedAndTheOthersCollected()
+    {
+        Complete("good", Samples.Summary("good"));
+        _scratch.File("empty/summary.csv", "");
+        _scratch.File("foreign/summary.csv", "a,b\n1,2\n");
+        _scratch.File("headonly/summary.csv", "run_id,status\n");
+        _scratch.File("damaged/manifest.json", "{\"run\":");
+        _scratch.File("a web application/manifest.json", "{\"name\": \"no run of ours\"}");
+        Assert.That(Run(_scratch.Path, _scratch["missing"]), Is.EqualTo(1));
+        Assert.That(Collected().Single()["run_id"], Is.EqualTo("good"));
+        foreach (var name in new[] { "empty", "foreign", "headonly", "damaged", "missing" })
+            Assert.That(_log.ToString().Split('\n').Count(l => l.StartsWith("collect: ") && l.Contains(_scratch[name])), Is.EqualTo(1), name);
+        Assert.That(_log.ToString(), Does.Not.Contain("web application").And.Contain("5 unreadable"));
+    }
+
+    [Test]
+    public void ColumnsOfOtherVersionsAreKeptBehindOurs()
+    {
+        Complete("ours", Samples.Summary("1"));
+        _scratch.File("newer/summary.csv", "schema_version,run_id,carbon_g,status,valid\n3,2,17.5,complete,true\n");
+        Assert.That(Run(_scratch.Path), Is.Zero);
+        Assert.That(File.ReadLines(Out).First(), Does.EndWith(",run_directory,carbon_g"));
+        Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])), Is.EqualTo(new[] { ("2", "", "false"), ("3", "17.5", "true") }));
+        Assert.That(_log.ToString(), Does.Contain("1 runs were written by a newer version (schema_version 3, this program writes 2)"));
+    }
+
+    /// <summary>A study's worth: complete, invalid, cut off, and of the version before, which lacked the last columns.</summary>
+    [Test]
+    public void TwoThousandRunsAreMergedInBoundedMemory()
+    {
+        const int runs = 2000, promptsOfIncomplete = 200;
+        const string former = "schema_version,run_id,status,total_energy_j,valid\n";
+        for (var i = 0; i < runs; i++)
+        {
+            if (i % 10 == 7) _scratch.File($"r{i}/summary.csv", $"{former}1,{i:0000},complete,{i},true\n");
+            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
+            else Unsynced($"r{i}/summary.csv", [Samples.Summary($"{i:0000}") with { TotalEnergyJoules = i, Valid = i % 10 != 5 }]);
+        }
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        var most = 0L;
+        using (new Timer(_ => most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true) - before), null, 100, 200))
+            Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
+        var rows = Collected();
+        Assert.Multiple(() =>
+        {
+            Assert.That(rows.Select(row => row["run_id"]), Is.EqualTo(Enumerable.Range(0, runs).Select(i => $"{i:0000}")), "each once, sorted");
+            Assert.That(rows.Count(row => row["status"] == "incomplete"), Is.EqualTo(runs / 10));
+            Assert.That(rows.Count(row => row["valid"] == "true"), Is.EqualTo(runs / 10 * 8));
+            Assert.That(rows.Where(row => row["schema_version"] == "1").Select(row => (row["pieces"], row["run_directory"])), Is.EqualTo(
+                from i in Enumerable.Range(0, runs) where i % 10 == 7 select ("", _scratch[$"r{i}"])));
+            Assert.That(rows.Where(row => row["total_energy_j"].Length > 0).Sum(row => int.Parse(row["total_energy_j"])), Is.EqualTo(Enumerable.Range(0, runs).Where(i => i % 10 != 3).Sum()));
+            // A row is 82 short texts; nothing of prompts stays.
+            Assert.That(most, Is.LessThan(runs * 16_384L));
+        });
+    }
+
+    /// <summary>As a run writes it, without waiting for the disk.</summary>
+    private void Unsynced<T>(string file, IEnumerable<T> rows)
+    {
+        using var stream = new MemoryStream();
+        CsvRows.WriteHeader<T>(stream);
+        CsvRows.Write(stream, rows);
+        _scratch.File(file, System.Text.Encoding.UTF8.GetString(stream.ToArray()));
+    }
+
+    [Test]
+    public void WhereThereIsNoRunNothingIsWritten()
+    {
+        _scratch.File("all.csv", "of yesterday");
+        Assert.That(Run(_scratch.Path), Is.EqualTo(1));
+        Assert.That(_log.ToString(), Does.Contain("no run found below " + _scratch.Path));
+        Assert.That(File.ReadAllText(Out), Is.EqualTo("of yesterday"));
+    }
+
+    [Test]
+    public void ADashWritesToStandardOutput()
+    {
+        Complete("run", Samples.Summary("1"));
+        Assert.That(new Collect(_standardOutput).Run([_scratch.Path], "-", _log), Is.Zero);
+        Assert.That(_standardOutput.ToString().Split('\n')[1], Does.StartWith("2,1,complete,"));
+        Assert.That(File.Exists(_scratch["-"]), Is.False);
+    }
+
+    [Test]
+    public void AnOutputThatWouldLookLikeARunIsRefused() =>
+        Assert.That(() => new Collect(_standardOutput).Run([_scratch.Path], _scratch["summary.csv"], _log), Throws.TypeOf<UserErrorException>());
+
+    [Test]
+    public void RunsMayBeWrittenWhileTheyAreCollected()
+    {
+        Complete("done", Samples.Summary("0"));
+        using var stop = new CancellationTokenSource();
+        var writer = Task.Run(() =>
+        {
+            for (var i = 1; !stop.IsCancellationRequested; i++)
+            {
+                using var run = RunDirectory.Create(_scratch["live"], null, "m", DateTimeOffset.UtcNow);
+                run.WriteManifest(new Manifest(Samples.Summary(run.RunId)));
+                for (var batch = 0; batch < 3; batch++) run.Append([.. Enumerable.Range(0, 20).Select(p => Samples.Prompt(p) with { RunId = run.RunId })], []);
+                run.CompleteResults();
+                run.WriteSummary(Samples.Summary(run.RunId));
+            }
+        });
+        try
+        {
+            for (var i = 0; i < 30; i++)
+            {
+                Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
+                Assert.That(Collected().Select(r => r["status"]), Has.All.Matches("^(in)?complete$"));
+            }
+        }
+        finally
+        {
+            stop.Cancel();
+            writer.Wait();
+        }
+    }
+}

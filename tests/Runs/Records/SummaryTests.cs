@@ -1,0 +1,158 @@
+using System.Globalization;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Tests.Runs.Records;
+
+[TestFixture]
+public sealed class SummaryTests
+{
+    // Values of numpy.percentile with its default method.
+    [TestCase(new[] { 0.31, 0.12, 0.58, 0.44, 0.97 }, 0.44, 0.814, 0.9544)]
+    [TestCase(new[] { 2.0 }, 2, 2, 2)]
+    [TestCase(new[] { 1.0, 2 }, 1.5, 1.9, 1.99)]
+    public void PercentilesAreNumpys(double[] sample, double p50, double p90, double p99)
+    {
+        var statistics = new Statistics(sample);
+        Assert.That(statistics.Percentile(50), Is.EqualTo(p50).Within(1e-15));
+        Assert.That(statistics.Percentile(90), Is.EqualTo(p90).Within(1e-15));
+        Assert.That(statistics.Percentile(99), Is.EqualTo(p99).Within(1e-15));
+        Assert.That(statistics.Mean, Is.EqualTo(sample.Average()).Within(1e-15));
+    }
+
+    [Test]
+    public void FiguresByHand()
+    {
+        PromptRecord[] rows =
+        [
+            Samples.Prompt(0) with { InputTokens = 5, OutputTokens = 4, OutputWords = 3, TtftSeconds = 1, TpotSeconds = 0.5, LatencySeconds = 2.5, Correct = true },
+            Samples.Prompt(1) with { InputTokens = 7, OutputTokens = 1, OutputWords = 1, TtftSeconds = 3, TpotSeconds = null, LatencySeconds = 3, Correct = false },
+            Samples.Prompt(2, FinishReason.ContextLength) with { InputTokens = 9000, OutputTokens = 0, OutputWords = 0, TtftSeconds = null, TpotSeconds = null, LatencySeconds = null, Correct = null },
+            Samples.Prompt(3, FinishReason.Length) with { InputTokens = 8, OutputTokens = 5, OutputWords = 4, TtftSeconds = 2, TpotSeconds = 1.5, LatencySeconds = 8, Correct = true },
+        ];
+        var summary = Summary.Compute(Samples.Summary("r"), rows, 4, new EnergyTotals { TotalJoules = 600, NetJoules = 500, Valid = true, Source = "nvml_counter" });
+        Assert.That((summary.AccuracyLow, summary.AccuracyHigh), Is.EqualTo((0.2077, 0.9385)).Using<(double?, double?), (double, double)>(
+            (was, known) => Math.Abs(was.Item1!.Value - known.Item1) < 5e-5 && Math.Abs(was.Item2!.Value - known.Item2) < 5e-5), "Wilson's for 2 of 3");
+        Assert.That(summary with { AccuracyLow = null, AccuracyHigh = null }, Is.EqualTo(new SummaryRecord
+        {
+            RunId = "r",
+            Status = "complete",
+            NumPrompts = 4,
+            Completed = 3,
+            Failed = 1,
+            DurationSeconds = 4,
+            TotalInputTokens = 20,
+            TotalOutputTokens = 10,
+            TotalOutputWords = 8,
+            WordsPerSecond = 2,
+            TokensPerSecond = 2.5,
+            ResponsesPerSecond = 0.75,
+            TtftMeanSeconds = 2,
+            TtftP50Seconds = 2,
+            TtftP90Seconds = 2.8,
+            TtftP99Seconds = 2.98,
+            TpotMeanSeconds = 1,
+            TpotP50Seconds = 1,
+            TpotP90Seconds = 1.4,
+            TpotP99Seconds = 1.49,
+            LatencyMeanSeconds = 4.5,
+            LatencyP50Seconds = 3,
+            LatencyP90Seconds = 7,
+            LatencyP99Seconds = 7.9,
+            TotalEnergyJoules = 600,
+            NetEnergyJoules = 500,
+            AvgPowerWatts = 150,
+            EnergyPerOutputTokenJoules = 60,
+            EnergyPerResponseJoules = 200,
+            Accuracy = 2.0 / 3,
+            EnergyPerCorrectJoules = 300,
+            EnergySource = "nvml_counter",
+            Valid = true,
+        }));
+    }
+
+    [Test]
+    public void WhatIsNotKnownIsMissingAndNeverZeroOrNaN()
+    {
+        var none = Summary.Compute(Samples.Summary("r"), [Samples.Prompt(0, FinishReason.Error) with { Correct = null }], null, new EnergyTotals());
+        Assert.That(none, Is.EqualTo(new SummaryRecord
+        {
+            RunId = "r",
+            Status = "complete",
+            NumPrompts = 1,
+            Completed = 0,
+            Failed = 1,
+            TotalInputTokens = 0,
+            TotalOutputTokens = 0,
+            TotalOutputWords = 0,
+        }));
+        var unjudged = Summary.Compute(Samples.Summary("r"), [Samples.Prompt(0)], 0, new EnergyTotals { TotalJoules = 5 });
+        Assert.That(unjudged.TokensPerSecond, Is.Null);
+        Assert.That(unjudged.EnergyPerCorrectJoules, Is.Null);
+    }
+
+    [Test]
+    public void RepeatsArePooledAndPromptsCountedOnce()
+    {
+        var rows = Enumerable.Range(0, 3).SelectMany(r => Enumerable.Range(0, 5).Select(i => Samples.Prompt(i) with { Repeat = r })).ToList();
+        var summary = Summary.Compute(Samples.Summary("r"), rows, 30, new EnergyTotals());
+        Assert.That((summary.NumPrompts, summary.Completed, summary.ResponsesPerSecond), Is.EqualTo((5, 15, 0.5)));
+    }
+
+    /// <summary>A run directory as written, its summary recomputed from the text of prompts.csv by other means.</summary>
+    [Test]
+    public void TheSummaryFollowsFromTheRowsOnDisk()
+    {
+        using var scratch = new ScratchDirectory();
+        using var run = RunDirectory.Create(scratch.Path, "run", "m", DateTimeOffset.UtcNow);
+        var random = new Random(1);
+        var rows = Enumerable.Range(0, 501).Select(i => Samples.Prompt(i, i % 50 == 7 ? FinishReason.ContextLength : FinishReason.Length) with
+        {
+            TtftSeconds = random.NextDouble(),
+            LatencySeconds = 1 + random.NextDouble(),
+            OutputTokens = random.Next(1, 300),
+            OutputWords = random.Next(1, 200),
+        }).ToList();
+        run.Append(rows, []);
+        run.CompleteResults();
+        run.WriteSummary(Summary.Compute(Samples.Summary(run.RunId), rows, 77.7, new EnergyTotals { TotalJoules = 1234.5 }));
+
+        var written = Table(Path.Combine(run.Path, "summary.csv")).Single();
+        var done = Table(Path.Combine(run.Path, "prompts.csv")).Where(r => r["finish_reason"] != "context_length").ToList();
+        var (tokens, words) = (done.Sum(r => int.Parse(r["output_tokens"])), done.Sum(r => int.Parse(r["output_words"])));
+        var ttft = done.Select(r => double.Parse(r["ttft_s"], CultureInfo.InvariantCulture)).Order().ToList();
+        Assert.Multiple(() =>
+        {
+            Assert.That(written["completed"], Is.EqualTo("491"));
+            Assert.That(written["failed"], Is.EqualTo("10"));
+            Assert.That(written["total_output_tokens"], Is.EqualTo($"{tokens}"));
+            Close("tokens_per_s", tokens / 77.7);
+            Close("words_per_s", words / 77.7);
+            Close("responses_per_s", 491 / 77.7);
+            Close("energy_per_output_token_j", 1234.5 / tokens);
+            Close("energy_per_response_j", 1234.5 / 491);
+            Close("avg_power_w", 1234.5 / 77.7);
+            Close("ttft_mean_s", ttft.Average());
+            // 491 sorted values: position 490 · 0.5 = 245, 490 · 0.9 = 441, 490 · 0.99 = 485.1.
+            Close("ttft_p50_s", ttft[245]);
+            Close("ttft_p90_s", ttft[441]);
+            Close("ttft_p99_s", 0.9 * ttft[485] + 0.1 * ttft[486]);
+        });
+
+        void Close(string column, double expected) =>
+            Assert.That(double.Parse(written[column], CultureInfo.InvariantCulture), Is.EqualTo(expected).Within(1e-12 * expected), column);
+    }
+
+    private static List<Dictionary<string, string>> Table(string path)
+    {
+        var lines = File.ReadAllLines(path).Select(l => l.Split(',')).ToList();
+        return lines.Skip(1).Select(l => lines[0].Zip(l).ToDictionary(p => p.First, p => p.Second)).ToList();
+    }
+
+    [TestCase("", 0)]
+    [TestCase("one", 1)]
+    [TestCase(" leading and trailing ", 3)]
+    [TestCase("two  spaces", 2)]
+    [TestCase("only\nspaces split\twords", 2)]
+    public void WordsAreSplitOnSpaces(string text, int count) => Assert.That(Words.Count(text), Is.EqualTo(count));
+}

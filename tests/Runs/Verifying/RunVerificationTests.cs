@@ -1,0 +1,170 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Harness.Common;
+using Harness.Reports.Collecting;
+using Harness.Runs;
+using Harness.Runs.Verifying;
+
+namespace Harness.Tests.Runs.Verifying;
+
+/// <summary>
+/// One run with a meter, categories and two repeats, of which copies are damaged in every place where a figure can stand.
+/// </summary>
+[Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[Parallelizable]
+internal sealed partial class RunVerificationTests
+{
+    private const int Prompts = 4, Repeats = 2;
+
+    private ScratchDirectory _scratch = null!;
+    private int _copies;
+
+    private string Whole => _scratch["results", "whole"];
+
+    [OneTimeSetUp]
+    public void Run()
+    {
+        _scratch = new();
+        var meter = _scratch.File("meter.sh", "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f W 80\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done\n");
+        File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        _scratch.File("prompts.jsonl", string.Concat(Enumerable.Range(0, Prompts).Select(i => $$"""{"prompt": "Question: {{i}}", "category": "{{(i % 2 == 0 ? "=1+1" : "b")}}"}""" + "\n")));
+        var result = HarnessProcess.Run(_scratch.Path, "run", "--data", "prompts.jsonl", "--repeats", $"{Repeats}",
+            "--max-new-tokens", "8", "--ignore-eos", "--idle-baseline", "300ms", "--meter", $"command:{meter}",
+            "--carbon-intensity", "380", "--pue", "1.2", "--embodied", "100", "--name", "whole");
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+    }
+
+    [OneTimeTearDown]
+    public void End() => _scratch.Dispose();
+
+    private static IReadOnlyList<string> Check(string run) => new RunVerification(run).Check();
+
+    /// <summary>The run with one of its files changed.</summary>
+    private string With(string file, Func<string, string> change)
+    {
+        var copy = _scratch[$"copy-{_copies++}"];
+        Directory.CreateDirectory(copy);
+        foreach (var path in Directory.GetFiles(Whole)) File.Copy(path, Path.Combine(copy, Path.GetFileName(path)));
+        var changed = Path.Combine(copy, file);
+        var (before, after) = (File.ReadAllText(changed), change(File.ReadAllText(changed)));
+        Assert.That(after, Is.Not.EqualTo(before));
+        File.WriteAllText(changed, after);
+        return copy;
+    }
+
+    private static bool Fails(string run)
+    {
+        try { return Check(run).Count > 0; }
+        catch (Exception e) when (e is UserErrorException) { return true; }
+    }
+
+    [Test]
+    public void TheRunItselfIsRight()
+    {
+        Assert.That(Check(Whole), Is.Empty);
+        Assert.That(new RunReader(Whole).Prompts().Count(), Is.EqualTo(Prompts * Repeats));
+        Assert.That(new RunReader(Whole).Categories().Select(row => row.Category), Is.EqualTo(new[] { "'=1+1", "b" }), "what a spreadsheet would compute it does not");
+    }
+
+    /// <summary>The same in a column of numbers that was empty.</summary>
+    [Test]
+    public void ANumberThatIsNoneFailsInEveryColumnOfEveryTable(
+        [Values("summary.csv", "prompts.csv", "categories.csv", "ranks.csv", "power.csv")] string file, [Values("NaN", "Infinity", "-1e999")] string value)
+    {
+        var columns = File.ReadLines(Path.Combine(Whole, file)).First().Split(',');
+        string[] texts = ["run_id", "status", "timestamp_utc", "commit", "model", "dtype", "backend", "gpu", "schedule", "dataset", "task", "energy_source", "valid", "invalid_reasons",
+            "finish_reason", "correct", "category", "window", "host", "device", "kind", "source", "power_field", "throttle_reasons"];
+        var blind = columns.Where((column, at) => !texts.Contains(column) && !Fails(With(file, text => SetCell(text, at, value)))).ToList();
+        Assert.That(blind, Is.Empty);
+    }
+
+    /// <summary>JSON has no NaN; a number may be too large to be one.</summary>
+    [TestCase("windows.jsonl")]
+    [TestCase("steps.jsonl")]
+    [TestCase("responses.jsonl")]
+    [TestCase("energy.json")]
+    [TestCase("carbon.json")]
+    public void ANumberBeyondAllFiguresFailsInEveryJsonFile(string file)
+    {
+        var members = NumberMember().Matches(File.ReadAllText(Path.Combine(Whole, file))).Select(match => match.Groups["name"].Value).Distinct().ToList();
+        Assert.That(members, Is.Not.Empty);
+        var blind = members.Where(name => !Fails(With(file, text =>
+            new Regex($"\"{name}\": ?\\[?-?[0-9][0-9.eE+-]*").Replace(text, $"\"{name}\":{(IsList(text, name) ? "[" : "")}1e999", 1)))).ToList();
+        Assert.That(blind, Is.Empty);
+
+        static bool IsList(string text, string name) => Regex.IsMatch(text, $"\"{name}\": ?\\[");
+    }
+
+    [Test]
+    public void AFigureOfTheManifestIsThatOfTheSummary()
+    {
+        Assert.That(Check(With("manifest.json", text => text.Replace("\"num_prompts\": 4", "\"num_prompts\": 5", StringComparison.Ordinal))),
+            Is.EqualTo(new[] { "manifest.json, num_prompts: written 5, but 4 in summary.csv" }));
+        Assert.That(Fails(With("manifest.json", text => new Regex("\"parameters_b\": [0-9.]+").Replace(text, "\"parameters_b\": 1e999"))));
+    }
+
+    [Test]
+    public void AFigureThatNobodyComputesFromIsComparedToo()
+    {
+        Assert.That(Fails(With("energy.json", text => new Regex("\"average_power_w\": [0-9.]+").Replace(text, "\"average_power_w\": 1"))));
+        Assert.That(Fails(With("windows.jsonl", text => new Regex("\"power_integral_j\":[0-9.]+").Replace(text, "\"power_integral_j\":1"))));
+    }
+
+    [Test]
+    public void PromptsAndRepeatsAreCounted()
+    {
+        var rows = Check(With("prompts.csv", text => WithoutLastLines(text, 1)));
+        Assert.That(rows, Has.Some.EqualTo("prompts.csv: repeat 2 has answers to 3 of 4 prompts"));
+        Assert.That(Check(With("prompts.csv", text => WithoutLastLines(text, Prompts))), Has.Some.EqualTo("prompts.csv: repeat 2 of 2 has no answers"));
+    }
+
+    /// <summary>
+    /// A whole run but for its last repeat, which nothing in its tables speaks of: the manifest knows that it was to be there.
+    /// </summary>
+    [Test]
+    public void CollectCountsToo()
+    {
+        var copy = With("summary.csv", text => SetCell(text, Array.IndexOf(text.Split('\n')[0].Split(','), "completed"), $"{Prompts}"));
+        var (log, output) = (new StringWriter(), _scratch["all.csv"]);
+        Assert.That(new Collect(TextWriter.Null).Run([copy], output, log), Is.EqualTo(1));
+        Assert.That(CsvTable.Read(output).Single()["status"], Is.EqualTo("incomplete"));
+        Assert.That(log.ToString(), Does.StartWith($"collect: {copy} says it is complete, but its 4 answers are not 4 prompts × 2 repeats"));
+        Assert.That(new Collect(TextWriter.Null).Run([Whole], output, new StringWriter()), Is.Zero);
+
+        var wrong = With("summary.csv", text => SetCell(text, Array.IndexOf(text.Split('\n')[0].Split(','), "total_energy_j"), "nan"));
+        Assert.That(new Collect(TextWriter.Null).Run([wrong], output, log), Is.EqualTo(1));
+        Assert.That(log.ToString(), Does.Contain("summary.csv: column total_energy_j holds 'nan', which is no figure"));
+    }
+
+    /// <summary>git with core.autocrlf, Excel, Windows editors; Excel writes a byte-order mark, too.</summary>
+    [Test]
+    public void LinesMayEndInCarriageReturnAndLineFeed([Values] bool mark)
+    {
+        var copy = With("summary.csv", text => text + "\n");
+        foreach (var path in Directory.GetFiles(copy))
+        {
+            var text = File.ReadAllText(path).TrimEnd('\n') + "\n";
+            File.WriteAllText(path, text.Replace("\n", "\r\n", StringComparison.Ordinal), new UTF8Encoding(mark && path.EndsWith(".csv", StringComparison.Ordinal)));
+        }
+        Assert.That(Check(copy), Is.Empty);
+        Assert.That(new Collect(TextWriter.Null).Run([copy], _scratch["crlf.csv"], new StringWriter()), Is.Zero);
+        Assert.That(CsvTable.Read(_scratch["crlf.csv"]).Single()["pieces"], Is.EqualTo("1"));
+    }
+
+    /// <summary>In the first row; none of these files has a quoted field before a number in it.</summary>
+    private static string SetCell(string table, int column, string value)
+    {
+        var lines = table.Split('\n');
+        var quoted = Regex.Matches(lines[1], "\"[^\"]*\"").Select(match => match.Value).ToList();
+        var cells = Regex.Replace(lines[1], "\"[^\"]*\"", "\u0001").Split(',');
+        cells[column] = value;
+        var next = 0;
+        lines[1] = Regex.Replace(string.Join(',', cells), "\u0001", _ => quoted[next++]);
+        return string.Join('\n', lines);
+    }
+
+    private static string WithoutLastLines(string text, int count) => string.Join('\n', text.TrimEnd('\n').Split('\n')[..^count]) + "\n";
+
+    [GeneratedRegex("\"(?<name>[a-z_0-9]+)\": ?\\[?-?[0-9]")]
+    private static partial Regex NumberMember();
+}
