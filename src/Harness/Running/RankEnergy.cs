@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Energy;
 using Harness.Energy.Clocks;
@@ -32,7 +33,7 @@ internal sealed class RankEnergy : IDisposable
     {
         (_model, _clock) = (model, clock);
         _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
-        var places = model.World.AllTexts(ProcessPlace.Here);
+        var places = model.World.AllTexts(Machine.ProcessPlace);
         _runProcesses = new int[model.World.Size];
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));

@@ -44,7 +44,7 @@ internal sealed class EarlierStarts
     public EarlierStarts(string runDirectory, int count, JsonObject? manifest, RunOptions options, RankModel model, ResultBook book)
     {
         (_directory, _options, _model, _book) = (runDirectory, options, model, book);
-        _records = manifest == null ? [] : StartRecord.Of(manifest);
+        _records = manifest == null ? [] : StartRecord.Of(manifest, RunFile.Manifest.In(runDirectory));
         var (batches, whole) = (new List<BatchReport>(), new HashSet<int>());
         for (var start = 1; start <= count; start++)
         {

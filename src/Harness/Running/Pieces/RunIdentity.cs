@@ -12,9 +12,6 @@ namespace Harness.Running.Pieces;
 /// </summary>
 internal static class RunIdentity
 {
-    /// <summary>The manifest's section.</summary>
-    public const string Section = "identity";
-
     public static string Of(ResolvedConfiguration configuration, string checkpoint, Workload workload, PowerCell cell)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
