@@ -8,7 +8,7 @@ using Harness.Energy.Clocks;
 using Harness.Energy.Meters;
 using Harness.Energy.Records;
 using Harness.Energy.Sampling;
-using Harness.Running.Pieces;
+using Harness.Runs.Pieces;
 
 namespace Harness.Running;
 
@@ -70,7 +70,7 @@ internal sealed class RankEnergy : IDisposable
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
         _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc));
+        _journal.Begin(new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc).Serialize());
         Keep();
     }
 
@@ -154,6 +154,20 @@ internal sealed record EnergyReport(int Rank, IReadOnlyList<SensorCharacteristic
             PowerRecords.Write(text, Series);
         }
         return stream.ToArray();
+    }
+
+    /// <summary>What a rank left of it while it grew; null where its line is not whole.</summary>
+    public static EnergyReport? FromJournal(string head, IReadOnlyList<SampleSeries> readings)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<EnergyReport>(head) is { Domains: not null, Sensors: not null, Facts: not null, Clock: not null } report
+                ? report with { Series = readings } : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     public static EnergyReport Deserialize(byte[] bytes)

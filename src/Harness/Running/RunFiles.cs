@@ -5,7 +5,6 @@ using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Control;
 using Harness.Reporting;
-using Harness.Running.Pieces;
 using Harness.Runs;
 using Harness.Runs.Accounting;
 using Harness.Runs.Carbon;

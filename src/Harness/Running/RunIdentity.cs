@@ -4,7 +4,7 @@ using System.Text;
 using Harness.Common;
 using Harness.Configuration;
 
-namespace Harness.Running.Pieces;
+namespace Harness.Running;
 
 /// <summary>
 /// What two starts must have in common to be pieces of one run: the program, every setting but where results go, the
