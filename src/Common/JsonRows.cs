@@ -21,6 +21,29 @@ public static class JsonRows
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
+    private static readonly JsonSerializerOptions s_reading = new(Line) { RespectNullableAnnotations = true };
+
+    private static readonly JsonSerializerOptions s_checked = new(Document)
+    {
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
+
+    /// <summary>A record of a document, with all that it must have.</summary>
+    /// <exception cref="JsonException">Something is missing, null, or not of its type.</exception>
+    public static T Checked<T>(JsonElement tree)
+    {
+        if (HasNullInAList(tree)) throw new JsonException("null stands in a list");
+        return tree.Deserialize<T>(s_checked) ?? throw new JsonException("null is no record");
+    }
+
+    private static bool HasNullInAList(JsonElement tree) => tree.ValueKind switch
+    {
+        JsonValueKind.Array => tree.EnumerateArray().Any(element => element.ValueKind == JsonValueKind.Null || HasNullInAList(element)),
+        JsonValueKind.Object => tree.EnumerateObject().Any(member => HasNullInAList(member.Value)),
+        _ => false,
+    };
+
     public static void Write<T>(Stream stream, IEnumerable<T> rows)
     {
         foreach (var row in rows)
@@ -40,7 +63,7 @@ public static class JsonRows
             T row;
             try
             {
-                row = JsonSerializer.Deserialize<T>(line, Line) ?? throw new JsonException("null is no record");
+                row = JsonSerializer.Deserialize<T>(line, s_reading) ?? throw new JsonException("null is no record");
             }
             catch (JsonException e)
             {

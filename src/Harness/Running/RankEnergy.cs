@@ -70,7 +70,8 @@ internal sealed class RankEnergy : IDisposable
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
         _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc).Serialize());
+        _journal.Begin(JsonSerializer.Serialize(
+            new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc)));
         Keep();
     }
 
