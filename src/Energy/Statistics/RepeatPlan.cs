@@ -9,7 +9,8 @@ namespace Harness.Energy.Statistics;
 /// </summary>
 public sealed class RepeatPlan
 {
-    private const int FewestForInterval = 3;   // with two repeats t is 12.7: an interval that says nothing
+    /// <summary>With two repeats t is 12.7: an interval that says nothing.</summary>
+    public const int FewestForInterval = 3;
 
     private readonly int _count;
     private readonly double? _relativeHalfWidth;
