@@ -81,6 +81,8 @@ internal sealed record SyntheticRun(string Name)
 
         var rows = Enumerable.Range(0, Prompts).Select(Prompt).ToList();
         WriteCsv(Path.Combine(directory, RunDirectory.PromptsFile), rows);
+        AtomicFile.Write(Path.Combine(directory, RunDirectory.ResponsesFile), stream => JsonRows.Write(stream, rows.Select(Response)));
+        File.WriteAllText(Path.Combine(directory, RunDirectory.EnergyFile), "{}");
         if (Measured) WritePower(directory);
         var reasons = InvalidReasons ?? (Measured ? null : "no_meter");
         var energy = Measured
@@ -110,6 +112,18 @@ internal sealed record SyntheticRun(string Name)
         Correct = index % 4 != 0,
         Category = Categories[index % Categories.Count],
         Valid = Measured && InvalidReasons == null,
+    };
+
+    private ResponseRecord Response(PromptRecord row) => new()
+    {
+        RunId = row.RunId,
+        Repeat = row.Repeat,
+        PromptIndex = row.PromptIndex,
+        Prompt = "How many?",
+        OutputIds = [1, 2],
+        Text = "Two.",
+        FinishReason = row.FinishReason,
+        ItlSeconds = [0.125],
     };
 
     private void WritePower(string directory)
