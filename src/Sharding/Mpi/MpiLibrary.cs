@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Harness.Common;
-using Harness.Sharding.Communicators;
 using Harness.Sharding.Launch;
 
 namespace Harness.Sharding.Mpi;
