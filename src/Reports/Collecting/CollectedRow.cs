@@ -55,7 +55,8 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
             {
                 var columns = csv.Headers.Index().DistinctBy(c => c.Item).ToDictionary(c => c.Item, c => csv.GetString(c.Index));
                 var row = new CollectedRow(columns[RunIdColumn], directory, columns);
-                row.Typed(); // no cell is kept that is not what its column says
+                // No cell is kept that is not what its column says.
+                if (row.Typed().BatchSize == null && columns.ContainsKey("batch_size")) columns["batch_size"] = "";
                 var objection = Completeness.Objection(
                     columns.GetValueOrDefault("status"), Count("num_prompts"), Count("completed"), Count("failed"), Completeness.RepeatsOf(new RunReader(directory)));
                 if (objection != null) columns["status"] = RunStatus.Incomplete;

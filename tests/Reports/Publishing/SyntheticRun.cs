@@ -20,6 +20,9 @@ internal sealed record SyntheticRun(string Name)
     public int TensorParallel { get; init; } = 1;
     public int PipelineParallel { get; init; } = 1;
     public int BatchSize { get; init; } = 8;
+
+    /// <summary>Requests in flight under continuous batching; null for static batches.</summary>
+    public int? Concurrency { get; init; }
     public int MaxNewTokens { get; init; } = 128;
     public int? FixedInputTokens { get; init; }
     public double? PowerLimitWatts { get; init; }
@@ -63,7 +66,8 @@ internal sealed record SyntheticRun(string Name)
             PipelineParallel = PipelineParallel,
             MicroBatches = PipelineParallel,
             BatchSize = BatchSize,
-            Schedule = "static",
+            Concurrency = Concurrency,
+            Schedule = Concurrency == null ? "static" : "continuous",
             MaxNewTokens = MaxNewTokens,
             FixedInputTokens = FixedInputTokens,
             PowerLimitWatts = PowerLimitWatts,
