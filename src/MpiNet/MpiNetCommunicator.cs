@@ -2,6 +2,7 @@ using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Mpi;
 using Harness.Sharding.Waits;
+using Harness.Sharding.World;
 using MPI;
 
 namespace Harness.MpiNet;

@@ -4,6 +4,7 @@ using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Mpi;
 using Harness.Sharding.Waits;
+using Harness.Sharding.World;
 using MPI;
 
 namespace Harness.MpiNet;

@@ -2,7 +2,6 @@ using Harness.Common;
 using Harness.Sharding;
 using Harness.Tensors;
 using Harness.TorchSharp.Loading;
-using Harness.TorchSharp.Nccl;
 
 namespace Harness.TorchSharp;
 

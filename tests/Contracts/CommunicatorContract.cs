@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Harness.Sharding;
-using Harness.Sharding.Communicators;
 
 namespace Harness.Tests.Contracts;
 

@@ -3,6 +3,7 @@ using Harness.Common;
 using Harness.MpiNet;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
+using Harness.Sharding.World;
 using Harness.Tests.Contracts;
 using Harness.Tests.MpiProbe;
 

@@ -1,6 +1,6 @@
 using Harness.Common;
-using Harness.Sharding;
 using Harness.Sharding.Launch;
+using Harness.Sharding.World;
 
 namespace Harness.Tests.Sharding;
 

@@ -1,3 +1,4 @@
+using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Links;
 using Harness.Sharding.Waits;

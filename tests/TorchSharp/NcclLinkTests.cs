@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Tensors;
 using Harness.TorchSharp;

@@ -59,8 +59,8 @@ public sealed class CommandMeter : IEnergyMeter
         meter._process.StandardInput.Close();
         new Thread(meter.Listen) { IsBackground = true, Name = "command meter" }.Start();
         if (meter._first.Wait(TimeSpan.FromSeconds(patienceSeconds)) && meter.Notices.Count == 0) return meter;
-        var notice = meter.Notices.FirstOrDefault()
-            ?? $"command:{command}: printed no reading within {patienceSeconds.ToString(CultureInfo.InvariantCulture)} s; does it flush its output after each line?";
+        var notice = meter.Notices is [var first, ..] ? first
+            : $"command:{command}: printed no reading within {patienceSeconds.ToString(CultureInfo.InvariantCulture)} s; does it flush its output after each line?";
         meter.Dispose();
         return new NullMeter(notice);
     }

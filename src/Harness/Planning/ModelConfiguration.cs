@@ -1,6 +1,6 @@
 using Harness.Common;
-using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
+using Harness.Models.Llama.Configuration;
 
 namespace Harness.Planning;
 

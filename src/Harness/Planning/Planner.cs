@@ -1,4 +1,4 @@
-using Harness.Models.Llama;
+using Harness.Models.Llama.Configuration;
 using Harness.Sharding;
 using Harness.Tensors;
 

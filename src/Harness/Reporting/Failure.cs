@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Sharding;
 using Harness.Sharding.Communicators;
 
 namespace Harness.Reporting;

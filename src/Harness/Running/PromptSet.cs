@@ -1,6 +1,6 @@
 using Harness.Configuration;
 using Harness.Datasets;
-using Harness.Models.Llama;
+using Harness.Models.Llama.Configuration;
 using Harness.Models.Llama.Tokenizers;
 
 namespace Harness.Running;

@@ -3,6 +3,7 @@ using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
+using Harness.Models.Llama.Generation;
 using Harness.Planning;
 using Harness.Runs.Records;
 using Harness.Seams;

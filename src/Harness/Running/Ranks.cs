@@ -3,6 +3,7 @@ using Harness.Reporting;
 using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
+using Harness.Sharding.World;
 
 namespace Harness.Running;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Harness.Common;
 using Harness.Configuration;
-using Harness.Models.Llama;
+using Harness.Models.Llama.Configuration;
 using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Reporting;

@@ -3,7 +3,7 @@ using System.Text;
 using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
-using Harness.Models.Llama;
+using Harness.Models.Llama.Configuration;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Sharding;
 

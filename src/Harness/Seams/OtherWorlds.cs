@@ -1,5 +1,6 @@
 using Harness.MpiNet;
-using Harness.Sharding;
+using Harness.Sharding.Launch;
+using Harness.Sharding.World;
 
 namespace Harness.Seams;
 

@@ -1,7 +1,7 @@
 using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
-using Harness.Models.Llama;
+using Harness.Models.Llama.Configuration;
 using Harness.Planning;
 using Harness.Running;
 using Harness.Seams;

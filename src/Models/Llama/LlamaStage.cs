@@ -1,4 +1,5 @@
 using Harness.Models.Llama.Checkpoints;
+using Harness.Models.Llama.Configuration;
 using Harness.Sharding;
 using Harness.Tensors;
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Harness.Sharding.Mpi;
 
 namespace Harness.Sharding.Launch;
 

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Harness.Common;
-using Harness.Sharding.Communicators;
 using Harness.Sharding.Mpi;
 
 namespace Harness.Sharding.Launch;

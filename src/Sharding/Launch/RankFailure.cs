@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Harness.Sharding.Mpi;
 
 namespace Harness.Sharding.Launch;
 

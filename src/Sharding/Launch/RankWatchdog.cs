@@ -1,5 +1,3 @@
-using Harness.Sharding.Mpi;
-
 namespace Harness.Sharding.Launch;
 
 /// <summary>

@@ -1,4 +1,3 @@
-using Harness.Sharding.Communicators;
 using Harness.Sharding.Waits;
 
 namespace Harness.Sharding.Mpi;

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Harness.Common;
-using Harness.Sharding.Communicators;
 using Harness.Sharding.Launch;
 
 namespace Harness.Sharding.Mpi;
@@ -140,8 +139,10 @@ internal sealed unsafe class MpiLibrary
     private nint Symbol(string name) => NativeLibrary.TryGetExport(_handle, name, out var address) ? address
         : throw new UserErrorException($"'{Name}' has no {name}: it is not an MPI library; name one in {Variable}");
 
+    private static readonly string[] s_mpichAbi = ["MPICH", "Intel(R) MPI", "MVAPICH"];
+
     private static bool IsMpichAbi(string version) =>
-        new[] { "MPICH", "Intel(R) MPI", "MVAPICH" }.Any(name => version.Contains(name, StringComparison.OrdinalIgnoreCase));
+        s_mpichAbi.Any(name => version.Contains(name, StringComparison.OrdinalIgnoreCase));
 
     private delegate int FillText(byte* text, int* length);
 

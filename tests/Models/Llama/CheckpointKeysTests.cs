@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Harness.Common;
-using Harness.Models.Llama.Checkpoints;
+using Harness.Models.Llama.Configuration;
 
 namespace Harness.Tests.Models.Llama;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Common;
-using Harness.Models.Llama;
+using Harness.Models.Llama.Configuration;
 using Harness.Tensors;
 
 namespace Harness.Tests.Models.Llama;

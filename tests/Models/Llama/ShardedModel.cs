@@ -1,5 +1,6 @@
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
+using Harness.Models.Llama.Configuration;
 using Harness.Models.Llama.Generation;
 using Harness.Seams;
 using Harness.Sharding;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Harness.Common;
+using Harness.Models.Llama.Configuration;
 using Harness.Sharding;
 using Harness.Tensors;
 

@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Models.Llama.Configuration;
 using Harness.Sharding;
 using Harness.Tensors;
 

@@ -1,3 +1,4 @@
+using Harness.Models.Llama.Configuration;
 using Harness.Sharding;
 using Harness.Tensors;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Harness.Common;
-using Harness.Models.Llama.Checkpoints;
+using Harness.Models.Llama.Configuration;
 
 namespace Harness.Models.Llama.Tokenizers;
 

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using Harness.Common;
-using Harness.Models.Llama.Checkpoints;
 
-namespace Harness.Models.Llama;
+namespace Harness.Models.Llama.Configuration;
 
 /// <summary>Typed look-ups in a <c>config.json</c>; a wrong value is refused by key, value and file.</summary>
 internal sealed class ConfigReader

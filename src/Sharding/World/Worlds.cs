@@ -3,7 +3,7 @@ using Harness.Sharding.Communicators;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Mpi;
 
-namespace Harness.Sharding;
+namespace Harness.Sharding.World;
 
 /// <summary>The ways to bring ranks together, by the word after <c>--communicator</c>.</summary>
 public static class Worlds

@@ -3,7 +3,7 @@ using Harness.Common;
 using Harness.Sharding;
 using Harness.Tensors;
 
-namespace Harness.Models.Llama;
+namespace Harness.Models.Llama.Configuration;
 
 /// <summary>What a checkpoint's <c>config.json</c> says of the model, as Hugging Face transformers reads it.</summary>
 public sealed record LlamaConfig

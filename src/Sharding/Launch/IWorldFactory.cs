@@ -1,6 +1,4 @@
-using Harness.Sharding.Launch;
-
-namespace Harness.Sharding;
+namespace Harness.Sharding.Launch;
 
 /// <summary>
 /// Another way to bring together ranks that are processes, from an optional assembly. It answers for what

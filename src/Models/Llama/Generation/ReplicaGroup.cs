@@ -1,7 +1,6 @@
-using Harness.Models.Llama.Generation;
 using Harness.Sharding;
 
-namespace Harness.Models.Llama;
+namespace Harness.Models.Llama.Generation;
 
 /// <summary>The ranks among which one copy of the model is spread, as one of them sees them.</summary>
 public sealed class ReplicaGroup

@@ -1,6 +1,6 @@
 using Harness.Common;
 
-namespace Harness.Models.Llama;
+namespace Harness.Models.Llama.Configuration;
 
 /// <summary>
 /// The defaults in which the supported families differ, from LlamaConfig and MistralConfig of transformers 5

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Harness.Sharding.Mpi;
+namespace Harness.Sharding;
 
 /// <summary>What an MPI process needs of the C library and .NET does not offer.</summary>
 internal static partial class ProcessControl

@@ -1,6 +1,6 @@
-using static Harness.Models.Llama.Checkpoints.KeyTreatment;
+using static Harness.Models.Llama.Configuration.KeyTreatment;
 
-namespace Harness.Models.Llama.Checkpoints;
+namespace Harness.Models.Llama.Configuration;
 
 /// <summary>
 /// Every key that transformers 5 reads for LlamaForCausalLM, MistralForCausalLM and their tokenizers, and what is done with it here;

@@ -1,6 +1,4 @@
-using Harness.Models.Llama.Checkpoints;
-
-namespace Harness.Models.Llama;
+namespace Harness.Models.Llama.Configuration;
 
 /// <summary>
 /// Rotary position embedding (Su et al. 2021): pair i of a head turns by position · θ^(-2i/d) radians. Longer contexts

@@ -1,8 +1,9 @@
 using Harness.Sharding;
 using Harness.Tensors;
 using Harness.TorchSharp.Loading;
+using Harness.TorchSharp.Nccl;
 
-namespace Harness.TorchSharp.Nccl;
+namespace Harness.TorchSharp;
 
 /// <summary>NCCL between CUDA devices, <c>--link nccl</c>.</summary>
 internal sealed class NcclLinkFactory : ITensorLinkFactory

@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Text;
-using Harness.Sharding.Launch;
 
-namespace Harness.Sharding.Mpi;
+namespace Harness.Sharding.Launch;
 
 /// <summary>What a rank has to tell Hydra itself: lines of text over an inherited socket (PMI version 1, MPICH's simple_pmi.c).</summary>
 internal static unsafe class ProcessManager

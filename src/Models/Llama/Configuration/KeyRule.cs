@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Harness.Common;
 
-namespace Harness.Models.Llama.Checkpoints;
+namespace Harness.Models.Llama.Configuration;
 
 /// <summary>What becomes of a key of a checkpoint's JSON files.</summary>
 public enum KeyTreatment

@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using Harness.Sharding;
 using Harness.Tensors;
+using Harness.TorchSharp.Nccl;
 using TorchSharp;
 using static TorchSharp.torch.nn;
 using DeviceTensor = TorchSharp.torch.Tensor;
 using ScalarType = TorchSharp.torch.ScalarType;
 
-namespace Harness.TorchSharp.Nccl;
+namespace Harness.TorchSharp;
 
 /// <summary>
 /// Tensors from device to device, in the activations' own type. Every call goes to stream 0, the legacy default stream, on
