@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Harness.Common;
 
@@ -26,8 +27,15 @@ public static class JsonRows
     private static readonly JsonSerializerOptions s_checked = new(Document)
     {
         RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { RequireWhatIsNeverLeftOut } },
     };
+
+    /// <summary>Missing values are left out; a value that cannot be missing is there.</summary>
+    private static void RequireWhatIsNeverLeftOut(JsonTypeInfo type)
+    {
+        foreach (var property in type.Properties)
+            if (property.AssociatedParameter is { IsNullable: false, HasDefaultValue: false }) property.IsRequired = true;
+    }
 
     /// <summary>A record of a document, with all that it must have.</summary>
     /// <exception cref="JsonException">Something is missing, null, or not of its type.</exception>

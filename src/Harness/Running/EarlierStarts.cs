@@ -119,7 +119,7 @@ internal sealed class EarlierStarts
             if (EnergyJournal.Read(directory, rank) is not { } journal) continue;
             if (EnergyReport.FromJournal(journal.Head, journal.Readings) is not { } report) return null;
             if (report.Domains.Any(domain => !report.Series.Any(series => series.Domain.Key == domain.Key))) return null;
-            reports.Add(report with { Series = [.. report.Series.Select(one => one.OnClock(report.Clock.ToRunClock))] });
+            reports.Add(report.OnRunClock());
         }
         return reports;
     }

@@ -63,6 +63,7 @@ internal sealed partial class RunVerificationTests
     public void TheRunItselfIsRight()
     {
         Assert.That(Check(Whole), Is.Empty);
+        Assert.That(Directory.GetFiles(Whole).Where(path => RunFileTests.RowOf(path) is not { Stays: true }), Is.Empty, "files without a row");
         Assert.That(new RunReader(Whole).Prompts().Count(), Is.EqualTo(Prompts * Repeats));
         Assert.That(new RunReader(Whole).Categories().Select(row => row.Category), Is.EqualTo(new[] { "'=1+1", "b" }), "what a spreadsheet would compute it does not");
     }
