@@ -53,7 +53,10 @@ public sealed record ShardingOptions
     /// <summary>f32 or bf16: activations on the wire.</summary>
     public string CommDtype { get; init; } = "f32";
 
-    /// <summary>A rank under MPI that sees no pass end for this long takes a peer for dead and ends the job; longer than any pass.</summary>
+    /// <summary>
+    /// A rank under MPI that has no sign of life for this long, of itself and of each rank that it waits for, takes one for dead and ends the
+    /// job; longer than any pass, and than any tensor takes to load.
+    /// </summary>
     public string StallLimit { get; init; } = "30min";
 }
 

@@ -14,7 +14,7 @@ using Harness.Runs.Records;
 namespace Harness.Running;
 
 /// <summary>The run directory of one power setting, as rank 0 fills it: begun, or continued where it was cut off.</summary>
-internal sealed class RunFiles : IDisposable
+internal sealed class RunFiles : IRunRecorder
 {
     private readonly RunOptions _options;
     private readonly RankModel _model;
@@ -75,7 +75,7 @@ internal sealed class RunFiles : IDisposable
         var earlier = new EarlierStarts(Directory.Path, number - 1, unfinished?.Manifest, _options, model, Book);
         (_starts, _earlier, _piece) = ([.. earlier.Records], earlier.Pieces, earlier.Pieces.Count + 1);
         PieceEvidence.Prepare(Directory.Path, _piece);
-        (Book.Piece, Book.Journal) = (_piece, new(startDirectory));
+        Book.Begin(_piece, startDirectory);
         Start = new(Directory.Path, startDirectory, Directory.RunId, earlier.FinishedRepeats,
             [.. earlier.OfTornRepeat.SelectMany(batch => batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
             earlier.OfTornRepeat.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max());
@@ -99,6 +99,10 @@ internal sealed class RunFiles : IDisposable
         };
         Directory.WriteManifest(_manifest);
     }
+
+    public void BeginRepeat(int repeat) => Book.BeginRepeat(repeat);
+
+    public void Take(BatchReport report) => Book.Take(report);
 
     /// <summary>For the terminal: what is continued; null for a run that begins.</summary>
     public string? Continues => Start.StartDirectory == Directory.Path ? null
@@ -233,22 +237,24 @@ internal sealed class RunFiles : IDisposable
     public void Dispose()
     {
         _lease.Dispose();
-        Book.Journal?.Dispose();
+        Book.Close();
         Directory.Dispose();
     }
 
-    /// <summary>A repeat that was stopped ends with its last finished batch.</summary>
+    /// <summary>A repeat that was stopped ends, on each replica, with its last finished batch.</summary>
     private EnergyEvidence Cut(EnergyEvidence evidence, int repeat)
     {
         var window = evidence.Windows.First(one => one.Repeat == repeat && one.Kind == WindowKind.Measured);
-        return evidence with { Windows = TornRepeat.Cut(evidence.Windows, window, Book.EndOf(repeat, evidence.ClockOf), window.EndSeconds) };
+        return evidence with { Windows = TornRepeat.Cut(evidence, window, CutOf, window.EndSeconds) };
+
+        double? CutOf(int replica) => Book.EndOf(repeat, replica) is { } end
+            ? Math.Min(evidence.ClockOf(replica).ToRunClock(end), window.EndSeconds) : null;
     }
 
     private void DropJournals()
     {
         _lease.Dispose();
-        Book.Journal?.Dispose();
-        Book.Journal = null;
+        Book.Close();
         Directory.DropJournals();
     }
 
