@@ -52,18 +52,6 @@ public class StatisticsTests
         Assert.That(plan.NeedsAnother([3.0, null, 2.9]), Is.False, "without energy no interval will ever narrow");
     }
 
-    [TestCase("2%", 0.02)]
-    [TestCase(" 0.5 % ", 0.005)]
-    [TestCase("0.02", 0.02)]
-    public void A_width_is_a_percentage_or_a_share(string text, double expected) => Assert.That(RepeatPlan.ParseInterval(text), Is.EqualTo(expected).Within(1e-12));
-
-    [TestCase("narrow")]
-    [TestCase("-2%")]
-    [TestCase("2,5%")]
-    [TestCase("")]
-    public void Other_widths_are_refused(string text) =>
-        Assert.That(() => RepeatPlan.ParseInterval(text), Throws.InstanceOf<UserErrorException>().With.Message.Contains($"'{text}'"));
-
     [Test]
     public void Impossible_plans_are_refused()
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Harness.Common;
 
 namespace Harness.Energy.Statistics;
@@ -27,17 +26,6 @@ public sealed class RepeatPlan
         if (!(relativeHalfWidth is > 0 and < 1)) throw new UserErrorException(FormattableString.Invariant($"the interval of {relativeHalfWidth:P} is not between 0 and 100 %"));
         if (most < FewestForInterval) throw new UserErrorException($"the limit of {most} repeats is too low for a confidence interval; allow {FewestForInterval} or more");
         return new RepeatPlan(most, relativeHalfWidth);
-    }
-
-    /// <summary>"2%" or "0.02".</summary>
-    /// <exception cref="UserErrorException">It is neither.</exception>
-    public static double ParseInterval(string text)
-    {
-        var trimmed = text.Trim();
-        var isPercent = trimmed.EndsWith('%');
-        if (double.TryParse(isPercent ? trimmed[..^1] : trimmed, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value > 0)
-            return isPercent ? value / 100 : value;
-        throw new UserErrorException($"'{text}' is no width of a confidence interval; write it like 2% or 0.02");
     }
 
     /// <param name="joulesPerToken">Of the repeats so far, null where a repeat has none. Without energy there is no interval, and the least number of repeats is all.</param>

@@ -89,13 +89,13 @@ internal sealed class MeasuredRun(
     /// <summary>What the devices draw when the run is ready but computes nothing.</summary>
     private void WatchIdle()
     {
-        var seconds = Duration.Parse(options.Energy.IdleBaseline, "Energy:IdleBaseline");
+        var seconds = options.Energy.IdleBaseline.TotalSeconds;
         if (seconds > 0) _windows.Measure(WindowKind.Idle, () => clock.Clock.Wait(clock.Seconds + seconds, null));
     }
 
     private void MeasureRepeats(RepeatRunner runner, RunStart start, RunFiles? files)
     {
-        var untilCi = Duration.ParsePercent(options.Repeats.UntilCi, "Repeats:UntilCi");
+        var untilCi = options.Repeats.UntilCi;
         var plan = untilCi is { } width ? RepeatPlan.UntilInterval(width, options.Repeats.Max) : RepeatPlan.Fixed(options.Repeats.Count);
         // Windows grow only where precision was asked for; otherwise a short one is flagged.
         var least = untilCi == null ? 0 : ShortestWindowSeconds();
@@ -114,7 +114,7 @@ internal sealed class MeasuredRun(
 
     private void CoolDown()
     {
-        var seconds = Duration.Parse(options.Energy.Cooldown, "Energy:Cooldown");
+        var seconds = options.Energy.Cooldown.TotalSeconds;
         var limit = options.Energy.MaxStartTemperature;
         if (seconds == 0 && limit == 0) return;
         _windows.Measure(WindowKind.Cooldown, () =>
@@ -122,7 +122,7 @@ internal sealed class MeasuredRun(
             clock.Clock.Wait(clock.Seconds + seconds, null);
             if (limit == 0 || energy.Meter.Domains.Count == 0) return;
             var start = Heat.WaitBelow(() => stop.Requested ? 0 : energy.WarmestCelsius, clock.Clock, limit,
-                Duration.Parse(options.Energy.CooldownLimit, "Energy:CooldownLimit"));
+                options.Energy.CooldownLimit.TotalSeconds);
             if (!start.Reached) log.Note(FormattableString.Invariant($"rank {model.World.Rank}: still at {start.Celsius} °C after {start.WaitedSeconds:F0} s, above --max-start-temperature {limit}"));
         });
     }

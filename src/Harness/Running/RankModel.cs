@@ -55,7 +55,7 @@ internal sealed class RankModel : IDisposable
         BackendChoice = Backends.Choose(_options.Runtime, world);
         Checkpoint = LaunchChecks.OnEveryRank(world, () => Models.Llama.Checkpoints.Checkpoint.Open(_options.Model.EffectivePath));
         LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]> { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
-        Storage = _options.Model.Dtype == "auto" ? Checkpoint.DType : DTypes.Parse(_options.Model.Dtype);
+        Storage = _options.Model.Dtype ?? Checkpoint.DType;
         _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline);
         Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);
         // Headers alone: a tensor that is missing or misshapen is found before anything is loaded or written.
@@ -86,7 +86,7 @@ internal sealed class RankModel : IDisposable
     /// <summary>Loads this rank's slices onto its device, where there is room for them.</summary>
     public void Load(RankMemory memory)
     {
-        var wire = DTypes.Parse(_options.Sharding.CommDtype);
+        var wire = _options.Sharding.CommDtype;
         var shape = Checkpoint.Config.Shape;
         Backend = LaunchChecks.OnEveryRank(World, () =>
             BackendChoice.Factory.Create(new(_options.Runtime.Threads, Topology.LocalRank, Topology.LocalSize, Storage)));

@@ -34,7 +34,7 @@ internal sealed class RepeatRunner(
     public bool Run(int repeat, double leastSeconds, ResultBook? book, IStageProgress progress)
     {
         using var watchdog = model.World.Name == "threads" || model.World.Size == 1 ? null : RankWatchdog.EndingProcess(
-            TimeSpan.FromSeconds(Duration.Parse(options.Sharding.StallLimit, "Sharding:StallLimit")), model.World.Rank, line => Failure.Report(new UserErrorException(line)));
+            options.Sharding.StallLimit, model.World.Rank, line => Failure.Report(new UserErrorException(line)));
         var begin = clock.Seconds;
         var stopped = false;
         for (var pass = 0; pass == 0 || (!stopped && _prompts > 0 && model.World.Decide(clock.Seconds - begin < leastSeconds)); pass++)
