@@ -21,6 +21,8 @@ public static class JsonRows
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
+    private static readonly JsonSerializerOptions s_reading = new(Line) { RespectNullableAnnotations = true };
+
     public static void Write<T>(Stream stream, IEnumerable<T> rows)
     {
         foreach (var row in rows)
@@ -40,7 +42,7 @@ public static class JsonRows
             T row;
             try
             {
-                row = JsonSerializer.Deserialize<T>(line, Line) ?? throw new JsonException("null is no record");
+                row = JsonSerializer.Deserialize<T>(line, s_reading) ?? throw new JsonException("null is no record");
             }
             catch (JsonException e)
             {

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Harness.Common;
 using Harness.Energy;
+using Harness.Energy.Accounting;
 using Harness.Energy.Nvml;
 using Harness.Energy.Sampling;
 
@@ -137,5 +138,55 @@ public class EnergySamplerTests
         Assert.That(cost.CpuSeconds, Is.GreaterThan(0));
         // The runtime allocates a little, once, for a thread that waits; a reading for each sample would be far more.
         Assert.That(cost.AllocatedBytes, Is.LessThan(16_384 + cost.Samples * 8), "nothing for each sample");
+    }
+
+    /// <summary>A repeat's joules are asked for while the sampler goes on: the edge is known once the sensor has shown its next update.</summary>
+    [Test]
+    public void A_window_is_known_once_the_sampler_has_settled([Values(0.1, 0.02, 0.001)] double update, [Values] bool hasCounter)
+    {
+        var clock = new MonotonicClock();
+        var sensor = Sensor with { UpdateSeconds = update, Curve = ScriptedCurve.Steps(190, 210, 0.31), HasCounter = hasCounter };
+        using var meter = new SimulatedMeter(clock, sensor);
+        var sensors = SensorCharacteristics.Measure(meter, clock);
+        using var sampler = new EnergySampler(meter, clock, 0.1, sensors);
+        sampler.Start();
+        for (var repeat = 1; repeat <= 3; repeat++)
+        {
+            var start = sampler.MarkEdge();
+            clock.Wait(start + 0.25, null);
+            var window = new EnergyWindow("w", WindowKind.Measured, start, sampler.MarkEdge(), repeat);
+            sampler.Settle();
+            var account = new EnergyAccount(new DeviceLedger(sampler.Series(0)), sensors, 0.1, new ValidityLimits());
+            Assert.That(account.Resolve(window).Joules, Is.Not.Null, $"repeat {repeat}");
+        }
+    }
+
+    [Test]
+    public void A_sensor_that_never_updates_again_is_not_waited_for()
+    {
+        var clock = new MonotonicClock();
+        using var meter = new SimulatedMeter(clock, Sensor with { UpdateSeconds = 0.02, Alter = r => r with { EnergyJoules = 7 } });
+        using var sampler = new EnergySampler(meter, clock, 0.01, [new SensorCharacteristics(Sensor.Domain.Key, 0.02, 1, 0.02, 0.001)]);
+        sampler.Start();
+        var edge = sampler.MarkEdge();
+        sampler.Settle();
+        Assert.That(clock.Seconds, Is.GreaterThan(edge + 0.025), "one update and a quarter");
+        sampler.Stop();
+    }
+
+    [Test]
+    public void Each_reader_takes_what_it_has_not_seen()
+    {
+        var clock = new SimulatedClock();
+        using var meter = new SimulatedMeter(clock, Sensor);
+        using var sampler = new EnergySampler(meter, clock, 1, []);
+        var (journal, rank0) = (new SampleBookmark(), new SampleBookmark());
+        double[] Taken(SampleBookmark bookmark) => [.. sampler.TakeNew(3, bookmark).Single().Readings.Select(r => r.TimeSeconds)];
+        sampler.Tick();
+        Assert.That(Taken(journal), Is.EqualTo(new[] { 0.0, 1 }));
+        sampler.Tick();
+        Assert.That(Taken(journal), Is.EqualTo(new[] { 2.0 }));
+        Assert.That(Taken(rank0), Is.EqualTo(new[] { 0.0, 1, 2 }));
+        Assert.That(Taken(rank0), Is.Empty);
     }
 }

@@ -49,7 +49,17 @@ public class StatisticsTests
         Assert.That(plan.NeedsAnother([3.0, 3.1, 2.9]), Is.True, "± 8 %");
         Assert.That(plan.NeedsAnother([3.0, 3.1, 2.9, 3.1, 2.9]), Is.True);
         Assert.That(plan.NeedsAnother([3.0, 3.1, 2.9, 3.1, 2.9, 3.1]), Is.False, "the limit");
-        Assert.That(plan.NeedsAnother([3.0, null, 2.9]), Is.False, "without energy no interval will ever narrow");
+    }
+
+    [Test]
+    public void Joules_that_are_not_known_end_no_plan()
+    {
+        var plan = RepeatPlan.UntilInterval(0.02, 6);
+        Assert.That(plan.NeedsAnother([3.0, null, 2.9]), Is.True, "two are known, and say nothing");
+        Assert.That(plan.NeedsAnother([null, null, null]), Is.True);
+        Assert.That(plan.NeedsAnother([3.00, 3.01, null, 2.99]), Is.False, "± 0.8 % of the three that are known");
+        Assert.That(plan.NeedsAnother([3.0, 3.1, null, 2.9]), Is.True, "± 8 %");
+        Assert.That(plan.NeedsAnother(new double?[6]), Is.False, "the limit");
     }
 
     [Test]
@@ -59,14 +69,4 @@ public class StatisticsTests
         Assert.That(() => RepeatPlan.UntilInterval(1.5, 10), Throws.InstanceOf<UserErrorException>());
         Assert.That(() => RepeatPlan.UntilInterval(0.02, 2), Throws.InstanceOf<UserErrorException>());
     }
-
-    [TestCase(0.1, 0.25, 4)]
-    [TestCase(0.1, 0.8, 1)]
-    [TestCase(0.1, 0.05, 16)]
-    public void A_repeat_takes_as_many_passes_as_the_sensor_needs(double update, double pass, int expected) =>
-        Assert.That(RepeatPlan.PassesPerRepeat(pass, new ValidityLimits().MinimumWindowSeconds(update)), Is.EqualTo(expected));
-
-    [Test]
-    public void With_an_unknown_sensor_a_repeat_is_one_pass() =>
-        Assert.That(RepeatPlan.PassesPerRepeat(0.01, new ValidityLimits().MinimumWindowSeconds(null)), Is.EqualTo(1));
 }

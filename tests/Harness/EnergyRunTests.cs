@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Harness.Runs;
 using Harness.Runs.Records;
 using Harness.Runs.Verifying;
@@ -60,6 +61,31 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(80).Within(5).Percent);
         Assert.That(run.Summary().NetEnergyJoules, Is.Null.Or.EqualTo(0).Within(0.1 * run.Summary().TotalEnergyJoules!.Value), "an idle power as high as the load's leaves nothing");
         Assert.That(run.Prompts().Select(row => row.Valid), Is.All.EqualTo(run.Summary().Valid));
+    }
+
+    /// <summary>An interval that no repeats reach: the limit ends them, whatever the sensor's pace, and each has its joules.</summary>
+    [TestCase("0.1")]
+    [TestCase("0.02")]
+    [TestCase("0.001")]
+    public void RepeatsGoOnUntilTheIntervalOrTheLimit(string update)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 200", $"device 0 update {update}");
+        var run = Run(fake, "--limit", "4", "--batch", "4", "--tp", "2", "--until-ci", "0.0001%", "--max-repeats", "5");
+        using var energy = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(run.Directory, RunDirectory.EnergyFile)));
+        var repeats = energy.RootElement.GetProperty("repeats").EnumerateArray().ToList();
+        Assert.That(repeats.Select(repeat => repeat.GetProperty("repeat").GetInt32()), Is.EqualTo(new[] { 1, 2, 3, 4, 5 }));
+        foreach (var repeat in repeats)
+            Assert.That(repeat.GetProperty("energy_j").GetDouble(), Is.EqualTo(200 * repeat.GetProperty("duration_s").GetDouble()).Within(5).Percent);
+        Assert.That(energy.RootElement.GetProperty("energy_per_output_token").GetProperty("repeats").GetInt32(), Is.EqualTo(5));
+    }
+
+    [Test]
+    public void WithoutAMeterNoIntervalIsWaitedFor()
+    {
+        var result = Harness(null, "run", "--name", "r", "--meter", "none", "--limit", "2", "--until-ci", "2%").Wait();
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        Assert.That(result.Error, Does.Contain("--until-ci 2%: no meter measures here"));
+        Assert.That(new RunReader(_scratch["results", "r"]).Prompts().Select(row => row.Repeat).Distinct(), Is.EqualTo(new[] { 1, 2, 3 }));
     }
 
     [TestCase("mig", "device 0 mig 1")]

@@ -4,11 +4,7 @@ namespace Harness.Energy.Accounting;
 
 /// <summary>A domain of the run, counted once, with the one series that speaks for it.</summary>
 /// <param name="Ranks">All ranks that read it, ascending.</param>
-public sealed record LedgerEntry(EnergyDomain Domain, SampleSeries Series, IReadOnlyList<int> Ranks)
-{
-    /// <summary>The one rank that may change the device's power limit or clocks.</summary>
-    public int OwnerRank => Ranks[0];
-}
+public sealed record LedgerEntry(EnergyDomain Domain, SampleSeries Series, IReadOnlyList<int> Ranks);
 
 /// <summary>
 /// Merges the series of all ranks so that a device counts once, by host and identity, however many ranks read it and however many zones

@@ -23,7 +23,7 @@ public enum ControlOutcome
 public sealed record ControlResult(ControlOutcome Outcome, string Message = "");
 
 /// <summary>
-/// Changes power limits and clocks of the GPUs that a rank owns (<c>LedgerEntry.OwnerRank</c>: one rank per device), and
+/// Changes power limits and clocks of the GPUs that a rank owns, being the lowest that reads them, and
 /// puts them back on every way out: <see cref="Dispose"/> (normal end and exceptions), signals by its own handlers, and after
 /// SIGKILL by <see cref="RestoreFile"/> or the next run, for which the original values are on file before the first change
 /// (<see cref="RestoreState"/> in the run directory, <see cref="DeviceClaim"/> on the machine). They are held in memory too, so that

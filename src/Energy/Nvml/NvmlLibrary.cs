@@ -4,8 +4,8 @@ using System.Text;
 namespace Harness.Energy.Nvml;
 
 /// <summary>
-/// The handful of entry points of NVIDIA's management library that the harness needs, bound at run time. An entry point
-/// that this version of the library lacks answers <see cref="NvmlReturn.FunctionNotFound"/> when called.
+/// The handful of entry points of NVIDIA's management library that the harness needs, bound at run time. Versions of the library lack
+/// some of them.
 /// </summary>
 internal sealed unsafe class NvmlLibrary : IDisposable
 {
@@ -43,13 +43,12 @@ internal sealed unsafe class NvmlLibrary : IDisposable
         GetComputeProcesses = (delegate* unmanaged<nint, uint*, NvmlProcessInfo*, NvmlReturn>)Export(
             "nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2");
         GetArchitecture = (delegate* unmanaged<nint, uint*, NvmlReturn>)Export("nvmlDeviceGetArchitecture");
-        IsMigDevice = (delegate* unmanaged<nint, uint*, NvmlReturn>)Export("nvmlDeviceIsMigDeviceHandle");
         GetParentOfMigDevice = (delegate* unmanaged<nint, nint*, NvmlReturn>)Export("nvmlDeviceGetDeviceHandleFromMigDeviceHandle");
         GetName = (delegate* unmanaged<nint, byte*, uint, NvmlReturn>)Export("nvmlDeviceGetName");
         GetUuid = (delegate* unmanaged<nint, byte*, uint, NvmlReturn>)Export("nvmlDeviceGetUUID");
     }
 
-    // Null where the loaded library has no such entry point: call through Has(…) first.
+    // Null where the loaded library has no such entry point: whoever calls one looks first.
     public readonly delegate* unmanaged<nint, int, NvmlFieldValue*, NvmlReturn> GetFieldValues;
     public readonly delegate* unmanaged<nint, ulong*, NvmlReturn> GetTotalEnergyConsumption;
     public readonly delegate* unmanaged<nint, uint*, NvmlReturn> GetPowerUsage;
@@ -68,7 +67,6 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     public readonly delegate* unmanaged<nint, uint*, uint*, NvmlReturn> GetMigMode;
     public readonly delegate* unmanaged<nint, uint*, NvmlProcessInfo*, NvmlReturn> GetComputeProcesses;
     public readonly delegate* unmanaged<nint, uint*, NvmlReturn> GetArchitecture;
-    public readonly delegate* unmanaged<nint, uint*, NvmlReturn> IsMigDevice;
     public readonly delegate* unmanaged<nint, nint*, NvmlReturn> GetParentOfMigDevice;
     public readonly delegate* unmanaged<nint, byte*, uint, NvmlReturn> GetName;
     public readonly delegate* unmanaged<nint, byte*, uint, NvmlReturn> GetUuid;

@@ -27,11 +27,11 @@ public sealed class EnergySampler : IDisposable
     private readonly SampleLog[] _logs;
     private readonly double?[] _joulesAtEdge;
     private readonly int?[] _temperatures;
-    private readonly int[] _taken;
     private readonly double _gridStart;
     private Thread? _thread;
     private volatile bool _stopping;
     private long _gridIndex = 1;
+    private double _edgeSeconds = double.NegativeInfinity;
     private double _edgeUntil = double.NegativeInfinity;
     private double _nextEdgeRead;
     private long _samples, _missed, _allocatedBytes;
@@ -50,7 +50,6 @@ public sealed class EnergySampler : IDisposable
         _logs = [.. meter.Domains.Select(_ => new SampleLog())];
         _joulesAtEdge = new double?[_readings.Length];
         _temperatures = new int?[_readings.Length];
-        _taken = new int[_readings.Length];
         var updates = sensors.Select(s => s.UpdateSeconds).OfType<double>().ToList();
         _longestUpdateSeconds = updates.DefaultIfEmpty(0).Max();
         _edgePauseSeconds = Math.Max(ShortestPauseSeconds, updates.DefaultIfEmpty(0).Min() / ReadsPerUpdate);
@@ -75,7 +74,7 @@ public sealed class EnergySampler : IDisposable
         lock (_gate)
         {
             ReadOnce();
-            var now = _clock.Seconds;
+            var now = _edgeSeconds = _clock.Seconds;
             for (var i = 0; i < _readings.Length; i++) _joulesAtEdge[i] = _readings[i].EnergyJoules;
             if (_longestUpdateSeconds > 2 * ShortestPauseSeconds)
             {
@@ -88,18 +87,25 @@ public sealed class EnergySampler : IDisposable
     }
 
     /// <summary>
-    /// Samples until the latest edge can be resolved (1.25 update periods; a second where power is a 1-s average; some more
-    /// while a counter has not moved since, as of a sensor that is late on a busy machine), then ends the thread. The series
-    /// so far stay.
+    /// Waits, while the thread samples, until the latest edge can be resolved: 1.25 update periods; a second where power is a 1-s
+    /// average; and some more, by the sensor's own period, while a domain has shown nothing since, as of a sensor that is late on a busy
+    /// machine. One that shows nothing ever again is waited for no longer than that.
     /// </summary>
-    public void Stop()
+    public void Settle()
     {
         if (_thread == null) return;
         var settled = _clock.Seconds + Math.Max(1.25 * _longestUpdateSeconds, 2 * _intervalSeconds);
         if (_readings.Any(r => r.PowerField == PowerField.Average1s)) settled += AverageFieldSeconds;
         _clock.Wait(settled, null);
-        for (var late = settled + LatePeriods * Math.Max(_longestUpdateSeconds, _intervalSeconds); _clock.Seconds < late && AwaitsACounter();)
+        for (var late = settled + LatePeriods * Math.Max(_longestUpdateSeconds, _intervalSeconds); _clock.Seconds < late && AwaitsNews();)
             _clock.Wait(_clock.Seconds + _edgePauseSeconds, null);
+    }
+
+    /// <summary>Settles (<see cref="Settle"/>), then ends the thread. The series so far stay.</summary>
+    public void Stop()
+    {
+        if (_thread == null) return;
+        Settle();
         _stopping = true;
         _wake.Set();
         _thread.Join();
@@ -112,15 +118,17 @@ public sealed class EnergySampler : IDisposable
         lock (_gate) return [.. _logs.Select((log, i) => new SampleSeries(_meter.Domains[i], rank, log.ToArray()))];
     }
 
-    /// <summary>Reads once more, out of turn, and returns what was recorded since the last call: for those who keep readings on disk while a run goes on.</summary>
-    public IReadOnlyList<SampleSeries> TakeNew(int rank)
+    /// <summary>
+    /// Reads once more, out of turn, and returns what was recorded since the reader's last call, on this rank's own clock: for those who
+    /// keep readings, or hand them on, while a run goes on.
+    /// </summary>
+    /// <param name="bookmark">The reader's own, changed by this alone.</param>
+    public IReadOnlyList<SampleSeries> TakeNew(int rank, SampleBookmark bookmark)
     {
         lock (_gate)
         {
-            ReadOnce();
-            var series = _logs.Select((log, i) => new SampleSeries(_meter.Domains[i], rank, log.ToArray(_taken[i]))).ToList();
-            for (var i = 0; i < _logs.Length; i++) _taken[i] = _logs[i].Count;
-            return series;
+            if (!_stopping) ReadOnce();
+            return [.. _logs.Select((log, i) => new SampleSeries(_meter.Domains[i], rank, log.ToArray(bookmark.Move(i, log.Count))))];
         }
     }
 
@@ -194,9 +202,11 @@ public sealed class EnergySampler : IDisposable
         if (!AnyCounterStands()) _edgeUntil = double.NegativeInfinity;   // every counter has moved: the edge is located
     }
 
-    private bool AwaitsACounter()
+    /// <summary>Whether a counter stands since the latest edge, or a meter that dates its readings itself has given none since.</summary>
+    private bool AwaitsNews()
     {
-        lock (_gate) return AnyCounterStands();
+        lock (_gate)
+            return AnyCounterStands() || _readings.Where((reading, i) => _meter.Domains[i].IsDatedAtItsSource && reading.TimeSeconds <= _edgeSeconds).Any();
     }
 
     /// <summary>Whether one shows what it showed at the latest edge.</summary>
@@ -225,5 +235,20 @@ public sealed class EnergySampler : IDisposable
         _wake.Set();
         _thread?.Join();
         _wake.Dispose();
+    }
+}
+
+/// <summary>How many readings of each domain somebody has taken from an <see cref="EnergySampler"/>.</summary>
+public sealed class SampleBookmark
+{
+    private readonly List<int> _taken = [];
+
+    /// <returns>Where the domain's bookmark was.</returns>
+    internal int Move(int domain, int count)
+    {
+        while (_taken.Count <= domain) _taken.Add(0);
+        var first = _taken[domain];
+        _taken[domain] = count;
+        return first;
     }
 }

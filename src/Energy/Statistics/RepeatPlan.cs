@@ -28,21 +28,15 @@ public sealed class RepeatPlan
         return new RepeatPlan(most, relativeHalfWidth);
     }
 
-    /// <param name="joulesPerToken">Of the repeats so far, null where a repeat has none. Without energy there is no interval, and the least number of repeats is all.</param>
+    /// <param name="joulesPerToken">
+    /// Of the repeats so far, in J; null where they are not known, or not yet: the interval is that of the others, and it, or the limit,
+    /// ends the plan.
+    /// </param>
     public bool NeedsAnother(IReadOnlyList<double?> joulesPerToken)
     {
-        var done = joulesPerToken.Count;
-        if (_relativeHalfWidth is not { } wanted) return done < _count;
-        if (done < FewestForInterval) return true;
-        if (done >= _count || joulesPerToken.Any(v => v is null)) return false;
-        return !(ConfidenceInterval.Of([.. joulesPerToken.Select(v => v!.Value)])!.RelativeHalfWidth <= wanted);
+        if (joulesPerToken.Count >= _count) return false;
+        if (_relativeHalfWidth is not { } wanted) return true;
+        List<double> known = [.. joulesPerToken.OfType<double>()];
+        return known.Count < FewestForInterval || !(ConfidenceInterval.Of(known)!.RelativeHalfWidth <= wanted);
     }
-
-    /// <summary>
-    /// How many passes over the prompts one repeat takes so that its window is long enough for the sensor, from the length of
-    /// a pass seen in warm-up. 1 when the sensor's needs are unknown: then the window is flagged instead.
-    /// </summary>
-    /// <param name="minimumWindowSeconds"><c>ValidityLimits.MinimumWindowSeconds</c> of the slowest sensor.</param>
-    public static int PassesPerRepeat(double passSeconds, double? minimumWindowSeconds, int most = 10_000) =>
-        minimumWindowSeconds is { } minimum && passSeconds > 0 ? Math.Clamp((int)Math.Ceiling(minimum / passSeconds), 1, most) : 1;
 }

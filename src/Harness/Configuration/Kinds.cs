@@ -79,7 +79,7 @@ internal static class Kinds
     public static Kind<double?> Percentage { get; } = new("a percentage such as 2%, or empty",
         (text, row) => text.Length == 0 ? null
             : Quantity.Share(text) is { } share and > 0 and < 1 ? share : throw row.Wrong(text, "a percentage such as 2%"),
-        share => share is { } part ? FormattableString.Invariant($"{part * 100}%") : "");
+        share => share is { } part ? FormattableString.Invariant($"{part * 100:G12}%") : "");
 
     public static Kind<T> Word<T>() where T : struct, Enum => OneOf(Enum.GetValues<T>());
 

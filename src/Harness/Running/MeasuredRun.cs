@@ -95,11 +95,11 @@ internal sealed class MeasuredRun(
 
     private void MeasureRepeats(RepeatRunner runner, RunStart start, RunFiles? files)
     {
-        var untilCi = options.Repeats.UntilCi;
-        var plan = untilCi is { } width ? RepeatPlan.UntilInterval(width, options.Repeats.Max) : RepeatPlan.Fixed(options.Repeats.Count);
+        var untilCi = options.Repeats.UntilCi != null;
+        var plan = Plan();
         // Windows grow only where precision was asked for; otherwise a short one is flagged.
-        var least = untilCi == null ? 0 : ShortestWindowSeconds();
-        List<double?> joulesPerToken = untilCi == null || files == null ? [.. new double?[start.FinishedRepeats]] : [.. files.FinishedJoulesPerToken()];
+        var least = untilCi ? ShortestWindowSeconds() : 0;
+        var joulesPerToken = (untilCi ? files?.JoulesPerToken(null, start.FinishedRepeats) : null) ?? new double?[start.FinishedRepeats];
         while (_torn == null && model.World.Decide(plan.NeedsAnother(joulesPerToken)))
         {
             var repeat = joulesPerToken.Count + 1;
@@ -108,8 +108,19 @@ internal sealed class MeasuredRun(
             files?.Book.BeginRepeat(repeat);
             using (var stage = progress.Begin(label, workload.Items.Count(item => item.Fits)))
                 if (!_windows.MeasureRepeat(repeat, () => runner.Run(repeat, least - (files?.EarlierSeconds(repeat) ?? 0), files?.Book, stage))) _torn = repeat;
-            joulesPerToken.Add(untilCi == null ? null : JoulesPerToken(files, repeat));
+            joulesPerToken = (untilCi ? JoulesPerToken(files, repeat) : null) ?? new double?[repeat];
         }
+    }
+
+    /// <summary>Where no rank reads a meter there is no interval, and as many repeats as the shortest plan has are all.</summary>
+    private RepeatPlan Plan()
+    {
+        if (options.Repeats.UntilCi is not { } width) return RepeatPlan.Fixed(options.Repeats.Count);
+        var plan = RepeatPlan.UntilInterval(width, options.Repeats.Max);
+        if (model.World.Any(energy.Meter.Domains.Count > 0)) return plan;
+        log.NoteOnce($"--until-ci {Kinds.Percentage.Write(width)}: no meter measures here, so there are no joules per token to be known better; "
+            + $"{RepeatPlan.FewestForInterval} repeats are made, --repeats makes another number");
+        return RepeatPlan.Fixed(RepeatPlan.FewestForInterval);
     }
 
     private void CoolDown()
@@ -127,8 +138,15 @@ internal sealed class MeasuredRun(
         });
     }
 
-    /// <summary>Of the repeat that was measured last; null where there is no energy, and on other ranks than 0.</summary>
-    private double? JoulesPerToken(RunFiles? files, int repeat) => Gather(stopped: false) is { } evidence ? files!.JoulesPerToken(evidence, repeat) : null;
+    /// <summary>
+    /// Of all repeats so far, once the sensors have shown the end of the last; an earlier one that was not known may be by now. Null on
+    /// other ranks than 0.
+    /// </summary>
+    private IReadOnlyList<double?>? JoulesPerToken(RunFiles? files, int repeats)
+    {
+        energy.Settle();
+        return Gather(stopped: false) is { } evidence ? files!.JoulesPerToken(evidence, repeats) : null;
+    }
 
     /// <summary>Seconds that the slowest sensor of any rank needs.</summary>
     private double ShortestWindowSeconds()
@@ -141,8 +159,8 @@ internal sealed class MeasuredRun(
     /// <summary>What all ranks saw, on rank 0; null elsewhere.</summary>
     private EnergyEvidence? Gather(bool stopped)
     {
-        if (model.World.Gather(energy.Report().Serialize(), 0) is not { } gathered) return null;
-        return RunEvidence.Of(options, model.BackendChoice, model.Groups.Grid, model.Topology.Hosts, [.. gathered.Select(EnergyReport.Deserialize)],
+        if (energy.Gather() is not { } reports) return null;
+        return RunEvidence.Of(options, model.BackendChoice, model.Groups.Grid, model.Topology.Hosts, reports,
             [.. _windows.All.Select(window => window.Window)], ranToEnd: !stopped);
     }
 }

@@ -23,6 +23,8 @@ internal sealed class RankEnergy : IDisposable
     private readonly List<DomainFacts> _facts = [];
     private EnergySampler? _sampler;
     private EnergyJournal? _journal;
+    private SampleBookmark _kept = new(), _handedIn = new();
+    private EnergyReport[]? _gathered;
     private double _keptSeconds;
 
     public IEnergyMeter Meter { get; }
@@ -65,6 +67,7 @@ internal sealed class RankEnergy : IDisposable
         Leave();
         _facts.Clear();
         Inspect();
+        (_kept, _handedIn, _gathered) = (new(), new(), null);
         _sampler = new EnergySampler(Meter, _clock.Clock, _intervalSeconds, Sensors);
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
@@ -76,7 +79,7 @@ internal sealed class RankEnergy : IDisposable
     /// <summary>Puts on disk what was read so far, this moment included, so that it outlives a killed process.</summary>
     public void Keep()
     {
-        _journal?.Append(_sampler!.TakeNew(_model.World.Rank));
+        _journal?.Append(_sampler!.TakeNew(_model.World.Rank, _kept));
         _keptSeconds = _clock.Seconds;
     }
 
@@ -96,14 +99,24 @@ internal sealed class RankEnergy : IDisposable
     /// <summary>A window's edge: reads now, and returns the time on this rank's clock.</summary>
     public double MarkEdge() => _sampler?.MarkEdge() ?? _clock.Seconds;
 
-    /// <summary>What this rank can say while sampling goes on, its times on rank 0's clock.</summary>
-    public EnergyReport Report()
+    /// <summary>
+    /// What all ranks have seen until now, by rank, times on rank 0's clock; null on other ranks. Each hands in what is new since the last
+    /// time. Every rank calls.
+    /// </summary>
+    public IReadOnlyList<EnergyReport>? Gather()
     {
         Inspect();
-        var map = _clock.Map();
-        var series = _sampler!.Series(_model.World.Rank).Select(one => one.OnClock(map.ToRunClock)).ToList();
-        return new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, map, OriginUtc) { Series = series };
+        var report = new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler!.Cost, _clock.Map(), OriginUtc)
+        {
+            Series = _sampler.TakeNew(_model.World.Rank, _handedIn),
+        };
+        if (_model.World.Gather(report.Serialize(), 0) is not { } handedIn) return null;
+        _gathered = [.. handedIn.Select((bytes, rank) => EnergyReport.Deserialize(bytes).After(_gathered?[rank]))];
+        return [.. _gathered.Select(one => one.OnRunClock())];
     }
+
+    /// <summary>Samples until the latest edge is resolved, and goes on.</summary>
+    public void Settle() => _sampler?.Settle();
 
     /// <summary>Samples until the last edge is resolved, and stops.</summary>
     public void End() => _sampler?.Stop();
@@ -126,9 +139,13 @@ internal sealed class RankEnergy : IDisposable
     private void Inspect() => _facts.AddRange(Meter.Inspect(_runProcesses));
 }
 
-/// <summary>What a rank hands to rank 0: one line of JSON, then its readings in the form of power.csv.</summary>
-internal sealed record EnergyReport(int Rank, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts, SamplerCost Cost, ClockMap Clock, DateTimeOffset OriginUtc)
+/// <summary>What a rank hands to rank 0: facts, and the readings that it has not handed in before.</summary>
+/// <param name="Clock">From the rank's own clock, on which its readings are, to rank 0's.</param>
+internal sealed record EnergyReport(
+    int Rank, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts,
+    SamplerCost Cost, ClockMap Clock, DateTimeOffset OriginUtc)
 {
+    /// <summary>Domain by domain.</summary>
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
 
     /// <summary>The same readings of domains that are called otherwise.</summary>
@@ -144,21 +161,46 @@ internal sealed record EnergyReport(int Rank, IReadOnlyList<SensorCharacteristic
         };
     }
 
+    /// <summary>The same rank's readings from its first on.</summary>
+    /// <param name="earlier">All that it has handed in before; null: nothing.</param>
+    public EnergyReport After(EnergyReport? earlier) => earlier == null ? this : this with
+    {
+        Series = [.. earlier.Series.Zip(Series, (before, now) => before with { Readings = [.. before.Readings, .. now.Readings] })],
+    };
+
+    public EnergyReport OnRunClock() => this with { Series = [.. Series.Select(one => one.OnClock(Clock.ToRunClock))] };
+
+    /// <summary>
+    /// The length of what follows (int32) and the facts in JSON; then of each domain its number of readings (int32) and these as they
+    /// lie in memory: the ranks of a run are one program on machines of one kind.
+    /// </summary>
     public byte[] Serialize()
     {
         using var stream = new MemoryStream();
-        using (var text = new StreamWriter(stream, leaveOpen: true))
+        using var writer = new BinaryWriter(stream);
+        var facts = JsonSerializer.SerializeToUtf8Bytes(this);
+        writer.Write(facts.Length);
+        writer.Write(facts);
+        foreach (var one in Series)
         {
-            text.Write(JsonSerializer.Serialize(this) + "\n");
-            PowerRecords.Write(text, Series);
+            EnergyReading[] readings = [.. one.Readings];
+            writer.Write(readings.Length);
+            writer.Write(MemoryMarshal.AsBytes(readings.AsSpan()));
         }
         return stream.ToArray();
     }
 
     public static EnergyReport Deserialize(byte[] bytes)
     {
-        using var text = new StreamReader(new MemoryStream(bytes));
-        var report = JsonSerializer.Deserialize<EnergyReport>(text.ReadLine()!)!;
-        return report with { Series = PowerRecords.Read(text, $"samples of rank {report.Rank}") };
+        using var reader = new BinaryReader(new MemoryStream(bytes));
+        var report = JsonSerializer.Deserialize<EnergyReport>(reader.ReadBytes(reader.ReadInt32()))!;
+        return report with { Series = [.. report.Domains.Select(domain => new SampleSeries(domain, report.Rank, Readings(reader)))] };
+    }
+
+    private static EnergyReading[] Readings(BinaryReader reader)
+    {
+        var readings = new EnergyReading[reader.ReadInt32()];
+        reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(readings.AsSpan()));
+        return readings;
     }
 }

@@ -116,18 +116,16 @@ internal sealed class RunFiles : IDisposable
         Directory.WriteManifest(_manifest);
     }
 
-    /// <summary>Joules per output token of the repeats that earlier starts finished.</summary>
-    public IEnumerable<double?> FinishedJoulesPerToken() => Enumerable.Range(1, Start.FinishedRepeats).Select(repeat => JoulesPerToken(new RunAccount(_earlier), repeat));
-
     /// <summary>Seconds that earlier starts measured of a repeat.</summary>
     public double EarlierSeconds(int repeat) => _earlier.Count == 0 ? 0 : new RunAccount(_earlier).Repeats.Where(one => one.Repeat == repeat).Sum(one => one.DurationSeconds);
 
-    /// <summary>Of a repeat, all its pieces together; null without energy.</summary>
-    /// <param name="evidence">Of this piece so far.</param>
-    public double? JoulesPerToken(EnergyEvidence evidence, int repeat) => JoulesPerToken(new RunAccount([.. _earlier, new(_piece, evidence)]), repeat);
-
-    private double? JoulesPerToken(RunAccount account, int repeat) =>
-        account.Repeats.FirstOrDefault(one => one.Repeat == repeat)?.Joules / Book.Rows.Where(row => row.Repeat == repeat).Sum(row => row.OutputTokens);
+    /// <summary>Joules per output token of the first repeats, each with all its pieces; null where they are not known.</summary>
+    /// <param name="evidence">Of this piece so far; null: nothing is measured yet.</param>
+    public IReadOnlyList<double?> JoulesPerToken(EnergyEvidence? evidence, int repeats)
+    {
+        var known = new RunAccount(evidence == null ? _earlier : [.. _earlier, new(_piece, evidence)]).JoulesPerTokenOf(Book.Rows);
+        return [.. Enumerable.Range(1, repeats).Select(repeat => known.GetValueOrDefault(repeat))];
+    }
 
     /// <summary>A window that begins or has ended. What one that has ended counts on, the answers, is on the disk before.</summary>
     public void Record(EnergyWindow window)

@@ -75,10 +75,16 @@ public sealed class RunAccount
     /// <summary>Joules per output token over the repeats, with its 95 % interval; null for fewer than two repeats or without energy.</summary>
     public ConfidenceInterval? JoulesPerToken(IEnumerable<PromptRecord> rows)
     {
-        var tokens = rows.GroupBy(row => row.Repeat).ToDictionary(group => group.Key, group => group.Sum(row => row.OutputTokens));
-        var values = Repeats.Select(repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null)
-            .OfType<double>().ToList();
-        return values.Count == Repeats.Count ? ConfidenceInterval.Of(values) : null;
+        var values = JoulesPerTokenOf(rows).Values;
+        return values.All(value => value != null) ? ConfidenceInterval.Of([.. values.OfType<double>()]) : null;
+    }
+
+    /// <summary>Of each repeat, by its number; null where its joules are not known, or it has no tokens.</summary>
+    public IReadOnlyDictionary<int, double?> JoulesPerTokenOf(IEnumerable<PromptRecord> rows)
+    {
+        var tokens = rows.GroupBy(row => row.Repeat).ToDictionary(group => group.Key, group => group.Sum(row => (long)row.OutputTokens));
+        return Repeats.ToDictionary(repeat => repeat.Repeat,
+            repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null);
     }
 
     private IEnumerable<double?> Counted(Func<WindowEnergy, double?> value) => Measured.SelectMany(part => part.Window.Counted).Select(value);

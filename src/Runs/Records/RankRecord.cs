@@ -9,7 +9,7 @@ public sealed record RankRecord
 
     [JsonPropertyName("repeat")] public int Repeat { get; init; }
 
-    /// <summary><c>load</c>, <c>warmup</c>, <c>idle</c>, <c>measured</c>.</summary>
+    /// <summary>Its name in <c>windows.jsonl</c>: <c>load</c>, <c>warmup</c>, <c>idle</c>, <c>cooldown</c>, <c>measured-1</c>, <c>torn-1</c>.</summary>
     [JsonPropertyName("window")] public required string Window { get; init; }
 
     [JsonPropertyName("rank")] public int Rank { get; init; }

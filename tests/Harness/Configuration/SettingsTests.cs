@@ -1,4 +1,5 @@
 using System.Text;
+using Harness.Common;
 using Harness.Configuration;
 
 namespace Harness.Tests.Configuration;
@@ -25,6 +26,18 @@ internal sealed class SettingsTests
         var options = new RunOptions();
         row.Set(options, row.Default);
         Assert.That(options, Is.EqualTo(new RunOptions()), $"{row.Key} is '{row.Default}'");
+    }
+
+    /// <summary>Any text may be a path; nothing else takes this one.</summary>
+    [TestCaseSource(nameof(All))]
+    public void AWrongValueIsOneLineThatHoldsIt(Setting row)
+    {
+        const string Wrong = "?/?";
+        string? message = null;
+        try { row.Set(new RunOptions(), Wrong); }
+        catch (UserErrorException e) { message = e.Message; }
+        if (message == null) Assert.That(row.Type, Is.EqualTo("path").Or.EqualTo("text").Or.EqualTo("a directory"));
+        else Assert.That(message, Does.Contain(Wrong).And.Not.Contain("\n"));
     }
 
     /// <summary>The name of a cell must not change with the order in which the table is written.</summary>

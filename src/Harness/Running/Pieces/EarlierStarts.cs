@@ -99,7 +99,7 @@ internal sealed class EarlierStarts
     private EnergyEvidence Evidence(
         string directory, IReadOnlyList<string> hosts, IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
     {
-        var reports = EnergyJournal.Read(directory, hosts.Count).Select(report => report with { Series = [.. report.Series.Select(one => one.OnClock(report.Clock.ToRunClock))] }).ToList();
+        var reports = EnergyJournal.Read(directory, hosts.Count).Select(report => report.OnRunClock()).ToList();
         var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports,
             [.. journal.Select(entry => entry.Window)], ranToEnd: false);
         var ledger = new DeviceLedger(evidence.Series);

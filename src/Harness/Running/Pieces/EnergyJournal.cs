@@ -1,12 +1,13 @@
 using System.Globalization;
+using System.Text.Json;
 using Harness.Common;
 using Harness.Energy.Records;
 
 namespace Harness.Running.Pieces;
 
 /// <summary>
-/// One rank's readings as they come, in <c>energy-rank-NNN.partial.txt</c>: an <see cref="EnergyReport"/> that grows. Its
-/// offset to rank 0's clock is that of the start.
+/// One rank's readings as they come, in <c>energy-rank-NNN.partial.txt</c>: an <see cref="EnergyReport"/> that grows, a line of JSON and
+/// then readings in the form of power.csv. Its offset to rank 0's clock is that of the start.
 /// </summary>
 internal sealed class EnergyJournal(string directory, int rank)
 {
@@ -14,7 +15,12 @@ internal sealed class EnergyJournal(string directory, int rank)
 
     private readonly string _path = Path.Combine(directory, NameOf(rank));
 
-    public void Begin(EnergyReport report) => AtomicFile.Write(_path, stream => stream.Write(report.Serialize()));
+    public void Begin(EnergyReport report) => AtomicFile.Write(_path, stream =>
+    {
+        using var text = new StreamWriter(stream, leaveOpen: true);
+        text.Write(JsonSerializer.Serialize(report) + "\n");
+        PowerRecords.Write(text, report.Series);
+    });
 
     public void Append(IReadOnlyList<SampleSeries> readings) => StorageFailure.Guard(_path, () =>
     {
@@ -39,7 +45,14 @@ internal sealed class EnergyJournal(string directory, int rank)
             var bytes = File.ReadAllBytes(path);
             // A machine that went down may have left zeros where it had not written yet.
             var written = bytes.AsSpan().IndexOf((byte)0) is >= 0 and var zeros ? zeros : bytes.Length;
-            if (bytes.AsSpan(0, written).LastIndexOf((byte)'\n') is > 0 and var end) yield return EnergyReport.Deserialize(bytes[..(end + 1)]);
+            if (bytes.AsSpan(0, written).LastIndexOf((byte)'\n') is > 0 and var end) yield return Parse(bytes[..(end + 1)]);
         }
+    }
+
+    private static EnergyReport Parse(byte[] bytes)
+    {
+        using var text = new StreamReader(new MemoryStream(bytes));
+        var report = JsonSerializer.Deserialize<EnergyReport>(text.ReadLine()!)!;
+        return report with { Series = PowerRecords.Read(text, $"samples of rank {report.Rank}") };
     }
 }
