@@ -46,9 +46,12 @@ public static class JsonRows
             }
             catch (JsonException e)
             {
-                throw new UserErrorException($"{source}:{number}: {e.Message.Split(" LineNumber:")[0]}", e);
+                throw new UserErrorException($"{source}:{number}: {Reason(e)}", e);
             }
             yield return row;
         }
     }
+
+    /// <summary>What is wrong, in one line and without the place, which is that within one value.</summary>
+    public static string Reason(JsonException e) => e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ");
 }
