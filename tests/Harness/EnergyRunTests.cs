@@ -267,6 +267,38 @@ public sealed class EnergyRunTests : IDisposable
         if (signal != "KILL") Assert.That(new RunReader(directory).Summary().InvalidReasons!.Split(';'), Does.Contain("interrupted"));
     }
 
+    /// <summary>Minutes before a time limit are not to be waited out, and ranks agree on the end.</summary>
+    [TestCase("warmup", "--idle-baseline", "10min")]
+    [TestCase("idle", "--cooldown", "10min")]
+    [TestCase("idle", "--max-start-temperature", "10", "--Energy:CooldownLimit=10min")]
+    public void AStopIsHeardWhereARunOnlyWaits(string after, params string[] switches)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-0", "device 1 uuid GPU-1");
+        string[] idle = after == "idle" ? ["--idle-baseline", "100ms"] : [];
+        using var process = Harness(fake, ["run", "--meter", "nvml", "--name", "r", "--dp", "2", .. idle, .. switches]);
+        var windows = Path.Combine(_scratch["results", "r"], "windows.partial.jsonl");
+        Until(() => File.Exists(windows) && File.ReadAllText(windows).Contains($"\"{after}\"", StringComparison.Ordinal));
+        process.Signal("USR1");
+        var result = process.Wait();
+        Assert.That(result.ExitCode, Is.EqualTo(3), result.Error);
+        Assert.That(result.Error, Does.Contain("stopped by SIGUSR1; finished batches are kept"));
+        Assert.That(new RunReader(_scratch["results", "r"]).Summary().Status, Is.EqualTo(RunStatus.Interrupted));
+    }
+
+    [Test]
+    public void AStopIsHeardBetweenTwoTensorsOfALoad()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-0");
+        using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--model", "synthetic:tinyllama-1.1b", "--limit", "4");
+        var directory = _scratch["results", "r"];
+        Until(() => File.Exists(Path.Combine(directory, "energy-rank-000.partial.txt")));
+        process.Signal("TERM");
+        var result = process.Wait();
+        Assert.That(result.ExitCode, Is.EqualTo(3), result.Error);
+        Assert.That(new RunReader(directory).Summary().Status, Is.EqualTo(RunStatus.Interrupted));
+        Assert.That(File.ReadLines(Path.Combine(directory, "windows.partial.jsonl")).ToList(), Has.Count.EqualTo(1), "nothing came after the load");
+    }
+
     /// <summary>Whether the second finds the run at its end or cuts that short.</summary>
     [TestCase("INT")]
     [TestCase("TERM")]

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Harness.Running.Work;
+using Harness.Running;
 using Harness.Runs.Verifying;
 using Harness.Tests.Sharding;
 
