@@ -68,7 +68,7 @@ public sealed class EnergyAccount
 
     public WindowAccount Resolve(EnergyWindow window)
     {
-        var devices = _ledger.Devices.Select(e => _timelines[e.Domain.Key].Resolve(window, _limits)).ToList();
+        var devices = _ledger.Devices.Select(e => Resolve(e.Domain.Key, window)).ToList();
         var counted = devices.Where(d => _ledger.Counted.Any(e => e.Domain.Key == d.Key)).ToList();
         var joules = Sum(counted, d => d.Joules);
         return new WindowAccount
@@ -80,7 +80,7 @@ public sealed class EnergyAccount
             NetJoules = Sum(counted, Baseline.NetJoules),
             IdleWatts = Sum(counted, d => Baseline.Watts(d.Key)),
             CounterPowerRatio = Sum(counted, d => d.PowerJoules) is { } power and > 0 ? Sum(counted, d => d.CounterJoules) / power : null,
-            Source = joules is null ? null : string.Join('+', counted.Select(d => d.Source).Distinct().Order(StringComparer.Ordinal)),
+            Source = joules is null ? null : string.Join('+', counted.Select(d => d.Source).OfType<string>().Distinct().Order(StringComparer.Ordinal)),
             InvalidReasons = InvalidReason.Ordered(counted.Count == 0 ? [InvalidReason.NoMeter] : counted.SelectMany(d => d.InvalidReasons)),
         };
     }
@@ -96,10 +96,20 @@ public sealed class EnergyAccount
         foreach (var entry in _ledger.Counted)
         {
             var key = entry.Domain.Key;
-            if (_timelines[key].CurveFor(window) is not { } curve) return null;
-            devices.Add(new AttributedDevice(curve, Baseline.Watts(key), groupsOf?.Invoke(key)));
+            var part = window.PartOf(key);
+            if (part.DurationSeconds <= 0 && window.DurationSeconds > 0) continue;
+            if (_timelines[key].CurveFor(part) is not { } curve) return null;
+            devices.Add(new AttributedDevice(curve, Baseline.Watts(key), groupsOf?.Invoke(key), part.EndSeconds));
         }
         return devices.Count == 0 ? null : Attribution.Compute(window, devices, steps);
+    }
+
+    /// <summary>Of a window that was cut before a device had done anything that counts, it used nothing.</summary>
+    private WindowEnergy Resolve(string key, EnergyWindow window)
+    {
+        var part = window.PartOf(key);
+        var resolved = _timelines[key].Resolve(part, _limits);
+        return part.DurationSeconds > 0 || window.DurationSeconds <= 0 ? resolved : resolved with { CounterJoules = 0, InvalidReasons = [] };
     }
 
     private static double? Sum(List<WindowEnergy> devices, Func<WindowEnergy, double?> value)

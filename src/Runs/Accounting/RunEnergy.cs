@@ -34,7 +34,12 @@ public sealed class RunEnergy
 
     /// <summary>Counted joules within a part of a measured window; null where the window has none.</summary>
     public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => RunAccount.Sum(_ledger.Counted.Select(device =>
-        _account.Timeline(device.Domain.Key)?.CurveFor(window) is { } curve ? curve.At(toSeconds) - curve.At(fromSeconds) : (double?)null));
+    {
+        var part = window.PartOf(device.Domain.Key);
+        if (part.EndSeconds <= fromSeconds) return 0;
+        return _account.Timeline(device.Domain.Key)?.CurveFor(part) is { } curve
+            ? curve.At(Math.Min(toSeconds, part.EndSeconds)) - curve.At(fromSeconds) : (double?)null;
+    }));
 
     /// <summary>GPUs of the run, each once.</summary>
     public int Gpus => _ledger.Devices.Count(device => device.Domain.Kind == DomainKind.Gpu);
