@@ -74,7 +74,8 @@ internal sealed class RankEnergy : IDisposable
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
         _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc).ToJournal());
+        _journal.Begin(JsonSerializer.Serialize(
+            new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc)));
         Keep();
     }
 
@@ -188,18 +189,6 @@ internal sealed record EnergyReport(
             EnergyReading[] readings = [.. one.Readings];
             writer.Write(readings.Length);
             writer.Write(MemoryMarshal.AsBytes(readings.AsSpan()));
-        }
-        return stream.ToArray();
-    }
-
-    /// <summary>How its journal begins: a line of JSON, then the readings so far in the form of power.csv.</summary>
-    public byte[] ToJournal()
-    {
-        using var stream = new MemoryStream();
-        using (var text = new StreamWriter(stream, leaveOpen: true))
-        {
-            text.Write(JsonSerializer.Serialize(this) + "\n");
-            PowerRecords.Write(text, Series);
         }
         return stream.ToArray();
     }

@@ -205,7 +205,7 @@ internal sealed class RunFiles : IRunRecorder
         if (_carbon != null && CarbonTerms.Of(_carbon, account, summary, rows) is { } carbon)
         {
             summary = carbon.AddTo(summary);
-            Directory.WriteJson(CarbonTerms.FileName, carbon);
+            Directory.WriteJson(RunFile.Carbon.Name, carbon);
         }
         List<string> remarks = [.. account.Pieces.SelectMany(piece => piece.Energy.Remarks).Distinct()];
         if (remarks.Count > 0)

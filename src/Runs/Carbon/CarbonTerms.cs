@@ -17,7 +17,6 @@ public sealed record CarbonHour(
 /// </summary>
 public sealed record CarbonTerms
 {
-    public const string FileName = "carbon.json";
     private const double JoulesPerKilowattHour = 3.6e6;
     private const double SecondsPerYear = 365.25 * 86_400;
 

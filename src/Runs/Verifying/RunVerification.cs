@@ -44,7 +44,7 @@ public sealed class RunVerification(string directory)
         foreach (var (piece, energy) in pieces.Zip(account.Pieces.Select(piece => piece.Energy)))
         {
             CheckReadings(energy, piece.Evidence);
-            CheckRanks(RanksOf(piece.Number), energy, piece.Evidence);
+            CheckRanks([.. reader.Ranks(piece.Number)], energy, piece.Evidence);
             CheckWindows(piece.Number, energy);
         }
         for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
@@ -59,8 +59,6 @@ public sealed class RunVerification(string directory)
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
         return _problems;
     }
-
-    private List<RankRecord> RanksOf(int piece) => [.. new RunReader(PieceEvidence.DirectoryOf(directory, piece)).Ranks()];
 
     /// <summary>A gap or a fallen counter is a failure even where the run itself has marked it.</summary>
     private void CheckReadings(RunEnergy energy, EnergyEvidence evidence)
@@ -196,7 +194,7 @@ public sealed class RunVerification(string directory)
     private SummaryRecord WithCarbon(SummaryRecord computed, RunAccount account, List<PromptRecord> rows)
     {
         var none = computed with { SciEnergyJoules = null, SciIntensityGramsPerKilowattHour = null, SciEmbodiedGrams = null, SciGramsPerResponse = null, SciGramsPerOutputToken = null };
-        var path = Path.Combine(directory, CarbonTerms.FileName);
+        var path = Path.Combine(directory, RunFile.Carbon.Name);
         if (!File.Exists(path)) return none;
         try
         {
@@ -204,11 +202,11 @@ public sealed class RunVerification(string directory)
             var terms = written.Deserialize<CarbonTerms>(JsonRows.Document) is { Hours.Count: > 0 } read ? read : throw new JsonException("it holds no hours");
             if (CarbonTerms.Of(CarbonInputs.Of(terms), account, none, rows) is not { } again)
             {
-                Problem($"{CarbonTerms.FileName}: the run has no energy that it could follow from");
+                Problem($"{RunFile.Carbon.Name}: the run has no energy that it could follow from");
                 return none;
             }
             // The text of the file, not the record read from it: that has derived terms anew, whatever the file says.
-            foreach (var difference in JsonDifferences.Between(CarbonTerms.FileName, written.RootElement, JsonSerializer.SerializeToElement(again, JsonRows.Document), Tolerance))
+            foreach (var difference in JsonDifferences.Between(RunFile.Carbon.Name, written.RootElement, JsonSerializer.SerializeToElement(again, JsonRows.Document), Tolerance))
                 Problem(difference);
             return again.AddTo(none);
         }

@@ -213,7 +213,7 @@ public sealed class CollectTests
                 using var run = RunDirectory.Create(_scratch["live"], null, "m", DateTimeOffset.UtcNow);
                 run.WriteManifest(new Manifest(Samples.Summary(run.RunId)));
                 for (var batch = 0; batch < 3; batch++) run.Append([.. Enumerable.Range(0, 20).Select(p => Samples.Prompt(p) with { RunId = run.RunId })], []);
-                run.CompleteResults();
+                run.CompleteResults([.. Enumerable.Range(0, 60).Select(p => Samples.Prompt(p % 20) with { RunId = run.RunId })]);
                 run.WriteSummary(Samples.Summary(run.RunId));
             }
         });

@@ -109,7 +109,7 @@ public sealed class CarbonTests
             Assert.That(result.Output, Does.Contain("g CO2e/response"));
         });
         Assert.That(HarnessProcess.Run(_scratch.Path, "verify", "results/r").ExitCode, Is.Zero);
-        var path = _scratch["results", "r", CarbonTerms.FileName];
+        var path = _scratch["results", "r", RunFile.Carbon.Name];
         var text = File.ReadAllText(path);
         foreach (var (term, other) in new[]
         {

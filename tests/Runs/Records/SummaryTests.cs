@@ -114,7 +114,7 @@ public sealed class SummaryTests
             OutputWords = random.Next(1, 200),
         }).ToList();
         run.Append(rows, []);
-        run.CompleteResults();
+        run.CompleteResults(rows);
         run.WriteSummary(Summary.Compute(Samples.Summary(run.RunId), rows, 77.7, new EnergyTotals { TotalJoules = 1234.5 }));
 
         var written = Table(Path.Combine(run.Path, "summary.csv")).Single();
