@@ -21,7 +21,7 @@ internal sealed class JointStages(ICommunicator world, Func<bool> stopRequested,
     private RankWatchdog? _watchdog;
 
     public static JointStages Of(ShardingOptions sharding, ICommunicator world, Func<bool> stopRequested) =>
-        new(world, stopRequested, TimeSpan.FromSeconds(Duration.Parse(sharding.StallLimit, "Sharding:StallLimit")));
+        new(world, stopRequested, sharding.StallLimit);
 
     /// <summary>Watches stages, and the short exchanges between them: within, no rank may do anything long outside of a stage.</summary>
     /// <returns>What the work returns.</returns>

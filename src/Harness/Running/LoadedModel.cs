@@ -90,7 +90,7 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
     private static ReplicaGroup Connect(ShardingOptions sharding, RankModel model, ITensorBackend backend, ITensorLinkFactory? links)
     {
         var groups = model.Groups;
-        var wire = DTypes.Parse(sharding.CommDtype);
+        var wire = sharding.CommDtype;
         var vocabulary = model.Checkpoint.Config.Shape.Vocabulary;
         return new()
         {

@@ -104,14 +104,14 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
     private bool WatchIdle()
     {
         if (!rank.World.Any(rank.Energy.Meter.Domains.Count > 0)) return true;
-        var seconds = Duration.Parse(_options.Energy.IdleBaseline, "Energy:IdleBaseline");
+        var seconds = _options.Energy.IdleBaseline.TotalSeconds;
         return seconds <= 0 || _windows.Measure(WindowKind.Idle, () => rank.Stages.Wait(seconds, rank.Clock.Clock));
     }
 
     /// <returns>Whether all were measured, and the repeat that was given up, if one was.</returns>
     private (bool IsWhole, int? Torn) MeasureRepeats(RepeatRunner runner)
     {
-        var untilCi = _options.Repeats.UntilCi.Length > 0;
+        var untilCi = _options.Repeats.UntilCi != null;
         var plan = Plan();
         // Windows grow only where precision was asked for; otherwise a short one is flagged.
         var least = untilCi ? ShortestWindowSeconds() : 0;
@@ -135,19 +135,18 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
     /// <summary>Where no rank reads a meter there is no interval, and as many repeats as the shortest plan has are all.</summary>
     private RepeatPlan Plan()
     {
-        if (Duration.ParsePercent(_options.Repeats.UntilCi, "Repeats:UntilCi") is not { } width)
-            return RepeatPlan.Fixed(_options.Repeats.Count);
+        if (_options.Repeats.UntilCi is not { } width) return RepeatPlan.Fixed(_options.Repeats.Count);
         var plan = RepeatPlan.UntilInterval(width, _options.Repeats.Max);
         if (rank.World.Any(rank.Energy.Meter.Domains.Count > 0)) return plan;
-        rank.Log.NoteOnce($"--until-ci {_options.Repeats.UntilCi}: no meter measures here, "
-            + $"so there are no joules per token to be known better; {RepeatPlan.FewestForInterval} repeats are made, --repeats makes another number");
+        rank.Log.NoteOnce($"--until-ci {Kinds.Percentage.Write(width)}: no meter measures here, so there are no joules per token to be known "
+            + $"better; {RepeatPlan.FewestForInterval} repeats are made, --repeats makes another number");
         return RepeatPlan.Fixed(RepeatPlan.FewestForInterval);
     }
 
     /// <returns>Whether it went to its end; false where a rank was told to stop.</returns>
     private bool CoolDown()
     {
-        var seconds = Duration.Parse(_options.Energy.Cooldown, "Energy:Cooldown");
+        var seconds = _options.Energy.Cooldown.TotalSeconds;
         var limit = _options.Energy.MaxStartTemperature;
         if (seconds == 0 && limit == 0) return true;
         return _windows.Measure(WindowKind.Cooldown, () => rank.Stages.Wait(seconds, rank.Clock.Clock) && CoolBelow(limit));
@@ -156,7 +155,7 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
     private bool CoolBelow(double limit) => rank.Stages.Run(stage =>
     {
         if (limit == 0 || rank.Energy.Meter.Domains.Count == 0) return true;
-        var longest = Duration.Parse(_options.Energy.CooldownLimit, "Energy:CooldownLimit");
+        var longest = _options.Energy.CooldownLimit.TotalSeconds;
         var start = Heat.WaitBelow(Warmest, rank.Clock.Clock, limit, longest);
         if (!start.Reached)
             rank.Log.Note(FormattableString.Invariant(

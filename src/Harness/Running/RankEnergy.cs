@@ -35,13 +35,13 @@ internal sealed class RankEnergy : IDisposable
     public RankEnergy(EnergyOptions options, RankModel model, RankClock clock, RankLog log)
     {
         (_model, _clock) = (model, clock);
-        _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
+        _intervalSeconds = options.SampleInterval.TotalSeconds;
         var places = model.World.AllTexts(Machine.ProcessPlace);
         _runProcesses = new int[model.World.Size];
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
         // A GPU's joules say nothing of work that is done on the CPU.
-        var meter = options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter;
+        var meter = options.Meter ?? (model.BackendChoice.IsCpu ? "rapl" : "auto");
         Meter = MeterFactory.Open(meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
         {
             LocalRank = model.Topology.LocalRank,

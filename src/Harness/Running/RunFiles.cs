@@ -40,7 +40,7 @@ internal sealed class RunFiles : IRunRecorder
         takenBy = null;
         var unfinished = output.Fresh ? null : UnfinishedRun.Claim(output.Directory, name, identity, out takenBy);
         RunDirectory? begun = null;
-        if (unfinished == null && name != null && output.IfTaken == "refuse")
+        if (unfinished == null && name != null && output.IfTaken == TakenName.Refuse)
         {
             // Of two that saw the name free at the same moment one makes the directory.
             begun = takenBy != null ? null : RunDirectory.TryCreate(output.Directory, name, modelName, DateTimeOffset.UtcNow);
@@ -169,7 +169,7 @@ internal sealed class RunFiles : IRunRecorder
     public void Finish(EnergyEvidence evidence, IReadOnlyList<RankRecord> ranks, int? torn)
     {
         if (torn is { } repeat) evidence = Cut(evidence, repeat);
-        if (evidence.RanToEnd) Book.CheckWhole(_options.Repeats.UntilCi.Length > 0 ? null : _options.Repeats.Count);
+        if (evidence.RanToEnd) Book.CheckWhole(_options.Repeats.UntilCi != null ? null : _options.Repeats.Count);
         List<PieceEvidence> pieces = [.. _earlier];
         if (Book.Batches > 0 || pieces.Count == 0 || evidence.RanToEnd)
         {
@@ -219,7 +219,7 @@ internal sealed class RunFiles : IRunRecorder
         if (status == RunStatus.Complete) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
-        if (_carbon != null && summary.SciGramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
+        if (_carbon != null && summary.Carbon.GramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
         foreach (var remark in remarks) console.Write(new Spectre.Console.Text(remark + "\n"));
         SummaryTable.Write(console, summary, categories, Directory.Path);
     }

@@ -71,6 +71,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
 
     /// <returns>Null where no carbon figures are asked for.</returns>
     /// <exception cref="UserErrorException">A file of hourly values is damaged or does not cover this hour.</exception>
-    private static CarbonInputs? Carbon(CarbonOptions options) => options.Intensity.Length == 0 ? null : CarbonInputs.From(
-        CarbonIntensity.Parse(options.Intensity, Validation.Named("Carbon:Intensity")), options.Pue, options.Embodied, options.Lifetime, DateTimeOffset.UtcNow);
+    private static CarbonInputs? Carbon(CarbonOptions carbon) => carbon is not { Pue: { } pue, Embodied: { } embodied } ? null : CarbonInputs.From(
+        CarbonIntensity.Parse(carbon.Intensity, Settings.Of(options => options.Carbon.Intensity).Named),
+        pue, embodied, carbon.Lifetime, DateTimeOffset.UtcNow);
 }

@@ -16,7 +16,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
     public int Execute(ICommunicator world)
     {
         using var model = new RankModel(configuration, world);
-        if (configuration.Options.Sharding.Data > 1) throw Validation.Wrong("Sharding:Data", configuration.Options.Sharding.Data, "1, since a text is scored once,");
+        if (configuration.Options.Sharding.Data > 1) 
+            throw Settings.Of(options => options.Sharding.Data).Wrong(configuration.Options.Sharding.Data, "1, since a text is scored once,");
         var config = model.Checkpoint.Config;
         var tokenizer = model.IsRoot ? Tokenizers.For(configuration.Options.Model) : null;
         foreach (var note in tokenizer == null ? [] : model.Checkpoint.Notes.Concat(tokenizer.Notes).Distinct()) Console.Error.WriteLine(note);
