@@ -1,5 +1,6 @@
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
+using Harness.Sharding;
 using Harness.Tensors;
 
 namespace Harness.Running;
