@@ -11,6 +11,9 @@ public interface ICommunicator : IDisposable
     int Rank { get; }
     int Size { get; }
 
+    /// <summary>Whether a peer can die without a word to this rank: ranks are processes.</summary>
+    bool CanLosePeers => true;
+
     /// <summary>Whether its ranks have waited by sleeping at any time, since one of them had no core of its own.</summary>
     bool HasLackedCores => false;
 

@@ -1,4 +1,5 @@
 using Harness.Sharding;
+using Harness.Tensors;
 
 namespace Harness.Planning;
 
@@ -9,6 +10,13 @@ namespace Harness.Planning;
 /// <param name="LinkLatencySeconds">Of one collective or message.</param>
 internal sealed record DeviceRates(
     double BytesPerSecond, double FlopsPerSecond, double? LinkBytesPerSecond = null, double LinkLatencySeconds = 0);
+
+/// <summary>What is known of the devices that a plan is for.</summary>
+/// <param name="MemoryBytes">Of one; null where it is no question.</param>
+/// <param name="Reserve">Part of the memory that is kept free.</param>
+/// <param name="Cache">The KV cache's type; null for what the backend makes it.</param>
+/// <param name="Rates">Null where nothing is to be predicted.</param>
+internal sealed record Devices(long? MemoryBytes, double Reserve, DType? Cache, DeviceRates? Rates);
 
 /// <summary>What sets the pace.</summary>
 internal enum Bound { Memory, Compute, Link }

@@ -28,7 +28,7 @@ internal sealed class JointStages(ICommunicator world, Func<bool> stopRequested,
     public T Watched<T>(Func<T> work)
     {
         // Threads of one process cannot die without a word. A word of a living rank may be late by a beat.
-        using var watchdog = world.Name == "threads" || world.Size == 1 ? null : RankWatchdog.EndingProcess(
+        using var watchdog = !world.CanLosePeers || world.Size == 1 ? null : RankWatchdog.EndingProcess(
             stallLimit + _beat, world.Rank, line => Failure.Report(new UserErrorException(line)));
         _watchdog = watchdog;
         try

@@ -42,45 +42,57 @@ internal sealed class PlanSwitches
         var model = ModelConfiguration.Load(name);
         var (tensor, pipeline) = (Whole(parsed, _tensor), Whole(parsed, _pipeline));
         if (ShardPlan.Objection(model.Shape, tensor ?? 1, pipeline ?? 1) is { } objection) throw new UserErrorException(objection);
-        var fewest = (tensor ?? 1) * (pipeline ?? 1);
-        var gpus = parsed.GetValue(_gpus) is { } count ? Quantity.Whole(count, _gpus.Name, 1, MostGpus)
-            : tensor * pipeline ?? Math.Max(DefaultGpus, fewest);
-        if (fewest > gpus)
-            throw new UserErrorException($"--tp {tensor ?? 1} × --pp {pipeline ?? 1} needs {fewest} GPUs, but --gpus is {gpus}; "
-                + "raise it or lower the degrees");
-
-        var length = Whole(parsed, _maxLength) ?? model.MaxPositions;
-        if (length > model.MaxPositions)
-            throw new UserErrorException(
-                $"--max-length {length} exceeds the model's {model.MaxPositions} positions; use {model.MaxPositions} or less");
+        var gpus = Gpus(parsed, tensor, pipeline);
+        var length = Length(parsed, model.MaxPositions);
         var devices = _devices.Resolve(parsed);
-        var memory = devices.MemoryBytes
-            ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB");
-        var wire = Type(parsed, _commDtype, DType.F32);
-        if (wire == DType.F16) throw Quantity.Wrong("f16", _commDtype.Name, "f32 or bf16");
-        var format = parsed.GetValue(_format) is not { } word ? PlanFormat.Table
-            : EnumWord.Find<PlanFormat>(word) ?? throw Quantity.Wrong(word, _format.Name, "table, json or csv");
-
         var planner = new Planner
         {
             Name = name,
             Model = model,
-            MemoryBytes = memory,
+            MemoryBytes = devices.MemoryBytes
+                ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB"),
             Reserve = devices.Reserve,
             Rates = devices.Rates,
-            Work = new()
-            {
-                BatchSize = Whole(parsed, _batch) ?? new BatchOptions().Size,
-                MaxLength = length,
-                MicroBatches = Whole(parsed, _microBatches) ?? 0,
-                Weights = Type(parsed, _dtype, DType.BF16),
-                Cache = devices.Cache ?? DType.BF16,
-                Wire = wire,
-                Greedy = parsed.GetValue(_temperature) is not { } temperature || Quantity.Number(temperature, _temperature.Name) == 0,
-            },
+            Work = Work(parsed, length, devices),
         };
-        return new(planner, gpus, tensor, pipeline, format);
+        return new(planner, gpus, tensor, pipeline, Format(parsed));
     }
+
+    /// <summary>How many there are for one copy of the model.</summary>
+    private int Gpus(ParseResult parsed, int? tensor, int? pipeline)
+    {
+        var fewest = (tensor ?? 1) * (pipeline ?? 1);
+        var gpus = parsed.GetValue(_gpus) is { } count ? Quantity.Whole(count, _gpus.Name, 1, MostGpus)
+            : tensor * pipeline ?? Math.Max(DefaultGpus, fewest);
+        return fewest <= gpus ? gpus
+            : throw new UserErrorException($"--tp {tensor ?? 1} × --pp {pipeline ?? 1} needs {fewest} GPUs, but --gpus is {gpus}; "
+                + "raise it or lower the degrees");
+    }
+
+    private int Length(ParseResult parsed, int positions)
+    {
+        var length = Whole(parsed, _maxLength) ?? positions;
+        return length <= positions ? length
+            : throw new UserErrorException($"--max-length {length} exceeds the model's {positions} positions; use {positions} or less");
+    }
+
+    /// <summary>That of a run with these switches.</summary>
+    private PlannedWork Work(ParseResult parsed, int length, Devices devices)
+    {
+        var wire = Type(parsed, _commDtype, DType.F32);
+        if (wire == DType.F16) throw Quantity.Wrong("f16", _commDtype.Name, "f32 or bf16");
+        var temperature = parsed.GetValue(_temperature) is { } text ? Quantity.Number(text, _temperature.Name) : 0;
+        var options = new RunOptions
+        {
+            Sharding = new() { MicroBatches = Whole(parsed, _microBatches) ?? 0, CommDtype = wire },
+            Generation = new() { Temperature = (float)temperature },
+        };
+        return PlannedWork.Of(options, Whole(parsed, _batch) ?? options.Batch.Size, length,
+            Type(parsed, _dtype, DType.BF16), devices.Cache ?? DType.BF16);
+    }
+
+    private PlanFormat Format(ParseResult parsed) => parsed.GetValue(_format) is not { } word ? PlanFormat.Table
+        : EnumWord.Find<PlanFormat>(word) ?? throw Quantity.Wrong(word, _format.Name, "table, json or csv");
 
     /// <summary>The switch of a setting.</summary>
     /// <param name="description">What it means to a plan; null where that is what it means to a run.</param>

@@ -8,6 +8,7 @@ public sealed class SoloCommunicator : ICommunicator
     public string Name => "solo";
     public int Rank => 0;
     public int Size => 1;
+    public bool CanLosePeers => false;
 
     public void Barrier() { }
 

@@ -16,6 +16,7 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank, Cor
     public string Name => "threads";
     public int Rank => rank;
     public int Size => group.Size;
+    public bool CanLosePeers => false;
     public bool HasLackedCores => shortage.HasBeenPatient;
 
     public void Barrier()
