@@ -20,7 +20,7 @@ public class AccountingTests
         Assert.That(ledger.Devices[0].Ranks, Is.EqualTo(new[] { 0, 2 }));
         Assert.That(ledger.Devices[0].Series.Rank, Is.EqualTo(2), "the series without a lost reading speaks");
         Assert.That(ledger.Devices[1].Series.Rank, Is.EqualTo(1));
-        var account = new EnergyAccount(ledger, run.Sensors, 0.1, new ValidityLimits());
+        var account = Accounting.Of([b with { Rank = 3 }, a with { Rank = 2 }, b with { Rank = 1 }, holed], run.Sensors);
         Assert.That(account.Resolve(run.Windows[0]).Joules, Is.EqualTo(2 * 350 * 4).Within(0.1).Percent);
     }
 
@@ -91,9 +91,9 @@ public class AccountingTests
         var before = run.Account.Resolve(run.Windows[1]);
         Assert.That((before.NetJoules, before.IdleWatts), Is.EqualTo(((double?)null, (double?)null)), "no baseline yet");
 
-        var idle = run.Account.ResolveIdle(run.Windows[0] with { Name = "idle", Kind = WindowKind.Idle });
-        Assert.That(idle.AverageWatts, Is.EqualTo(120).Within(0.1).Percent);
-        var measured = run.Account.Resolve(run.Windows[1]);
+        var account = run.WithIdle(run.Windows[0]);
+        Assert.That(account.Windows.Single().AverageWatts, Is.EqualTo(120).Within(0.1).Percent);
+        var measured = account.Resolve(run.Windows[1]);
         Assert.That(measured.Joules, Is.EqualTo(4 * (350 + 50)).Within(0.1).Percent);
         Assert.That(measured.IdleWatts, Is.EqualTo(120).Within(0.1).Percent);
         Assert.That(measured.NetJoules, Is.EqualTo(4 * (350 - 70)).Within(0.2).Percent);
@@ -118,8 +118,7 @@ public class AccountingTests
     public void An_idle_window_that_is_not_valid_is_no_baseline()
     {
         var run = Simulation.Run(0.1, [(5.0, 5.5), (12.0, 16.0)], new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1));
-        run.Account.ResolveIdle(run.Windows[0]);
-        Assert.That(run.Account.Resolve(run.Windows[1]).NetJoules, Is.Null);
+        Assert.That(run.WithIdle(run.Windows[0]).Resolve(run.Windows[1]).NetJoules, Is.Null);
     }
 
     [Test]
@@ -159,7 +158,7 @@ public class AccountingTests
     [Test]
     public void The_papers_figure_is_the_power_of_rank_0s_node_times_the_nodes()
     {
-        WindowEnergy Device(string host, DomainKind kind, double? joules) => new()
+        DomainEnergy Device(string host, DomainKind kind, double? joules) => new()
         {
             Host = host,
             Device = "d",
@@ -169,7 +168,7 @@ public class AccountingTests
             CounterJoules = 1e6,
             InvalidReasons = [],
         };
-        WindowEnergy[] devices = [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700), Device("n2", DomainKind.Gpu, 5000)];
+        DomainEnergy[] devices = [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700), Device("n2", DomainKind.Gpu, 5000)];
         Assert.That(PaperEnergy.Joules(devices, "n1", 2), Is.EqualTo(4400));
         Assert.That(PaperEnergy.Joules(devices, "n3", 2), Is.Null);
         Assert.That(PaperEnergy.Joules([.. devices, Device("n1", DomainKind.Gpu, null)], "n1", 2), Is.Null);

@@ -160,7 +160,10 @@ internal sealed class MeasuredRun(
     private EnergyEvidence? Gather(bool stopped)
     {
         if (energy.Gather() is not { } reports) return null;
-        return RunEvidence.Of(options, model.BackendChoice, model.Groups.Grid, model.Topology.Hosts, reports,
-            [.. _windows.All.Select(window => window.Window)], ranToEnd: !stopped);
+        return RunEvidence.Of(options, model.BackendChoice, model.Groups.Grid, model.Topology.Hosts, reports) with
+        {
+            Windows = [.. _windows.All.Select(window => window.Window)],
+            RanToEnd = !stopped,
+        };
     }
 }

@@ -7,6 +7,7 @@ using Harness.Runs;
 using Harness.Runs.Accounting;
 using Harness.Runs.Records;
 using FinishReason = Harness.Runs.Records.FinishReason;
+using Step = Harness.Energy.Accounting.Step;
 
 namespace Harness.Running;
 
@@ -111,13 +112,13 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 
     /// <summary>Every forward pass of a piece, on rank 0's clock; those of a killed piece up to its last finished batch.</summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
-    public IEnumerable<StepRecord> Steps(int piece, Func<int, ClockMap> clockOf) =>
+    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf) =>
         from batch in _batches
         where batch.Piece == piece
         let replica = batch.Report.Replica
         let clock = clockOf(replica)
         from step in batch.Report.Steps
-        select new StepRecord
+        select new Step
         {
             Repeat = batch.Report.Repeat,
             Replica = replica,

@@ -100,18 +100,15 @@ internal sealed class EarlierStarts
         string directory, IReadOnlyList<string> hosts, IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
     {
         var reports = EnergyJournal.Read(directory, hosts.Count).Select(report => report.OnRunClock()).ToList();
-        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports,
-            [.. journal.Select(entry => entry.Window)], ranToEnd: false);
-        var ledger = new DeviceLedger(evidence.Series);
-        var account = new EnergyAccount(ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
-        var knownUntil = ledger.Counted.Select(device => account.Timeline(device.Domain.Key)!.LastSeconds).DefaultIfEmpty(double.PositiveInfinity).Min();
+        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports);
+        var knownUntil = new EnergyAccount(evidence).KnownUntilSeconds;
         double EndOf(BatchReport batch) => evidence.ClockOf(batch.Replica).ToRunClock(batch.EndSeconds);
         IReadOnlyList<BatchReport> counting = [.. batches.Where(batch => EndOf(batch) <= knownUntil)];
         if (!counting.Any(batch => batch.HasFinished)) counting = [];
         if (counting.Count < batches.Count) BatchJournal.Replace(directory, counting);
         batches = counting;
 
-        var windows = evidence.Windows;
+        IReadOnlyList<EnergyWindow> windows = [.. journal.Select(entry => entry.Window)];
         foreach (var torn in journal.Where(entry => entry.Window.Repeat != null && !(isWhole(entry) && entry.Window.EndSeconds <= knownUntil))
             .Select(entry => entry.Window))
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Harness.Common;
+using Harness.Energy;
 using Harness.Energy.Records;
 
 namespace Harness.Running.Pieces;
