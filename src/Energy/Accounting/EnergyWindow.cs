@@ -6,7 +6,10 @@ namespace Harness.Energy.Accounting;
 public enum WindowKind { Load, Warmup, Idle, Measured, Cooldown, Torn }
 
 /// <summary>A stretch of time that joules are asked of afterwards: nothing but two timestamps on the run's clock.</summary>
-/// <param name="Name">Unique in the run, but for <c>cooldown</c>: <c>load</c>, <c>warmup</c>, <c>idle</c>, <c>measured-1</c>, <c>torn-1</c>.</param>
+/// <param name="Name">
+/// Unique in a piece of a run: <c>load</c>, <c>warmup</c>, <c>idle</c>, <c>cooldown</c>, <c>cooldown-2</c>, <c>measured-1</c>,
+/// <c>torn-1</c>.
+/// </param>
 /// <param name="Repeat">The number of a measured repeat, from 1; absent for other kinds.</param>
 public sealed record EnergyWindow(
     [property: JsonPropertyName("window")] string Name,

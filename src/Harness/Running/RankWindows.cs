@@ -23,7 +23,10 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
     /// <summary>Runs the work within a window of its own; every rank of the world does so together.</summary>
     public void Measure(WindowKind kind, Action work)
     {
-        var window = Measure(new EnergyWindow(kind.ToString().ToLowerInvariant(), kind, 0, 0), work);
+        // A second of its kind is another window, under another name: by that its joules are asked for.
+        var before = _windows.Count(one => one.Window.Kind == kind);
+        var name = kind.ToString().ToLowerInvariant() + (before == 0 ? "" : FormattableString.Invariant($"-{before + 1}"));
+        var window = Measure(new EnergyWindow(name, kind, 0, 0), work);
         record(window);
     }
 
