@@ -21,6 +21,8 @@ public static class JsonRows
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
+    private static readonly JsonSerializerOptions s_reading = new(Line) { RespectNullableAnnotations = true };
+
     public static void Write<T>(Stream stream, IEnumerable<T> rows)
     {
         foreach (var row in rows)
@@ -40,13 +42,16 @@ public static class JsonRows
             T row;
             try
             {
-                row = JsonSerializer.Deserialize<T>(line, Line) ?? throw new JsonException("null is no record");
+                row = JsonSerializer.Deserialize<T>(line, s_reading) ?? throw new JsonException("null is no record");
             }
             catch (JsonException e)
             {
-                throw new UserErrorException($"{source}:{number}: {e.Message.Split(" LineNumber:")[0]}", e);
+                throw new UserErrorException($"{source}:{number}: {Reason(e)}", e);
             }
             yield return row;
         }
     }
+
+    /// <summary>What is wrong, in one line and without the place, which is that within one value.</summary>
+    public static string Reason(JsonException e) => e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ");
 }

@@ -21,9 +21,8 @@ public static class Completeness
     /// <inheritdoc cref="RepeatsOf(RunReader)"/>
     public static int? RepeatsOf(JsonObject manifest)
     {
-        string? Setting(string key) => ((manifest["configuration"] as JsonObject)?[key] as JsonObject)?["value"]?.ToString();
-        return string.IsNullOrEmpty(Setting("Repeats:UntilCi"))
-            && int.TryParse(Setting("Repeats:Count"), CultureInfo.InvariantCulture, out var count) ? count : null;
+        return string.IsNullOrEmpty(Manifest.Setting(manifest, "Repeats:UntilCi"))
+            && int.TryParse(Manifest.Setting(manifest, "Repeats:Count"), CultureInfo.InvariantCulture, out var count) ? count : null;
     }
 
     /// <summary>What is missing or too much, a line each.</summary>

@@ -13,6 +13,9 @@ public sealed class Manifest(SummaryRecord run)
 {
     public const string FileName = "manifest.json";
 
+    /// <summary>The section that says what starts must have in common to be pieces of one run: a text.</summary>
+    public const string IdentitySection = "identity";
+
     private readonly Dictionary<string, object> _sections = [];
 
     /// <summary>The columns of <c>summary.csv</c> that are known already; the section <c>run</c>.</summary>
@@ -37,13 +40,17 @@ public sealed class Manifest(SummaryRecord run)
     {
         try
         {
-            return JsonSerializer.Deserialize<JsonObject>(stream) ?? throw new JsonException("null");
+            return JsonTree.Parse(stream);
         }
         catch (JsonException e)
         {
-            throw new UserErrorException($"{source} is not a manifest: {e.Message.Split(" LineNumber:")[0]}", e);
+            throw new UserErrorException($"{source} is not a manifest: {JsonRows.Reason(e)}", e);
         }
     }
+
+    /// <summary>A setting of the run as it was resolved; null where the manifest has none of that name.</summary>
+    /// <param name="key">As <c>Repeats:Count</c>.</param>
+    public static string? Setting(JsonObject tree, string key) => (tree.At("configuration", key, "value") as JsonValue)?.ToString();
 
     /// <summary>The section <c>run</c>; null where the tree is not a run's manifest.</summary>
     public static SummaryRecord? RunOf(JsonObject tree)

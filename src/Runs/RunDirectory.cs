@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Harness.Common;
+using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 
 namespace Harness.Runs;
@@ -67,11 +68,15 @@ public sealed class RunDirectory : IResultSink, IDisposable
         return isMade ? new RunDirectory(path, RunName.NewId(model, now)) : null;
     }
 
-    /// <summary>Opens the directory of a run that was cut off. What was derived from its finished batches is taken away: it will be written anew.</summary>
+    /// <summary>
+    /// Opens the directory of a run that was cut off, and that is this process's now. What was derived from its finished batches is taken
+    /// away, since it will be written anew, and so is what earlier starts were killed in the midst of.
+    /// </summary>
     public static RunDirectory Continue(string path, string runId)
     {
         StorageFailure.Guard(path, () =>
         {
+            RemoveLeftovers(path);
             foreach (var file in new[] { SummaryFile, PromptsFile, ResponsesFile })
             {
                 File.Delete(System.IO.Path.Combine(path, file));
@@ -79,6 +84,13 @@ public sealed class RunDirectory : IResultSink, IDisposable
             }
         });
         return new RunDirectory(path, runId);
+    }
+
+    /// <summary>What was being written when a process was killed: in the run's directory and in those of its starts and pieces.</summary>
+    private static void RemoveLeftovers(string path)
+    {
+        var parts = Directory.EnumerateDirectories(path, "start-*").Concat(Directory.EnumerateDirectories(path, "piece-*"));
+        foreach (var directory in parts.Prepend(path)) AtomicFile.RemoveLeftovers(directory);
     }
 
     /// <summary>Where a file of this run lies, for those who write their own: the logs of other ranks, raw samples.</summary>
@@ -134,6 +146,17 @@ public sealed class RunDirectory : IResultSink, IDisposable
     public void WriteJson(string file, object tree) => AtomicFile.Write(PathOf(file), stream => JsonSerializer.Serialize(stream, tree, JsonRows.Document));
 
     public void WriteJsonLines<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream => JsonRows.Write(stream, rows));
+
+    /// <summary>
+    /// A complete run is not continued: what it could have been continued from goes, and what starts were killed in the midst of.
+    /// </summary>
+    public void DropJournals() => StorageFailure.Guard(Path, () =>
+    {
+        foreach (var start in Enumerable.Range(2, StartRecord.CountIn(Path) - 1).Reverse())
+            Directory.Delete(StartRecord.DirectoryOf(Path, start), recursive: true);
+        RemoveLeftovers(Path);
+        foreach (var file in Directory.EnumerateFiles(Path, "*.partial.*").Append(RunFile.Lease.In(Path))) File.Delete(file);
+    });
 
     /// <summary>Closes the files; what is partial stays so, for a later run to resume.</summary>
     public void Dispose()

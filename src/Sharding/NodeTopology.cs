@@ -1,4 +1,5 @@
 using System.Text;
+using Harness.Common;
 
 namespace Harness.Sharding;
 

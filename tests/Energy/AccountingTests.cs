@@ -102,6 +102,23 @@ public class AccountingTests
         Assert.That(measured.Source, Is.EqualTo("nvml_counter"));
     }
 
+    /// <summary>100 W for 10 s and 300 W for the first 5 of them, whose other 5 are torn.</summary>
+    [Test]
+    public void A_window_that_ends_earlier_for_a_device_holds_its_joules_until_then()
+    {
+        var run = Simulation.Run(0.1, [(10.0, 20.0)],
+            new(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(100), 0.02), new(SimulatedSensor.Gpu("GPU-b"), ScriptedCurve.Constant(300), 0.02));
+        var measured = run.Windows[0] with { Cuts = new Dictionary<string, double> { ["node1/GPU-b"] = 15 } };
+        EnergyWindow torn = new("torn-1", WindowKind.Torn, 15, 20, Cuts: new Dictionary<string, double> { ["node1/GPU-a"] = 20, ["node1/GPU-b"] = 15 });
+        Assert.That(run.Account.Resolve(measured).Joules, Is.EqualTo(1000 + 1500).Within(0.1).Percent);
+        Assert.That(run.Account.Resolve(torn).Devices.Select(device => device.Joules), Is.EqualTo(new[] { 0, 1500 }).Within(2));
+        Assert.That(run.Account.Resolve(torn).Counted[0].InvalidReasons, Is.Empty, "nothing of it is torn, and that spoils nothing");
+        Assert.That(run.Account.JoulesBetween(measured, 12, 18), Is.EqualTo(600 + 900).Within(0.1).Percent);
+        Assert.That(run.Account.JoulesBetween(measured, 16, 18), Is.EqualTo(200).Within(0.1).Percent);
+        var shared = run.Account.Attribute(measured, [Accounting.Step(10, 20, 0, new StepEntry(7, 1, StepPhase.Decode))])!;
+        Assert.That((shared.Prompts[7].Joules, shared.MeasuredJoules, shared.UnattributedJoules), Is.EqualTo((2500.0, 2500.0, 0.0)).Within(2.5));
+    }
+
     /// <summary>100 W, then 300 W from 5 s on, seen every half second: 4 s to 8 s are 100 W·1 s + 300 W·3 s, and not those of a quarter second later.</summary>
     [TestCase("command", 1000)]
     [TestCase("rapl", 1050)]

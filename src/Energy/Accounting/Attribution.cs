@@ -11,7 +11,9 @@ public readonly record struct PromptEnergy(double PrefillJoules, double DecodeJo
 /// <summary>A device as attribution sees it.</summary>
 /// <param name="IdleWatts">Its baseline; null leaves net joules absent.</param>
 /// <param name="Replicas">Whose steps it works for; null: all.</param>
-public sealed record AttributedDevice(JoulesCurve Curve, double? IdleWatts, IReadOnlySet<int>? Replicas = null);
+/// <param name="EndSeconds">Where its part of the window ends; null: with the window.</param>
+public sealed record AttributedDevice(
+    JoulesCurve Curve, double? IdleWatts, IReadOnlySet<int>? Replicas = null, double? EndSeconds = null);
 
 /// <summary>
 /// Shares the joules of a window out to prompts. The rule: at each instant the power of a device is split equally among
@@ -58,8 +60,9 @@ public sealed class Attribution
         var (measured, unattributed) = (new CompensatedSum(), new CompensatedSum());
         foreach (var device in devices)
         {
-            measured.Add(device.Curve.At(window.EndSeconds) - device.Curve.At(window.StartSeconds));
-            ShareAmongSteps(window, device, steps, gross, idle, ref unattributed);
+            var part = window with { EndSeconds = device.EndSeconds ?? window.EndSeconds };
+            measured.Add(device.Curve.At(part.EndSeconds) - device.Curve.At(part.StartSeconds));
+            ShareAmongSteps(part, device, steps, gross, idle, ref unattributed);
         }
         var prompts = new Dictionary<int, Shares>();
         for (var i = 0; i < steps.Count; i++)

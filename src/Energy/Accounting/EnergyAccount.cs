@@ -55,7 +55,7 @@ public sealed class EnergyAccount
     /// <summary>Any stretch of time, as one of the windows.</summary>
     public WindowEnergy Resolve(EnergyWindow window)
     {
-        List<DomainEnergy> devices = [.. _ledger.Devices.Select(device => _timelines[device.Domain.Key].Resolve(window, _evidence.Limits))];
+        List<DomainEnergy> devices = [.. _ledger.Devices.Select(device => Resolve(device.Domain.Key, window))];
         List<DomainEnergy> counted = [.. devices.Where(device => _ledger.Counted.Any(one => one.Domain.Key == device.Key))];
         var joules = Sum(counted.Select(device => device.Joules));
         var powerJoules = Sum(counted.Select(device => device.PowerJoules));
@@ -69,7 +69,7 @@ public sealed class EnergyAccount
             IdleWatts = Sum(counted.Select(device => IdleWatts(device.Key))),
             CounterPowerRatio = powerJoules > 0 ? Sum(counted.Select(device => device.CounterJoules)) / powerJoules : null,
             Source = joules is null ? null
-                : string.Join('+', counted.Select(device => device.Source).Distinct().Order(StringComparer.Ordinal)),
+                : string.Join('+', counted.Select(device => device.Source).OfType<string>().Distinct().Order(StringComparer.Ordinal)),
             InvalidReasons = InvalidReason.Ordered(counted.Count == 0 ? [InvalidReason.NoMeter]
                 : counted.SelectMany(device => device.InvalidReasons)),
         };
@@ -96,15 +96,22 @@ public sealed class EnergyAccount
         var devices = new List<AttributedDevice>();
         foreach (var key in _ledger.Counted.Select(device => device.Domain.Key))
         {
-            if (_timelines[key].CurveFor(window) is not { } curve) return null;
-            devices.Add(new AttributedDevice(curve, IdleWatts(key), _evidence.ReplicasOf(key)));
+            var part = window.PartOf(key);
+            if (part.DurationSeconds <= 0 && window.DurationSeconds > 0) continue;
+            if (_timelines[key].CurveFor(part) is not { } curve) return null;
+            devices.Add(new AttributedDevice(curve, IdleWatts(key), _evidence.ReplicasOf(key), part.EndSeconds));
         }
         return devices.Count == 0 ? null : Attribution.Compute(window, devices, steps);
     }
 
     /// <summary>Counted joules within a part of a window; null where the window has none.</summary>
     public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => Sum(_ledger.Counted.Select(device =>
-        _timelines[device.Domain.Key].CurveFor(window) is { } curve ? curve.At(toSeconds) - curve.At(fromSeconds) : (double?)null));
+    {
+        var part = window.PartOf(device.Domain.Key);
+        if (part.EndSeconds <= fromSeconds) return 0;
+        return _timelines[device.Domain.Key].CurveFor(part) is { } curve
+            ? curve.At(Math.Min(toSeconds, part.EndSeconds)) - curve.At(fromSeconds) : (double?)null;
+    }));
 
     /// <summary>Counted joules between two times; null without energy, and where the time is too short for the sensors.</summary>
     public double? JoulesWithin(double startSeconds, double endSeconds)
@@ -154,6 +161,14 @@ public sealed class EnergyAccount
             any = true;
         }
         return any ? sum.Value : null;
+    }
+
+    /// <summary>Of a window that was cut before a device had done anything that counts, it used nothing.</summary>
+    private DomainEnergy Resolve(string key, EnergyWindow window)
+    {
+        var part = window.PartOf(key);
+        var resolved = _timelines[key].Resolve(part, _evidence.Limits);
+        return part.DurationSeconds > 0 || window.DurationSeconds <= 0 ? resolved : resolved with { CounterJoules = 0, InvalidReasons = [] };
     }
 
     private RankPlace PlaceOf(int rank) => _evidence.Ranks.First(place => place.Rank == rank);

@@ -6,45 +6,46 @@ namespace Harness.Energy.Accounting;
 /// </summary>
 public static class InvalidReason
 {
-    /// <summary>Nothing was measured at all; always the only reason.</summary>
     public const string NoMeter = "no_meter";
-    /// <summary>A domain stopped giving what it gave at first, or its readings do not reach the window's edges.</summary>
     public const string MeterLost = "meter_lost";
-    /// <summary>A cumulative counter fell within the window: it was reset.</summary>
     public const string CounterDecreased = "counter_decreased";
-    /// <summary>Counter or sensor showed a power that no such device has, or a negative one.</summary>
     public const string PowerImplausible = "power_implausible";
-    /// <summary>Two samples within the window lie too far apart.</summary>
     public const string SampleGap = "sample_gap";
-    /// <summary>The window holds too few updates of the sensor, or the sensor's update period could not be found out.</summary>
     public const string WindowTooShort = "window_too_short";
-    /// <summary>
-    /// A process of someone else computed on the device, or on the machine of sockets and whole nodes, or that could not be told.
-    /// </summary>
     public const string DeviceShared = "device_shared";
-    /// <summary>The device is in MIG mode, or its mode could not be read.</summary>
     public const string Mig = "mig";
-    /// <summary>A device that a rank computed on was not measured, or only a part of it.</summary>
     public const string DeviceMissing = "device_missing";
-    /// <summary>A node's clock is not known well enough against rank 0's.</summary>
     public const string ClockOffset = "clock_offset";
-    /// <summary>Heat or the power brake slowed the device, or its throttle reasons could not be read.</summary>
     public const string Throttled = "throttled";
-    /// <summary>The run started warmer than was asked for, or the temperature could not be read.</summary>
     public const string StartTemperature = "start_temperature";
-    /// <summary>Counter and integrated power disagree, or one of the two that the device has was not usable.</summary>
     public const string CounterPowerMismatch = "counter_power_mismatch";
-    /// <summary>The records of a rank are missing.</summary>
     public const string RankMissing = "rank_missing";
-    /// <summary>The run was ended before its time.</summary>
     public const string Interrupted = "interrupted";
 
-    /// <summary>All of them, in the order in which they are written.</summary>
-    public static readonly IReadOnlyList<string> All =
+    /// <summary>Each code, in the order in which they are written, with what it means to people (Markdown); docs/measurement.md has the same.</summary>
+    public static readonly IReadOnlyList<(string Code, string Meaning)> Table =
     [
-        NoMeter, MeterLost, CounterDecreased, PowerImplausible, SampleGap, WindowTooShort, DeviceShared, Mig, DeviceMissing,
-        ClockOffset, Throttled, StartTemperature, CounterPowerMismatch, RankMissing, Interrupted,
+        (NoMeter, "nothing was measured; the only reason then"),
+        (MeterLost, "a device stopped giving what it gave at first, or its readings do not reach the window's edges"),
+        (CounterDecreased, "a cumulative counter fell, and not by a wrap"),
+        (PowerImplausible, "counter or sensor showed a power that no such device draws, or a negative one"),
+        (SampleGap, "two samples lie more than 5 intervals apart"),
+        (WindowTooShort, "the window holds fewer than 8 updates of the sensor, or its update period is unknown"),
+        (DeviceShared, "another process computed on the GPU, others worked on the machine of a socket's or a node's meter, "
+            + "or that could not be told"),
+        (Mig, "the device is cut into MIG slices, or that could not be told"),
+        (DeviceMissing, "a rank computed on something that no counted meter covers, or covers only in part: one of two "
+            + "sockets, the memory of one"),
+        (ClockOffset, "a node's clock is known to no better than 0.5 % of the window"),
+        (Throttled, "heat or the power brake slowed the device, or that could not be told"),
+        (StartTemperature, "a repeat began above `--max-start-temperature`"),
+        (CounterPowerMismatch, "counter and integrated power differ by more than 10 %, and not by their scope"),
+        (RankMissing, "a rank's records are missing"),
+        (Interrupted, "the run was ended before its time"),
     ];
+
+    /// <summary>The codes of <see cref="Table"/>.</summary>
+    public static readonly IReadOnlyList<string> All = [.. Table.Select(reason => reason.Code)];
 
     /// <summary>Each once, in the order of <see cref="All"/>.</summary>
     public static IReadOnlyList<string> Ordered(IEnumerable<string> reasons)

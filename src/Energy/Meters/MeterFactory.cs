@@ -22,18 +22,40 @@ public sealed record MeterContext(string Host, IRunClock Clock)
     public IReadOnlyCollection<int>? RunProcesses { get; init; }
 }
 
+/// <summary>A meter by its word after <c>--meter</c>.</summary>
+/// <param name="Argument">What stands after the word and a colon, as the usage names it; null for a word that stands alone.</param>
+/// <param name="Open">A meter that is not there has no domains, and its notices say why.</param>
+internal sealed record MeterKind(string Word, string? Argument, Func<MeterContext, string, IEnergyMeter> Open)
+{
+    public string Usage => Argument == null ? Word : $"{Word}:{Argument}";
+
+    /// <summary>Whether a part of a specification begins with this meter.</summary>
+    public bool Begins(string part) => Argument == null ? part == Word : part.StartsWith(Word + ":", StringComparison.Ordinal);
+}
+
 /// <summary>Makes meters from the word after <c>--meter</c>.</summary>
 public static class MeterFactory
 {
-    public const string Usage = "nvml, nvml:all, rapl, replay:FILE, command:PROGRAM, auto, none, or several of them separated by commas";
+    /// <summary>Every meter there is: a new one is a row here and a file beside it.</summary>
+    private static readonly MeterKind[] s_kinds =
+    [
+        new("nvml", null, (context, _) => OpenNvml(context)),
+        new("nvml:all", null, OncePerNode((context, _) => NvmlMeter.OpenAll(context.Host, context.Clock, context.NvmlLibrary))),
+        new("rapl", null, OncePerNode((context, _) => OpenRapl(context))),
+        new("replay", "FILE", OncePerNode((context, file) => new ReplayMeter(file, context.Clock))),
+        new("command", "PROGRAM", OncePerNode((context, program) =>
+            WithLoad(CommandMeter.Open(context.Host, context.Clock, program), context))),
+        new("auto", null, (context, _) => OpenAuto(context)),
+        new("none", null, (_, _) => new NullMeter()),
+    ];
 
-    private static readonly string[] Words = ["nvml", "rapl", "replay:", "command:", "auto", "none"];
+    public static string Usage { get; } =
+        string.Join(", ", s_kinds.SkipLast(1).Select(kind => kind.Usage)) + $", {s_kinds[^1].Usage}, or several of them separated by commas";
 
     /// <summary>
     /// <c>nvml</c>: the GPU this rank computes on. <c>nvml:all</c>: every GPU of the node, read by its first rank.
     /// <c>rapl</c>, <c>replay:FILE</c>, <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>auto</c>: nvml where
     /// it works, else rapl where it works, else none. <c>none</c>. A comma adds another meter when such a word follows it.
-    /// A meter that is not there has no domains, and its notices say why.
     /// </summary>
     /// <exception cref="UserErrorException">The word is unknown, or its file or program is.</exception>
     public static IEnergyMeter Open(string specification, MeterContext context)
@@ -54,26 +76,19 @@ public static class MeterFactory
     }
 
     /// <summary>Whether <see cref="Open"/> would know each word; a file or program is not looked for.</summary>
-    public static bool Knows(string specification) => Split(specification).All(word =>
-        word == "nvml:all" || Words.Any(known => known.EndsWith(':') ? word.StartsWith(known, StringComparison.Ordinal) : word == known));
+    public static bool Knows(string specification) => Split(specification).All(part => KindOf(part) != null);
 
-    private static IEnergyMeter OpenOne(string word, MeterContext context)
+    private static MeterKind? KindOf(string part) => Array.Find(s_kinds, kind => kind.Begins(part));
+
+    private static IEnergyMeter OpenOne(string part, MeterContext context)
     {
-        var isNodeReader = context.LocalRank == 0;
-        var argument = word.Contains(':') ? word[(word.IndexOf(':') + 1)..] : "";
-        return word switch
-        {
-            "none" => new NullMeter(),
-            "nvml" => OpenNvml(context),
-            "nvml:all" => isNodeReader ? NvmlMeter.OpenAll(context.Host, context.Clock, context.NvmlLibrary) : new NullMeter(),
-            "rapl" => isNodeReader ? OpenRapl(context) : new NullMeter(),
-            "auto" => OpenAuto(context),
-            _ when word.StartsWith("replay:", StringComparison.Ordinal) => isNodeReader ? new ReplayMeter(argument, context.Clock) : new NullMeter(),
-            _ when word.StartsWith("command:", StringComparison.Ordinal) => isNodeReader
-                ? WithLoad(CommandMeter.Open(context.Host, context.Clock, argument), context) : new NullMeter(),
-            _ => throw new UserErrorException($"meter '{word}' is unknown; it is one of {Usage}"),
-        };
+        var kind = KindOf(part) ?? throw new UserErrorException($"meter '{part}' is unknown; it is one of {Usage}");
+        return kind.Open(context, kind.Argument == null ? "" : part[(kind.Word.Length + 1)..]);
     }
+
+    /// <summary>Of what a node has once, its first rank reads.</summary>
+    private static Func<MeterContext, string, IEnergyMeter> OncePerNode(Func<MeterContext, string, IEnergyMeter> open) =>
+        (context, argument) => context.LocalRank == 0 ? open(context, argument) : new NullMeter();
 
     private static IEnergyMeter OpenNvml(MeterContext context) =>
         NvmlMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.CudaVisibleDevices, context.NvmlLibrary);
@@ -100,7 +115,8 @@ public static class MeterFactory
         foreach (var piece in specification.Split(','))
         {
             var trimmed = piece.Trim();
-            var begins = parts.Count == 0 || Words.Any(w => w.EndsWith(':') ? trimmed.StartsWith(w, StringComparison.Ordinal) : trimmed == w || trimmed.StartsWith(w + ":", StringComparison.Ordinal));
+            var begins = parts.Count == 0
+                || s_kinds.Any(kind => kind.Begins(trimmed) || trimmed.StartsWith(kind.Word + ":", StringComparison.Ordinal));
             if (begins) parts.Add(trimmed);
             else if (parts[^1].Contains(':')) parts[^1] += "," + piece;
             else parts.Add(trimmed);

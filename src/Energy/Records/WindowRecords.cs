@@ -23,6 +23,8 @@ public static class WindowRecords
     {
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower), new FiniteNumbers() },
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
     };
 
     /// <summary>What one line says.</summary>
@@ -42,7 +44,8 @@ public static class WindowRecords
             if (line.Length == 0) continue;
             try
             {
-                windows.Add(JsonSerializer.Deserialize<WindowRecord>(line, Format)!);
+                var window = JsonSerializer.Deserialize<WindowRecord>(line, Format) ?? throw new JsonException("null is no window");
+                windows.Add(window.Devices.Any(device => device is null) ? throw new JsonException("a device is null") : window);
             }
             catch (JsonException e)
             {

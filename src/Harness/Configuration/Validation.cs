@@ -1,6 +1,7 @@
 using Harness.Common;
 using Harness.Datasets;
 using Harness.Energy.Meters;
+using Harness.Energy.Statistics;
 using Harness.Runs;
 using Harness.Tensors;
 
@@ -20,7 +21,8 @@ internal static class Validation
         OneOf(o.Sharding.Communicator, "Sharding:Communicator", "auto", "solo", "threads", "mpi", "mpinet");
         OneOf(o.Sharding.Link, "Sharding:Link", "auto", "host", "nccl");
         OneOf(o.Sharding.CommDtype, "Sharding:CommDtype", "f32", "bf16");
-        if (Duration.Parse(o.Sharding.StallLimit, "Sharding:StallLimit") < 1) throw Wrong("Sharding:StallLimit", o.Sharding.StallLimit, "at least 1s");
+        // A timer takes 2³² - 2 ms at most, and the watchdog looks four times in this.
+        Between("1s", "43200min", o.Sharding.StallLimit, "Sharding:StallLimit");
         OneOf(o.Runtime.Backend, "Runtime:Backend", "auto", "cpu", "torch");
         Between(0, 4096, o.Runtime.Threads, "Runtime:Threads");
         AtLeast(0, o.Dataset.Limit, "Dataset:Limit");
@@ -42,15 +44,17 @@ internal static class Validation
         if (o.Generation.TopP is not (> 0 and <= 1)) throw Wrong("Generation:TopP", o.Generation.TopP, "a number above 0 and up to 1");
         if (o.Generation.RepetitionPenalty is not (> 0 and < float.PositiveInfinity)) throw Wrong("Generation:RepetitionPenalty", o.Generation.RepetitionPenalty, "a number above 0");
         if (!MeterFactory.Knows(o.Energy.Meter)) throw Wrong("Energy:Meter", o.Energy.Meter, MeterFactory.Usage);
-        if (Duration.Parse(o.Energy.SampleInterval, "Energy:SampleInterval") is < 0.001 or > 60) throw Wrong("Energy:SampleInterval", o.Energy.SampleInterval, "1ms to 60s");
-        Duration.Parse(o.Energy.IdleBaseline, "Energy:IdleBaseline");
-        Duration.Parse(o.Energy.Cooldown, "Energy:Cooldown");
+        Between("1ms", "60s", o.Energy.SampleInterval, "Energy:SampleInterval");
+        Between("0s", "1440min", o.Energy.IdleBaseline, "Energy:IdleBaseline");
+        Between("0s", "1440min", o.Energy.Cooldown, "Energy:Cooldown");
         Between(0, 200, (float)o.Energy.MaxStartTemperature, "Energy:MaxStartTemperature");
-        Duration.Parse(o.Energy.CooldownLimit, "Energy:CooldownLimit");
+        Between("0s", "1440min", o.Energy.CooldownLimit, "Energy:CooldownLimit");
         Duration.ParsePercent(o.Repeats.UntilCi, "Repeats:UntilCi");
         AtLeast(0, o.Repeats.Warmup, "Repeats:Warmup");
         AtLeast(1, o.Repeats.Count, "Repeats:Count");
         AtLeast(2, o.Repeats.Max, "Repeats:Max");
+        if (o.Repeats.UntilCi.Length > 0 && o.Repeats.Max < RepeatPlan.FewestForInterval)
+            throw Wrong("Repeats:Max", o.Repeats.Max, $"at least {RepeatPlan.FewestForInterval}, which a confidence interval (--until-ci) needs,");
         OneOf(o.Output.IfTaken, "Output:IfTaken", "rename", "refuse");
         if (o.Output.Name.Length > 0) RunName.Checked(o.Output.Name);
         CheckCarbon(o.Carbon);
@@ -84,6 +88,12 @@ internal static class Validation
     private static void Between(float low, float high, float value, string key)
     {
         if (!(value >= low && value <= high)) throw Wrong(key, value, FormattableString.Invariant($"a number from {low} to {high}"));
+    }
+
+    private static void Between(string least, string most, string time, string key)
+    {
+        var seconds = Duration.Parse(time, key);
+        if (seconds < Duration.Parse(least, key) || seconds > Duration.Parse(most, key)) throw Wrong(key, time, $"{least} to {most}");
     }
 
     private static void OneOf(string value, string key, params string[] words)

@@ -1,3 +1,4 @@
+using Harness.Configuration;
 using Harness.Models.Llama.Generation;
 using Harness.Tensors;
 
@@ -6,6 +7,22 @@ namespace Harness.Planning;
 /// <summary>What the ranks will be asked to do, as far as memory and time depend on it.</summary>
 internal sealed record PlannedWork
 {
+    /// <summary>What a run of these options asks of its ranks.</summary>
+    /// <param name="sequences">At the same time.</param>
+    /// <param name="longest">Tokens of a sequence at its end.</param>
+    /// <param name="weights">Their type in memory.</param>
+    /// <param name="cache">The KV cache's.</param>
+    public static PlannedWork Of(RunOptions options, int sequences, int longest, DType weights, DType cache) => new()
+    {
+        BatchSize = sequences,
+        MaxLength = longest,
+        MicroBatches = options.Sharding.MicroBatches,
+        Weights = weights,
+        Cache = cache,
+        Wire = DTypes.Parse(options.Sharding.CommDtype),
+        Greedy = options.Generation is { Temperature: 0, RepetitionPenalty: 1 },
+    };
+
     /// <summary>Sequences generated at the same time, over all micro-batches.</summary>
     public required int BatchSize { get; init; }
 

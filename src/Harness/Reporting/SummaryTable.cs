@@ -32,7 +32,8 @@ public static class SummaryTable
         Fact("run", $"{run.RunId}: {run.Status}");
         Fact("model", Join(run.Model, Unit(run.ParametersBillions, "billion parameters"), run.Dtype, run.Backend, run.Gpu));
         Fact("ranks", $"{Figures.Count(run.Ranks)} on {Plural(run.Nodes, "node")}, tensor parallel {Figures.Count(run.TensorParallel)}, pipeline stages {Figures.Count(run.PipelineParallel)}");
-        Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, $"batch {Figures.Count(run.BatchSize)}")})");
+        var inFlight = run.Concurrency is { } requests ? $"concurrency {Figures.Count(requests)}" : $"batch {Figures.Count(run.BatchSize)}";
+        Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, inFlight)})");
         Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in {Figures.Significant(run.DurationSeconds)} s");
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, {Figures.Significant(run.ResponsesPerSecond)} responses/s");
         if (run.SteadyDurationSeconds is { } steady) Fact("steady state", $"{Figures.Significant(steady)} s: {Steady(run)}");

@@ -111,7 +111,7 @@ internal sealed class CellDevices : IDisposable
         /// <summary>The processes of other ranks that set devices where process ids mean what they mean here. A collective call.</summary>
         public static List<Neighbour> Others(ICommunicator world, string[] devices)
         {
-            var place = ProcessPlace.Here;
+            var place = Machine.ProcessPlace;
             var all = world.AllTexts(string.Join('\n', [place, Environment.ProcessId.ToString(CultureInfo.InvariantCulture), .. devices])).Select(text => text.Split('\n'));
             return [.. all.Select((one, rank) => (Texts: one, Rank: rank)).Where(one => one.Texts.Length > 2 && place.Length > 0 && one.Texts[0] == place)
                 .Select(one => new Neighbour(one.Rank, int.Parse(one.Texts[1], CultureInfo.InvariantCulture), one.Texts[2..])).Where(one => one.Process != Environment.ProcessId)];

@@ -1,13 +1,14 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Energy;
 using Harness.Energy.Clocks;
 using Harness.Energy.Meters;
 using Harness.Energy.Records;
 using Harness.Energy.Sampling;
-using Harness.Running.Pieces;
+using Harness.Runs.Pieces;
 
 namespace Harness.Running;
 
@@ -34,7 +35,7 @@ internal sealed class RankEnergy : IDisposable
     {
         (_model, _clock) = (model, clock);
         _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
-        var places = model.World.AllTexts(ProcessPlace.Here);
+        var places = model.World.AllTexts(Machine.ProcessPlace);
         _runProcesses = new int[model.World.Size];
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
@@ -72,7 +73,7 @@ internal sealed class RankEnergy : IDisposable
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
         _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(new(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc));
+        _journal.Begin(new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc).ToJournal());
         Keep();
     }
 
@@ -188,6 +189,32 @@ internal sealed record EnergyReport(
             writer.Write(MemoryMarshal.AsBytes(readings.AsSpan()));
         }
         return stream.ToArray();
+    }
+
+    /// <summary>How its journal begins: a line of JSON, then the readings so far in the form of power.csv.</summary>
+    public byte[] ToJournal()
+    {
+        using var stream = new MemoryStream();
+        using (var text = new StreamWriter(stream, leaveOpen: true))
+        {
+            text.Write(JsonSerializer.Serialize(this) + "\n");
+            PowerRecords.Write(text, Series);
+        }
+        return stream.ToArray();
+    }
+
+    /// <summary>What a rank left of it while it grew; null where its line is not whole.</summary>
+    public static EnergyReport? FromJournal(string head, IReadOnlyList<SampleSeries> readings)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<EnergyReport>(head) is { Domains: not null, Sensors: not null, Facts: not null, Clock: not null } report
+                ? report with { Series = readings } : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     public static EnergyReport Deserialize(byte[] bytes)

@@ -80,16 +80,8 @@ internal sealed class RankModel : IDisposable
     }
 
     /// <summary>What this rank will need for so many sequences at a time of so many tokens, prompt and output.</summary>
-    public RankMemory MemoryFor(int sequences, int longest) => new(MemoryPlan.Of(_shards, Groups.Position.TensorRank, Groups.Position.Stage, new()
-    {
-        BatchSize = sequences,
-        MaxLength = longest,
-        MicroBatches = _options.Sharding.MicroBatches,
-        Weights = Storage,
-        Cache = BackendChoice.IsCpu ? DType.F32 : Storage,
-        Wire = DTypes.Parse(_options.Sharding.CommDtype),
-        Greedy = _options.Generation is { Temperature: 0, RepetitionPenalty: 1 },
-    }), World.Rank);
+    public RankMemory MemoryFor(int sequences, int longest) => new(MemoryPlan.Of(_shards, Groups.Position.TensorRank, Groups.Position.Stage,
+        PlannedWork.Of(_options, sequences, longest, Storage, BackendChoice.IsCpu ? DType.F32 : Storage)), World.Rank);
 
     /// <summary>Loads this rank's slices onto its device, where there is room for them.</summary>
     public void Load(RankMemory memory)

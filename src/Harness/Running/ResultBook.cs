@@ -2,9 +2,9 @@ using Harness.Datasets;
 using Harness.Energy.Clocks;
 using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Running.Pieces;
 using Harness.Runs;
 using Harness.Runs.Accounting;
+using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 using FinishReason = Harness.Runs.Records.FinishReason;
 using Step = Harness.Energy.Accounting.Step;
@@ -48,7 +48,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     /// <summary>What was finished just now.</summary>
     public void Take(BatchReport report)
     {
-        Journal?.Append(report);
+        Journal?.Append(report.Serialize());
         Enter(report);
     }
 

@@ -24,7 +24,7 @@ internal static class RunDescription
         TensorParallel = options.Sharding.Tensor,
         PipelineParallel = options.Sharding.Pipeline,
         MicroBatches = options.Sharding.EffectiveMicroBatches,
-        BatchSize = options.Batch.EffectiveConcurrency,
+        BatchSize = options.Batch.Schedule == "continuous" ? null : options.Batch.Size,
         Concurrency = options.Batch.Schedule == "continuous" ? options.Batch.EffectiveConcurrency * options.Sharding.Data : null,
         RequestRatePerSecond = options.Batch.Rate > 0 ? options.Batch.Rate : null,
         Schedule = options.Batch.Schedule,

@@ -5,7 +5,6 @@ using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Control;
 using Harness.Reporting;
-using Harness.Running.Pieces;
 using Harness.Runs;
 using Harness.Runs.Accounting;
 using Harness.Runs.Carbon;
@@ -39,7 +38,7 @@ internal sealed class RunFiles : IDisposable
         var name = output.Name.Length > 0 ? output.Name + cell.Suffix : null;
         var identity = RunIdentity.Of(configuration, model.Checkpoint.Fingerprint, prompts.Workload, cell);
         takenBy = null;
-        var unfinished = output.Fresh ? null : UnfinishedRun.Claim(output, name, identity, out takenBy);
+        var unfinished = output.Fresh ? null : UnfinishedRun.Claim(output.Directory, name, identity, out takenBy);
         RunDirectory? begun = null;
         if (unfinished == null && name != null && output.IfTaken == "refuse")
         {
@@ -89,7 +88,7 @@ internal sealed class RunFiles : IDisposable
         });
         _manifest = new(RunDescription.Of(_options, model, prompts, cell, Directory.RunId, unfinished?.Known?.TimestampUtc ?? Now()))
         {
-            [RunIdentity.Section] = identity,
+            [Manifest.IdentitySection] = identity,
             ["configuration"] = configuration.Entries().ToDictionary(entry => entry.Key, entry => new { value = entry.Value, source = entry.Source }),
             ["software"] = new { harness = Build.Version, dotnet = RuntimeInformation.FrameworkDescription, operating_system = RuntimeInformation.OSDescription },
             ["hardware"] = new { hosts = model.Topology.Hosts, cores_rank_0 = Environment.ProcessorCount, architecture = RuntimeInformation.ProcessArchitecture.ToString() },
@@ -245,17 +244,12 @@ internal sealed class RunFiles : IDisposable
         return evidence with { Windows = TornRepeat.Cut(evidence.Windows, window, Book.EndOf(repeat, evidence.ClockOf), window.EndSeconds) };
     }
 
-    /// <summary>A complete run is not continued: what it could have been continued from goes.</summary>
     private void DropJournals()
     {
         _lease.Dispose();
         Book.Journal?.Dispose();
         Book.Journal = null;
-        StorageFailure.Guard(Directory.Path, () =>
-        {
-            for (var start = _starts[^1].Start; start > 1; start--) System.IO.Directory.Delete(StartRecord.DirectoryOf(Directory.Path, start), recursive: true);
-            foreach (var file in System.IO.Directory.EnumerateFiles(Directory.Path, "*.partial.*").Append(Directory.PathOf(RunLease.FileName))) File.Delete(file);
-        });
+        Directory.DropJournals();
     }
 
     private static string Now() => DateTimeOffset.UtcNow.ToString(StartRecord.TimeFormat, CultureInfo.InvariantCulture);

@@ -113,12 +113,12 @@ internal sealed class CellDirectories
     {
         var run = new RunReader(directory);
         JsonObject? there;
-        try { there = run.HasManifest ? run.ReadManifest()["configuration"] as JsonObject : null; }
+        try { there = run.HasManifest ? run.ReadManifest() : null; }
         catch (UserErrorException) { return null; }     // damaged: the run says so itself
         if (there == null) return null;
         foreach (var (key, value, _) in cell.Configuration.Entries())
         {
-            if (key.StartsWith("Output:", StringComparison.Ordinal) || there[key]?["value"]?.GetValue<string>() is not { } other) continue;
+            if (key.StartsWith("Output:", StringComparison.Ordinal) || Manifest.Setting(there, key) is not { } other) continue;
             if (!string.Equals(value, other, StringComparison.OrdinalIgnoreCase)) return $"{Validation.Named(key)} is '{other}' there and '{value}' here";
         }
         return null;

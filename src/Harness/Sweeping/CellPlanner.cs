@@ -56,16 +56,8 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     {
         // Without the weights their type is what config.json says, and the widest where it says nothing.
         var weights = options.Model.Dtype == "auto" ? model.DType ?? DType.F32 : DTypes.Parse(options.Model.Dtype);
-        return new()
-        {
-            BatchSize = options.Batch.EffectiveConcurrency,
-            MaxLength = Length(options, model),
-            MicroBatches = options.Sharding.MicroBatches,
-            Weights = weights,
-            Cache = devices.Cache ?? (OnCpu(options.Runtime) ? DType.F32 : weights),
-            Wire = DTypes.Parse(options.Sharding.CommDtype),
-            Greedy = options.Generation.Temperature == 0,
-        };
+        return PlannedWork.Of(options, options.Batch.EffectiveConcurrency, Length(options, model), weights,
+            devices.Cache ?? (OnCpu(options.Runtime) ? DType.F32 : weights));
     }
 
     /// <summary>As this machine would decide where the cell leaves it to the machine; asked once.</summary>

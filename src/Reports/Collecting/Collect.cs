@@ -23,42 +23,31 @@ public sealed class Collect(TextWriter standardOutput)
     {
         if (Path.GetFileName(output) == RunDirectory.SummaryFile)
             throw new UserErrorException($"{output} would be taken for a run's own summary; choose another name for --out");
-        var failures = 0;
-        void Unreadable(string what)
-        {
-            failures++;
-            log.WriteLine($"collect: {what}");
-        }
-
+        var runs = new RunsBelow("collect", log);
         var rows = new Dictionary<(string RunId, int Row), CollectedRow>();
-        var finder = new RunFinder(Unreadable);
-        foreach (var directory in directories.SelectMany(finder.Below))
+        foreach (var found in runs.Read(directories, CollectedRow.Of))
         {
-            try
-            {
-                var found = CollectedRow.Of(directory);
-                foreach (var row in found)
-                    if (row.Objection is { } objection) Unreadable($"{row.Directory} {objection}; it is marked {RunStatus.Incomplete}");
-                Merge(rows, found);
-            }
-            catch (UserErrorException e)
-            {
-                Unreadable(e.Message);
-            }
+            foreach (var row in found)
+                if (row.Objection is { } objection) runs.LeaveOut($"{row.Directory} {objection}; it is marked {RunStatus.Incomplete}");
+            Merge(rows, found);
         }
         if (rows.Count == 0)
         {
-            log.WriteLine($"collect: no run found below {string.Join(", ", directories)}; nothing is written");
+            runs.Say($"no run found below {string.Join(", ", directories)}; nothing is written");
             return 1;
         }
         var sorted = rows.OrderBy(r => r.Key.RunId, StringComparer.Ordinal).ThenBy(r => r.Key.Row).Select(r => r.Value).ToList();
         Write(sorted, output);
-        var newer = sorted.Select(r => int.TryParse(r.Columns.GetValueOrDefault("schema_version"), CultureInfo.InvariantCulture, out var version) ? version : 0).Where(version => version > SummaryRecord.CurrentSchema).ToList();
+        var newer = sorted.Select(SchemaOf).Where(version => version > SummaryRecord.CurrentSchema).ToList();
         if (newer.Count > 0)
-            log.WriteLine($"collect: {newer.Count} runs were written by a newer version (schema_version {newer.Max()}, this program writes {SummaryRecord.CurrentSchema}); columns that only it knows stand behind ours");
-        log.WriteLine(Describe(sorted, failures, output));
-        return failures > 0 ? 1 : 0;
+            runs.Say($"{newer.Count} runs were written by a newer version (schema_version {newer.Max()}, this program writes "
+                + $"{SummaryRecord.CurrentSchema}); columns that only it knows stand behind ours");
+        runs.Say(Describe(sorted, runs.Unreadable, output));
+        return runs.Unreadable > 0 ? 1 : 0;
     }
+
+    private static int SchemaOf(CollectedRow row) =>
+        int.TryParse(row.Columns.GetValueOrDefault("schema_version"), CultureInfo.InvariantCulture, out var version) ? version : 0;
 
     /// <summary>Of two copies of a run the complete one counts, then the one whose path sorts first.</summary>
     private static void Merge(Dictionary<(string, int), CollectedRow> rows, IReadOnlyList<CollectedRow> found)
@@ -115,6 +104,7 @@ public sealed class Collect(TextWriter standardOutput)
     {
         var incomplete = rows.Count(IsIncomplete);
         var invalid = rows.Count(r => r.Columns.GetValueOrDefault("valid") != "true");
-        return $"collect: {rows.Count} runs in {(output == "-" ? "standard output" : output)}, {incomplete} incomplete, {invalid} without valid energy, {failures} unreadable";
+        return $"{rows.Count} runs in {(output == "-" ? "standard output" : output)}, {incomplete} incomplete, {invalid} without valid "
+            + $"energy, {failures} unreadable";
     }
 }

@@ -13,9 +13,6 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
 {
     private const string RunIdColumn = "run_id";
 
-    private static readonly string[] Figures =
-        [.. ColumnMap<SummaryRecord>.Columns.Where(column => column.Property.PropertyType == typeof(double?)).Select(column => column.Name)];
-
     /// <summary>The rows of one run directory: those of its summary, or one of what is known while there is none.</summary>
     /// <exception cref="UserErrorException">A file of the run is damaged or may not be read.</exception>
     public static IReadOnlyList<CollectedRow> Of(string directory)
@@ -34,6 +31,16 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
         }
     }
 
+    /// <summary>As a record; a run of a version that wrote no status is taken for incomplete.</summary>
+    /// <exception cref="UserErrorException">A value is not of its column's type; the run and the column are named.</exception>
+    public SummaryRecord Typed() => LooseRow<SummaryRecord>.Typed(
+        new Dictionary<string, string>(Columns.Select(column => KeyValuePair.Create(column.Key, VisibleText.Of(column.Value))))
+        {
+            [RunIdColumn] = RunId,
+            ["status"] = Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete,
+        },
+        Path.Combine(Directory, RunDirectory.SummaryFile));
+
     private static List<CollectedRow> Complete(string directory)
     {
         var path = Path.Combine(directory, RunDirectory.SummaryFile);
@@ -47,12 +54,13 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
             for (; more; more = csv.Read())
             {
                 var columns = csv.Headers.Index().DistinctBy(c => c.Item).ToDictionary(c => c.Item, c => csv.GetString(c.Index));
-                if (Figures.FirstOrDefault(name => columns.TryGetValue(name, out var text) && text.Length > 0 && !IsFigure(text)) is { } wrong)
-                    throw new UserErrorException($"{path}: column {wrong} holds '{columns[wrong]}', which is no figure");
+                var row = new CollectedRow(columns[RunIdColumn], directory, columns);
+                // No cell is kept that is not what its column says.
+                if (row.Typed().BatchSize == null && columns.ContainsKey("batch_size")) columns["batch_size"] = "";
                 var objection = Completeness.Objection(
                     columns.GetValueOrDefault("status"), Count("num_prompts"), Count("completed"), Count("failed"), Completeness.RepeatsOf(new RunReader(directory)));
                 if (objection != null) columns["status"] = RunStatus.Incomplete;
-                rows.Add(new CollectedRow(columns[RunIdColumn], directory, columns, objection));
+                rows.Add(row with { Objection = objection });
 
                 int? Count(string name) =>
                     int.TryParse(columns.GetValueOrDefault(name), CultureInfo.InvariantCulture, out var count) ? count : null;
@@ -78,10 +86,6 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
         var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject().ToDictionary(p => p.Name, p => Text(p.Value));
         return new CollectedRow(runId, run.Directory, columns);
     }
-
-    /// <summary>NaN and infinity are none.</summary>
-    private static bool IsFigure(string text) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value);
 
     private static string Text(JsonElement value) =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();

@@ -17,18 +17,18 @@ public sealed class CodeCarbon : IExportFormat
     public string Name => "codecarbon";
     public bool HasValidity => false;
 
-    public void Write(IReadOnlyList<ExportedRun> runs, Stream output)
+    public void Write(IReadOnlyList<object> entries, Stream output)
     {
         CsvRows.WriteHeader<Row>(output);
-        CsvRows.Write(output, runs.Select(Of));
+        CsvRows.Write(output, entries.Cast<Row>());
     }
 
-    private static Row Of(ExportedRun run)
+    public object Of(ExportedRun run)
     {
         var s = run.Summary;
         var (gpu, cpu, ram) = (run.Joules(DomainKind.Gpu), run.Joules(DomainKind.Package), run.Joules(DomainKind.Dram));
         var kilograms = s.SciEnergyJoules / JoulesPerKilowattHour * s.SciIntensityGramsPerKilowattHour / 1000;
-        return new()
+        return new Row
         {
             Timestamp = s.TimestampUtc,
             ProjectName = s.Model,

@@ -20,37 +20,39 @@ public sealed class Export(IExportFormat format, Stream standardOutput)
     /// <returns>0, or 1 where nothing was left to export.</returns>
     public int Run(IReadOnlyList<string> directories, string output, bool includeInvalid, TextWriter log)
     {
-        var runs = new List<ExportedRun>();
-        var finder = new RunFinder(problem => log.WriteLine($"export: {problem}"));
-        foreach (var directory in directories.SelectMany(finder.Below))
-        {
-            var run = new ExportedRun(directory);
-            try
-            {
-                if (!new RunReader(directory).IsComplete) log.WriteLine($"export: {directory} is left out: it is not finished");
-                else if (run.Summary.Status == RunStatus.Skipped) log.WriteLine($"export: {directory} is left out: nothing was measured");
-                else if (run.Gap is { } gap) log.WriteLine($"export: {directory} is left out: it {gap}");
-                else if (!format.HasValidity && !includeInvalid && !run.IsValid) log.WriteLine($"export: {directory} is left out: its energy is not valid ({run.Objection}); --include-invalid takes it all the same");
-                else runs.Add(run);
-            }
-            catch (UserErrorException e)
-            {
-                log.WriteLine($"export: {e.Message}");
-            }
-        }
+        var found = new RunsBelow("export", log);
+        var runs = new SortedDictionary<string, object>(StringComparer.Ordinal);
+        foreach (var run in found.Read(directories, directory => Wanted(new(directory), includeInvalid, found, runs.ContainsKey)))
+            runs.Add(run.RunId, run.Entry);
         if (runs.Count == 0)
         {
-            log.WriteLine($"export: no run is left to export below {string.Join(", ", directories)}; nothing is written");
+            found.Say($"no run is left to export below {string.Join(", ", directories)}; nothing is written");
             return 1;
         }
-        runs = [.. runs.DistinctBy(run => run.Summary.RunId).OrderBy(run => run.Summary.RunId, StringComparer.Ordinal)];
-        if (output == "-") format.Write(runs, standardOutput);
+        object[] entries = [.. runs.Values];
+        if (output == "-") format.Write(entries, standardOutput);
         else
         {
             StorageFailure.Guard(output, () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!));
-            AtomicFile.Write(output, stream => format.Write(runs, stream));
+            AtomicFile.Write(output, stream => format.Write(entries, stream));
         }
-        log.WriteLine($"export: {runs.Count} run{(runs.Count == 1 ? "" : "s")} as {format.Name} in {(output == "-" ? "standard output" : output)}");
+        found.Say($"{runs.Count} run{(runs.Count == 1 ? "" : "s")} as {format.Name} in {(output == "-" ? "standard output" : output)}"
+            + (found.Unreadable > 0 ? $", {found.Unreadable} unreadable" : ""));
         return 0;
+    }
+
+    private sealed record Exported(string RunId, object Entry);
+
+    /// <summary>A run with what the format says of it; null where it is left out, with a line that says why.</summary>
+    private Exported? Wanted(ExportedRun run, bool includeInvalid, RunsBelow found, Func<string, bool> isKnown)
+    {
+        var why = !run.IsFinished ? "it is not finished"
+            : run.Summary.Status == RunStatus.Skipped ? "nothing was measured"
+            : run.Gap is { } gap ? $"it {gap}"
+            : !format.HasValidity && !includeInvalid && !run.IsValid
+                ? $"its energy is not valid ({run.Objection}); --include-invalid takes it all the same"
+            : null;
+        if (why != null) found.Say($"{run.Directory} is left out: {why}");
+        return why != null || isKnown(run.Summary.RunId) ? null : new(run.Summary.RunId, format.Of(run));
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Accounting;
@@ -17,6 +18,8 @@ public sealed class ExportedRun(string directory)
 
     public string Directory => directory;
 
+    public bool IsFinished => _reader.IsComplete;
+
     public SummaryRecord Summary => field ??= _reader.Summary();
 
     /// <summary>Why a run that says it is complete is not; null where nothing speaks against it.</summary>
@@ -29,8 +32,16 @@ public sealed class ExportedRun(string directory)
     public string Objection => Summary.Status != RunStatus.Complete ? Summary.Status : Summary.InvalidReasons ?? "not checked";
 
     /// <summary>Rows and responses of the prompts that were completed, in order.</summary>
-    public IEnumerable<(PromptRecord Row, ResponseRecord Response)> Completed() =>
-        _reader.Prompts().Zip(_reader.Responses()).Where(pair => !FinishReason.IsFailure(pair.First.FinishReason));
+    /// <exception cref="UserErrorException">A file is damaged, or the two are not of the same prompts.</exception>
+    public IReadOnlyList<(PromptRecord Row, ResponseRecord Response)> Completed()
+    {
+        List<PromptRecord> rows = [.. _reader.Prompts()];
+        List<ResponseRecord> responses = [.. _reader.Responses()];
+        if (!rows.Select(row => (row.Repeat, row.PromptIndex)).SequenceEqual(responses.Select(response => (response.Repeat, response.PromptIndex))))
+            throw new UserErrorException($"{Path.Combine(directory, RunDirectory.ResponsesFile)} has {responses.Count} responses, which are not "
+                + $"those of the {rows.Count} rows of {RunDirectory.PromptsFile}; run 'harness verify {directory}'");
+        return [.. rows.Zip(responses).Where(pair => !FinishReason.IsFailure(pair.First.FinishReason))];
+    }
 
     /// <summary>Joules of a kind of domain in all measured windows; null where there is none of the kind, or one lacks its joules.</summary>
     public double? Joules(DomainKind kind) => RunAccount.Sum(MeasuredDevices().Where(device => device.Kind == kind).Select(device => device.Joules));
@@ -40,7 +51,8 @@ public sealed class ExportedRun(string directory)
         [.. MeasuredDevices().Where(device => device.Kind == kind).GroupBy(device => device.Key).Select(device => RunAccount.Sum(device.Select(window => window.Joules)))];
 
     /// <summary>A setting as resolved; empty where the manifest has none.</summary>
-    public string Setting(string key) => (string?)_reader.ReadManifest()["configuration"]?[key]?["value"] ?? "";
+    public string Setting(string key) =>
+        ((_reader.ReadManifest()["configuration"] as JsonObject)?[key] as JsonObject)?["value"]?.ToString() ?? "";
 
     /// <summary>Requests in flight at a time.</summary>
     public int? Concurrency => Summary.Concurrency ?? Summary.BatchSize * (Summary.Ranks / (Summary.TensorParallel * Summary.PipelineParallel));

@@ -15,19 +15,19 @@ public sealed class InferenceX : IExportFormat
     public string Name => "inferencex";
     public bool HasValidity => true;
 
-    public void Write(IReadOnlyList<ExportedRun> runs, Stream output)
+    public void Write(IReadOnlyList<object> entries, Stream output)
     {
         CsvRows.WriteHeader<Row>(output);
-        CsvRows.Write(output, runs.Select(Of));
+        CsvRows.Write(output, entries.Cast<Row>());
     }
 
-    private static Row Of(ExportedRun run)
+    public object Of(ExportedRun run)
     {
         var s = run.Summary;
         var gpus = s.NumGpus is > 0 ? s.NumGpus : null;
         var joules = run.IsValid ? s.TotalEnergyJoules : null;
         var tokens = s.TotalInputTokens + s.TotalOutputTokens;
-        return new()
+        return new Row
         {
             Id = s.RunId,
             Model = s.Model,

@@ -13,11 +13,18 @@ public sealed class MlEnergyLegacy : IExportFormat
     public string Name => "ml-energy-legacy";
     public bool HasValidity => false;
 
-    public void Write(IReadOnlyList<ExportedRun> runs, Stream output)
+    public void Write(IReadOnlyList<object> entries, Stream output)
     {
         CsvRows.WriteHeader<Row>(output);
-        CsvRows.Write(output, runs.Select(run => run.Summary).Select(s => new Row(s.Model, s.Gpu, s.Task ?? s.Dataset, s.TokensPerSecond,
-            s.Completed > 0 ? (double?)s.TotalOutputTokens / s.Completed : null, s.LatencyMeanSeconds, s.EnergyPerResponseJoules, s.ParametersBillions)));
+        CsvRows.Write(output, entries.Cast<Row>());
+    }
+
+    public object Of(ExportedRun run)
+    {
+        var s = run.Summary;
+        return new Row(s.Model, s.Gpu, s.Task ?? s.Dataset, s.TokensPerSecond,
+            s.Completed > 0 ? (double?)s.TotalOutputTokens / s.Completed : null,
+            s.LatencyMeanSeconds, s.EnergyPerResponseJoules, s.ParametersBillions);
     }
 
     internal sealed record Row(

@@ -20,14 +20,14 @@ public sealed class MlEnergyResult : IExportFormat
     public string Name => "ml-energy";
     public bool HasValidity => false;
 
-    public void Write(IReadOnlyList<ExportedRun> runs, Stream output)
+    public void Write(IReadOnlyList<object> entries, Stream output)
     {
-        JsonNode tree = runs is [var only] ? Result(only) : new JsonArray([.. runs.Select(Result)]);
+        JsonNode tree = entries is [JsonObject only] ? only : new JsonArray([.. entries.Cast<JsonObject>()]);
         JsonSerializer.Serialize(output, tree, JsonRows.Document);
         output.WriteByte((byte)'\n');
     }
 
-    private static JsonObject Result(ExportedRun run)
+    public object Of(ExportedRun run)
     {
         var s = run.Summary;
         var result = new JsonObject

@@ -21,6 +21,7 @@ internal static class MarkdownReport
     [
         ("tp × pp", run => $"{Figures.Count(run.TensorParallel)} × {Figures.Count(run.PipelineParallel)}"),
         ("batch", run => Figures.Count(run.BatchSize)),
+        ("concurrency", run => Figures.Count(run.Concurrency)),
         ("max. new tokens", run => Figures.Count(run.MaxNewTokens)),
         ("limit (W)", run => Figures.Significant(run.PowerLimitWatts)),
         ("output tokens/s", run => Figures.Significant(run.TokensPerSecond)),

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Harness.Common;
+using Harness.Reports.Collecting;
 using Harness.Runs;
 using Harness.Runs.Records;
 
@@ -47,13 +48,13 @@ internal sealed class PageModel
         _buckets = Math.Clamp(MostBuckets / Math.Max(1, DevicesExpected * runs.Count(run => PowerTrace.Exists(run.Directory))), FewestBuckets, BucketsOfOne);
     }
 
-    /// <param name="unreadable">Takes a line for each file that is damaged; what it would have shown is left out.</param>
-    public static string Json(IReadOnlyList<ReportedRun> runs, ReportFigures figures, DateTimeOffset now, Action<string> unreadable) =>
-        new PageModel(runs).Json(figures, now, unreadable);
+    /// <param name="found">What a damaged file would have shown is left out.</param>
+    public static string Json(IReadOnlyList<ReportedRun> runs, ReportFigures figures, DateTimeOffset now, RunsBelow found) =>
+        new PageModel(runs).Json(figures, now, found);
 
-    private string Json(ReportFigures figures, DateTimeOffset now, Action<string> unreadable)
+    private string Json(ReportFigures figures, DateTimeOffset now, RunsBelow found)
     {
-        var details = _runs.Select(run => Details(run, unreadable)).ToList();
+        var details = _runs.Select(run => Details(run, found)).ToList();
         if (_withoutPower > 0) _notes.Add($"Power over time of {_withoutPower} runs was left out to keep this page small; a report of fewer runs has it.");
         if (_withoutManifest > 0) _notes.Add($"The manifests of {_withoutManifest} runs were left out to keep this page small; they lie in the run directories.");
         if (_withoutCategories > 0) _notes.Add($"Of {_withoutCategories} runs not all categories are shown: at most {CategoriesOfOne} of each run; categories.csv of the run has them.");
@@ -73,22 +74,10 @@ internal sealed class PageModel
         }, Format);
     }
 
-    private object Details(ReportedRun run, Action<string> unreadable)
+    private object Details(ReportedRun run, RunsBelow found)
     {
         var reader = new RunReader(run.Directory);
-        T? Try<T>(Func<T?> read) where T : class
-        {
-            try
-            {
-                return read();
-            }
-            catch (UserErrorException e)
-            {
-                unreadable(e.Message);
-                return null;
-            }
-        }
-        var prompts = reader.HasPrompts ? Try(() => new PromptFigures(PromptRow.Read(reader))) : null;
+        var prompts = reader.HasPrompts ? found.Try(() => new PromptFigures(PromptRow.Read(reader))) : null;
         return new
         {
             run.Label,
@@ -100,9 +89,9 @@ internal sealed class PageModel
             Ttft = prompts?.Ttft(_points),
             Tpot = prompts?.Tpot(_points),
             Latency = prompts?.Latency(_points),
-            Categories = Try(() => CategoriesOf(reader)),
-            Power = Try(() => Power(run)),
-            Manifest = reader.HasManifest ? Try(() => ManifestOf(reader)) : null,
+            Categories = found.Try(() => CategoriesOf(reader)),
+            Power = found.Try(() => Power(run)),
+            Manifest = reader.HasManifest ? found.Try(() => ManifestOf(reader)) : null,
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Harness.Common;
+using Harness.Reports.Collecting;
 using Harness.Runs;
 using Harness.Runs.Records;
 
@@ -18,29 +19,25 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
     /// <exception cref="UserErrorException">There is no run, or an output cannot be written.</exception>
     public int Write(IReadOnlyList<string> directories, ReportOutputs outputs)
     {
-        var failures = 0;
-        void Unreadable(string what)
-        {
-            failures++;
-            log.WriteLine($"report: {what}");
-        }
-        var runs = RunSet.Load(directories, Unreadable);
+        var found = new RunsBelow("report", log);
+        var runs = RunSet.Load(directories, found);
         if (runs.Count == 0)
             throw new UserErrorException($"no run found below {string.Join(", ", directories)}; name directories that 'harness run' wrote, or that hold some");
         var figures = ReportFigures.Of(runs);
-        if (outputs.Page is { } page) WriteFile(page, ReportPage.Html(PageModel.Json(runs, figures, DateTimeOffset.UtcNow, Unreadable)));
+        if (outputs.Page is { } page) WriteFile(page, ReportPage.Html(PageModel.Json(runs, figures, DateTimeOffset.UtcNow, found)));
         if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
         else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
-        int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, Unreadable) : null;
-        log.WriteLine($"report: {runs.Count} runs, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, {runs.Count(run => !run.Summary.Valid)} without valid energy"
+        int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, found) : null;
+        found.Say($"{runs.Count} runs, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, {runs.Count(run => !run.Summary.Valid)} without valid energy"
+            + (found.Unreadable > 0 ? $", {found.Unreadable} unreadable" : "")
             + (outputs.Page != null ? $"; page {outputs.Page}" : "") + (outputs.Markdown is { } md and not "-" ? $"; table {md}" : "") + (drawn != null ? $"; {drawn} figures in {outputs.Figures}" : ""));
-        return failures > 0 ? 1 : 0;
+        return found.Unreadable > 0 ? 1 : 0;
     }
 
-    private static int WriteFigures(string folder, IReadOnlyList<ReportedRun> runs, ReportFigures figures, Action<string> unreadable)
+    private static int WriteFigures(string folder, IReadOnlyList<ReportedRun> runs, ReportFigures figures, RunsBelow found)
     {
         var (drawn, canPng) = (0, true);
-        IEnumerable<Figure> all = [.. figures.Sweeps, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()), .. RunFigures.Of(runs, unreadable)];
+        IEnumerable<Figure> all = [.. figures.Sweeps, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()), .. RunFigures.Of(runs, found)];
         foreach (var figure in all.Where(figure => figure.Empty == null))
         {
             var plot = new FigurePlot(figure, run => runs[run].Summary.Valid);
@@ -53,7 +50,7 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
             catch (Exception e) when (e is TypeInitializationException or DllNotFoundException)
             {
                 canPng = false;
-                unreadable($"no PNG files: {(e.InnerException ?? e).Message.Split(". ")[0]}; the SVG files are complete");
+                found.LeaveOut($"no PNG files: {(e.InnerException ?? e).Message.Split(". ")[0]}; the SVG files are complete");
             }
         }
         return drawn;

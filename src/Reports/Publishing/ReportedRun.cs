@@ -1,6 +1,3 @@
-using Harness.Common;
-using Harness.Reports.Collecting;
-using Harness.Runs;
 using Harness.Runs.Records;
 
 namespace Harness.Reports.Publishing;
@@ -15,13 +12,4 @@ internal sealed record ReportedRun(string Label, string Directory, SummaryRecord
     public int? Replicas => Shards > 0 ? Summary.Ranks / Shards : null;
 
     public IReadOnlyList<string> Reasons => Summary.InvalidReasons?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? [];
-
-    /// <exception cref="UserErrorException">A value is not of its column's type; the run and the column are named.</exception>
-    public static SummaryRecord Typed(CollectedRow row) => LooseRow<SummaryRecord>.Typed(
-        new Dictionary<string, string>(row.Columns.Select(column => KeyValuePair.Create(column.Key, VisibleText.Of(column.Value))))
-        {
-            ["run_id"] = row.RunId,
-            ["status"] = row.Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete,
-        },
-        Path.Combine(row.Directory, RunDirectory.SummaryFile));
 }

@@ -1,4 +1,4 @@
-using Harness.Common;
+using Harness.Reports.Collecting;
 using Harness.Runs;
 
 namespace Harness.Reports.Publishing;
@@ -14,22 +14,17 @@ internal static class RunFigures
 
     private const int Points = 200, Buckets = 480;
 
-    public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs, Action<string> unreadable)
+    public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs, RunsBelow found)
     {
         var prompts = new List<(int Run, PromptFigures Figures)>();
         var traces = new List<Figure>();
         foreach (var (index, run) in runs.Index())
         {
-            try
-            {
-                var reader = new RunReader(run.Directory);
-                if (prompts.Count < MostLines && reader.HasPrompts) prompts.Add((index, new PromptFigures(PromptRow.Read(reader))));
-                if (traces.Count < MostTraces && PowerTrace.Exists(run.Directory)) traces.AddRange(PowerTrace.Of(run.Directory, Buckets).Select(trace => Power(run, index, trace)));
-            }
-            catch (UserErrorException e)
-            {
-                unreadable(e.Message);
-            }
+            var reader = new RunReader(run.Directory);
+            if (prompts.Count < MostLines && reader.HasPrompts && found.Try(() => new PromptFigures(PromptRow.Read(reader))) is { } own)
+                prompts.Add((index, own));
+            if (traces.Count < MostTraces && PowerTrace.Exists(run.Directory))
+                traces.AddRange((found.Try(() => PowerTrace.Of(run.Directory, Buckets).ToList()) ?? []).Select(trace => Power(run, index, trace)));
         }
         Figure Latency(string id, string title, Func<PromptFigures, Ecdf> of) => new($"{id}-distribution", title, $"{title.ToLowerInvariant()} (s)", "share of prompts", LogX: false,
             [.. prompts.Select(p => new FigureSeries(runs[p.Run].Label, Steps(p.Run, of(p.Figures)), SeriesStyle.Curve)).Where(series => series.Points.Count > 0)],

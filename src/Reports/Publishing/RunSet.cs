@@ -8,27 +8,16 @@ namespace Harness.Reports.Publishing;
 /// <summary>The runs of a report, each once, in order of their names.</summary>
 internal static class RunSet
 {
-    /// <param name="unreadable">Takes a line for each directory or run that cannot be read; the others are reported all the same.</param>
-    public static IReadOnlyList<ReportedRun> Load(IEnumerable<string> directories, Action<string> unreadable)
+    public static IReadOnlyList<ReportedRun> Load(IEnumerable<string> directories, RunsBelow found)
     {
         var runs = new Dictionary<string, (SummaryRecord Summary, string Directory)>(StringComparer.Ordinal);
-        var finder = new RunFinder(unreadable);
-        foreach (var directory in directories.SelectMany(finder.Below))
-        {
-            try
+        foreach (var rows in found.Read(directories, directory => CollectedRow.Of(directory).Select(row => (Row: row, Summary: row.Typed())).ToList()))
+            foreach (var (row, summary) in rows)
             {
-                foreach (var row in CollectedRow.Of(directory))
-                {
-                    if (row.Objection is { } objection) unreadable($"{row.Directory} {objection}");
-                    if (!runs.TryGetValue(row.RunId, out var other) || other.Summary.Status == RunStatus.Incomplete)
-                        runs[row.RunId] = (ReportedRun.Typed(row), row.Directory);
-                }
+                if (row.Objection is { } objection) found.LeaveOut($"{row.Directory} {objection}");
+                if (!runs.TryGetValue(row.RunId, out var other) || other.Summary.Status == RunStatus.Incomplete)
+                    runs[row.RunId] = (summary, row.Directory);
             }
-            catch (UserErrorException e)
-            {
-                unreadable(e.Message);
-            }
-        }
         var labels = Labels([.. runs.Values.Select(run => run.Directory)]);
         return [.. runs.Values.Select(run => new ReportedRun(labels[run.Directory], run.Directory, run.Summary)).OrderBy(run => run.Label, NaturalOrder.Instance)];
     }

@@ -11,6 +11,7 @@ internal sealed record Setting(string Name, Func<ReportedRun, string> Of, string
 {
     public static readonly Setting Shards = new("shards", run => Text(run.Shards));
     public static readonly Setting Batch = new("batch", run => Text(run.Summary.BatchSize));
+    public static readonly Setting Concurrency = new("concurrency", run => Text(run.Summary.Concurrency));
     public static readonly Setting MaxNewTokens = new("max. new tokens", run => Text(run.Summary.MaxNewTokens));
     public static readonly Setting InputTokens = new("input tokens", run => Text(run.Summary.FixedInputTokens), Absent: "input as it is");
     public static readonly Setting PowerLimit = new("power limit", run => Text(run.Summary.PowerLimitWatts), " W");
@@ -32,7 +33,7 @@ internal sealed record Setting(string Name, Func<ReportedRun, string> Of, string
         new("micro-batches", run => run.Summary.MicroBatches == run.Summary.PipelineParallel ? "" : Text(run.Summary.MicroBatches), Absent: "a micro-batch per stage"),
         new("", run => run.Summary.Schedule ?? ""),
         Batch,
-        new("concurrency", run => Text(run.Summary.Concurrency)),
+        Concurrency,
         new("requests/s", run => Text(run.Summary.RequestRatePerSecond)),
         MaxNewTokens, InputTokens, PowerLimit,
         new("SM clock", run => Text(run.Summary.SmClockMhz), " MHz", "SM clock not locked"),

@@ -17,6 +17,7 @@ internal static class SweepFigures
         // The number of nodes follows from the number of shards.
         new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.Nodes]),
         new("batch", "batch size", "batch size (sequences)", run => run.Summary.BatchSize, [Setting.Batch]),
+        new("concurrency", "concurrency", "requests in flight", run => run.Summary.Concurrency, [Setting.Concurrency]),
         new("max-length", "maximum generated length", "maximum generated length (tokens)", run => run.Summary.MaxNewTokens, [Setting.MaxNewTokens]),
         new("input-length", "input length", "input length (tokens)", run => run.Summary.FixedInputTokens, [Setting.InputTokens]),
     ];

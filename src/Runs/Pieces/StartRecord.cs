@@ -41,10 +41,27 @@ public sealed record StartRecord
     public int? Batches { get; init; }
 
     /// <summary>Of a manifest; empty where it has none.</summary>
-    public static List<StartRecord> Of(JsonObject manifest) => manifest[Section]?.Deserialize<List<StartRecord>>(JsonRows.Document) ?? [];
+    /// <param name="source">The file, for messages.</param>
+    /// <exception cref="UserErrorException">Its section is no list of starts.</exception>
+    public static List<StartRecord> Of(JsonObject manifest, string source)
+    {
+        try
+        {
+            var starts = manifest[Section]?.Deserialize<List<StartRecord?>>(JsonRows.Document) ?? [];
+            return [.. starts.Select(start => start ?? throw new JsonException("null is no start"))];
+        }
+        catch (JsonException e)
+        {
+            throw new UserErrorException($"{source}: its section {Section} is no list of starts: {JsonRows.Reason(e)}", e);
+        }
+    }
 
-    /// <summary>Where a start keeps what it may be continued from: the run directory for the first, <c>start-N</c> for the others, until the run is complete.</summary>
-    public static string DirectoryOf(string runDirectory, int start) => start == 1 ? runDirectory : Path.Combine(runDirectory, FormattableString.Invariant($"start-{start}"));
+    /// <summary>
+    /// Where a start keeps what it may be continued from: the run directory for the first, <c>start-N</c> for the others, until the run is
+    /// complete.
+    /// </summary>
+    public static string DirectoryOf(string runDirectory, int start) =>
+        start == 1 ? runDirectory : Path.Combine(runDirectory, FormattableString.Invariant($"start-{start}"));
 
     /// <summary>How many there were.</summary>
     public static int CountIn(string runDirectory)

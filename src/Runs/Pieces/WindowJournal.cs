@@ -12,14 +12,12 @@ public sealed record JournalWindow(EnergyWindow Window, int? Answers);
 /// <summary>The windows of a piece as they begin and end, in <c>windows.partial.jsonl</c>: one that never ended ends where it began.</summary>
 public static class WindowJournal
 {
-    public const string FileName = "windows.partial.jsonl";
-
     private static readonly JsonSerializerOptions Format = new(JsonRows.Document) { WriteIndented = false };
 
     /// <summary>Returns when the storage holds the end of a window; that one has begun may be lost.</summary>
     public static void Append(string directory, JournalWindow window)
     {
-        var path = Path.Combine(directory, FileName);
+        var path = RunFile.WindowJournal.In(directory);
         StorageFailure.Guard(path, () =>
         {
             using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
@@ -33,7 +31,7 @@ public static class WindowJournal
     /// <summary>In the order in which they began, as far as the journal is whole.</summary>
     public static IReadOnlyList<JournalWindow> Read(string directory)
     {
-        var path = Path.Combine(directory, FileName);
+        var path = RunFile.WindowJournal.In(directory);
         return File.Exists(path) ? [.. Lines(File.ReadAllText(path)).GroupBy(entry => entry.Window.Name).Select(same => same.Last())] : [];
     }
 

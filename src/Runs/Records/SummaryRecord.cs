@@ -43,7 +43,11 @@ public sealed record SummaryRecord
 
     [JsonPropertyName("micro_batches")] public int? MicroBatches { get; init; }
 
-    [JsonPropertyName("batch_size")] public int? BatchSize { get; init; }
+    /// <summary>
+    /// Sequences of a static batch, on each replica; missing under continuous batching, also in a file of older versions, which wrote a
+    /// replica's slots here beside <see cref="Concurrency"/>.
+    /// </summary>
+    [JsonPropertyName("batch_size")] public int? BatchSize { get => Concurrency == null ? field : null; init; }
 
     [JsonPropertyName("schedule")] public string? Schedule { get; init; }
 

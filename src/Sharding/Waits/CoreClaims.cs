@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Harness.Common;
 using Harness.Tensors.Cpu;
 
 namespace Harness.Sharding.Waits;

@@ -141,6 +141,27 @@ internal sealed class ResolvedConfigurationTests
     public void AValueOutOfRangeIsRefusedByNameAndSwitch(string key, string value, string message) =>
         Assert.That(() => Resolve(null, (key, value)), Throws.TypeOf<UserErrorException>().With.Message.Contains(message).And.Message.Not.Contains("\n"));
 
+    /// <summary>A mistake that is known before a model is loaded is told before.</summary>
+    [TestCase("2")]
+    public void AnIntervalNeedsThreeRepeats(string most)
+    {
+        Assert.That(() => Resolve(null, ("Repeats:UntilCi", "2%"), ("Repeats:Max", most)), Throws.TypeOf<UserErrorException>()
+            .With.Message.EqualTo("Repeats:Max (--max-repeats) is '2', but at least 3, which a confidence interval (--until-ci) needs, is expected"));
+        Assert.That(() => Resolve(null, ("Repeats:UntilCi", "2%"), ("Repeats:Max", "3")), Throws.Nothing);
+        Assert.That(() => Resolve(null, ("Repeats:Max", most)), Throws.Nothing, "without an interval it bounds nothing");
+    }
+
+    /// <summary>A timer takes 2³² ms, a TimeSpan 2⁶³ × 100 ns; each bound is far below.</summary>
+    [TestCase("Sharding:StallLimit", "400000min", "1s to 43200min")]
+    [TestCase("Sharding:StallLimit", "1e300s", "1s to 43200min")]
+    [TestCase("Sharding:StallLimit", "999ms", "1s to 43200min")]
+    [TestCase("Energy:SampleInterval", "61s", "1ms to 60s")]
+    [TestCase("Energy:IdleBaseline", "1e300min", "0s to 1440min")]
+    [TestCase("Energy:Cooldown", "1441min", "0s to 1440min")]
+    [TestCase("Energy:CooldownLimit", "400000min", "0s to 1440min")]
+    public void EveryTimeHasABound(string key, string value, string bounds) => Assert.That(() => Resolve(null, (key, value)),
+        Throws.TypeOf<UserErrorException>().With.Message.StartsWith(key).And.Message.EndsWith($" is '{value}', but {bounds} is expected"));
+
     [TestCase("100ms", 0.1)]
     [TestCase("2s", 2)]
     [TestCase("1.5s", 1.5)]

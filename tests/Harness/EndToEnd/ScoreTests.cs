@@ -79,6 +79,31 @@ internal sealed partial class ScoreTests
         Assert.That(Logits.LargestDifference(actual, ReadNpy(_scratch["f32.npy"]).Rows), Is.GreaterThan(1e-2), "which is another model than that of float32");
     }
 
+    /// <summary>
+    /// MistralConfig's default for a missing <c>sliding_window</c> is 4096: 5,945 tokens have another perplexity than with full attention
+    /// (1361.2433). The value is that of transformers' MistralForCausalLM on these weights and this text.
+    /// </summary>
+    [Test]
+    public void AMistralWithoutTheKeySeesItsWindowAlone()
+    {
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(Stories.Directory, "config.json")))!.AsObject();
+        config["architectures"] = new JsonArray("MistralForCausalLM");
+        config["model_type"] = "mistral";
+        config["max_position_embeddings"] = 16384;
+        config["head_dim"] = 8;
+        config.Remove("sliding_window");
+        var model = Directory.CreateDirectory(_scratch["mistral"]).FullName;
+        File.WriteAllText(Path.Combine(model, "config.json"), config.ToJsonString());
+        foreach (var file in new[] { "model.safetensors", "tokenizer.model" })
+            File.CreateSymbolicLink(Path.Combine(model, file), Path.Combine(Stories.Directory, file));
+        var text = SharedData.Path("cases", "long.txt");
+        var result = HarnessProcess.Run(_scratch.Path, ["score", "--model", model, "--text", text, "--out", "long.jsonl"]);
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+        var logProbabilities = File.ReadLines(_scratch["long.jsonl"]).Skip(1).Select(line => (double)JsonNode.Parse(line)!["logprob"]!).ToList();
+        Assert.That(logProbabilities, Has.Count.EqualTo(5944));
+        Assert.That(Math.Exp(-logProbabilities.Average()), Is.EqualTo(1471.3275).Within(1e-3));
+    }
+
     private HarnessResult Score(string name, string[] switches)
     {
         var result = HarnessProcess.Run(_scratch.Path, ["score", "--model", Stories.Directory, "--text", "text.txt", "--out", name + ".jsonl", "--logits", name + ".npy", .. switches]);

@@ -65,6 +65,13 @@ public sealed class SummaryTableTests
         Assert.That(lines.Where(l => !l.StartsWith("files:")).Max(l => l.Length), Is.LessThanOrEqualTo(80));
     }
 
+    [Test]
+    public void UnderContinuousBatchingThereIsNoBatch()
+    {
+        var lines = Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Complete, Dataset = "gsm8k", BatchSize = 8, Concurrency = 16 }, "r");
+        Assert.That(string.Join('\n', lines), Does.Contain("(gsm8k, concurrency 16)").And.Not.Contain("batch"));
+    }
+
     /// <summary>Brackets are markup to the library that draws the table; a category is any text.</summary>
     [Test]
     public void CategoriesOfAnyName()

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Harness.Planning;
 using Harness.Sweeping;
 using Harness.Verbs;
 
@@ -72,6 +73,25 @@ internal sealed class SweepPlanTests
         Assert.That(mustGo, Has.Count.EqualTo(dropped));
         Assert.That(Regex.Matches(text, "(?m)^dropped (\\S+): weights .* exceed 32.00 GiB by ").Select(match => match.Groups[1].Value), Is.EquivalentTo(mustGo));
         Assert.That(text, Does.EndWith($"72 cells: {72 - dropped} fit, {dropped} dropped; {72 - dropped} to do\n"));
+    }
+
+    /// <summary>
+    /// A penalty changes all logits: 16,000 of 7b's 32,000 lie on each of two ranks, float32 on the wire; without one each sends its best
+    /// (logit, token), 8 bytes.
+    /// </summary>
+    [TestCase("1", 8)]
+    [TestCase("1.2", 16_000 * 4)]
+    public void APlanSamplesAsTheRunDoes(string penalty, long bytes)
+    {
+        var grid = new SweepGrid(null, new Dictionary<string, string?>
+        {
+            ["Model:Path"] = "synthetic:7b",
+            ["Sharding:Tensor"] = "2",
+            ["Runtime:Backend"] = "cpu",
+            ["Generation:RepetitionPenalty"] = penalty,
+        });
+        var plan = new CellPlanner(new Devices(null, 0, null, null), null).Plan(grid.Cells[0]);
+        Assert.That(plan.Row.HeadBytesPerToken, Is.EqualTo(bytes));
     }
 
     /// <summary>GiB of weights and cache of the fullest rank: per layer 4 h² + 3 h f, embedding and head of 32,000 rows on a single stage.</summary>

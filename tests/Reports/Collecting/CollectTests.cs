@@ -129,6 +129,17 @@ public sealed class CollectTests
         Assert.That(_log.ToString(), Does.Contain("1 runs were written by a newer version (schema_version 3, this program writes 2)"));
     }
 
+    /// <summary>Older versions wrote the slots of a replica as <c>batch_size</c> under continuous batching, too.</summary>
+    [Test]
+    public void ABatchSizeIsThatOfStaticBatches()
+    {
+        const string header = "schema_version,run_id,status,ranks,tensor_parallel,pipeline_parallel,batch_size,schedule,concurrency,valid\n";
+        _scratch.File("continuous/summary.csv", header + "2,a,complete,2,1,1,8,continuous,16,true\n");
+        _scratch.File("static/summary.csv", header + "2,b,complete,2,1,1,8,static,,true\n");
+        Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
+        Assert.That(Collected().Select(row => (row["batch_size"], row["concurrency"])), Is.EqualTo(new[] { ("", "16"), ("8", "") }));
+    }
+
     /// <summary>A study's worth: complete, invalid, cut off, and of the version before, which lacked the last columns.</summary>
     [Test]
     public void TwoThousandRunsAreMergedInBoundedMemory()

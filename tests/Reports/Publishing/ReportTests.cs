@@ -83,6 +83,17 @@ public sealed class ReportTests : IDisposable
     }
 
     [Test]
+    public void RunsUnderContinuousBatchingStandByTheirConcurrency()
+    {
+        foreach (var (concurrency, watts) in new[] { (4, 100.0), (16, 130) }) Add(new($"c{concurrency}") { Concurrency = concurrency, DeviceWatts = [watts] });
+        foreach (var (batch, watts) in new[] { (8, 90.0), (64, 120) }) Add(new($"b{batch}") { BatchSize = batch, DeviceWatts = [watts] });
+        var page = Page.Of(_scratch);
+        Assert.That(page.Lines("watts-by-concurrency")[""], Is.EqualTo(new[] { (4.0, 100.0), (16, 130) }));
+        Assert.That(page.Lines("watts-by-batch")[""], Is.EqualTo(new[] { (8.0, 90.0), (64, 120) }), "no batch of a run that has none");
+        Assert.That((page.Value("c4", "batch_size"), (int?)page.Value("c4", "concurrency")), Is.EqualTo(((object?)null, 4)));
+    }
+
+    [Test]
     public void ARepetitionIsAPointAndTheLineIsTheMeanOfTheValidOnes()
     {
         FigureSeries series = new("", [new(0, 2, 10), new(1, 2, 20), new(2, 2, 90), new(3, 4, 7), new(4, 1, 5)]);
@@ -182,9 +193,14 @@ public sealed class ReportTests : IDisposable
         Assert.That(page.Run("d-going")["power"]!.AsArray(), Is.Empty);
     }
 
+    /// <summary>The table of the document has the rows of the program's, in the same order and words.</summary>
     [Test]
-    public void EveryReasonIsExplainedByTheDocument() =>
-        Assert.That(ReasonTexts.All.Keys, Is.SupersetOf(InvalidReason.All));
+    public void EveryReasonIsExplainedByTheDocument()
+    {
+        var lines = File.ReadAllLines(Path.Combine(SharedData.RepositoryRoot, "docs", "measurement.md"));
+        var table = lines.SkipWhile(line => line != "| reason | means |").Skip(2).TakeWhile(line => line.StartsWith('|'));
+        Assert.That(table, Is.EqualTo(InvalidReason.Table.Select(reason => $"| `{reason.Code}` | {reason.Meaning} |")));
+    }
 
     [Test]
     public void ThePageCarriesTheLicencesOfItsLibraries()

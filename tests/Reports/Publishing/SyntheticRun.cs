@@ -20,6 +20,9 @@ internal sealed record SyntheticRun(string Name)
     public int TensorParallel { get; init; } = 1;
     public int PipelineParallel { get; init; } = 1;
     public int BatchSize { get; init; } = 8;
+
+    /// <summary>Requests in flight under continuous batching; null for static batches.</summary>
+    public int? Concurrency { get; init; }
     public int MaxNewTokens { get; init; } = 128;
     public int? FixedInputTokens { get; init; }
     public double? PowerLimitWatts { get; init; }
@@ -63,7 +66,8 @@ internal sealed record SyntheticRun(string Name)
             PipelineParallel = PipelineParallel,
             MicroBatches = PipelineParallel,
             BatchSize = BatchSize,
-            Schedule = "static",
+            Concurrency = Concurrency,
+            Schedule = Concurrency == null ? "static" : "continuous",
             MaxNewTokens = MaxNewTokens,
             FixedInputTokens = FixedInputTokens,
             PowerLimitWatts = PowerLimitWatts,
@@ -81,6 +85,8 @@ internal sealed record SyntheticRun(string Name)
 
         var rows = Enumerable.Range(0, Prompts).Select(Prompt).ToList();
         WriteCsv(Path.Combine(directory, RunDirectory.PromptsFile), rows);
+        AtomicFile.Write(Path.Combine(directory, RunDirectory.ResponsesFile), stream => JsonRows.Write(stream, rows.Select(Response)));
+        File.WriteAllText(Path.Combine(directory, RunDirectory.EnergyFile), "{}");
         if (Measured) WritePower(directory);
         var reasons = InvalidReasons ?? (Measured ? null : "no_meter");
         var energy = Measured
@@ -110,6 +116,18 @@ internal sealed record SyntheticRun(string Name)
         Correct = index % 4 != 0,
         Category = Categories[index % Categories.Count],
         Valid = Measured && InvalidReasons == null,
+    };
+
+    private ResponseRecord Response(PromptRecord row) => new()
+    {
+        RunId = row.RunId,
+        Repeat = row.Repeat,
+        PromptIndex = row.PromptIndex,
+        Prompt = "How many?",
+        OutputIds = [1, 2],
+        Text = "Two.",
+        FinishReason = row.FinishReason,
+        ItlSeconds = [0.125],
     };
 
     private void WritePower(string directory)

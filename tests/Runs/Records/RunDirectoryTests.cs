@@ -119,6 +119,23 @@ public sealed class RunDirectoryTests
         Assert.That(new RunReader(run.Path).Responses().Count(), Is.EqualTo(2));
     }
 
+    /// <summary>What a process that was killed in the midst of a file leaves; other runs' below are none of this one's.</summary>
+    [Test]
+    public void WhatAStartWasKilledInTheMidstOfGoesWithTheNextStartOrAtTheEnd([Values] bool atTheEnd)
+    {
+        string Half(string file) => _scratch.File($"run/{file}.{Guid.NewGuid():N}{AtomicFile.TemporarySuffix}", "half");
+        using var first = Create();
+        first.Dispose();
+        string[] left = [Half(".manifest.json"), Half("start-2/.alive.json"), Half("piece-2/.energy.json")];
+        string[] others = [Half("other/.manifest.json"), _scratch.File("run/.mine.tmp", ""), _scratch.File("run/notes.tmp", "")];
+        _scratch.File("run/start-2/alive.json", "");
+        if (atTheEnd) first.DropJournals();
+        else RunDirectory.Continue(first.Path, "r").Dispose();
+        Assert.That(left.Where(File.Exists), Is.Empty);
+        Assert.That(others.All(File.Exists));
+        Assert.That(Directory.Exists(_scratch["run", "start-2"]), Is.EqualTo(!atTheEnd));
+    }
+
     [Test]
     public void ResponsesAreReadableJsonLines()
     {

@@ -4,7 +4,8 @@
   const column = new Map(data.columns.map((name, i) => [name, i]));
   const runs = data.runs.map((run, index) => ({ ...run, index, of: name => run.values[column.get(name)] }));
   for (const run of runs) run.words = [run.label, run.directory, run.status, ...run.reasons, ...run.values.filter(v => typeof v === "string"),
-    `tp ${run.of("tensor_parallel")}`, `pp ${run.of("pipeline_parallel")}`, `batch ${run.of("batch_size")}`].join(" ").toLowerCase();
+    `tp ${run.of("tensor_parallel")}`, `pp ${run.of("pipeline_parallel")}`,
+    run.of("concurrency") == null ? `batch ${run.of("batch_size")}` : `concurrency ${run.of("concurrency")}`].join(" ").toLowerCase();
 
   const byId = id => document.getElementById(id);
   const bodyOf = id => byId(id).querySelector(".body");
@@ -16,7 +17,7 @@
   // What the columns of summary.csv are called here; the others keep their names, units apart.
   const names = {
     status: "status", valid: "energy", model: "model", gpu: "device", dataset: "data", tensor_parallel: "tp", pipeline_parallel: "pp",
-    batch_size: "batch", max_new_tokens: "max. new tokens", fixed_input_tokens: "input tokens", power_limit_w: "limit (W)",
+    batch_size: "batch", concurrency: "concurrency", max_new_tokens: "max. new tokens", fixed_input_tokens: "input tokens", power_limit_w: "limit (W)",
     avg_power_w: "power (W)", total_energy_j: "energy (J)", energy_per_output_token_j: "J/token", energy_per_response_j: "J/response",
     tokens_per_s: "tokens/s", ttft_p50_s: "TTFT p50 (s)", tpot_p50_s: "TPOT p50 (s)", latency_p50_s: "latency p50 (s)", accuracy: "accuracy", energy_per_correct_j: "J/correct", invalid_reasons: "reasons",
   };
@@ -218,9 +219,9 @@
 
   function filter(text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean).join(" ");
-    const parts = words ? text.toLowerCase().match(/"[^"]+"|\b(?:tp|pp|batch)\s+\d+\b|\S+/g) ?? [] : [];
+    const parts = words ? text.toLowerCase().match(/"[^"]+"|\b(?:tp|pp|batch|concurrency)\s+\d+\b|\S+/g) ?? [] : [];
     const wanted = parts.map(p => p.replaceAll('"', "").replace(/\s+/g, " "));
-    const matches = run => wanted.every(w => /^(tp|pp|batch) \d+$/.test(w) ? new RegExp(`\\b${w}\\b`).test(run.words) : run.words.includes(w));
+    const matches = run => wanted.every(w => /^(tp|pp|batch|concurrency) \d+$/.test(w) ? new RegExp(`\\b${w}\\b`).test(run.words) : run.words.includes(w));
     state.visible = new Set(runs.filter(matches).map(r => r.index));
     state.table.shown = null;
     if (!state.visible.has(state.chosen)) state.chosen = first();

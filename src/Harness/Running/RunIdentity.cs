@@ -4,7 +4,7 @@ using System.Text;
 using Harness.Common;
 using Harness.Configuration;
 
-namespace Harness.Running.Pieces;
+namespace Harness.Running;
 
 /// <summary>
 /// What two starts must have in common to be pieces of one run: the program, every setting but where results go, the
@@ -12,9 +12,6 @@ namespace Harness.Running.Pieces;
 /// </summary>
 internal static class RunIdentity
 {
-    /// <summary>The manifest's section.</summary>
-    public const string Section = "identity";
-
     public static string Of(ResolvedConfiguration configuration, string checkpoint, Workload workload, PowerCell cell)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

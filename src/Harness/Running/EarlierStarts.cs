@@ -6,7 +6,7 @@ using Harness.Runs;
 using Harness.Runs.Accounting;
 using Harness.Runs.Pieces;
 
-namespace Harness.Running.Pieces;
+namespace Harness.Running;
 
 /// <summary>
 /// What the starts of a run before this one left: their finished batches, which go into the book, and what those cost. One that
@@ -44,7 +44,7 @@ internal sealed class EarlierStarts
     public EarlierStarts(string runDirectory, int count, JsonObject? manifest, RunOptions options, RankModel model, ResultBook book)
     {
         (_directory, _options, _model, _book) = (runDirectory, options, model, book);
-        _records = manifest == null ? [] : StartRecord.Of(manifest);
+        _records = manifest == null ? [] : StartRecord.Of(manifest, RunFile.Manifest.In(runDirectory));
         var (batches, whole) = (new List<BatchReport>(), new HashSet<int>());
         for (var start = 1; start <= count; start++)
         {
@@ -73,7 +73,7 @@ internal sealed class EarlierStarts
         var windows = WindowJournal.Read(directory);
         // Without its window a batch has no time and no joules.
         IReadOnlyList<BatchReport> batches =
-            [.. BatchJournal.Read(directory).Where(batch => windows.Any(entry => entry.Window.Repeat == batch.Repeat))];
+            [.. BatchJournal.Read(directory).Select(BatchReport.Deserialize).Where(batch => windows.Any(entry => entry.Window.Repeat == batch.Repeat))];
         if (!batches.Any(batch => batch.HasFinished)) batches = [];
         var found = batches;
         bool IsWhole(JournalWindow entry) => WindowJournal.HasEnded(entry.Window) && entry.Window.Repeat is { } repeat
@@ -81,8 +81,15 @@ internal sealed class EarlierStarts
         var known = record >= 0 ? _records[record] : null;
         _anew |= known?.Batches > batches.Count(batch => batch.HasFinished) || (known?.Piece is { } number && number != piece);
         var isTold = !_anew && PieceEvidence.IsConcluded(_directory, piece);
-        var evidence = batches.Count > 0 && !isTold
-            ? Evidence(directory, known?.Hosts ?? _model.Topology.Hosts, windows, IsWhole, ref batches) : null;
+        var hosts = known?.Hosts ?? _model.Topology.Hosts;
+        EnergyEvidence? evidence = null;
+        if (batches.Count > 0 && !isTold)
+        {
+            if (Readings(directory, hosts.Count) is { } readings)
+                evidence = Evidence(directory, hosts, readings, windows, IsWhole, ref batches);
+            else
+                batches = Forget(directory);
+        }
         foreach (var batch in batches) _book.Recall(piece, batch);
         if (evidence != null && batches.Count > 0)
         {
@@ -95,17 +102,39 @@ internal sealed class EarlierStarts
         return batches;
     }
 
-    /// <summary>Of a killed start, from its journals; leaves the batches that count.</summary>
-    private EnergyEvidence Evidence(
-        string directory, IReadOnlyList<string> hosts, IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
+    /// <summary>Answers whose joules nobody knows would make those of the whole run unknown: they are done again.</summary>
+    private static IReadOnlyList<BatchReport> Forget(string directory)
     {
-        var reports = EnergyJournal.Read(directory, hosts.Count).Select(report => report.OnRunClock()).ToList();
+        BatchJournal.Replace(directory, []);
+        return [];
+    }
+
+    /// <summary>What the ranks of a killed start have read, on rank 0's clock; a rank without a meter has no part in it.</summary>
+    /// <returns>Null where a journal does not say any more what a rank's meter reads, or has lost all readings of a device.</returns>
+    private static IReadOnlyList<EnergyReport>? Readings(string directory, int ranks)
+    {
+        var reports = new List<EnergyReport>();
+        for (var rank = 0; rank < ranks; rank++)
+        {
+            if (EnergyJournal.Read(directory, rank) is not { } journal) continue;
+            if (EnergyReport.FromJournal(journal.Head, journal.Readings) is not { } report) return null;
+            if (report.Domains.Any(domain => !report.Series.Any(series => series.Domain.Key == domain.Key))) return null;
+            reports.Add(report.OnRunClock());
+        }
+        return reports;
+    }
+
+    /// <summary>Of a killed start, from its journals; leaves the batches that count.</summary>
+    /// <param name="reports">What its ranks have read.</param>
+    private EnergyEvidence Evidence(string directory, IReadOnlyList<string> hosts, IReadOnlyList<EnergyReport> reports,
+        IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
+    {
         var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports);
         var knownUntil = new EnergyAccount(evidence).KnownUntilSeconds;
         double EndOf(BatchReport batch) => evidence.ClockOf(batch.Replica).ToRunClock(batch.EndSeconds);
         IReadOnlyList<BatchReport> counting = [.. batches.Where(batch => EndOf(batch) <= knownUntil)];
         if (!counting.Any(batch => batch.HasFinished)) counting = [];
-        if (counting.Count < batches.Count) BatchJournal.Replace(directory, counting);
+        if (counting.Count < batches.Count) BatchJournal.Replace(directory, counting.Select(batch => batch.Serialize()));
         batches = counting;
 
         IReadOnlyList<EnergyWindow> windows = [.. journal.Select(entry => entry.Window)];

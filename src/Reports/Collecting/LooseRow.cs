@@ -1,7 +1,7 @@
 using CsvHelper;
 using Harness.Common;
 
-namespace Harness.Reports.Publishing;
+namespace Harness.Reports.Collecting;
 
 /// <summary>
 /// Rows of a record that another version of the program may have written: columns that it did not write are missing, those it

@@ -1,10 +1,10 @@
 using Harness.Energy.Accounting;
 using Harness.Running;
-using Harness.Running.Pieces;
+using Harness.Runs;
 using Harness.Runs.Pieces;
 using GenerationFinish = Harness.Models.Llama.Generation.FinishReason;
 
-namespace Harness.Tests.Running.Pieces;
+namespace Harness.Tests.Running;
 
 /// <summary>
 /// Journals as a machine that went down leaves them: cut, with zeros where nothing had been written, or with other bytes.
@@ -16,7 +16,7 @@ public sealed class JournalTests : IDisposable
 
     public void Dispose() => _scratch.Dispose();
 
-    private string Batches => _scratch[BatchJournal.FileName];
+    private string Batches => _scratch[RunFile.BatchJournal.Name];
 
     private static BatchReport Report(int number) => new(1, 0, 0, number, number + 0.5, [new SequenceReport(number, GenerationFinish.Eos, 0.25, null, [7, 8, 9], [0.5, 0.75, 1])], []);
 
@@ -24,19 +24,19 @@ public sealed class JournalTests : IDisposable
     {
         using (var journal = new BatchJournal(_scratch.Path))
         {
-            for (var i = 0; i < count; i++) journal.Append(Report(i));
+            for (var i = 0; i < count; i++) journal.Append(Report(i).Serialize());
             journal.Sync();
         }
         return File.ReadAllBytes(Batches);
     }
 
-    private List<int> Numbers() => [.. BatchJournal.Read(_scratch.Path).Select(report => report.Batch)];
+    private List<int> Numbers() => [.. BatchJournal.Read(_scratch.Path).Select(batch => BatchReport.Deserialize(batch).Batch)];
 
     [Test]
     public void WholeEntriesComeBackAsTheyWere()
     {
         WriteBatches(3);
-        var read = BatchJournal.Read(_scratch.Path).ToList();
+        var read = BatchJournal.Read(_scratch.Path).Select(BatchReport.Deserialize).ToList();
         Assert.That(read.Select(report => report.Batch), Is.EqualTo(new[] { 0, 1, 2 }));
         Assert.That(read[2].Sequences.Single().Output, Is.EqualTo(new[] { 7, 8, 9 }));
         Assert.That(read[2].EndSeconds, Is.EqualTo(2.5));
@@ -76,7 +76,7 @@ public sealed class JournalTests : IDisposable
         WindowJournal.Append(_scratch.Path, new(ended, 40));
         Assert.That(WindowJournal.Read(_scratch.Path), Is.EqualTo(new[] { new JournalWindow(new("idle", WindowKind.Idle, 0, 1), null), new JournalWindow(ended, 40) }));
 
-        var path = _scratch[WindowJournal.FileName];
+        var path = _scratch[RunFile.WindowJournal.Name];
         var bytes = File.ReadAllBytes(path);
         File.WriteAllBytes(path, [.. bytes[..^10], .. new byte[9], (byte)'\n']);
         Assert.That(WindowJournal.Read(_scratch.Path)[1], Is.EqualTo(new JournalWindow(begun, null)));
