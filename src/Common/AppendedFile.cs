@@ -58,6 +58,7 @@ public sealed class AppendedFile<T> : IDisposable
         var whole = _stream.Position;
         StorageFailure.Guard(_stream.Name, () =>
         {
+            StorageFailure.MustBeThere(_stream.Name);
             try
             {
                 _stream.Write(_batch.GetBuffer(), 0, (int)_batch.Length);

@@ -16,8 +16,11 @@ public static class CsvRows
         using var csv = CsvWriter.Create(stream, CsvDialect.Writing, leaveOpen: true);
         foreach (var row in rows)
         {
-            foreach (var (property, _) in ColumnMap<T>.Columns)
-                csv.WriteField(property.GetValue(row) is string text ? CsvDialect.Text(text) : property.GetValue(row));
+            foreach (var column in ColumnMap<T>.Columns)
+            {
+                var value = column.Of(row!);
+                csv.WriteField(value is string text ? CsvDialect.Text(text) : value);
+            }
             csv.EndRecord();
         }
     }

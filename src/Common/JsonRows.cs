@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Harness.Common;
 
@@ -22,6 +23,34 @@ public static class JsonRows
     };
 
     private static readonly JsonSerializerOptions s_reading = new(Line) { RespectNullableAnnotations = true };
+
+    private static readonly JsonSerializerOptions s_checked = new(Document)
+    {
+        RespectNullableAnnotations = true,
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { RequireWhatIsNeverLeftOut } },
+    };
+
+    /// <summary>Missing values are left out; a value that cannot be missing is there.</summary>
+    private static void RequireWhatIsNeverLeftOut(JsonTypeInfo type)
+    {
+        foreach (var property in type.Properties)
+            if (property.AssociatedParameter is { IsNullable: false, HasDefaultValue: false }) property.IsRequired = true;
+    }
+
+    /// <summary>A record of a document, with all that it must have.</summary>
+    /// <exception cref="JsonException">Something is missing, null, or not of its type.</exception>
+    public static T Checked<T>(JsonElement tree)
+    {
+        if (HasNullInAList(tree)) throw new JsonException("null stands in a list");
+        return tree.Deserialize<T>(s_checked) ?? throw new JsonException("null is no record");
+    }
+
+    private static bool HasNullInAList(JsonElement tree) => tree.ValueKind switch
+    {
+        JsonValueKind.Array => tree.EnumerateArray().Any(element => element.ValueKind == JsonValueKind.Null || HasNullInAList(element)),
+        JsonValueKind.Object => tree.EnumerateObject().Any(member => HasNullInAList(member.Value)),
+        _ => false,
+    };
 
     public static void Write<T>(Stream stream, IEnumerable<T> rows)
     {

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Harness.Verbs;
 
 // The table of contents. Each verb is one file in Verbs/; behind them lie
-//   Configuration/  one tree from defaults, file, environment and command line
+//   Configuration/  the table of settings, and one tree of their values from defaults, file, environment and command line
 //   Planning/       which layouts fit the devices, and how fast they can be, before anything is loaded
 //   Datasets/       prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo
 //   Running/        what a rank does from launch to its last barrier (RunJob)

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Sharding;
 using Harness.Sharding.Communicators;
 using Harness.Sharding.Mpi;
@@ -17,7 +18,7 @@ internal sealed class MpiNetCommunicator(
 {
     private bool _freed;
 
-    public override string Name => Worlds.MpiNet;
+    public override string Name => EnumWord.Of(CommunicatorKind.MpiNet);
 
     protected override void BarrierBlocking() => Call("MPI_Barrier", communicator.Barrier);
 

@@ -18,7 +18,7 @@ public sealed class MpiNetWorld : IWorldFactory
 {
     private static readonly HashSet<string> s_imports = ["msmpi.dll", "msmpi"];
 
-    public string Name => Worlds.MpiNet;
+    public string Name => EnumWord.Of(CommunicatorKind.MpiNet);
 
     public void Run(Launcher launcher, int threads, string? library, Action<ICommunicator> body, Func<Exception, int> fail) =>
         MpiWorld.Run(launcher, threads, () => MpiLibrary.LoadMpichAbi(launcher, library, Refuse), Join, body, fail);

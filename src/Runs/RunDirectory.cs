@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Harness.Common;
-using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 
 namespace Harness.Runs;
@@ -89,8 +88,7 @@ public sealed class RunDirectory : IResultSink, IDisposable
     /// <summary>What was being written when a process was killed: in the run's directory and in those of its starts and pieces.</summary>
     private static void RemoveLeftovers(string path)
     {
-        var parts = Directory.EnumerateDirectories(path, "start-*").Concat(Directory.EnumerateDirectories(path, "piece-*"));
-        foreach (var directory in parts.Prepend(path)) AtomicFile.RemoveLeftovers(directory);
+        foreach (var directory in RunLayout.DirectoriesOf(path)) AtomicFile.RemoveLeftovers(directory);
     }
 
     /// <summary>Where a file of this run lies, for those who write their own: the logs of other ranks, raw samples.</summary>
@@ -109,13 +107,6 @@ public sealed class RunDirectory : IResultSink, IDisposable
         _prompts.Sync();
     }
 
-    /// <summary>The rows as they were appended are final.</summary>
-    public void CompleteResults()
-    {
-        _responses.Complete();
-        _prompts.Complete();
-    }
-
     /// <summary>The rows that were appended are final but for energy, which windows resolve afterwards: these replace them.</summary>
     public void CompleteResults(IEnumerable<PromptRecord> prompts)
     {
@@ -124,8 +115,6 @@ public sealed class RunDirectory : IResultSink, IDisposable
     }
 
     public void WriteManifest(Manifest manifest) => AtomicFile.Write(PathOf(Manifest.FileName), manifest.Write);
-
-    public void WriteRanks(IEnumerable<RankRecord> ranks) => WriteCsv(RanksFile, ranks);
 
     /// <summary>The last file of a run.</summary>
     public void WriteSummary(SummaryRecord summary) => WriteCsv(SummaryFile, [summary]);
@@ -137,23 +126,16 @@ public sealed class RunDirectory : IResultSink, IDisposable
         CsvRows.Write(stream, rows);
     });
 
-    public void WriteText(string file, Action<TextWriter> content) => AtomicFile.Write(PathOf(file), stream =>
-    {
-        using var text = new StreamWriter(stream, leaveOpen: true);
-        content(text);
-    });
-
-    public void WriteJson(string file, object tree) => AtomicFile.Write(PathOf(file), stream => JsonSerializer.Serialize(stream, tree, JsonRows.Document));
-
-    public void WriteJsonLines<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream => JsonRows.Write(stream, rows));
+    public void WriteJson(string file, object tree) =>
+        AtomicFile.Write(PathOf(file), stream => JsonSerializer.Serialize(stream, tree, JsonRows.Document));
 
     /// <summary>
     /// A complete run is not continued: what it could have been continued from goes, and what starts were killed in the midst of.
     /// </summary>
     public void DropJournals() => StorageFailure.Guard(Path, () =>
     {
-        foreach (var start in Enumerable.Range(2, StartRecord.CountIn(Path) - 1).Reverse())
-            Directory.Delete(StartRecord.DirectoryOf(Path, start), recursive: true);
+        for (var start = RunLayout.StartsIn(Path); start > 1; start--)
+            Directory.Delete(RunLayout.StartDirectory(Path, start), recursive: true);
         RemoveLeftovers(Path);
         foreach (var file in Directory.EnumerateFiles(Path, "*.partial.*").Append(RunFile.Lease.In(Path))) File.Delete(file);
     });

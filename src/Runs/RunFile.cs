@@ -52,7 +52,7 @@ public sealed record RunFile(string Name, RunFilePlace Place, string Holds, stri
     public static RunFile Energy { get; } = Lasting(RunDirectory.EnergyFile, RunFilePlace.Piece,
         "sensor facts; with the three before what `verify` computes everything from", "at a start's end, the last of the piece");
 
-    public static RunFile Carbon { get; } = Lasting(Runs.Carbon.CarbonTerms.FileName, RunFilePlace.Run,
+    public static RunFile Carbon { get; } = Lasting("carbon.json", RunFilePlace.Run,
         "every term of the SCI, where intensity, PUE and embodied emissions were given", AtTheEnd);
 
     public static RunFile Manifest { get; } = Lasting(Runs.Manifest.FileName, RunFilePlace.Run,

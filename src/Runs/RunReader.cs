@@ -1,5 +1,8 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Common;
+using Harness.Energy;
+using Harness.Energy.Records;
 using Harness.Runs.Records;
 
 namespace Harness.Runs;
@@ -28,7 +31,45 @@ public sealed class RunReader(string directory)
     /// <param name="source">The file that was opened, for messages.</param>
     public Stream OpenPrompts(out string source) => OpenRows(PathOf(RunDirectory.PromptsFile), out source);
 
-    public IEnumerable<RankRecord> Ranks() => Rows(RunDirectory.RanksFile, CsvRows.Read<RankRecord>);
+    public IEnumerable<RankRecord> Ranks(int piece = 1) =>
+        Rows(Path.Combine(RunLayout.PieceDirectory(Directory, piece), RunFile.Ranks.Name), CsvRows.Read<RankRecord>);
+
+    /// <summary>The windows of a piece with what each device did in them, in order.</summary>
+    public IReadOnlyList<WindowRecord> Windows(int piece = 1) => Read(PathOf(RunFile.Windows, piece), stream =>
+    {
+        using var text = new StreamReader(stream);
+        return WindowRecords.Read(text, PathOf(RunFile.Windows, piece));
+    });
+
+    public bool HasSamples(int piece = 1) => File.Exists(PathOf(RunFile.Power, piece));
+
+    /// <summary>What a piece's meters showed, by device and rank.</summary>
+    public IReadOnlyList<SampleSeries> Samples(int piece = 1) => Read(PathOf(RunFile.Power, piece), stream =>
+    {
+        using var text = new StreamReader(stream);
+        return PowerRecords.Read(text, PathOf(RunFile.Power, piece));
+    });
+
+    /// <summary>The same row after row, so that a recording of days need not be held in memory.</summary>
+    public IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> SampleRows(int piece = 1)
+    {
+        using var text = new StreamReader(Open(PathOf(RunFile.Power, piece)));
+        foreach (var row in PowerRecords.ReadRows(text, PathOf(RunFile.Power, piece))) yield return row;
+    }
+
+    /// <summary>Every record of a file of JSON lines.</summary>
+    public IReadOnlyList<T> Lines<T>(RunFile file, int piece = 1) =>
+        Read(PathOf(file, piece), stream => JsonRows.Read<T>(stream, PathOf(file, piece)).ToList());
+
+    /// <summary>What is taken from a JSON file.</summary>
+    public T Document<T>(RunFile file, int piece, Func<JsonElement, T> take) => Read(PathOf(file, piece), stream =>
+    {
+        using var document = JsonDocument.Parse(stream);
+        return take(document.RootElement);
+    });
+
+    /// <summary>Whether the run, or a piece of it, has a file of its own.</summary>
+    public bool Has(RunFile file, int piece = 1) => File.Exists(PathOf(file, piece));
 
     /// <summary>Whether the run's prompts have categories.</summary>
     public bool HasCategories => File.Exists(PathOf(RunDirectory.CategoriesFile));
@@ -43,11 +84,13 @@ public sealed class RunReader(string directory)
     public JsonObject ReadManifest()
     {
         var path = PathOf(Manifest.FileName);
-        using var stream = Open(path);
-        return Manifest.Read(stream, path);
+        return Read(path, stream => Manifest.Read(stream, path));
     }
 
     private string PathOf(string file) => Path.Combine(Directory, file);
+
+    private string PathOf(RunFile file, int piece) =>
+        file.In(file.Place == RunFilePlace.Piece ? RunLayout.PieceDirectory(Directory, piece) : Directory);
 
     private bool Has(string file) => File.Exists(PathOf(file)) || File.Exists(AppendedFile<object>.PartialPath(PathOf(file)));
 
@@ -84,6 +127,21 @@ public sealed class RunReader(string directory)
         content.SetLength(content.GetBuffer().AsSpan(0, (int)content.Length).LastIndexOf((byte)'\n') + 1);
         content.Position = 0;
         return content;
+    }
+
+    /// <exception cref="UserErrorException">The file is missing, or is not what it is taken for.</exception>
+    private static T Read<T>(string path, Func<Stream, T> read)
+    {
+        try
+        {
+            using var stream = Open(path);
+            return read(stream);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IOException)
+        {
+            var reason = e is JsonException json ? JsonRows.Reason(json) : e.Message.ReplaceLineEndings(" ");
+            throw new UserErrorException($"{path} cannot be read: {reason}", e);
+        }
     }
 
     private static FileStream Open(string path)

@@ -62,7 +62,7 @@ internal static class Rooms
         new("Harness.MpiNet", "MPI.NET behind the communicator seam"),
         new("Harness.MLTokenizers", "Microsoft.ML.Tokenizers behind the tokenizer seam"),
         new("Harness.Datasets", "prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo"),
-        new("Harness.Configuration", "one tree from defaults, file, environment and command line"),
+        new("Harness.Configuration", "the table of settings, and one tree of their values from defaults, file, environment and command line"),
         new("Harness.Reporting", "standard streams, exit codes, progress, the first answers and the summary table"),
         new("Harness.Seams", "which implementation of a seam a word on the command line names"),
         new("Harness.Planning", "which layouts fit the devices, and how fast they can be, before anything is loaded"),

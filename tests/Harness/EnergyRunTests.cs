@@ -27,13 +27,13 @@ public sealed class EnergyRunTests : IDisposable
         var summary = run.Summary();
         Assert.Multiple(() =>
         {
-            Assert.That(summary.AvgPowerWatts, Is.EqualTo(200).Within(2).Percent);
-            Assert.That(summary.TotalEnergyJoules, Is.EqualTo(200 * summary.DurationSeconds!.Value).Within(2).Percent);
+            Assert.That(summary.Energy.AverageWatts, Is.EqualTo(200).Within(2).Percent);
+            Assert.That(summary.Energy.Total, Is.EqualTo(200 * summary.DurationSeconds!.Value).Within(2).Percent);
             Assert.That(summary.EnergySource, Is.EqualTo("nvml_counter"));
             Assert.That(summary.InvalidReasons, Is.EqualTo("device_missing"));
             Assert.That((summary.Gpu, summary.NumGpus), Is.EqualTo(("Fake H100", 1)));
-            Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.UnattributedEnergyJoules, Is.EqualTo(summary.TotalEnergyJoules).Within(1e-9 * summary.TotalEnergyJoules!.Value));
-            Assert.That(run.Prompts().Sum(row => row.PrefillEnergyJoules), Is.EqualTo(summary.PrefillEnergyJoules).Within(1e-9 * summary.TotalEnergyJoules.Value));
+            Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.Energy.Unattributed, Is.EqualTo(summary.Energy.Total).Within(1e-9 * summary.Energy.Total!.Value));
+            Assert.That(run.Prompts().Sum(row => row.PrefillEnergyJoules), Is.EqualTo(summary.Energy.Prefill).Within(1e-9 * summary.Energy.Total.Value));
         });
         Assert.That(Verify(run), Is.Zero);
     }
@@ -43,7 +43,7 @@ public sealed class EnergyRunTests : IDisposable
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 100", "device 1 uuid GPU-2", "device 1 curve constant 300");
         var run = Run(fake, "--limit", "24", "--tp", "4");
-        Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(400).Within(2).Percent);
+        Assert.That(run.Summary().Energy.AverageWatts, Is.EqualTo(400).Within(2).Percent);
         Assert.That(run.Summary().NumGpus, Is.EqualTo(2));
         Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => row.Device), Is.EqualTo(new[] { "GPU-1", "GPU-2", "GPU-1", "GPU-2" }));
     }
@@ -59,8 +59,8 @@ public sealed class EnergyRunTests : IDisposable
         // Whoever else computes on the machine of the tests is a reason, and the only one.
         Assert.That(run.Summary().InvalidReasons, Is.Null.Or.EqualTo("device_shared"));
         Assert.That(run.Summary().Valid, Is.EqualTo(run.Summary().InvalidReasons == null));
-        Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(80).Within(5).Percent);
-        Assert.That(run.Summary().NetEnergyJoules, Is.Null.Or.EqualTo(0).Within(0.1 * run.Summary().TotalEnergyJoules!.Value), "an idle power as high as the load's leaves nothing");
+        Assert.That(run.Summary().Energy.AverageWatts, Is.EqualTo(80).Within(5).Percent);
+        Assert.That(run.Summary().Energy.Net, Is.Null.Or.EqualTo(0).Within(0.1 * run.Summary().Energy.Total!.Value), "an idle power as high as the load's leaves nothing");
         Assert.That(run.Prompts().Select(row => row.Valid), Is.All.EqualTo(run.Summary().Valid));
     }
 
@@ -135,8 +135,8 @@ public sealed class EnergyRunTests : IDisposable
         var run = new RunReader(_scratch["results", "r"]);
         var summary = run.Summary();
         Assert.That((summary.Pieces, summary.Completed), Is.EqualTo((2, 5 * 96)));
-        Assert.That(summary.TotalEnergyJoules, Is.EqualTo(200 * summary.DurationSeconds!.Value).Within(5).Percent);
-        Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.UnattributedEnergyJoules, Is.EqualTo(summary.TotalEnergyJoules).Within(1e-9 * summary.TotalEnergyJoules!.Value));
+        Assert.That(summary.Energy.Total, Is.EqualTo(200 * summary.DurationSeconds!.Value).Within(5).Percent);
+        Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.Energy.Unattributed, Is.EqualTo(summary.Energy.Total).Within(1e-9 * summary.Energy.Total!.Value));
         Assert.That(Verify(run), Is.Zero);
 
         static int Lines(string path)
@@ -153,7 +153,7 @@ public sealed class EnergyRunTests : IDisposable
         var run = Run(null, "--limit", "8", "--meter", $"command:{meter}", "--repeats", "2", "--cooldown", "4s");
         var summary = run.Summary();
         Assert.That(summary.InvalidReasons!.Split(';'), Does.Contain("meter_lost"));
-        Assert.That((summary.Status, summary.Completed, summary.TotalEnergyJoules), Is.EqualTo(("complete", 16, (double?)null)));
+        Assert.That((summary.Status, summary.Completed, summary.Energy.Total), Is.EqualTo(("complete", 16, (double?)null)));
     }
 
     [Test]
@@ -201,7 +201,7 @@ public sealed class EnergyRunTests : IDisposable
         var result = Harness(fake, "run", "--limit", "4", "--meter", "nvml", "--name", "sweep", "--power-limits", "250").Wait();
         Assert.That(result.Error, Does.Contain("not permitted"));
         var summary = new RunReader(_scratch["results", "sweep-250W"]).Summary();
-        Assert.That((summary.Status, summary.TotalEnergyJoules, summary.TokensPerSecond), Is.EqualTo((RunStatus.Skipped, (double?)null, (double?)null)));
+        Assert.That((summary.Status, summary.Energy.Total, summary.TokensPerSecond), Is.EqualTo((RunStatus.Skipped, (double?)null, (double?)null)));
     }
 
     /// <summary>A sampler that a refused cell left running read the meter beside the next one's, and after the meter was closed.</summary>
@@ -280,6 +280,38 @@ public sealed class EnergyRunTests : IDisposable
         }
         Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
         if (signal != "KILL") Assert.That(new RunReader(directory).Summary().InvalidReasons!.Split(';'), Does.Contain("interrupted"));
+    }
+
+    /// <summary>Minutes before a time limit are not to be waited out, and ranks agree on the end.</summary>
+    [TestCase("warmup", "--idle-baseline", "10min")]
+    [TestCase("idle", "--cooldown", "10min")]
+    [TestCase("idle", "--max-start-temperature", "10", "--Energy:CooldownLimit=10min")]
+    public void AStopIsHeardWhereARunOnlyWaits(string after, params string[] switches)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-0", "device 1 uuid GPU-1");
+        string[] idle = after == "idle" ? ["--idle-baseline", "100ms"] : [];
+        using var process = Harness(fake, ["run", "--meter", "nvml", "--name", "r", "--dp", "2", .. idle, .. switches]);
+        var windows = Path.Combine(_scratch["results", "r"], "windows.partial.jsonl");
+        Until(() => File.Exists(windows) && File.ReadAllText(windows).Contains($"\"{after}\"", StringComparison.Ordinal));
+        process.Signal("USR1");
+        var result = process.Wait();
+        Assert.That(result.ExitCode, Is.EqualTo(3), result.Error);
+        Assert.That(result.Error, Does.Contain("stopped by SIGUSR1; finished batches are kept"));
+        Assert.That(new RunReader(_scratch["results", "r"]).Summary().Status, Is.EqualTo(RunStatus.Interrupted));
+    }
+
+    [Test]
+    public void AStopIsHeardBetweenTwoTensorsOfALoad()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-0");
+        using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--model", "synthetic:tinyllama-1.1b", "--limit", "4");
+        var directory = _scratch["results", "r"];
+        Until(() => File.Exists(Path.Combine(directory, "energy-rank-000.partial.txt")));
+        process.Signal("TERM");
+        var result = process.Wait();
+        Assert.That(result.ExitCode, Is.EqualTo(3), result.Error);
+        Assert.That(new RunReader(directory).Summary().Status, Is.EqualTo(RunStatus.Interrupted));
+        Assert.That(File.ReadLines(Path.Combine(directory, "windows.partial.jsonl")).ToList(), Has.Count.EqualTo(1), "nothing came after the load");
     }
 
     /// <summary>Whether the second finds the run at its end or cuts that short.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Harness.Common;
+using Harness.Configuration;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Seams;
 using Harness.Tests.Models.Llama.Tokenizers;
@@ -49,7 +50,7 @@ public class MLTokenizerAgreementTests
     [Test]
     public void ADamagedFileIsRefusedInOneLine()
     {
-        var factory = TokenizerLibraries.Find(TokenizerLibraries.MicrosoftML);
+        var factory = TokenizerLibraries.Find(TokenizerLibrary.Ml);
         foreach (var format in new[] { TokenizerFormat.SentencePiece, TokenizerFormat.Tiktoken })
         {
             var error = Assert.Throws<UserErrorException>(() => factory.Create(new("x/tokenizer.model", format, "!!! ###"u8.ToArray(), CheckpointTokens.None)))!;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Harness.Configuration;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Seams;
 using Harness.Tests.Models.Llama.Tokenizers;
@@ -21,5 +22,5 @@ public class MLTokenizerTests(string kind) : Contracts.TokenizerContract
     protected override int LongRun => kind is "rank-list" or "shared/tokenizers/llama3" ? 2_000 : base.LongRun;
 
     public static ITokenizer Load(string kind) =>
-        s_loaded.GetOrAdd(kind, _ => TokenizerLibraries.Find(TokenizerLibraries.MicrosoftML).Create(TokenizerFixtures.File(kind)));
+        s_loaded.GetOrAdd(kind, _ => TokenizerLibraries.Find(TokenizerLibrary.Ml).Create(TokenizerFixtures.File(kind)));
 }

@@ -44,7 +44,7 @@ try
 {
     var threads = args[0] == "gather-threads";
     if (mpiNet) new MpiNetWorld().Run(Launcher.Detect(), 1, null, body, Fail);
-    else Worlds.Run(threads ? "threads" : "mpi", threads ? numbers[0] : 1, 1, Launcher.Detect(), null, body, Fail);
+    else Worlds.Run(threads ? CommunicatorKind.Threads : CommunicatorKind.Mpi, threads ? numbers[0] : 1, 1, Launcher.Detect(), null, body, Fail);
     return 0;
 }
 catch (Exception e)

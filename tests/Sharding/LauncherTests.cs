@@ -26,20 +26,21 @@ public class LauncherTests
     public void IsReadFromTheEnvironment(string environment, LauncherKind kind, int? size, int? rank, int? localRank) =>
         Assert.That(Detect(environment), Is.EqualTo(new Launcher(kind, size, rank, localRank)));
 
-    [TestCase("", 1, ExpectedResult = "solo")]
-    [TestCase("", 8, ExpectedResult = "threads")]
-    [TestCase("PMI_SIZE=8 PMI_RANK=0", 8, ExpectedResult = "mpi")]
-    [TestCase("OMPI_COMM_WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=0", 1, ExpectedResult = "solo")]
-    public string AutoFollowsTheLauncher(string environment, int ranks) => Worlds.Choose("auto", ranks, Detect(environment));
+    [TestCase("", 1, ExpectedResult = CommunicatorKind.Solo)]
+    [TestCase("", 8, ExpectedResult = CommunicatorKind.Threads)]
+    [TestCase("PMI_SIZE=8 PMI_RANK=0", 8, ExpectedResult = CommunicatorKind.Mpi)]
+    [TestCase("OMPI_COMM_WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=0", 1, ExpectedResult = CommunicatorKind.Solo)]
+    public CommunicatorKind AutoFollowsTheLauncher(string environment, int ranks) =>
+        Worlds.Choose(CommunicatorKind.Auto, ranks, Detect(environment));
 
     [Test]
     public void SeveralCopiesOfAOneProcessRunAreRefusedUnlessTheyAreAskedFor()
     {
         var launcher = Detect("OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=0");
-        Assert.That(() => Worlds.Choose("threads", 1, launcher), Throws.TypeOf<UserErrorException>()
+        Assert.That(() => Worlds.Choose(CommunicatorKind.Threads, 1, launcher), Throws.TypeOf<UserErrorException>()
             .With.Message.StartsWith("4 processes were started by Open MPI's mpiexec, but communicator 'threads'").And.Message.Contains("--communicator mpi"));
         // https://github.com/open-mpi/ompi/issues/12027: below a rank of another program its variables are still there.
-        Assert.That(Worlds.Choose("solo", 1, launcher), Is.EqualTo("solo"));
+        Assert.That(Worlds.Choose(CommunicatorKind.Solo, 1, launcher), Is.EqualTo(CommunicatorKind.Solo));
     }
 
     private const string OpenMpi = "OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=0 PMIX_RANK=0 PMIX_SERVER_URI21=prterun-node-7@0.0;tcp4://127.0.0.1:4711 ";
@@ -94,10 +95,9 @@ public class LauncherTests
         Assert.That(ProcessEntry.Of(int.MaxValue), Is.Null);
     }
 
-    [TestCase("carrier-pigeon", 1, "'carrier-pigeon'")]
-    [TestCase("solo", 4, "'solo' is one rank, and 4 were asked for")]
-    [TestCase("auto", 257, "257 ranks as threads of one process are more than 256")]
-    public void AChoiceThatCannotWorkIsRefused(string communicator, int ranks, string message) =>
+    [TestCase(CommunicatorKind.Solo, 4, "'solo' is one rank, and 4 were asked for")]
+    [TestCase(CommunicatorKind.Auto, 257, "257 ranks as threads of one process are more than 256")]
+    public void AChoiceThatCannotWorkIsRefused(CommunicatorKind communicator, int ranks, string message) =>
         Assert.That(() => Worlds.Choose(communicator, ranks, Detect("")), Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
 
     [TestCase(SlurmStep, "srun without --mpi=pmix or --mpi=pmi2")]

@@ -62,10 +62,10 @@ public class JobConfigurationTests
             Assert.That(cells.Select(o => o.Dataset.Name).Distinct(), Is.EqualTo(new[] { "alpaca", "gsm8k" }));
             Assert.That(cells.Select(o => o.Batch.Size).Distinct(), Is.EqualTo(new[] { 64, 128, 256, 512 }));
             Assert.That(cells.Select(o => o.Generation.MaxLength).Distinct(), Is.EqualTo(new[] { 256, 512, 1024 }));
-            Assert.That(cells, Has.All.Matches<RunOptions>(o => o is { Dataset.Limit: 4096, Generation: { Temperature: 0.8f, TopP: 0.95f }, Energy.SampleInterval: "100ms" }));
+            Assert.That(cells, Has.All.Matches<RunOptions>(o => o is { Dataset.Limit: 4096, Generation: { Temperature: 0.8f, TopP: 0.95f }, Energy.SampleInterval: { TotalMilliseconds: 100 } }));
         });
         var capped = new ResolvedConfiguration(Path.Combine(Jobs, "configs/words-to-watts-caps.json"), new Dictionary<string, string?>());
-        Assert.That(capped.Options.Energy.PowerLimits, Is.EqualTo("250,175,150"));
+        Assert.That(capped.Options.Energy.PowerLimits, Is.EqualTo(new[] { 250, 175, 150 }));
     }
 
     [TestCaseSource(nameof(Lists))]
@@ -77,7 +77,8 @@ public class JobConfigurationTests
         foreach (var line in lines)
         {
             var words = line.Split(' ');
-            var values = words.Chunk(2).SelectMany(pair => Switch.Model.Concat(Switch.Run).Single(known => known.Name == pair[0]).Keys.Select(key => (key, pair[1])));
+            var values = words.Chunk(2).SelectMany(pair => Switch.All.Single(known => known.Name == pair[0])
+                .Settings.Select(setting => (key: setting.Key, pair[1])));
             var cell = new ResolvedConfiguration(configuration, values.ToDictionary(pair => pair.key, pair => (string?)pair.Item2));
             Assert.That(cell.Options.Dataset.Limit, Is.EqualTo(4096));
         }

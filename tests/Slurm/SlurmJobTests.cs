@@ -184,7 +184,7 @@ public class SlurmJobTests
             Assert.That(ranks.Select(row => row.LocalRank), Is.EqualTo(new[] { 0, 1, 0, 1 }));
             Assert.That(ranks.Select(row => row.Device), Is.EqualTo(ranks.Select(row => $"GPU-{"AB"[row.LocalRank]}-{row.Host}")).And.Unique);
             Assert.That(run.Summary().NumGpus, Is.EqualTo(4));
-            Assert.That(run.Summary().AvgPowerWatts, Is.EqualTo(400).Within(5).Percent);
+            Assert.That(run.Summary().Energy.AverageWatts, Is.EqualTo(400).Within(5).Percent);
         }
     }
 

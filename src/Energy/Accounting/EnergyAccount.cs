@@ -42,8 +42,9 @@ public sealed class EnergyAccount
     public string? GpuName => _evidence.Domains.Where(domain => domain.Kind == DomainKind.Gpu).Select(domain => domain.Name)
         .FirstOrDefault(name => name.Length > 0);
 
-    /// <summary>Until when the joules of every counted device are known; infinite where none is counted.</summary>
-    public double KnownUntilSeconds => _ledger.Counted.Select(device => _timelines[device.Domain.Key].LastSeconds)
+    /// <summary>Until when the joules of every counted device that works for a replica are known; infinite where none is counted.</summary>
+    public double KnownUntil(int replica) => _ledger.Counted.Select(device => device.Domain.Key)
+        .Where(key => _evidence.ReplicasOf(key).Contains(replica)).Select(key => _timelines[key].LastSeconds)
         .DefaultIfEmpty(double.PositiveInfinity).Min();
 
     /// <summary>

@@ -6,27 +6,51 @@ namespace Harness.Energy.Records;
 
 /// <summary>
 /// <c>power.csv</c>: one row per reading, absent values empty, numbers in the shortest form that reads back to the same
-/// bits. Also the form in which ranks hand their series to rank 0. Columns: <c>t_s</c> seconds on the run's clock,
-/// <c>rank</c> that read, <c>host</c>, <c>device</c>, <c>kind</c> (gpu, package, dram, node), <c>source</c> (nvml, rapl, …),
-/// <c>energy_j</c> cumulative counter, <c>power_w</c>, <c>power_field</c> (instant, average_1s, unspecified),
-/// <c>temperature_c</c>, <c>sm_clock_mhz</c>, <c>memory_clock_mhz</c>, <c>utilization_percent</c>, <c>throttle_reasons</c>
-/// (hexadecimal bits), <c>power_limit_w</c>, <c>memory_used_bytes</c>, <c>processors_s</c>, <c>processors_busy_s</c>,
-/// <c>processors_run_s</c> (<see cref="ProcessorTime"/>; absent in older files).
+/// bits. Also the form in which ranks hand their series to rank 0.
 /// </summary>
 public static class PowerRecords
 {
-    private static readonly string[] Columns =
+    private sealed record Field(string Name, string Unit, string Meaning, Action<CsvWriter, SampleSeries, EnergyReading> Write)
+        : ColumnInfo(Name, Unit, Meaning);
+
+    private static readonly Field[] s_fields =
     [
-        "t_s", "rank", "host", "device", "kind", "source", "energy_j", "power_w", "power_field", "temperature_c",
-        "sm_clock_mhz", "memory_clock_mhz", "utilization_percent", "throttle_reasons", "power_limit_w", "memory_used_bytes",
-        "processors_s", "processors_busy_s", "processors_run_s",
+        new("t_s", "s", "on the clock of the piece: the middle of the call that read the values",
+            (csv, _, r) => csv.WriteField(r.TimeSeconds)),
+        new("rank", "", "that read", (csv, series, _) => csv.WriteField(series.Rank)),
+        new("host", "", "the machine", (csv, series, _) => csv.WriteField(CsvDialect.Text(series.Domain.Host))),
+        new("device", "", "UUID of a GPU, name of a zone or of a node",
+            (csv, series, _) => csv.WriteField(CsvDialect.Text(series.Domain.Device))),
+        new("kind", "", "`gpu`, `package`, `dram`, `node`",
+            (csv, series, _) => csv.WriteField(series.Domain.Kind.ToString().ToLowerInvariant())),
+        new("source", "", "`nvml`, `rapl`, …: the meter", (csv, series, _) => csv.WriteField(series.Domain.Source)),
+        new("energy_j", "J", "cumulative counter with an origin of its own, wraps undone", (csv, _, r) => csv.WriteField(r.EnergyJoules)),
+        new("power_w", "W", "as the device shows it", (csv, _, r) => csv.WriteField(r.PowerWatts)),
+        new("power_field", "", "what `power_w` is: `instant`, `average_1s`, `unspecified`",
+            (csv, _, r) => csv.WriteField(r.PowerField is { } field ? PowerFields.Name(field) : "")),
+        new("temperature_c", "°C", "of the GPU", (csv, _, r) => csv.WriteField(r.TemperatureCelsius)),
+        new("sm_clock_mhz", "MHz", "of the GPU's multiprocessors", (csv, _, r) => csv.WriteField(r.SmClockMhz)),
+        new("memory_clock_mhz", "MHz", "of the GPU's memory", (csv, _, r) => csv.WriteField(r.MemoryClockMhz)),
+        new("utilization_percent", "%", "share of the driver's sampling period in which a kernel ran",
+            (csv, _, r) => csv.WriteField(r.UtilizationPercent)),
+        new("throttle_reasons", "", "clock event reasons, as bits in hexadecimal",
+            (csv, _, r) => csv.WriteField(r.ThrottleReasons is { } bits ? "0x" + bits.ToString("x", CultureInfo.InvariantCulture) : "")),
+        new("power_limit_w", "W", "that is set", (csv, _, r) => csv.WriteField(r.PowerLimitWatts)),
+        new("memory_used_bytes", "bytes", "of the GPU, by all", (csv, _, r) => csv.WriteField(r.MemoryUsedBytes)),
+        new("processors_s", "s", "time of the machine's processors, idle included, added up; absent in older files",
+            (csv, _, r) => csv.WriteField(r.Processors?.AllSeconds)),
+        new("processors_busy_s", "s", "of it, that in which anybody's work ran", (csv, _, r) => csv.WriteField(r.Processors?.BusySeconds)),
+        new("processors_run_s", "s", "of it, that of this run's processes", (csv, _, r) => csv.WriteField(r.Processors?.RunSeconds)),
     ];
+
+    /// <summary>In the order of the file.</summary>
+    public static IReadOnlyList<ColumnInfo> Columns => s_fields;
 
     /// <summary>Series one after the other, each in order of time.</summary>
     public static void Write(TextWriter text, IEnumerable<SampleSeries> series)
     {
         using var csv = CsvWriter.Create(text, CsvDialect.Writing, leaveOpen: true);
-        csv.WriteHeader(Columns);
+        csv.WriteHeader([.. s_fields.Select(field => field.Name)]);
         WriteRows(csv, series);
     }
 
@@ -119,28 +143,9 @@ public static class PowerRecords
         }
     }
 
-    private static void WriteRow(CsvWriter csv, SampleSeries series, in EnergyReading r)
+    private static void WriteRow(CsvWriter csv, SampleSeries series, in EnergyReading reading)
     {
-        var domain = series.Domain;
-        csv.WriteField(r.TimeSeconds);
-        csv.WriteField(series.Rank);
-        csv.WriteField(CsvDialect.Text(domain.Host));
-        csv.WriteField(CsvDialect.Text(domain.Device));
-        csv.WriteField(domain.Kind.ToString().ToLowerInvariant());
-        csv.WriteField(domain.Source);
-        csv.WriteField(r.EnergyJoules);
-        csv.WriteField(r.PowerWatts);
-        csv.WriteField(r.PowerField is { } field ? PowerFields.Name(field) : "");
-        csv.WriteField(r.TemperatureCelsius);
-        csv.WriteField(r.SmClockMhz);
-        csv.WriteField(r.MemoryClockMhz);
-        csv.WriteField(r.UtilizationPercent);
-        csv.WriteField(r.ThrottleReasons is { } bits ? "0x" + bits.ToString("x", CultureInfo.InvariantCulture) : "");
-        csv.WriteField(r.PowerLimitWatts);
-        csv.WriteField(r.MemoryUsedBytes);
-        csv.WriteField(r.Processors?.AllSeconds);
-        csv.WriteField(r.Processors?.BusySeconds);
-        csv.WriteField(r.Processors?.RunSeconds);
+        foreach (var field in s_fields) field.Write(csv, series, reading);
         csv.EndRecord();
     }
 

@@ -1,6 +1,16 @@
+using Harness.Common;
+using Harness.Datasets;
+using Harness.Energy.Meters;
+using Harness.Runs;
+using Harness.Sharding.World;
+using Harness.Tensors;
+
 namespace Harness.Configuration;
 
-/// <summary>The whole configuration of a run, one record per section; the defaults are those of <c>harness run</c> without options.</summary>
+/// <summary>
+/// The whole configuration of a run, one record per section; the defaults are those of <c>harness run</c> without options. What a
+/// property means and takes stands in its row.
+/// </summary>
 public sealed record RunOptions
 {
     public ModelOptions Model { get; init; } = new();
@@ -15,23 +25,64 @@ public sealed record RunOptions
     public OutputOptions Output { get; init; } = new();
 }
 
+/// <summary>Who makes tokenizers.</summary>
+public enum TokenizerLibrary
+{
+    Own,
+
+    /// <summary>Microsoft.ML.Tokenizers.</summary>
+    Ml,
+}
+
 public sealed record ModelOptions
 {
-    /// <summary>A Hugging Face directory or synthetic:NAME; empty for the demo checkpoint.</summary>
     public string Path { get; init; } = "";
     internal string EffectivePath => Path.Length > 0 ? Path : Demo;
 
     /// <summary>The checkpoint that lies beside the program.</summary>
     internal static string Demo => System.IO.Path.Combine(AppContext.BaseDirectory, "Demo", "model");
 
-    /// <summary>f32, bf16, f16, or auto: as the checkpoint stores them.</summary>
-    public string Dtype { get; init; } = "auto";
-
-    /// <summary>A directory with the tokenizer's files; empty for the checkpoint's own.</summary>
+    /// <summary>Null: as the checkpoint stores them.</summary>
+    public DType? Dtype { get; init; }
     public string Tokenizer { get; init; } = "";
+    public TokenizerLibrary TokenizerLibrary { get; init; }
 
-    /// <summary>own, or ml: Microsoft.ML.Tokenizers.</summary>
-    public string TokenizerLibrary { get; init; } = "own";
+    /// <summary>Part of a model's path that says which it is; demo where there is none.</summary>
+    internal static string ShortName(string path) => path.Length == 0 ? "demo" : PlainName.Of(PlainName.LastPart(path));
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<string>(options => options.Model.Path, Kinds.Path)
+        {
+            Meaning = "Hugging Face checkpoint directory, or synthetic:NAME (random weights of a published shape); default: the demo model",
+            Switch = ("--model", "DIR"), Scope = Scope.Model, InCellNames = (10, ""), Shown = ShortName,
+        },
+        new Setting<DType?>(options => options.Model.Dtype, Kinds.OrNone("auto", Kinds.DType))
+        {
+            Meaning = "weights as f32, bf16 or f16; default: as stored",
+            Switch = ("--dtype", "TYPE"), Scope = Scope.Model, InCellNames = (20, ""),
+        },
+        new Setting<string>(options => options.Model.Tokenizer, Kinds.Path)
+        {
+            Meaning = "take the tokenizer from here instead of the checkpoint",
+            Switch = ("--tokenizer", "DIR"), Scope = Scope.Model, InCellNames = (30, "tok-"), Shown = Settings.Stem,
+        },
+        new Setting<TokenizerLibrary>(options => options.Model.TokenizerLibrary, Kinds.Word<TokenizerLibrary>())
+        {
+            Meaning = "own, or ml: Microsoft.ML.Tokenizers",
+            Switch = ("--tokenizer-library", "NAME"), Scope = Scope.Model,
+        },
+    ];
+}
+
+/// <summary>How tensors travel between ranks.</summary>
+public enum LinkKind
+{
+    Auto,
+
+    /// <summary>Through host memory.</summary>
+    Host,
+    Nccl,
 }
 
 public sealed record ShardingOptions
@@ -39,80 +90,218 @@ public sealed record ShardingOptions
     public int Tensor { get; init; } = 1;
     public int Pipeline { get; init; } = 1;
     public int Data { get; init; } = 1;
-
-    /// <summary>Parts of a batch that are in the pipeline at the same time; 0 for as many as stages.</summary>
     public int MicroBatches { get; init; }
     internal int EffectiveMicroBatches => MicroBatches > 0 ? MicroBatches : Pipeline;
+    public CommunicatorKind Communicator { get; init; }
+    public LinkKind Link { get; init; }
+    public DType CommDtype { get; init; }
+    public TimeSpan StallLimit { get; init; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>auto, solo, threads, mpi, mpinet.</summary>
-    public string Communicator { get; init; } = "auto";
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<int>(options => options.Sharding.Tensor, Kinds.Whole(1))
+        {
+            Meaning = "tensor-parallel degree",
+            Switch = ("--tp", "N"), Scope = Scope.Model, InCellNames = (50, "tp"),
+        },
+        new Setting<int>(options => options.Sharding.Pipeline, Kinds.Whole(1))
+        {
+            Meaning = "pipeline stages",
+            Switch = ("--pp", "N"), Scope = Scope.Model, InCellNames = (60, "pp"),
+        },
+        new Setting<int>(options => options.Sharding.Data, Kinds.Whole(1))
+        {
+            Meaning = "data-parallel replicas, each with its own prompts",
+            Switch = ("--dp", "N"), InCellNames = (70, "dp"),
+        },
+        new Setting<int>(options => options.Sharding.MicroBatches, Kinds.Whole(0))
+        {
+            Meaning = "parts of a batch in the pipeline at a time; default: one per stage",
+            Switch = ("--micro-batches", "N"), InCellNames = (80, "mb"),
+        },
+        new Setting<CommunicatorKind>(options => options.Sharding.Communicator, Kinds.Word<CommunicatorKind>())
+        {
+            Meaning = "auto, solo, threads, mpi or mpinet",
+            Switch = ("--communicator", "NAME"), Scope = Scope.Model, InCellNames = (90, ""),
+        },
+        new Setting<LinkKind>(options => options.Sharding.Link, Kinds.Word<LinkKind>())
+        {
+            Meaning = "tensor transport between ranks: auto, host or nccl",
+            Switch = ("--link", "NAME"), Scope = Scope.Model, InCellNames = (100, "link-"),
+        },
+        new Setting<DType>(options => options.Sharding.CommDtype, Kinds.OneOf(DType.F32, DType.BF16))
+        {
+            Meaning = "activations travel between ranks as f32 or bf16",
+            Switch = ("--comm-dtype", "TYPE"), Scope = Scope.Model, InCellNames = (110, "comm-"),
+        },
+        // A timer takes 2³² - 2 ms at most, and the watchdog looks four times in this.
+        new Setting<TimeSpan>(options => options.Sharding.StallLimit, Kinds.Time("1s", "43200min"))
+        {
+            Meaning = "a rank under MPI that has no sign of life for this long, of itself and of each rank that it waits for, takes one for "
+                + "dead and ends the job; longer than any pass, and than any tensor takes to load",
+        },
+    ];
+}
 
-    /// <summary>auto, host, nccl.</summary>
-    public string Link { get; init; } = "auto";
-
-    /// <summary>f32 or bf16: activations on the wire.</summary>
-    public string CommDtype { get; init; } = "f32";
-
-    /// <summary>A rank under MPI that sees no pass end for this long takes a peer for dead and ends the job; longer than any pass.</summary>
-    public string StallLimit { get; init; } = "30min";
+/// <summary>What computes.</summary>
+public enum BackendKind
+{
+    /// <summary>Torch where a libtorch loads and sees a CUDA device, else the CPU backend.</summary>
+    Auto,
+    Cpu,
+    Torch,
 }
 
 public sealed record RuntimeOptions
 {
-    /// <summary>cpu, torch; auto: torch where a libtorch loads and sees a CUDA device, else cpu.</summary>
-    public string Backend { get; init; } = "auto";
-
-    /// <summary>The lib folder of a libtorch or of an installed PyTorch; empty: one beside the program or on the linker's path.</summary>
+    public BackendKind Backend { get; init; }
     public string LibTorch { get; init; } = "";
-
-    /// <summary>Worker threads per rank; 0 for this rank's share of the cores.</summary>
     public int Threads { get; init; }
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<BackendKind>(options => options.Runtime.Backend, Kinds.Word<BackendKind>())
+        {
+            Meaning = "cpu or torch; default: torch where a libtorch loads and sees a CUDA device, else cpu",
+            Switch = ("--backend", "NAME"), Scope = Scope.Model, InCellNames = (40, ""),
+        },
+        new Setting<string>(options => options.Runtime.LibTorch, Kinds.Path)
+        {
+            Meaning = "the lib folder of a libtorch or of an installed PyTorch; default: one beside the program or on LD_LIBRARY_PATH",
+            Switch = ("--libtorch", "DIR"), Scope = Scope.Model,
+        },
+        new Setting<int>(options => options.Runtime.Threads, Kinds.Whole(0, 4096))
+        {
+            Meaning = "worker threads per rank; default: this rank's share of the cores",
+            Switch = ("--threads", "N"), Scope = Scope.Model, InCellNames = (120, "thr"),
+        },
+    ];
 }
 
 public sealed record DatasetOptions
 {
-    /// <summary>demo, alpaca, gsm8k, sharegpt, jsonl; auto tells it from the file.</summary>
-    public string Name { get; init; } = "auto";
-
-    /// <summary>The data set's file, or the directory that holds it.</summary>
+    /// <summary>Null: told from the file.</summary>
+    public string? Name { get; init; }
     public string Path { get; init; } = "";
 
-    /// <summary>At most this many prompts; 0 for all.</summary>
+    /// <summary>0: all.</summary>
     public int Limit { get; init; }
 
-    /// <summary>Shuffles before Limit cuts; absent: file order.</summary>
+    /// <summary>Null: file order.</summary>
     public long? Seed { get; init; }
-
-    /// <summary>Worked examples put before each GSM8K question.</summary>
     public int Shots { get; init; }
 
-    /// <summary>chat, chat-concise, instruct, instruct-concise; empty: as the data set renders its prompts.</summary>
-    public string Task { get; init; } = "";
+    /// <summary>Null: as the data set renders its prompts.</summary>
+    public string? Task { get; init; }
 
-    /// <summary>Every prompt is brought to this many tokens; 0 leaves them as they are.</summary>
+    /// <summary>0: as they are.</summary>
     public int InputTokens { get; init; }
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<string?>(options => options.Dataset.Name,
+            Kinds.OrNone("auto", Kinds.Checked($"one of {DatasetCatalog.KnownNames}", (text, _) => DatasetCatalog.CheckName(text))))
+        {
+            Meaning = "demo, alpaca, gsm8k, sharegpt or jsonl; default: told from the file",
+            Switch = ("--dataset", "NAME"), InCellNames = (250, ""),
+        },
+        new Setting<string>(options => options.Dataset.Path, Kinds.Path)
+        {
+            Meaning = "data set file, or the directory that holds it",
+            Switch = ("--data", "PATH"), InCellNames = (260, ""), Shown = Settings.Stem,
+        },
+        new Setting<int>(options => options.Dataset.Limit, Kinds.Whole(0))
+        {
+            Meaning = "at most N prompts; 0: all",
+            Switch = ("--limit", "N"), InCellNames = (270, "n"),
+        },
+        new Setting<long?>(options => options.Dataset.Seed, Kinds.SeedOrNone)
+        {
+            Meaning = "of the prompts' order, which is drawn before --limit cuts (default: file order)",
+            Switch = ("--seed", "N"), InCellNames = (290, "order"),
+        },
+        new Setting<int>(options => options.Dataset.Shots, Kinds.Whole(0))
+        {
+            Meaning = "worked examples before each GSM8K question",
+            Switch = ("--shots", "N"), InCellNames = (280, "shots"),
+        },
+        new Setting<string?>(options => options.Dataset.Task, Kinds.OrNone("", Kinds.Checked($"one of {PromptTask.Known}", (text, row) =>
+        {
+            if (!PromptTask.IsKnown(text)) throw row.Wrong(text, $"one of {PromptTask.Known}");
+        })))
+        {
+            Meaning = "ask as chat, chat-concise, instruct or instruct-concise; default: as the data set renders its prompts",
+            Switch = ("--task", "NAME"), InCellNames = (300, ""),
+        },
+        new Setting<int>(options => options.Dataset.InputTokens, Kinds.Whole(0))
+        {
+            Meaning = "cut or repeat every prompt to exactly N tokens; 0: as they are",
+            Switch = ("--input-tokens", "N"), InCellNames = (180, "in"),
+        },
+    ];
+}
+
+/// <summary>When a sequence begins.</summary>
+public enum ScheduleKind
+{
+    /// <summary>With its batch, which ends when its last sequence has.</summary>
+    Static,
+
+    /// <summary>As soon as another has finished.</summary>
+    Continuous,
 }
 
 public sealed record BatchOptions
 {
     public int Size { get; init; } = 8;
-
-    /// <summary>static: a batch ends when its last sequence has; continuous: a finished sequence's slot is refilled at once.</summary>
-    public string Schedule { get; init; } = "static";
-
-    /// <summary>Requests in flight at most, per replica, under continuous batching; 0 for Size.</summary>
+    public ScheduleKind Schedule { get; init; }
     public int Concurrency { get; init; }
     internal int EffectiveConcurrency => Concurrency > 0 ? Concurrency : Size;
 
-    /// <summary>Requests per second that arrive by a Poisson process; 0 for the next as soon as one has finished (closed loop).</summary>
+    /// <summary>Per second; 0: the next as soon as one has finished (closed loop).</summary>
     public double Rate { get; init; }
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<int>(options => options.Batch.Size, Kinds.Whole(1))
+        {
+            Meaning = "prompts per batch",
+            Switch = ("--batch", "N"), InCellNames = (130, "b"),
+        },
+        new Setting<ScheduleKind>(options => options.Batch.Schedule, Kinds.Word<ScheduleKind>())
+        {
+            Meaning = "static, or continuous: a finished sequence's slot is refilled at once",
+            Switch = ("--schedule", "NAME"), InCellNames = (140, ""),
+        },
+        new Setting<int>(options => options.Batch.Concurrency, Kinds.Whole(0))
+        {
+            Meaning = "requests in flight per replica, under continuous batching; default: --batch",
+            Switch = ("--concurrency", "N"), InCellNames = (150, "c"),
+        },
+        new Setting<double>(options => options.Batch.Rate, Kinds.Number(0, 1e6))
+        {
+            Meaning = "requests per second that arrive by a Poisson process, under continuous batching; "
+                + "0: the next as soon as one has finished",
+            Switch = ("--rate", "R"), InCellNames = (160, "rate"),
+        },
+    ];
+}
+
+/// <summary>What bounds an output.</summary>
+public enum OutputLengths
+{
+    /// <summary>The most new tokens.</summary>
+    Limit,
+
+    /// <summary>The length of the data set's own reply, and the most new tokens; end-of-text does not.</summary>
+    Reference,
 }
 
 public sealed record GenerationOptions
 {
     public int MaxNewTokens { get; init; } = 128;
 
-    /// <summary>Prompt and output together; 0 for the model's own limit.</summary>
+    /// <summary>0: the model's own limit.</summary>
     public int MaxLength { get; init; }
     public float Temperature { get; init; }
     public int TopK { get; init; }
@@ -120,78 +309,240 @@ public sealed record GenerationOptions
     public float RepetitionPenalty { get; init; } = 1;
     public ulong Seed { get; init; }
     public bool IgnoreEos { get; init; }
+    public OutputLengths Lengths { get; init; }
 
-    /// <summary>limit: MaxNewTokens bounds the output. reference: exactly as many tokens as the data set's own reply has (MaxNewTokens bounds it, too), end-of-text ignored.</summary>
-    public string Lengths { get; init; } = "limit";
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<int>(options => options.Generation.MaxNewTokens, Kinds.Whole(1))
+        {
+            Meaning = "output tokens per prompt, at most",
+            Switch = ("--max-new-tokens", "N"), InCellNames = (190, "new"),
+        },
+        new Setting<int>(options => options.Generation.MaxLength, Kinds.Whole(0))
+        {
+            Meaning = "prompt plus output, at most; default: the model's limit",
+            Switch = ("--max-length", "N"), InCellNames = (170, "len"),
+        },
+        new Setting<float>(options => options.Generation.Temperature, Kinds.Number(0f, 100))
+        {
+            Meaning = "0 takes the likeliest token (default)",
+            Switch = ("--temperature", "T"), InCellNames = (200, "temp"),
+        },
+        new Setting<int>(options => options.Generation.TopK, Kinds.Whole(0))
+        {
+            Meaning = "draw among the K likeliest tokens; 0: no limit",
+            Switch = ("--top-k", "K"), InCellNames = (210, "topk"),
+        },
+        new Setting<float>(options => options.Generation.TopP,
+            Kinds.Number<float>("a number above 0 and up to 1", share => share is > 0 and <= 1))
+        {
+            Meaning = "draw among the likeliest tokens that hold probability P",
+            Switch = ("--top-p", "P"), InCellNames = (220, "topp"),
+        },
+        new Setting<float>(options => options.Generation.RepetitionPenalty,
+            Kinds.Number<float>("a number above 0", penalty => penalty is > 0 and < float.PositiveInfinity))
+        {
+            Meaning = "divide the logits of seen tokens by R",
+            Switch = ("--repetition-penalty", "R"), InCellNames = (230, "rep"),
+        },
+        new Setting<ulong>(options => options.Generation.Seed, Kinds.Seed)
+        {
+            Meaning = "of the draws (default: 0)",
+            Switch = ("--seed", "N"), InCellNames = (240, "seed"),
+        },
+        new Setting<bool>(options => options.Generation.IgnoreEos, Kinds.Flag)
+        {
+            Meaning = "generate on after end-of-text",
+            Switch = ("--ignore-eos", ""),
+        },
+        new Setting<OutputLengths>(options => options.Generation.Lengths, Kinds.Word<OutputLengths>())
+        {
+            Meaning = "limit, or reference: exactly as many tokens as the data set's own reply has",
+            Switch = ("--lengths", "NAME"),
+        },
+    ];
 }
 
 public sealed record EnergyOptions
 {
-    /// <summary>auto, none, nvml, rapl, replay:FILE, command:PROGRAM; several with commas.</summary>
-    public string Meter { get; init; } = "auto";
+    /// <summary>Null: what suits the backend.</summary>
+    public string? Meter { get; init; }
+    public TimeSpan SampleInterval { get; init; } = TimeSpan.FromMilliseconds(100);
+    public TimeSpan IdleBaseline { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>Time between samples: 100ms, 0.1s.</summary>
-    public string SampleInterval { get; init; } = "100ms";
+    /// <summary>Watts, one measured run each.</summary>
+    public ValueList<double> PowerLimits { get; init; } = new();
 
-    /// <summary>How long the idle devices are watched before the load.</summary>
-    public string IdleBaseline { get; init; } = "2s";
+    /// <summary>MHz, one measured run each.</summary>
+    public ValueList<int> SmClocks { get; init; } = new();
 
-    /// <summary>Board power limits in watts, one measured run each: 250,175,150.</summary>
-    public string PowerLimits { get; init; } = "";
-
-    /// <summary>Locked SM clocks in MHz, one measured run each.</summary>
-    public string SmClocks { get; init; } = "";
-
-    /// <summary>Degrees Celsius above which a measured repeat waits; 0 for no limit.</summary>
+    /// <summary>Degrees Celsius; 0: no limit.</summary>
     public double MaxStartTemperature { get; init; }
+    public TimeSpan Cooldown { get; init; }
+    public TimeSpan CooldownLimit { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Pause before each measured repeat.</summary>
-    public string Cooldown { get; init; } = "0s";
-
-    /// <summary>The longest wait for MaxStartTemperature; after it the repeat begins all the same, and is not valid.</summary>
-    public string CooldownLimit { get; init; } = "10min";
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<string?>(options => options.Energy.Meter, Kinds.OrNone("auto", Kinds.Checked(MeterFactory.Usage, (text, row) =>
+        {
+            if (!MeterFactory.Knows(text)) throw row.Wrong(text, MeterFactory.Usage);
+        })))
+        {
+            Meaning = "auto, none, nvml, rapl, replay:FILE or command:PROGRAM; several with commas",
+            Switch = ("--meter", "NAME"),
+        },
+        new Setting<TimeSpan>(options => options.Energy.SampleInterval, Kinds.Time("1ms", "60s"))
+        {
+            Meaning = "between energy samples, such as 100ms",
+            Switch = ("--sample-interval", "TIME"),
+        },
+        new Setting<TimeSpan>(options => options.Energy.IdleBaseline, Kinds.Time("0s", "1440min"))
+        {
+            Meaning = "how long the idle devices are watched first, such as 10s",
+            Switch = ("--idle-baseline", "TIME"),
+        },
+        new Setting<ValueList<double>>(options => options.Energy.PowerLimits, Kinds.Numbers<double>())
+        {
+            Meaning = "board power limits to sweep, in watts",
+            Switch = ("--power-limits", "W,W"),
+        },
+        new Setting<ValueList<int>>(options => options.Energy.SmClocks, Kinds.Numbers<int>())
+        {
+            Meaning = "locked SM clocks to sweep, in MHz",
+            Switch = ("--sm-clocks", "MHZ,MHZ"),
+        },
+        new Setting<double>(options => options.Energy.MaxStartTemperature, Kinds.Number(0.0, 200))
+        {
+            Meaning = "wait before a repeat until the devices are this cool, in °C; 0: no limit",
+            Switch = ("--max-start-temperature", "C"),
+        },
+        new Setting<TimeSpan>(options => options.Energy.Cooldown, Kinds.Time("0s", "1440min"))
+        {
+            Meaning = "pause before each repeat",
+            Switch = ("--cooldown", "TIME"),
+        },
+        new Setting<TimeSpan>(options => options.Energy.CooldownLimit, Kinds.Time("0s", "1440min"))
+        {
+            Meaning = "the longest wait for MaxStartTemperature; after it the repeat begins all the same, and is not valid",
+        },
+    ];
 }
 
 public sealed record RepeatsOptions
 {
-    /// <summary>Batches generated and thrown away first.</summary>
     public int Warmup { get; init; } = 1;
     public int Count { get; init; } = 1;
 
-    /// <summary>Repeat until the 95 % confidence interval of joules per token is within this part of the mean: 2%; empty to repeat Count times.</summary>
-    public string UntilCi { get; init; } = "";
+    /// <summary>Half width of the interval as a part of the mean; null: <see cref="Count"/> repeats.</summary>
+    public double? UntilCi { get; init; }
     public int Max { get; init; } = 30;
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<int>(options => options.Repeats.Warmup, Kinds.Whole(0))
+        {
+            Meaning = "batches generated and thrown away first",
+            Switch = ("--warmup", "N"),
+        },
+        new Setting<int>(options => options.Repeats.Count, Kinds.Whole(1))
+        {
+            Meaning = "measured repeats",
+            Switch = ("--repeats", "N"),
+        },
+        new Setting<double?>(options => options.Repeats.UntilCi, Kinds.Percentage)
+        {
+            Meaning = "repeat until the 95 % confidence interval of joules per token is within P percent of their mean",
+            Switch = ("--until-ci", "P%"),
+        },
+        new Setting<int>(options => options.Repeats.Max, Kinds.Whole(2))
+        {
+            Meaning = "bound of --until-ci",
+            Switch = ("--max-repeats", "N"),
+        },
+    ];
 }
 
 public sealed record CarbonOptions
 {
-    /// <summary>Grams of CO2e per kWh, or a file of hourly values; empty: no carbon figures.</summary>
+    /// <summary>Empty: no carbon figures.</summary>
     public string Intensity { get; init; } = "";
+    public double? Pue { get; init; }
 
-    /// <summary>Power usage effectiveness of the data centre, at least 1; 0: unknown.</summary>
-    public double Pue { get; init; }
-
-    /// <summary>Embodied emissions of one device in kg CO2e, its share of the server included (of the node where there are no GPUs); <see cref="NotGiven"/>: unknown.</summary>
-    public double Embodied { get; init; } = NotGiven;
-
-    /// <summary>Where 0 is a value that a person may give.</summary>
-    public const double NotGiven = -1;
-
-    /// <summary>Years over which a device is used.</summary>
+    /// <summary>kg CO2e; of the node where there are no GPUs.</summary>
+    public double? Embodied { get; init; }
     public double Lifetime { get; init; } = 4;
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<string>(options => options.Carbon.Intensity, Kinds.Text)
+        {
+            Meaning = "grams of CO2e per kWh, or a file of hourly values: writes the SCI",
+            Switch = ("--carbon-intensity", "G"), Shown = Settings.Stem,
+        },
+        new Setting<double?>(options => options.Carbon.Pue, Kinds.NumberOrNone(0, "a number of at least 1", pue => pue is >= 1 and < 10))
+        {
+            Meaning = "power usage effectiveness of the data centre",
+            Switch = ("--pue", "P"),
+        },
+        new Setting<double?>(options => options.Carbon.Embodied,
+            Kinds.NumberOrNone(-1, "kg of CO2e, at least 0", kilograms => kilograms >= 0 && double.IsFinite(kilograms)))
+        {
+            Meaning = "embodied kg CO2e of one device, its share of the server included; of the node where there are no GPUs",
+            Switch = ("--embodied", "KG"),
+        },
+        new Setting<double>(options => options.Carbon.Lifetime, Kinds.Number<double>("years, above 0", years => years is > 0 and <= 100))
+        {
+            Meaning = "years over which a device is used",
+            Switch = ("--lifetime", "YEARS"),
+        },
+    ];
+}
+
+/// <summary>What becomes of a run whose name another has.</summary>
+public enum TakenName
+{
+    /// <summary>It is called NAME-2.</summary>
+    Rename,
+
+    /// <summary>It ends with an exit code of its own.</summary>
+    Refuse,
 }
 
 public sealed record OutputOptions
 {
-    /// <summary>Run directories are made in here.</summary>
     public string Directory { get; init; } = "results";
 
-    /// <summary>The run's name; empty for time and model.</summary>
+    /// <summary>Empty: time and model.</summary>
     public string Name { get; init; } = "";
-
-    /// <summary>Begin anew also where a run of the same configuration was cut off and could be continued.</summary>
     public bool Fresh { get; init; }
+    public TakenName IfTaken { get; init; }
 
-    /// <summary>Where another run has the name: rename (NAME-2), or refuse (exit code 4).</summary>
-    public string IfTaken { get; init; } = "rename";
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<string>(options => options.Output.Directory, Kinds.Checked("a directory", (text, row) =>
+        {
+            if (text.Length == 0) throw row.Wrong(text, "a directory");
+        }))
+        {
+            Meaning = "run directories are made in here",
+            Switch = ("--out", "DIR"), IsOfIdentity = false,
+        },
+        new Setting<string>(options => options.Output.Name, Kinds.Checked("a name without slashes, or empty", (text, _) =>
+        {
+            if (text.Length > 0) RunName.Checked(text);
+        }))
+        {
+            Meaning = "the run's name; default: time and model",
+            Switch = ("--name", "NAME"), IsOfIdentity = false,
+        },
+        new Setting<bool>(options => options.Output.Fresh, Kinds.Flag)
+        {
+            Meaning = "begin anew, where a run that was cut off could be continued",
+            Switch = ("--fresh", ""), IsOfIdentity = false,
+        },
+        new Setting<TakenName>(options => options.Output.IfTaken, Kinds.Word<TakenName>())
+        {
+            Meaning = "where another run has the name: rename (NAME-2), or refuse (exit code 4)", IsOfIdentity = false,
+        },
+    ];
 }

@@ -1,15 +1,26 @@
-using System.Globalization;
 using Harness.Common;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Configuration.Memory;
 
 namespace Harness.Configuration;
 
+/// <summary>A setting with its value in force, as it was written, and the layer that set it.</summary>
+internal sealed record Entry(Setting Setting, string Value, string Source)
+{
+    public string Key => Setting.Key;
+
+    /// <summary>No layer sets it.</summary>
+    public bool IsDefault => Source == Default;
+
+    /// <summary>The source of what no layer sets.</summary>
+    public const string Default = "default";
+}
+
 /// <summary>
 /// One tree from defaults, <c>--config FILE.json</c>, HARNESS_ environment and command line, later ones winning; knows
 /// of every value where it came from.
 /// </summary>
-public sealed class ResolvedConfiguration
+internal sealed class ResolvedConfiguration
 {
     private const string EnvironmentPrefix = "HARNESS_";
     private const string Environment = "environment";
@@ -17,8 +28,8 @@ public sealed class ResolvedConfiguration
     private readonly List<(string Source, IConfigurationProvider Provider)> _layers = [];
     private readonly IConfigurationRoot _root;
 
-    /// <summary>The bound sections; Validate has passed.</summary>
-    public RunOptions Options { get; }
+    /// <summary>The sections, each value checked, and all of them together.</summary>
+    public RunOptions Options { get; } = new();
 
     /// <param name="file">A JSON file, or null.</param>
     /// <param name="commandLine">Key and value of every switch that was given.</param>
@@ -32,10 +43,8 @@ public sealed class ResolvedConfiguration
         _root = Build(builder, file);
         string[] sources = file == null ? [Environment, "command line"] : [file, Environment, "command line"];
         _layers.AddRange(sources.Zip(_root.Providers));
-        foreach (var (key, type) in ConfigurationKeys.All) CheckValue(key, type);
+        foreach (var setting in Settings.All) Take(setting);
         CheckForUnknownKeys();
-        Options = new RunOptions();
-        _root.Bind(Options);
         Validation.Check(Options);
     }
 
@@ -46,58 +55,42 @@ public sealed class ResolvedConfiguration
     internal static bool IsSetting(string variable) =>
         variable.StartsWith(EnvironmentPrefix, StringComparison.OrdinalIgnoreCase) && variable.Contains("__", StringComparison.Ordinal);
 
-    /// <summary>Every key with its value in force and the layer that set it.</summary>
-    public IEnumerable<(string Key, string Value, string Source)> Entries() =>
-        from entry in ConfigurationKeys.All
-        let value = _root[entry.Key]
+    /// <summary>Every setting, in the order of the table.</summary>
+    public IEnumerable<Entry> Entries() =>
+        from setting in Settings.All
+        let value = _root[setting.Key]
         select value == null
-            ? (entry.Key, Text(Default(entry.Key)), "default")
-            : (entry.Key, value, _layers.Last(layer => layer.Provider.TryGet(entry.Key, out _)).Source);
+            ? new Entry(setting, setting.Default, Entry.Default)
+            : new Entry(setting, value, _layers.Last(layer => layer.Provider.TryGet(setting.Key, out _)).Source);
 
-    private static object? Default(string key)
+    private void Take(Setting setting)
     {
-        var (section, name) = (key.Split(':')[0], key.Split(':')[1]);
-        var options = typeof(RunOptions).GetProperty(section)!.GetValue(new RunOptions())!;
-        return options.GetType().GetProperty(name)!.GetValue(options);
-    }
-
-    private static string Text(object? value) => value is bool flag ? (flag ? "true" : "false") : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
-
-    private void CheckValue(string key, Type type)
-    {
+        var key = setting.Key;
         if (_root.GetSection(key).GetChildren().Any())
-            throw new UserErrorException($"{key} is a list, which is a dimension of a sweep; a run takes one value, 'harness sweep' takes lists");
-        // The binder would take a null for 0 or an empty text.
+            throw new UserErrorException(
+                $"{key} is a list, which is a dimension of a sweep; a run takes one value, 'harness sweep' takes lists");
+        // A null is neither 0 nor an empty text.
         if (_layers.Any(layer => layer.Provider.TryGet(key, out var set) && set == null))
-            throw new UserErrorException($"{Validation.Named(key)} is null; leave the key out for its default");
-        if (_root[key] is { } value && !ConfigurationKeys.Takes(type, value))
-            throw new UserErrorException($"{Validation.Named(key)} is '{value}', but {Expected(type)} is expected");
+            throw new UserErrorException($"{setting.Named} is null; leave the key out for its default");
+        if (_root[key] is { } value) setting.Set(Options, value);
     }
-
-    private static string Expected(Type type) => (Nullable.GetUnderlyingType(type) ?? type).Name switch
-    {
-        nameof(Int32) => "a whole number",
-        nameof(Int64) => "a whole number",
-        nameof(UInt64) => "a whole number of at least 0",
-        nameof(Boolean) => "true or false",
-        _ => "a number",
-    };
 
     private void CheckForUnknownKeys()
     {
-        var known = ConfigurationKeys.All.Select(entry => entry.Key).ToHashSet(StringComparer.OrdinalIgnoreCase);
         foreach (var section in _root.GetChildren())
         {
-            var isSection = ConfigurationKeys.IsSection(section.Key);
+            var isSection = Settings.IsSection(section.Key);
             if (section.Value is { } value && isSection)
-                throw new UserErrorException($"configuration section {section.Key} is '{value}', but a section with {ConfigurationKeys.NamesIn(section.Key)} is expected");
+                throw new UserErrorException($"configuration section {section.Key} is '{value}', "
+                    + $"but a section with {Settings.NamesIn(section.Key)} is expected");
             // The environment alone may have HARNESS_ variables of other purposes.
-            if (!isSection && (section.GetChildren().Any() || _layers.Any(layer => layer.Source != Environment && layer.Provider.TryGet(section.Key, out _))))
-                throw ConfigurationKeys.Unknown(section.Key);
+            if (!isSection && (section.GetChildren().Any() || IsSetElsewhere(section.Key))) throw Settings.Unknown(section.Key);
             foreach (var key in section.GetChildren())
-                if (!known.Contains(key.Path)) throw ConfigurationKeys.Unknown(key.Path);
+                if (!Settings.IsKnown(key.Path)) throw Settings.Unknown(key.Path);
         }
     }
+
+    private bool IsSetElsewhere(string key) => _layers.Any(layer => layer.Source != Environment && layer.Provider.TryGet(key, out _));
 
     private static void AddFile(ConfigurationBuilder builder, string file)
     {
@@ -110,7 +103,8 @@ public sealed class ResolvedConfiguration
         try { return builder.Build(); }
         catch (Exception e) when (e is InvalidDataException or FormatException)
         {
-            throw new UserErrorException($"configuration file '{file}' is not valid JSON: {(e.InnerException ?? e).Message.ReplaceLineEndings(" ")}", e);
+            var why = (e.InnerException ?? e).Message.ReplaceLineEndings(" ");
+            throw new UserErrorException($"configuration file '{file}' is not valid JSON: {why}", e);
         }
     }
 }

@@ -20,11 +20,11 @@ public static class DatasetCatalog
 
     public static string KnownNames => string.Join(", ", Kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));
 
-    /// <param name="name">auto tells it from the file.</param>
+    /// <param name="name">Empty tells it from the file.</param>
     /// <exception cref="UserErrorException">No dataset has this name.</exception>
     public static void CheckName(string name)
     {
-        if (name.Length > 0 && name != "auto" && !IsDemo(name, null)) Find(name);
+        if (name.Length > 0 && !IsDemo(name, null)) Find(name);
     }
 
     /// <summary>The prompts that a run uses, in its order (<see cref="PromptSelection"/>).</summary>

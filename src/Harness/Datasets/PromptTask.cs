@@ -23,11 +23,11 @@ public static class PromptTask
 
     public static bool IsKnown(string task) => s_templates.ContainsKey(task);
 
-    /// <summary>The prompt in the task's form; with an empty task as the data set renders it.</summary>
+    /// <summary>The prompt in the task's form; without one as the data set renders it.</summary>
     /// <exception cref="UserErrorException">The task is unknown, or the question is empty.</exception>
-    public static Prompt Apply(string task, Prompt prompt)
+    public static Prompt Apply(string? task, Prompt prompt)
     {
-        if (task.Length == 0) return prompt;
+        if (task == null) return prompt;
         if (!s_templates.TryGetValue(task, out var template)) throw new UserErrorException($"--task is '{task}', but one of {Known} is expected");
         if (prompt.Question.Length == 0) throw new UserErrorException($"{prompt.Source} has an empty prompt, which --task {task} cannot ask; leave --task out or remove the prompt");
         return prompt with { Text = template(prompt) };

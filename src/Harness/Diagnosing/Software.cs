@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Tokenizers;
@@ -34,7 +35,7 @@ internal static class Software
 
     public static IEnumerable<Finding> TokenizerLibrary()
     {
-        yield return Finding.Ok($"tokenizer library {TokenizerLibraries.MicrosoftML}", $"Microsoft.ML.Tokenizers {MLTokenizers.MLTokenizerFactory.Version}");
+        yield return Finding.Ok($"tokenizer library {EnumWord.Of(Configuration.TokenizerLibrary.Ml)}", $"Microsoft.ML.Tokenizers {MLTokenizers.MLTokenizerFactory.Version}");
     }
 
     public static IEnumerable<Finding> DemoModel(string directory)

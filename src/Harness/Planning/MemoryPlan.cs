@@ -22,7 +22,8 @@ internal sealed record MemoryPlan
 
     /// <summary>The rank that needs most.</summary>
     /// <exception cref="UserErrorException">The model cannot be split so.</exception>
-    public static MemoryPlan For(ModelShape shape, int tensor, int pipeline, PlannedWork work) => For(new ShardPlan(shape, tensor, pipeline), work);
+    public static MemoryPlan For(ModelShape shape, int tensor, int pipeline, PlannedWork work) =>
+        For(new ShardPlan(shape, tensor, pipeline), work);
 
     /// <inheritdoc cref="For(ModelShape, int, int, PlannedWork)"/>
     /// <remarks>What does not divide evenly goes to the first tensor ranks: rank 0 of a stage needs most.</remarks>
@@ -52,7 +53,8 @@ internal sealed record MemoryPlan
 
     /// <summary>For people: the parts and their sum.</summary>
     public override string ToString() =>
-        $"weights {Quantity.Text(WeightBytes)} + KV cache {Quantity.Text(KvCacheBytes)} + activations {Quantity.Text(ActivationBytes)} = {Quantity.Text(Bytes)}";
+        $"weights {Quantity.Text(WeightBytes)} + KV cache {Quantity.Text(KvCacheBytes)} + activations {Quantity.Text(ActivationBytes)} "
+        + $"= {Quantity.Text(Bytes)}";
 
     /// <summary>
     /// Elements alive at the worst moment: the residual stream and, above it, either everything that a block makes

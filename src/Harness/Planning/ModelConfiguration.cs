@@ -14,8 +14,11 @@ internal static class ModelConfiguration
         if (model.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)) return new SyntheticCheckpoint(model).Config;
         if (File.Exists(model)) return LlamaConfig.Load(model);
         if (!Directory.Exists(model))
-            throw new UserErrorException($"model '{model}' is neither a directory nor a file; --model takes a directory with a config.json, that file, or synthetic:NAME");
+            throw new UserErrorException($"model '{model}' is neither a directory nor a file; "
+                + "--model takes a directory with a config.json, that file, or synthetic:NAME");
         var file = Path.Combine(model, "config.json");
-        return File.Exists(file) ? LlamaConfig.Load(file) : throw new UserErrorException($"{model} holds no config.json; --model takes a directory with one, that file, or synthetic:NAME");
+        return File.Exists(file) ? LlamaConfig.Load(file)
+            : throw new UserErrorException(
+                $"{model} holds no config.json; --model takes a directory with one, that file, or synthetic:NAME");
     }
 }

@@ -54,24 +54,30 @@ internal sealed record PassCost(double MemoryBytes, double Flops, double TensorB
             Read(plan, rank, work, pass, layers, head),
             Operations(plan, rank, pass, layers, head),
             (double)pass.Rows * Reductions(rank) * plan.Shape.Hidden * work.Wire.Bytes() * 2 * (plan.Tensor - 1) / plan.Tensor,
-            rank.IsLastStage ? (double)pass.Outputs * (plan.Tensor - 1) * (work.Greedy ? CandidateBytes : rank.Vocabulary.Count * work.Wire.Bytes()) : 0,
+            rank.IsLastStage ? (double)pass.Outputs * (plan.Tensor - 1) * SampledBytes(rank, work) : 0,
             rank.IsLastStage ? 0 : (double)pass.Rows * plan.Shape.Hidden * work.Wire.Bytes(),
             MessagesOf(plan, rank));
     }
+
+    /// <summary>What a rank of the last stage sends to each other one for a sequence's next token.</summary>
+    private static int SampledBytes(RankPlan rank, PlannedWork work) =>
+        work.Greedy ? CandidateBytes : rank.Vocabulary.Count * work.Wire.Bytes();
 
     private static double Read(ShardPlan plan, RankPlan rank, PlannedWork work, PassShape pass, List<TensorSlice> layers, TensorSlice head)
     {
         var bytes = layers.Sum(slice => MemoryPlan.SliceBytes(slice, work.Weights))
                     + pass.CacheTokens * MemoryPlan.KvBytesPerToken(plan.Shape, rank, work.Cache);
         if (rank.IsFirstStage) bytes += (double)pass.Rows * plan.Shape.Hidden * work.Weights.Bytes();     // rows of the embedding
-        if (rank.IsLastStage) bytes += MemoryPlan.SliceBytes(rank.Find(RankPlan.FinalNorm), work.Weights) + MemoryPlan.SliceBytes(head, work.Weights);
+        if (rank.IsLastStage)
+            bytes += MemoryPlan.SliceBytes(rank.Find(RankPlan.FinalNorm), work.Weights) + MemoryPlan.SliceBytes(head, work.Weights);
         return bytes;
     }
 
     private static double Operations(ShardPlan plan, RankPlan rank, PassShape pass, List<TensorSlice> layers, TensorSlice head)
     {
         var matrices = layers.Where(slice => slice.TotalRows > 1).Sum(slice => slice.Elements);
-        var attention = 2 * pass.Context * rank.QueryHeads.Count * plan.Shape.HeadDimension * rank.Layers.Count;      // scores, and their sum of values
+        // Scores, and their sum of values.
+        var attention = 2 * pass.Context * rank.QueryHeads.Count * plan.Shape.HeadDimension * rank.Layers.Count;
         return 2 * (pass.Rows * (matrices + attention) + (double)pass.Outputs * head.Elements);
     }
 

@@ -37,11 +37,15 @@ internal static class PlanTable
     private static string Answer(List<PlanRow> possible, int? fewest, int gpus)
     {
         if (fewest is { } count)
-            return $"smallest that fits: {count} GPU{(count == 1 ? "" : "s")} ({string.Join(", ", possible.Where(row => row.Fits && row.Gpus == count).Select(Layout))})";
+        {
+            var layouts = string.Join(", ", possible.Where(row => row.Fits && row.Gpus == count).Select(Layout));
+            return $"smallest that fits: {count} GPU{(count == 1 ? "" : "s")} ({layouts})";
+        }
         var nearest = possible.MinBy(row => row.TotalBytes);
         return nearest == null
             ? $"no layout of up to {gpus} GPUs is possible"
-            : $"nothing fits on up to {gpus} GPUs; nearest is {Layout(nearest)}, over by {Quantity.Text(nearest.TotalBytes!.Value - nearest.MemoryBytes)}";
+            : $"nothing fits on up to {gpus} GPUs; nearest is {Layout(nearest)}, "
+                + $"over by {Quantity.Text(nearest.TotalBytes!.Value - nearest.MemoryBytes)}";
     }
 
     private static string Layout(PlanRow row) => $"tp {row.TensorParallel} × pp {row.PipelineParallel}";
@@ -50,18 +54,25 @@ internal static class PlanTable
     {
         var predicted = rows.Any(row => row.DecodeTokensPerSecond != null);
         var (memoryUnit, memory) = Quantity.Unit(rows.Max(row => (double)row.TotalBytes!));
-        var (linkUnit, link) = Quantity.Unit(rows.Max(row => (double)Math.Max(row.TensorBytesPerToken!.Value, row.PipelineBytesPerToken!.Value)));
+        var (linkUnit, link) = Quantity.Unit(rows.Max(row =>
+            (double)Math.Max(row.TensorBytesPerToken!.Value, row.PipelineBytesPerToken!.Value)));
         var table = new Table().Border(TableBorder.Horizontal);
-        string[] heads = ["\n\nGPUs", "\n\ntp", "\n\npp", $"\nweights\n{memory}", $"\ncache\n{memory}", $"\nactiv.\n{memory}", $"\ntotal\n{memory}",
-            $"tensor\n{link}/\ntoken", $"stage\n{link}/\ntoken", .. predicted ? (string[])["\ndecode\ntokens/s", "\nprefill\ntokens/s"] : [], "\n\nfits"];
+        string[] heads =
+        [
+            "\n\nGPUs", "\n\ntp", "\n\npp", $"\nweights\n{memory}", $"\ncache\n{memory}", $"\nactiv.\n{memory}", $"\ntotal\n{memory}",
+            $"tensor\n{link}/\ntoken", $"stage\n{link}/\ntoken",
+            .. predicted ? (string[])["\ndecode\ntokens/s", "\nprefill\ntokens/s"] : [], "\n\nfits",
+        ];
         foreach (var head in heads) table.AddColumn(new TableColumn(new Text(head)).RightAligned().NoWrap().PadLeft(1).PadRight(0));
 
         foreach (var row in rows.OrderByDescending(row => row.Fits))
         {
             string[] cells = [Figures.Count(row.Gpus), Figures.Count(row.TensorParallel), Figures.Count(row.PipelineParallel),
-                Amount(row.WeightBytes, memoryUnit), Amount(row.KvCacheBytes, memoryUnit), Amount(row.ActivationBytes, memoryUnit), Amount(row.TotalBytes, memoryUnit),
+                Amount(row.WeightBytes, memoryUnit), Amount(row.KvCacheBytes, memoryUnit),
+                Amount(row.ActivationBytes, memoryUnit), Amount(row.TotalBytes, memoryUnit),
                 Amount(row.TensorBytesPerToken, linkUnit), Amount(row.PipelineBytesPerToken, linkUnit),
-                .. predicted ? (string[])[Rate(row.DecodeTokensPerSecond, row.DecodeBound), Rate(row.PrefillTokensPerSecond, row.PrefillBound)] : [],
+                .. predicted
+                    ? (string[])[Rate(row.DecodeTokensPerSecond, row.DecodeBound), Rate(row.PrefillTokensPerSecond, row.PrefillBound)] : [],
                 row.Fits ? "yes" : $"{Amount(row.TotalBytes - row.MemoryBytes, memoryUnit)} over"];
             table.AddRow(cells.Select(cell => new Text(cell)));
         }
@@ -94,7 +105,8 @@ internal static class PlanTable
         if (planner.Rates is { LinkBytesPerSecond: null } && rows.Any(row => row.Gpus > 1))
             yield return "Several GPUs are predicted when --link is given.";
         if (rows.Any(row => row.TotalBytes == null))
-            yield return $"Possible are tp {string.Join(", ", ShardPlan.TensorDegrees(planner.Model.Shape))} and pp 1 to {planner.Model.Shape.Layers}; --format json gives the reasons.";
+            yield return $"Possible are tp {string.Join(", ", ShardPlan.TensorDegrees(planner.Model.Shape))} "
+                + $"and pp 1 to {planner.Model.Shape.Layers}; --format json gives the reasons.";
         if (leftOut > 0)
             yield return $"{leftOut} layouts whose number of GPUs does not divide {gpus} are left out; --format csv has them all.";
     }

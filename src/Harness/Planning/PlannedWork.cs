@@ -19,7 +19,7 @@ internal sealed record PlannedWork
         MicroBatches = options.Sharding.MicroBatches,
         Weights = weights,
         Cache = cache,
-        Wire = DTypes.Parse(options.Sharding.CommDtype),
+        Wire = options.Sharding.CommDtype,
         Greedy = options.Generation is { Temperature: 0, RepetitionPenalty: 1 },
     };
 

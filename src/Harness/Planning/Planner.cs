@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Models.Llama.Configuration;
 using Harness.Sharding;
 using Harness.Tensors;
@@ -67,7 +68,8 @@ internal sealed record Planner
         var memory = MemoryPlan.For(plan, Work);
         var total = memory.Bytes + ReserveBytes;
         var fits = total <= MemoryBytes;
-        var traffic = Enumerable.Range(0, plan.Pipeline).Select(stage => PassCost.Of(plan, stage, Work, new PassShape(1, 1, 0, 0))).ToArray();
+        var traffic = Enumerable.Range(0, plan.Pipeline)
+            .Select(stage => PassCost.Of(plan, stage, Work, new PassShape(1, 1, 0, 0))).ToArray();
         var decode = fits ? Predict(plan, PassShape.Decode(Work, plan.Pipeline)) : null;
         var prefill = fits ? Predict(plan, PassShape.Prefill(Work, plan.Pipeline)) : null;
         return row with
@@ -85,7 +87,8 @@ internal sealed record Planner
             DecodeBound = decode?.Bound.ToString().ToLowerInvariant(),
             PrefillTokensPerSecond = prefill?.TokensPerSecond,
             PrefillBound = prefill?.Bound.ToString().ToLowerInvariant(),
-            Reason = fits ? null : $"{memory} and {Quantity.Text(ReserveBytes)} in reserve exceed {Quantity.Text(MemoryBytes)} by {Quantity.Text(total - MemoryBytes)}",
+            Reason = fits ? null : $"{memory} and {Quantity.Text(ReserveBytes)} in reserve exceed {Quantity.Text(MemoryBytes)} "
+                + $"by {Quantity.Text(total - MemoryBytes)}",
         };
     }
 

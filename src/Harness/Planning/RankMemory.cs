@@ -3,10 +3,13 @@ using Harness.Tensors;
 
 namespace Harness.Planning;
 
-/// <summary>One rank's place in memory: refused before anything is loaded where it cannot fit, explained by the plan where it does not after all.</summary>
+/// <summary>
+/// One rank's place in memory: refused before anything is loaded where it cannot fit, explained by the plan where it does not after all.
+/// </summary>
 internal sealed class RankMemory(MemoryPlan plan, int rank)
 {
-    private const string Remedy = "use more ranks (--tp, --pp), a smaller --batch or --max-length, or a 16-bit --dtype; harness plan shows what fits";
+    private const string Remedy =
+        "use more ranks (--tp, --pp), a smaller --batch or --max-length, or a 16-bit --dtype; harness plan shows what fits";
 
     /// <exception cref="UserErrorException">The plan needs more than the backend's device has.</exception>
     public void MustFit(ITensorBackend backend)
@@ -15,7 +18,8 @@ internal sealed class RankMemory(MemoryPlan plan, int rank)
             throw new UserErrorException($"rank {rank} needs {plan}, but {backend.Device} has {Quantity.Text(there)} for it; {Remedy}");
     }
 
-    /// <exception cref="UserErrorException">The memory does not suffice; the message has the backend's words and the plan's numbers.</exception>
+    /// <exception cref="UserErrorException">The memory does not suffice; the message has the backend's words and the plan's
+    /// numbers.</exception>
     public T Place<T>(Func<T> load)
     {
         try { return load(); }

@@ -7,7 +7,8 @@ namespace Harness.Planning;
 /// <param name="FlopsPerSecond">In the weights' type.</param>
 /// <param name="LinkBytesPerSecond">Out of one device, to whichever peer; null where unknown.</param>
 /// <param name="LinkLatencySeconds">Of one collective or message.</param>
-internal sealed record DeviceRates(double BytesPerSecond, double FlopsPerSecond, double? LinkBytesPerSecond = null, double LinkLatencySeconds = 0);
+internal sealed record DeviceRates(
+    double BytesPerSecond, double FlopsPerSecond, double? LinkBytesPerSecond = null, double LinkLatencySeconds = 0);
 
 /// <summary>What sets the pace.</summary>
 internal enum Bound { Memory, Compute, Link }
@@ -36,7 +37,8 @@ internal static class Roofline
         var parts = work.MicroBatchesOver(plan.Pipeline);
         var slowest = stages.MaxBy(stage => stage.Total);
         var (round, busiest) = (stages.Sum(stage => stage.Total), parts * slowest.Total);
-        var tokens = (double)pass.Rows * work.BatchSize / work.SequencesPerPass(plan.Pipeline);       // of all micro-batches, the smaller ones too
+        // Of all micro-batches, the smaller ones too.
+        var tokens = (double)pass.Rows * work.BatchSize / work.SequencesPerPass(plan.Pipeline);
         return new(tokens / Math.Max(round, busiest), round > busiest ? BoundOf(stages) : BoundOf([slowest]));
     }
 

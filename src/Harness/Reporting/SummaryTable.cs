@@ -36,38 +36,38 @@ public static class SummaryTable
         Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, inFlight)})");
         Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in {Figures.Significant(run.DurationSeconds)} s");
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, {Figures.Significant(run.ResponsesPerSecond)} responses/s");
-        if (run.SteadyDurationSeconds is { } steady) Fact("steady state", $"{Figures.Significant(steady)} s: {Steady(run)}");
+        if (run.Steady.DurationSeconds is { } steady) Fact("steady state", $"{Figures.Significant(steady)} s: {Steady(run)}");
         if (run.Accuracy is { } accuracy)
             Fact("accuracy", Join($"{Figures.Significant(100 * accuracy)} % ({Figures.Significant(100 * run.AccuracyLow)} to {Figures.Significant(100 * run.AccuracyHigh)} %) correct", Unit(run.EnergyPerCorrectJoules, "J/correct answer")));
         Fact("energy", Energy(run));
-        if (run.SciGramsPerResponse != null) Fact("carbon", $"{Figures.Significant(run.SciGramsPerResponse)} g CO2e/response, {Figures.Significant(run.SciGramsPerOutputToken)} g/token (SCI)");
+        if (run.Carbon.GramsPerResponse != null) Fact("carbon", $"{Figures.Significant(run.Carbon.GramsPerResponse)} g CO2e/response, {Figures.Significant(run.Carbon.GramsPerOutputToken)} g/token (SCI)");
         Fact("valid", run.Valid ? "yes" : $"not for energy: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"}; times and tokens stand");
         return grid;
     }
 
     /// <summary>Beside throughput and energy of the whole run.</summary>
     private static string Steady(SummaryRecord run) => Join(
-        Unit(run.SteadyTokensPerSecond, "tokens/s"), Unit(run.SteadyEnergyPerOutputTokenJoules, "J/token"), Unit(run.SteadyAvgPowerWatts, "W on average"));
+        Unit(run.Steady.TokensPerSecond, "tokens/s"), Unit(run.Steady.PerOutputToken, "J/token"), Unit(run.Steady.AverageWatts, "W on average"));
 
-    private static string Energy(SummaryRecord run) => run.TotalEnergyJoules == null
+    private static string Energy(SummaryRecord run) => run.Energy.Total == null
         ? "not measured"
         : Join(
-            $"{Figures.Significant(run.TotalEnergyJoules)} J",
-            Unit(run.EnergyPerOutputTokenJoules, "J/token"),
-            Unit(run.EnergyPerResponseJoules, "J/response"),
-            Unit(run.AvgPowerWatts, "W on average"),
+            $"{Figures.Significant(run.Energy.Total)} J",
+            Unit(run.Energy.PerOutputToken, "J/token"),
+            Unit(run.Energy.PerResponse, "J/response"),
+            Unit(run.Energy.AverageWatts, "W on average"),
             run.EnergySource is { } source ? $"by {source}" : null);
 
     private static Table Latencies(SummaryRecord run)
     {
         var table = new Table().Border(TableBorder.Horizontal).AddColumn("seconds");
-        foreach (var column in new[] { "mean", "p50", "p90", "p99" }) table.AddColumn(new TableColumn(column).RightAligned());
-        void Row(string name, params double?[] values) =>
-            table.AddRow(values.Select(v => new Text(Figures.Significant(v))).Prepend(new Text(name)));
+        foreach (var (name, _) in run.Ttft.Figures) table.AddColumn(new TableColumn(name).RightAligned());
+        void Row(string time, Distribution of) =>
+            table.AddRow(of.Figures.Select(figure => new Text(Figures.Significant(figure.Seconds))).Prepend(new Text(time)));
 
-        Row("time to first token", run.TtftMeanSeconds, run.TtftP50Seconds, run.TtftP90Seconds, run.TtftP99Seconds);
-        Row("time per output token", run.TpotMeanSeconds, run.TpotP50Seconds, run.TpotP90Seconds, run.TpotP99Seconds);
-        Row("latency, end to end", run.LatencyMeanSeconds, run.LatencyP50Seconds, run.LatencyP90Seconds, run.LatencyP99Seconds);
+        Row(PromptTimes.Ttft, run.Ttft);
+        Row(PromptTimes.Tpot, run.Tpot);
+        Row(PromptTimes.Latency, run.Latency);
         return table;
     }
 
@@ -76,7 +76,7 @@ public static class SummaryTable
         var table = new Table().Border(TableBorder.Horizontal).AddColumn("category");
         foreach (var column in new[] { "prompts", "tokens", "latency s", "J/token", "J/response", "correct" }) table.AddColumn(new TableColumn(column).RightAligned());
         foreach (var row in categories)
-            Row(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.LatencyMeanSeconds),
+            Row(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.Latency.Mean),
                 Figures.Significant(row.EnergyPerOutputTokenJoules), Figures.Significant(row.EnergyPerResponseJoules), row.Accuracy is { } accuracy ? $"{Figures.Significant(100 * accuracy)} %" : "-");
         // As plain text: a category is the user's own word, and a bare string would be read as markup.
         void Row(params string[] cells) => table.AddRow(cells.Select(cell => new Text(VisibleText.Of(cell))));

@@ -72,9 +72,10 @@ internal sealed class EarlierStarts
         var record = _records.FindIndex(one => one.Start == start);
         var windows = WindowJournal.Read(directory);
         // Without its window a batch has no time and no joules.
-        IReadOnlyList<BatchReport> batches =
-            [.. BatchJournal.Read(directory).Select(BatchReport.Deserialize).Where(batch => windows.Any(entry => entry.Window.Repeat == batch.Repeat))];
+        IReadOnlyList<BatchReport> all = [.. BatchJournal.Read(directory).Select(BatchReport.Deserialize)];
+        IReadOnlyList<BatchReport> batches = [.. all.Where(batch => windows.Any(entry => entry.Window.Repeat == batch.Repeat))];
         if (!batches.Any(batch => batch.HasFinished)) batches = [];
+        if (batches.Count < all.Count) BatchJournal.Replace(directory, batches.Select(batch => batch.Serialize()));
         var found = batches;
         bool IsWhole(JournalWindow entry) => WindowJournal.HasEnded(entry.Window) && entry.Window.Repeat is { } repeat
             && entry.Answers <= _book.AnswersOf(repeat) + found.Where(batch => batch.Repeat == repeat).Sum(batch => batch.Sequences.Length);
@@ -90,7 +91,7 @@ internal sealed class EarlierStarts
             else
                 batches = Forget(directory);
         }
-        foreach (var batch in batches) _book.Recall(piece, batch);
+        if (batches.Count > 0) _book.Recall(piece, directory, batches);
         if (evidence != null && batches.Count > 0)
         {
             PieceEvidence.Prepare(_directory, piece);
@@ -129,23 +130,28 @@ internal sealed class EarlierStarts
     private EnergyEvidence Evidence(string directory, IReadOnlyList<string> hosts, IReadOnlyList<EnergyReport> reports,
         IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
     {
-        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports);
-        var knownUntil = new EnergyAccount(evidence).KnownUntilSeconds;
+        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports) with
+        {
+            Windows = [.. journal.Select(entry => entry.Window)],
+        };
+        var energy = new EnergyAccount(evidence);
+        // A batch counts if the joules of the devices that its own replica works on are known; a repeat as a whole, if all are.
+        var knownOf = evidence.Ranks.Select(rank => rank.Replica).Distinct().ToDictionary(replica => replica, energy.KnownUntil);
+        var knownUntil = knownOf.Values.Min();
         double EndOf(BatchReport batch) => evidence.ClockOf(batch.Replica).ToRunClock(batch.EndSeconds);
-        IReadOnlyList<BatchReport> counting = [.. batches.Where(batch => EndOf(batch) <= knownUntil)];
+        IReadOnlyList<BatchReport> counting = [.. batches.Where(batch => EndOf(batch) <= knownOf[batch.Replica])];
         if (!counting.Any(batch => batch.HasFinished)) counting = [];
         if (counting.Count < batches.Count) BatchJournal.Replace(directory, counting.Select(batch => batch.Serialize()));
         batches = counting;
 
-        IReadOnlyList<EnergyWindow> windows = [.. journal.Select(entry => entry.Window)];
         foreach (var torn in journal.Where(entry => entry.Window.Repeat != null && !(isWhole(entry) && entry.Window.EndSeconds <= knownUntil))
             .Select(entry => entry.Window))
         {
-            var last = counting.Where(batch => batch.Repeat == torn.Repeat && batch.HasFinished).Select(EndOf).DefaultIfEmpty(torn.StartSeconds).Max();
-            var end = WindowJournal.HasEnded(torn)
-                ? Math.Min(torn.EndSeconds, knownUntil) : double.IsFinite(knownUntil) ? knownUntil : last;
-            windows = TornRepeat.Cut(windows, torn, last, end);
+            double? CutOf(int replica) => counting.Where(batch => batch.Repeat == torn.Repeat && batch.Replica == replica && batch.HasFinished)
+                .Max(batch => (double?)EndOf(batch));
+            var end = WindowJournal.HasEnded(torn) ? Math.Min(torn.EndSeconds, knownUntil) : double.IsFinite(knownUntil) ? knownUntil : 0;
+            evidence = evidence with { Windows = TornRepeat.Cut(evidence, torn, CutOf, end) };
         }
-        return evidence with { Windows = windows };
+        return evidence;
     }
 }

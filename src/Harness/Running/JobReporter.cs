@@ -1,5 +1,4 @@
 using Harness.Models.Llama.Generation;
-using Harness.Running.Work;
 
 namespace Harness.Running;
 
@@ -7,18 +6,18 @@ namespace Harness.Running;
 /// Groups what a job finishes into reports, at most one a second: a static batch is finished as a whole, requests of continuous batching one
 /// by one. What was done for sequences that never finish is reported, too: its joules are theirs and nobody else's.
 /// </summary>
-/// <param name="deliver">Takes a report; only on a replica's first rank.</param>
-internal sealed class JobReporter(ReplicaJob job, int repeat, int pass, int replica, RankClock clock, RankEnergy energy, Action<BatchReport>? deliver)
+/// <param name="deliver">Takes a report.</param>
+internal sealed class JobReporter(RankContext rank, ReplicaJob job, int repeat, int pass, Action<BatchReport> deliver)
 {
     private const double LeastSeconds = 1;
 
     private readonly List<Step> _steps = [];
-    private double _reportedSeconds = clock.Seconds;
+    private double _reportedSeconds = rank.Clock.Seconds;
 
     public void Take(Step step)
     {
         _steps.Add(step);
-        if (clock.Seconds - _reportedSeconds >= LeastSeconds && job.Schedule.TakeFinished() is { Count: > 0 } finished) Report(finished);
+        if (rank.Clock.Seconds - _reportedSeconds >= LeastSeconds && job.Schedule.TakeFinished() is { Count: > 0 } finished) Report(finished);
     }
 
     /// <summary>Everything that is left.</summary>
@@ -29,15 +28,15 @@ internal sealed class JobReporter(ReplicaJob job, int repeat, int pass, int repl
 
     private void Report(IReadOnlyList<Sequence> finished)
     {
-        var end = clock.Seconds;
-        energy.Keep();          // of this moment: what is reported counts if readings reach its end
-        var report = new BatchReport(repeat, pass, replica, job.NumberReport(), end, [.. finished.Select(Describe)],
-            [.. _steps.Select(s => new StepReport(s.MicroBatch, clock.OfTicks(s.StartTicks), clock.OfTicks(s.EndTicks), s.Shares))]);
+        var end = rank.Clock.Seconds;
+        rank.Energy.Keep();          // of this moment: what is reported counts if readings reach its end
+        var report = new BatchReport(repeat, pass, rank.Replica, job.NumberReport(), end, [.. finished.Select(Describe)],
+            [.. _steps.Select(s => new StepReport(s.MicroBatch, rank.Clock.OfTicks(s.StartTicks), rank.Clock.OfTicks(s.EndTicks), s.Shares))]);
         _steps.Clear();
-        deliver?.Invoke(report);
-        _reportedSeconds = clock.Seconds;
+        deliver(report);
+        _reportedSeconds = rank.Clock.Seconds;
     }
 
-    private SequenceReport Describe(Sequence s) => new(s.Id, s.Finish!.Value, clock.OfTicks(s.StartTicks),
-        s.QueueTicks / (double?)System.Diagnostics.Stopwatch.Frequency, s.Output, [.. s.TokenTicks.Select(clock.OfTicks)]);
+    private SequenceReport Describe(Sequence s) => new(s.Id, s.Finish!.Value, rank.Clock.OfTicks(s.StartTicks),
+        s.QueueTicks / (double?)System.Diagnostics.Stopwatch.Frequency, s.Output, [.. s.TokenTicks.Select(rank.Clock.OfTicks)]);
 }

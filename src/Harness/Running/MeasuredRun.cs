@@ -4,7 +4,6 @@ using Harness.Energy.Control;
 using Harness.Energy.Statistics;
 using Harness.Planning;
 using Harness.Reporting;
-using Harness.Running.Work;
 using Harness.Runs.Accounting;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
@@ -15,155 +14,187 @@ namespace Harness.Running;
 /// One power setting, measured: load (once), warm-up, idle baseline, repeats, each in a window of its own; then rank 0
 /// gathers what the ranks saw and writes the run directory. Every rank goes through it together.
 /// </summary>
-internal sealed class MeasuredRun(
-    RunOptions options, RankModel model, Workload workload, RankClock clock, RankEnergy energy, StopSignal stop, RankLog log, IProgressReporter progress)
+internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart start, IRunRecorder recorder)
 {
-    private RankWindows _windows = null!;
-    private int? _torn;
+    private readonly RunOptions _options = rank.Options;
+    private readonly RankModel _model = rank.Model;
+    private readonly RankWindows _windows = new(rank.Model, rank.Energy, recorder.Record);
 
-    /// <param name="files">On rank 0.</param>
+    /// <summary>How far the run came.</summary>
+    /// <param name="IsWhole">Every repeat was measured; false where a rank was told to stop.</param>
+    /// <param name="Torn">The repeat that was given up, if one was.</param>
+    /// <param name="CacheBytes">Of this rank's key-value cache; null where it had none yet.</param>
+    private readonly record struct Outcome(bool IsWhole, int? Torn, long? CacheBytes);
+
     /// <returns>An exit code, equal on every rank.</returns>
-    public int Execute(PowerCell cell, RunStart start, RunFiles? files)
+    public int Execute(PowerCell cell)
     {
-        using var devices = new CellDevices(cell, model, energy, log.Directory);
+        using var devices = new CellDevices(cell, _model, rank.Energy, start.Directory);
         if (devices.IsEnding) return ExitCode.Interrupted;
-        if (devices.Refusal is { } refusal) return Refuse(cell, refusal, files);
+        if (devices.Refusal is { } refusal) return Refuse(cell, refusal);
         try
         {
-            return Measure(start, files, devices);
+            return Measure(devices);
         }
         finally
         {
-            energy.Leave();
+            rank.Energy.Leave();
         }
     }
 
-    private int Refuse(PowerCell cell, string refusal, RunFiles? files)
+    private int Refuse(PowerCell cell, string refusal)
     {
-        var kept = files?.Refuse(refusal) ?? 0;
-        log.NoteOnce(kept == 0 ? $"skipped{cell.Suffix}: {refusal}"
+        var kept = recorder.Refuse(refusal);
+        rank.Log.NoteOnce(kept == 0 ? $"skipped{cell.Suffix}: {refusal}"
             : $"not continued{cell.Suffix}: {refusal}; its {kept} finished answers stay, "
             + "and the same command goes on where the setting can be made");
-        return model.World.Decide(kept > 0) ? ExitCode.Failure : ExitCode.Success;
+        return rank.World.Decide(kept > 0) ? ExitCode.Failure : ExitCode.Success;
     }
 
-    private int Measure(RunStart start, RunFiles? files, CellDevices devices)
+    private int Measure(CellDevices devices)
     {
-        _windows = new(model, energy, files == null ? _ => { } : files.Record);
-        energy.Begin(start.StartDirectory);
-        var work = ReplicaWork.Of(options, workload, model.Groups.Position.Replica, start);
-        var memory = model.MemoryFor(work.Slots, workload.LongestSequence);
-        if (model.Stage == null) Load(memory);
-        files?.CheckDevice(model.Backend.Device);
+        rank.Energy.Begin(start.StartDirectory);
+        var outcome = rank.Stages.Watched(Generate);
 
-        using var cache = LaunchChecks.OnEveryRank(model.World, () => memory.Place(() => model.Stage!.NewCache(work.Slots, workload.LongestSequence)));
-        var runner = new RepeatRunner(model, workload, work, cache, options, stop, clock, energy);
-
-        _windows.Measure(WindowKind.Warmup, () => runner.WarmUp(options.Repeats.Warmup));
-        if (model.World.Any(energy.Meter.Domains.Count > 0)) WatchIdle();
-        MeasureRepeats(runner, start, files);
-        var stopped = _torn != null;
-
-        energy.End();
-        if (model.World.Any(model.World.HasLackedCores))
-            log.NoteOnce("at times a rank had no core of its own, and the ranks waited by sleeping: "
+        rank.Energy.End();
+        if (rank.World.Any(rank.World.HasLackedCores))
+            rank.Log.NoteOnce("at times a rank had no core of its own, and the ranks waited by sleeping: "
                 + "tokens/s may be those of a shared machine");
-        var evidence = Gather(stopped);
+        var evidence = Gather(outcome.IsWhole);
         var isPutBack = devices.PutBack();
-        var ranks = _windows.Gather(model.World.Share(files?.Directory.RunId), cache.Bytes);
-        files?.Finish(evidence!, ranks, _torn);
-        model.World.Barrier();
-        return stopped ? ExitCode.Interrupted : isPutBack ? ExitCode.Success : ExitCode.Failure;
+        var ranks = _windows.Gather(start.RunId, outcome.CacheBytes);
+        if (evidence != null) recorder.Finish(evidence, ranks, outcome.Torn);
+        rank.World.Barrier();
+        return !outcome.IsWhole ? ExitCode.Interrupted : isPutBack ? ExitCode.Success : ExitCode.Failure;
     }
 
-    private void Load(RankMemory memory)
+    private Outcome Generate()
     {
-        log.NoteOnce($"backend {model.BackendChoice.Name}: {model.BackendChoice.Reason}");
-        log.NoteOnce($"loading {model.Checkpoint.Name} as {model.Storage.Label()}, tensor parallel {options.Sharding.Tensor}, pipeline stages {options.Sharding.Pipeline}");
-        _windows.Measure(WindowKind.Load, () => model.Load(memory));
-        if (model.LinkObstacle is { } obstacle) log.NoteOnce($"tensors travel between ranks through host memory: {obstacle}");
-        log.Note(FormattableString.Invariant(
-            $"rank {model.World.Rank} on {model.Backend.Device}: {model.Stage.BytesRead / 1e6:N1} MB of weights read, {model.Stage.BytesResident / 1e6:N1} MB resident"));
+        var work = ReplicaWork.Of(_options, workload, rank.Replica, start);
+        var memory = _model.MemoryFor(work.Slots, workload.LongestSequence);
+        if ((_model.Loaded ?? Load(memory)) is not { } loaded) return new(IsWhole: false, null, null);
+        recorder.CheckDevice(loaded.Backend.Device);
+
+        using var cache = LaunchChecks.OnEveryRank(rank.World, () =>
+            memory.Place(() => loaded.Stage.NewCache(work.Slots, workload.LongestSequence)));
+        var runner = new RepeatRunner(rank, loaded, workload, work, cache, recorder);
+        if (!_windows.Measure(WindowKind.Warmup, () => runner.WarmUp(_options.Repeats.Warmup)) || !WatchIdle())
+            return new(IsWhole: false, null, cache.Bytes);
+        var (isWhole, torn) = MeasureRepeats(runner);
+        return new(isWhole, torn, cache.Bytes);
+    }
+
+    /// <returns>Null where a rank was told to stop meanwhile.</returns>
+    private LoadedModel? Load(RankMemory memory)
+    {
+        rank.Log.NoteOnce($"backend {_model.BackendChoice.Name}: {_model.BackendChoice.Reason}");
+        rank.Log.NoteOnce($"loading {_model.Checkpoint.Name} as {_model.Storage.Label()}, "
+            + $"tensor parallel {_options.Sharding.Tensor}, pipeline stages {_options.Sharding.Pipeline}");
+        if (_windows.Measure(WindowKind.Load, () => _model.Load(memory, rank.Stages)) is not { } loaded) return null;
+        if (loaded.LinkObstacle is { } obstacle) rank.Log.NoteOnce($"tensors travel between ranks through host memory: {obstacle}");
+        var (read, resident) = (loaded.Stage.BytesRead / 1e6, loaded.Stage.BytesResident / 1e6);
+        rank.Log.Note(FormattableString.Invariant(
+            $"rank {rank.World.Rank} on {loaded.Backend.Device}: {read:N1} MB of weights read, {resident:N1} MB resident"));
+        return loaded;
     }
 
     /// <summary>What the devices draw when the run is ready but computes nothing.</summary>
-    private void WatchIdle()
+    /// <returns>Whether it went to its end; false where a rank was told to stop.</returns>
+    private bool WatchIdle()
     {
-        var seconds = Duration.Parse(options.Energy.IdleBaseline, "Energy:IdleBaseline");
-        if (seconds > 0) _windows.Measure(WindowKind.Idle, () => clock.Clock.Wait(clock.Seconds + seconds, null));
+        if (!rank.World.Any(rank.Energy.Meter.Domains.Count > 0)) return true;
+        var seconds = _options.Energy.IdleBaseline.TotalSeconds;
+        return seconds <= 0 || _windows.Measure(WindowKind.Idle, () => rank.Stages.Wait(seconds, rank.Clock.Clock));
     }
 
-    private void MeasureRepeats(RepeatRunner runner, RunStart start, RunFiles? files)
+    /// <returns>Whether all were measured, and the repeat that was given up, if one was.</returns>
+    private (bool IsWhole, int? Torn) MeasureRepeats(RepeatRunner runner)
     {
-        var untilCi = options.Repeats.UntilCi.Length > 0;
+        var untilCi = _options.Repeats.UntilCi != null;
         var plan = Plan();
         // Windows grow only where precision was asked for; otherwise a short one is flagged.
         var least = untilCi ? ShortestWindowSeconds() : 0;
-        var joulesPerToken = (untilCi ? files?.JoulesPerToken(null, start.FinishedRepeats) : null) ?? new double?[start.FinishedRepeats];
-        while (_torn == null && model.World.Decide(plan.NeedsAnother(joulesPerToken)))
+        var joulesPerToken = (untilCi ? recorder.JoulesPerToken(null, start.FinishedRepeats) : null) ?? new double?[start.FinishedRepeats];
+        while (rank.World.Decide(plan.NeedsAnother(joulesPerToken)))
         {
             var repeat = joulesPerToken.Count + 1;
-            CoolDown();
+            if (!CoolDown()) return (false, null);
             var label = plan.NeedsAnother([.. joulesPerToken, null]) || repeat > 1 ? $"repeat {repeat}" : "generating";
-            files?.Book.BeginRepeat(repeat);
-            using (var stage = progress.Begin(label, workload.Items.Count(item => item.Fits)))
-                if (!_windows.MeasureRepeat(repeat, () => runner.Run(repeat, least - (files?.EarlierSeconds(repeat) ?? 0), files?.Book, stage))) _torn = repeat;
-            joulesPerToken = (untilCi ? JoulesPerToken(files, repeat) : null) ?? new double?[repeat];
+            recorder.BeginRepeat(repeat);
+            using (var stage = rank.Progress.Begin(label, workload.Items.Count(item => item.Fits)))
+            {
+                var left = least - recorder.EarlierSeconds(repeat);
+                if (!_windows.MeasureRepeat(repeat, () => runner.Run(repeat, left, stage))) return (false, repeat);
+            }
+            joulesPerToken = (untilCi ? JoulesPerToken(repeat) : null) ?? new double?[repeat];
         }
+        return (true, null);
     }
 
     /// <summary>Where no rank reads a meter there is no interval, and as many repeats as the shortest plan has are all.</summary>
     private RepeatPlan Plan()
     {
-        if (Duration.ParsePercent(options.Repeats.UntilCi, "Repeats:UntilCi") is not { } width) return RepeatPlan.Fixed(options.Repeats.Count);
-        var plan = RepeatPlan.UntilInterval(width, options.Repeats.Max);
-        if (model.World.Any(energy.Meter.Domains.Count > 0)) return plan;
-        log.NoteOnce($"--until-ci {options.Repeats.UntilCi}: no meter measures here, so there are no joules per token to be known better; "
-            + $"{RepeatPlan.FewestForInterval} repeats are made, --repeats makes another number");
+        if (_options.Repeats.UntilCi is not { } width) return RepeatPlan.Fixed(_options.Repeats.Count);
+        var plan = RepeatPlan.UntilInterval(width, _options.Repeats.Max);
+        if (rank.World.Any(rank.Energy.Meter.Domains.Count > 0)) return plan;
+        rank.Log.NoteOnce($"--until-ci {Kinds.Percentage.Write(width)}: no meter measures here, so there are no joules per token to be known "
+            + $"better; {RepeatPlan.FewestForInterval} repeats are made, --repeats makes another number");
         return RepeatPlan.Fixed(RepeatPlan.FewestForInterval);
     }
 
-    private void CoolDown()
+    /// <returns>Whether it went to its end; false where a rank was told to stop.</returns>
+    private bool CoolDown()
     {
-        var seconds = Duration.Parse(options.Energy.Cooldown, "Energy:Cooldown");
-        var limit = options.Energy.MaxStartTemperature;
-        if (seconds == 0 && limit == 0) return;
-        _windows.Measure(WindowKind.Cooldown, () =>
-        {
-            clock.Clock.Wait(clock.Seconds + seconds, null);
-            if (limit == 0 || energy.Meter.Domains.Count == 0) return;
-            var start = Heat.WaitBelow(() => stop.Requested ? 0 : energy.WarmestCelsius, clock.Clock, limit,
-                Duration.Parse(options.Energy.CooldownLimit, "Energy:CooldownLimit"));
-            if (!start.Reached) log.Note(FormattableString.Invariant($"rank {model.World.Rank}: still at {start.Celsius} °C after {start.WaitedSeconds:F0} s, above --max-start-temperature {limit}"));
-        });
+        var seconds = _options.Energy.Cooldown.TotalSeconds;
+        var limit = _options.Energy.MaxStartTemperature;
+        if (seconds == 0 && limit == 0) return true;
+        return _windows.Measure(WindowKind.Cooldown, () => rank.Stages.Wait(seconds, rank.Clock.Clock) && CoolBelow(limit));
     }
+
+    private bool CoolBelow(double limit) => rank.Stages.Run(stage =>
+    {
+        if (limit == 0 || rank.Energy.Meter.Domains.Count == 0) return true;
+        var longest = _options.Energy.CooldownLimit.TotalSeconds;
+        var start = Heat.WaitBelow(Warmest, rank.Clock.Clock, limit, longest);
+        if (!start.Reached)
+            rank.Log.Note(FormattableString.Invariant(
+                $"rank {rank.World.Rank}: still at {start.Celsius} °C after {start.WaitedSeconds:F0} s, above --max-start-temperature {limit}"));
+        return !stage.IsToStop;
+
+        // Whoever is told to stop waits for nothing.
+        int? Warmest()
+        {
+            stage.Alive();
+            return stage.IsToStop ? 0 : rank.Energy.WarmestCelsius;
+        }
+    });
 
     /// <summary>
     /// Of all repeats so far, once the sensors have shown the end of the last; an earlier one that was not known may be by now. Null on
     /// other ranks than 0.
     /// </summary>
-    private IReadOnlyList<double?>? JoulesPerToken(RunFiles? files, int repeats)
+    private IReadOnlyList<double?>? JoulesPerToken(int repeats)
     {
-        energy.Settle();
-        return Gather(stopped: false) is { } evidence ? files!.JoulesPerToken(evidence, repeats) : null;
+        rank.Energy.Settle();
+        return Gather(isWhole: true) is { } evidence ? recorder.JoulesPerToken(evidence, repeats) : null;
     }
 
     /// <summary>Seconds that the slowest sensor of any rank needs.</summary>
     private double ShortestWindowSeconds()
     {
-        var mine = energy.Sensors.Select(sensor => new ValidityLimits().MinimumWindowSeconds(sensor.UpdateSeconds) ?? 0).DefaultIfEmpty(0).Max();
-        return model.World.AllTexts(mine.ToString("R", System.Globalization.CultureInfo.InvariantCulture))
+        var mine = rank.Energy.Sensors.Select(sensor => new ValidityLimits().MinimumWindowSeconds(sensor.UpdateSeconds) ?? 0).DefaultIfEmpty(0).Max();
+        return rank.World.AllTexts(mine.ToString("R", System.Globalization.CultureInfo.InvariantCulture))
             .Max(text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
     }
 
     /// <summary>What all ranks saw, on rank 0; null elsewhere.</summary>
-    private EnergyEvidence? Gather(bool stopped)
+    private EnergyEvidence? Gather(bool isWhole)
     {
-        if (energy.Gather() is not { } reports) return null;
-        return RunEvidence.Of(options, model.BackendChoice, model.Groups.Grid, model.Topology.Hosts, reports) with
+        if (rank.Energy.Gather() is not { } reports) return null;
+        return RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, _model.Topology.Hosts, reports) with
         {
             Windows = [.. _windows.All.Select(window => window.Window)],
-            RanToEnd = !stopped,
+            RanToEnd = isWhole,
         };
     }
 }

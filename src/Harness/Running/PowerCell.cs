@@ -16,8 +16,8 @@ internal sealed record PowerCell(double? LimitWatts, int? SmClockMhz)
 
     /// <summary>Every combination of the lists in the options; one cell that changes nothing where they are empty.</summary>
     public static IReadOnlyList<PowerCell> Of(EnergyOptions options) =>
-        [.. from limit in List(options.PowerLimits, "Energy:PowerLimits", double.Parse)
-            from clock in List(options.SmClocks, "Energy:SmClocks", int.Parse)
+        [.. from limit in OrNone(options.PowerLimits)
+            from clock in OrNone(options.SmClocks)
             select new PowerCell(limit, clock)];
 
     /// <exception cref="UserErrorException">Another run has a device, or what it was like cannot be known or written down.</exception>
@@ -27,17 +27,5 @@ internal sealed record PowerCell(double? LimitWatts, int? SmClockMhz)
         return power.Outcome == ControlOutcome.Applied && SmClockMhz is { } mhz ? control.LockSmClock(mhz) : power;
     }
 
-    private static T?[] List<T>(string text, string key, Func<string, NumberStyles, IFormatProvider, T> parse) where T : struct, IComparable<T>
-    {
-        if (text.Length == 0) return [null];
-        try
-        {
-            var values = text.Split(',').Select(part => parse(part.Trim(), NumberStyles.Float & ~NumberStyles.AllowExponent, CultureInfo.InvariantCulture)).ToArray();
-            return values.All(value => value.CompareTo(default) > 0) ? [.. values] : throw new FormatException();
-        }
-        catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
-        {
-            throw new UserErrorException($"{Validation.Named(key)} is '{text}', but numbers above 0 separated by commas are expected", e);
-        }
-    }
+    private static IEnumerable<T?> OrNone<T>(IReadOnlyList<T> values) where T : struct => values.Count == 0 ? [null] : values.Cast<T?>();
 }

@@ -12,7 +12,7 @@ internal sealed record PromptSet(IReadOnlyList<Prompt> Prompts, ITokenizer Token
     {
         var dataset = options.Dataset;
         var tokenizer = Tokenizers.For(options.Model);
-        var loaded = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, dataset.Limit > 0 ? dataset.Limit : null, dataset.Seed);
+        var loaded = DatasetCatalog.Load(dataset.Name, dataset.Path, dataset.Shots, dataset.Limit > 0 ? dataset.Limit : null, dataset.Seed);
         IReadOnlyList<Prompt> prompts = [.. loaded.Prompts.Select(prompt => PromptTask.Apply(dataset.Task, prompt))];
         var workload = Workload.Of(prompts, tokenizer, options.Generation, dataset.InputTokens, model);
         // An answer to a question that was cut or repeated says nothing of the model.

@@ -34,13 +34,13 @@ internal sealed class RankEnergy : IDisposable
     public RankEnergy(EnergyOptions options, RankModel model, RankClock clock, RankLog log)
     {
         (_model, _clock) = (model, clock);
-        _intervalSeconds = Duration.Parse(options.SampleInterval, "Energy:SampleInterval");
+        _intervalSeconds = options.SampleInterval.TotalSeconds;
         var places = model.World.AllTexts(Machine.ProcessPlace);
         _runProcesses = new int[model.World.Size];
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
         // A GPU's joules say nothing of work that is done on the CPU.
-        var meter = options.Meter == "auto" && model.BackendChoice.IsCpu ? "rapl" : options.Meter;
+        var meter = options.Meter ?? (model.BackendChoice.IsCpu ? "rapl" : "auto");
         Meter = MeterFactory.Open(meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
         {
             LocalRank = model.Topology.LocalRank,
@@ -73,7 +73,8 @@ internal sealed class RankEnergy : IDisposable
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
         _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc).ToJournal());
+        _journal.Begin(JsonSerializer.Serialize(
+            new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc)));
         Keep();
     }
 
@@ -187,18 +188,6 @@ internal sealed record EnergyReport(
             EnergyReading[] readings = [.. one.Readings];
             writer.Write(readings.Length);
             writer.Write(MemoryMarshal.AsBytes(readings.AsSpan()));
-        }
-        return stream.ToArray();
-    }
-
-    /// <summary>How its journal begins: a line of JSON, then the readings so far in the form of power.csv.</summary>
-    public byte[] ToJournal()
-    {
-        using var stream = new MemoryStream();
-        using (var text = new StreamWriter(stream, leaveOpen: true))
-        {
-            text.Write(JsonSerializer.Serialize(this) + "\n");
-            PowerRecords.Write(text, Series);
         }
         return stream.ToArray();
     }

@@ -21,43 +21,46 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
     public IReadOnlyList<RankWindow> All => _windows;
 
     /// <summary>Runs the work within a window of its own; every rank of the world does so together.</summary>
-    public void Measure(WindowKind kind, Action work)
+    /// <returns>What the work returns.</returns>
+    public T Measure<T>(WindowKind kind, Func<T> work)
     {
         // A second of its kind is another window, under another name: by that its joules are asked for.
         var before = _windows.Count(one => one.Window.Kind == kind);
         var name = kind.ToString().ToLowerInvariant() + (before == 0 ? "" : FormattableString.Invariant($"-{before + 1}"));
-        var window = Measure(new EnergyWindow(name, kind, 0, 0), work);
+        var result = default(T);
+        var window = Measure(new EnergyWindow(name, kind, 0, 0), () => { result = work(); });
         record(window);
+        return result!;
     }
 
     /// <summary>One measured repeat. One that is stopped is not recorded as ended: it may be continued.</summary>
-    /// <param name="work">Returns whether it was stopped; equal on every rank.</param>
-    /// <returns>Whether it went to its end.</returns>
+    /// <param name="work">Returns whether it went to its end; equal on every rank.</param>
+    /// <returns>What the work returns.</returns>
     public bool MeasureRepeat(int repeat, Func<bool> work)
     {
-        var stopped = false;
+        var isWhole = false;
         var window = new EnergyWindow(FormattableString.Invariant($"measured-{repeat}"), WindowKind.Measured, 0, 0, repeat);
-        window = Measure(window, () => stopped = work());
+        window = Measure(window, () => isWhole = work());
         // What is recorded as ended must have every rank's readings on the disk.
         energy.Sync();
         model.World.Barrier();
-        if (!stopped) record(window);
-        return !stopped;
+        if (isWhole) record(window);
+        return isWhole;
     }
 
     private EnergyWindow Measure(EnergyWindow window, Action work)
     {
         var start = Edge();
         if (window.Repeat != null) record(window with { StartSeconds = start, EndSeconds = start });
-        var before = model.LinkStatistics;
+        var before = Links;
         work();
         window = window with { StartSeconds = start, EndSeconds = Edge() };
-        _windows.Add(new(window, model.LinkStatistics - before));
+        _windows.Add(new(window, Links - before));
         return window;
     }
 
     /// <summary>Rows of ranks.csv without their joules: of all ranks on rank 0, none elsewhere.</summary>
-    public List<RankRecord> Gather(string runId, long cacheBytes)
+    public List<RankRecord> Gather(string runId, long? cacheBytes)
     {
         var row = model.RowOf(runId, model.World.Rank);
         var rows = _windows.Select(window => row with
@@ -68,17 +71,20 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
             BytesSent = window.Links.BytesSent,
             CollectiveWaitSeconds = window.Links.CollectiveSeconds,
             ReceiveWaitSeconds = window.Links.ReceiveSeconds,
-            WeightBytesRead = model.Stage.BytesRead,
-            WeightBytesResident = model.Stage.BytesResident,
+            WeightBytesRead = model.Loaded?.Stage.BytesRead,
+            WeightBytesResident = model.Loaded?.Stage.BytesResident,
             KvCacheBytes = cacheBytes,
         });
         var all = model.World.Gather(JsonSerializer.SerializeToUtf8Bytes(rows), 0);
         return [.. (all ?? []).SelectMany(bytes => JsonSerializer.Deserialize<RankRecord[]>(bytes)!)];
     }
 
+    /// <summary>What has crossed this rank's links; nothing before they are made.</summary>
+    private LinkStatistics Links => model.Loaded?.LinkStatistics ?? default;
+
     private double Edge()
     {
-        model.Backend?.Synchronize();
+        model.Loaded?.Backend.Synchronize();
         model.World.Barrier();
         var seconds = energy.MarkEdge();
         model.World.Barrier();

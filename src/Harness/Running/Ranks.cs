@@ -19,19 +19,19 @@ internal static class Ranks
     {
         var grid = new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data);
         var launcher = Launcher.Detect();
-        var name = Worlds.Choose(sharding.Communicator, grid.Size, launcher);
-        Say(Launcher.Announced(), launcher, name);
+        var kind = Worlds.Choose(sharding.Communicator, grid.Size, launcher);
+        Say(Launcher.Announced(), launcher, kind);
         var code = ExitCode.Success;
         void Job(ICommunicator world) => Environment.ExitCode = code = job(world);
-        if (OtherWorlds.Find(name) is { } other) other.Run(launcher, threads, library: null, Job, Failure.Report);
-        else Worlds.Run(name, grid.Size, threads, launcher, library: null, Job, Failure.Report);
+        if (OtherWorlds.Find(kind) is { } other) other.Run(launcher, threads, library: null, Job, Failure.Report);
+        else Worlds.Run(kind, grid.Size, threads, launcher, library: null, Job, Failure.Report);
         return code;
     }
 
     /// <summary>Of ranks that the environment speaks of and that this process does not wait for.</summary>
-    private static void Say(Launcher announced, Launcher launcher, string communicator)
+    private static void Say(Launcher announced, Launcher launcher, CommunicatorKind communicator)
     {
-        if (announced.Size is not > 1 || communicator is not ("solo" or "threads")) return;
+        if (announced.Size is not > 1 || communicator is not (CommunicatorKind.Solo or CommunicatorKind.Threads)) return;
         var what = launcher.Kind == LauncherKind.None ? "did not start this process: it runs by itself"
             : "started this process too: each of them does the whole job by itself";
         Console.Error.WriteLine(FormattableString.Invariant(

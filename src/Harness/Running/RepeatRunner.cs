@@ -1,86 +1,71 @@
-using Harness.Common;
-using Harness.Configuration;
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
-using Harness.Running.Work;
-using Harness.Sharding.Launch;
 using Harness.Tensors;
 
 namespace Harness.Running;
 
 /// <summary>Runs this replica's work, and hands what is finished to rank 0.</summary>
 internal sealed class RepeatRunner(
-    RankModel model, Workload workload, IReplicaWork work, KvCache cache, RunOptions options, StopSignal stop, RankClock clock, RankEnergy energy)
+    RankContext rank, LoadedModel loaded, Workload workload, IReplicaWork work, KvCache cache, IRunRecorder recorder)
 {
     private readonly int _prompts = workload.Items.Count(item => item.Fits);
-    private readonly Generator _generator = new(model.Backend, model.Stage, model.Replica, new(
-        new(options.Generation.Temperature, options.Generation.TopK, options.Generation.TopP, options.Generation.RepetitionPenalty),
-        options.Generation.Seed,
-        workload.EndOfText,
-        options.Sharding.EffectiveMicroBatches));
+    private readonly Generator _generator = new(loaded.Backend, loaded.Stage, loaded.Replica, Settings(rank.Options, workload));
 
     /// <summary>Generates this many batches and keeps nothing of them.</summary>
-    public void WarmUp(int count)
+    /// <returns>Whether it went to its end on every rank; false where one was told to stop.</returns>
+    public bool WarmUp(int count) => rank.Stages.Run(stage =>
     {
         for (var i = 0; i < count; i++)
-            if (_generator.Run(work.WarmUp(i), cache, stopRequested: () => stop.Requested).Stopped) return;
-    }
+            if (_generator.Run(work.WarmUp(i), cache, _ => stage.Alive(), () => stage.IsToStop, stage.Alive).Stopped) return false;
+        return true;
+    });
 
     /// <summary>
     /// One measured repeat: passes over the prompts until <paramref name="leastSeconds"/> are over, at least one. Rank 0 takes
     /// what all replicas finish.
     /// </summary>
-    /// <returns>Whether any replica was stopped; equal on every rank.</returns>
-    public bool Run(int repeat, double leastSeconds, ResultBook? book, IStageProgress progress)
+    /// <returns>Whether it went to its end on every replica; equal on every rank.</returns>
+    public bool Run(int repeat, double leastSeconds, IStageProgress progress)
     {
-        using var watchdog = model.World.Name == "threads" || model.World.Size == 1 ? null : RankWatchdog.EndingProcess(
-            TimeSpan.FromSeconds(Duration.Parse(options.Sharding.StallLimit, "Sharding:StallLimit")), model.World.Rank, line => Failure.Report(new UserErrorException(line)));
-        var begin = clock.Seconds;
-        var stopped = false;
-        for (var pass = 0; pass == 0 || (!stopped && _prompts > 0 && model.World.Decide(clock.Seconds - begin < leastSeconds)); pass++)
-            stopped = Pass(repeat, pass, book, progress, watchdog);
-        return stopped;
+        var begin = rank.Clock.Seconds;
+        var isWhole = true;
+        for (var pass = 0; pass == 0 || (isWhole && _prompts > 0 && rank.World.Decide(rank.Clock.Seconds - begin < leastSeconds)); pass++)
+            isWhole = Pass(repeat, pass, progress);
+        return isWhole;
     }
 
-    private bool Pass(int repeat, int pass, ResultBook? book, IStageProgress progress, RankWatchdog? watchdog)
+    private bool Pass(int repeat, int pass, IStageProgress progress)
     {
-        var reports = new ReportStream(model.World, model.Groups.Grid);
-        var leads = model.Groups.Replica.Rank == 0;
-        var (stopped, done, tokens) = (false, 0, 0L);
-        foreach (var job in work.Jobs(repeat, pass))
+        var reports = ReportStream.Of(rank.World, rank.Model.Groups.Grid, leads: rank.Model.Groups.Replica.Rank == 0, recorder);
+        var (done, tokens) = (0, 0L);
+        var isWhole = rank.Stages.Run(Work, () =>
         {
-            var reporter = new JobReporter(job, repeat, pass, model.Groups.Position.Replica, clock, energy, leads ? Deliver : null);
-            stopped = _generator.Run(job.Schedule, cache, step =>
-            {
-                Alive();
-                reporter.Take(step);
-                Show(job.Schedule);
-            }, () => stop.Requested, Alive).Stopped;
-            reporter.End();
-            done += job.Schedule.FinishedCount;
-            tokens += job.Schedule.FinishedTokens;
-            if (stopped) break;
-        }
-        if (leads && book == null) reports.SendEnd(stopped);
-        if (book != null)
-            foreach (var report in reports.TakeRest()) book.Take(report);
-        return model.World.Any(stopped || reports.AnyStopped);
+            // What other replicas finish is stored as it comes, with rank 0's readings up to then, whatever rank 0 does itself.
+            reports.TakeArrived(rank.Energy.Keep);
+            rank.Energy.KeepNowAndThen();
+        });
+        reports.TakeRest();
+        return isWhole;
 
-        void Alive()
+        bool Work(JointStage stage)
         {
-            watchdog?.Alive();
-            energy.KeepNowAndThen();
-        }
-
-        void Deliver(BatchReport report)
-        {
-            if (book == null)
+            var stopped = false;
+            foreach (var job in work.Jobs(repeat, pass))
             {
-                reports.Send(report);
-                return;
+                var reporter = new JobReporter(rank, job, repeat, pass, reports.Deliver);
+                stopped = _generator.Run(job.Schedule, cache, step =>
+                {
+                    stage.Alive();
+                    reporter.Take(step);
+                    Show(job.Schedule);
+                }, () => stage.IsToStop, stage.Alive).Stopped;
+                reporter.End();
+                done += job.Schedule.FinishedCount;
+                tokens += job.Schedule.FinishedTokens;
+                if (stopped) break;
             }
-            book.Take(report);
-            foreach (var other in reports.TakeArrived()) book.Take(other);
+            reports.End();
+            return !stopped;
         }
 
         // The other replicas go as fast with their share of the prompts.
@@ -93,7 +78,15 @@ internal sealed class RepeatRunner(
                 underWayTokens += sequence.OutputLength;
             }
             var whole = _prompts / (double)work.Prompts;
-            progress.Report(new((done + schedule.FinishedCount + underWay) * whole, (long)((tokens + schedule.FinishedTokens + underWayTokens) * whole)));
+            progress.Report(new((done + schedule.FinishedCount + underWay) * whole,
+                (long)((tokens + schedule.FinishedTokens + underWayTokens) * whole)));
         }
+    }
+
+    private static GenerationSettings Settings(Configuration.RunOptions options, Workload workload)
+    {
+        var generation = options.Generation;
+        return new(new(generation.Temperature, generation.TopK, generation.TopP, generation.RepetitionPenalty),
+            generation.Seed, workload.EndOfText, options.Sharding.EffectiveMicroBatches);
     }
 }

@@ -18,7 +18,8 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     private const int ShownResponses = 3;
 
     private readonly List<ResponseRecord> _firstResponses = [];
-    private readonly List<(int Piece, BatchReport Report)> _batches = [];
+    private readonly Dictionary<int, string> _journals = [];
+    private readonly Dictionary<(int Repeat, int Replica), double> _ends = [];
     private readonly Dictionary<(int Piece, int Repeat, int Pass, int Number), int> _rowOf = [];
     private readonly HashSet<int> _begun = [];
 
@@ -31,10 +32,28 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     public IReadOnlyList<ResponseRecord> FirstResponses => _firstResponses;
 
     /// <summary>The piece of the run that is being written.</summary>
-    public int Piece { get; set; } = 1;
+    public int Piece { get; private set; } = 1;
 
     /// <summary>Where finished batches are kept whole; null: nowhere.</summary>
-    public BatchJournal? Journal { get; set; }
+    public BatchJournal? Journal { get; private set; }
+
+    /// <summary>Batches of this piece, or groups of requests that were finished together.</summary>
+    public int Batches { get; private set; }
+
+    /// <summary>Begins the piece that this start writes.</summary>
+    /// <param name="directory">Where its batches are kept, with all that rows do not tell, until the run is complete.</param>
+    public void Begin(int piece, string directory)
+    {
+        BeginPiece(piece, directory);
+        Journal = new(directory);
+    }
+
+    /// <summary>Nothing more comes.</summary>
+    public void Close()
+    {
+        Journal?.Dispose();
+        Journal = null;
+    }
 
     /// <summary>Prompts that do not fit the context have a row in every repeat, and count as failed.</summary>
     public void BeginRepeat(int repeat)
@@ -53,16 +72,34 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     }
 
     /// <summary>What an earlier piece of the run finished.</summary>
-    public void Recall(int piece, BatchReport report)
+    /// <param name="directory">Of its start, where its journal holds these batches and no others.</param>
+    public void Recall(int piece, string directory, IEnumerable<BatchReport> reports)
     {
-        Piece = piece;
-        BeginRepeat(report.Repeat);
-        Enter(report);
+        BeginPiece(piece, directory);
+        foreach (var report in reports)
+        {
+            BeginRepeat(report.Repeat);
+            Enter(report);
+        }
     }
 
+    private void BeginPiece(int piece, string directory)
+    {
+        (Piece, Batches) = (piece, 0);
+        _journals[piece] = directory;
+        _ends.Clear();
+    }
+
+    /// <summary>
+    /// Of a batch only rows stay in memory: its steps and tokens are read back from its piece's journal when they are needed.
+    /// </summary>
     private void Enter(BatchReport report)
     {
-        _batches.Add((Piece, report));
+        if (report.HasFinished)
+        {
+            Batches++;
+            _ends[(report.Repeat, report.Replica)] = Math.Max(report.EndSeconds, _ends.GetValueOrDefault((report.Repeat, report.Replica)));
+        }
         var rows = new List<PromptRecord>();
         var responses = new List<ResponseRecord>();
         foreach (var sequence in report.Sequences)
@@ -91,10 +128,11 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         Store(rows, responses);
     }
 
-    /// <summary>When the last finished prompts of a repeat in this piece had ended, on rank 0's clock; null where none has.</summary>
-    public double? EndOf(int repeat, Func<int, ClockMap> clockOf) => _batches
-        .Where(batch => batch.Piece == Piece && batch.Report.Repeat == repeat && batch.Report.HasFinished)
-        .Max(batch => (double?)clockOf(batch.Report.Replica).ToRunClock(batch.Report.EndSeconds));
+    /// <summary>
+    /// When the last prompts that a replica finished in a repeat of this piece had ended, by the clock of its first rank; null where it has
+    /// finished none.
+    /// </summary>
+    public double? EndOf(int repeat, int replica) => _ends.TryGetValue((repeat, replica), out var end) ? end : null;
 
     /// <summary>Rows of a repeat, in all its pieces, besides those of prompts that do not fit.</summary>
     public int AnswersOf(int repeat) => _rows.Count(row => row.Repeat == repeat && row.FinishReason != FinishReason.ContextLength);
@@ -107,28 +145,24 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             throw new InvalidOperationException($"the run has come to its end, but {gap}; what was finished is kept");
     }
 
-    /// <summary>Batches of this piece, or groups of requests that were finished together.</summary>
-    public int Batches => _batches.Count(batch => batch.Piece == Piece && batch.Report.HasFinished);
-
     /// <summary>Every forward pass of a piece, on rank 0's clock; those of a killed piece up to its last finished batch.</summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
     public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf) =>
-        from batch in _batches
-        where batch.Piece == piece
-        let replica = batch.Report.Replica
+        from report in BatchJournal.Read(_journals[piece]).Select(BatchReport.Deserialize)
+        let replica = report.Replica
         let clock = clockOf(replica)
-        from step in batch.Report.Steps
+        from step in report.Steps
         select new Step
         {
-            Repeat = batch.Report.Repeat,
+            Repeat = report.Repeat,
             Replica = replica,
-            Pass = batch.Report.Pass > 0 ? batch.Report.Pass : null,
-            Batch = batch.Report.Batch,
+            Pass = report.Pass > 0 ? report.Pass : null,
+            Batch = report.Batch,
             MicroBatch = step.MicroBatch,
             Kind = step.Kind.ToString().ToLowerInvariant(),
             StartSeconds = clock.ToRunClock(step.StartSeconds),
             EndSeconds = clock.ToRunClock(step.EndSeconds),
-            Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, batch.Report.Repeat, batch.Report.Pass, share.SequenceId), out var row) ? row : (int?)null)],
+            Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, report.Repeat, report.Pass, share.SequenceId), out var row) ? row : (int?)null)],
             Tokens = step.Kind == StepKind.Decode ? null : [.. step.Shares.Select(share => share.Tokens)],
             DecodeRows = step.Kind == StepKind.Mixed ? step.Shares.Count(share => !share.IsPrefill) : null,
         };

@@ -21,7 +21,7 @@ internal static class RunEvidence
         var byRank = reports.ToDictionary(report => report.Rank);
         return new()
         {
-            SampleIntervalSeconds = Duration.Parse(options.Energy.SampleInterval, "Energy:SampleInterval"),
+            SampleIntervalSeconds = options.Energy.SampleInterval.TotalSeconds,
             Limits = new(),
             Domains = [.. reports.SelectMany(report => report.Domains).DistinctBy(domain => domain.Key)],
             Sensors = [.. reports.SelectMany(report => report.Sensors)],

@@ -14,7 +14,7 @@ using Harness.Runs.Records;
 namespace Harness.Running;
 
 /// <summary>The run directory of one power setting, as rank 0 fills it: begun, or continued where it was cut off.</summary>
-internal sealed class RunFiles : IDisposable
+internal sealed class RunFiles : IRunRecorder
 {
     private readonly RunOptions _options;
     private readonly RankModel _model;
@@ -40,7 +40,7 @@ internal sealed class RunFiles : IDisposable
         takenBy = null;
         var unfinished = output.Fresh ? null : UnfinishedRun.Claim(output.Directory, name, identity, out takenBy);
         RunDirectory? begun = null;
-        if (unfinished == null && name != null && output.IfTaken == "refuse")
+        if (unfinished == null && name != null && output.IfTaken == TakenName.Refuse)
         {
             // Of two that saw the name free at the same moment one makes the directory.
             begun = takenBy != null ? null : RunDirectory.TryCreate(output.Directory, name, modelName, DateTimeOffset.UtcNow);
@@ -75,7 +75,7 @@ internal sealed class RunFiles : IDisposable
         var earlier = new EarlierStarts(Directory.Path, number - 1, unfinished?.Manifest, _options, model, Book);
         (_starts, _earlier, _piece) = ([.. earlier.Records], earlier.Pieces, earlier.Pieces.Count + 1);
         PieceEvidence.Prepare(Directory.Path, _piece);
-        (Book.Piece, Book.Journal) = (_piece, new(startDirectory));
+        Book.Begin(_piece, startDirectory);
         Start = new(Directory.Path, startDirectory, Directory.RunId, earlier.FinishedRepeats,
             [.. earlier.OfTornRepeat.SelectMany(batch => batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
             earlier.OfTornRepeat.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max());
@@ -99,6 +99,10 @@ internal sealed class RunFiles : IDisposable
         };
         Directory.WriteManifest(_manifest);
     }
+
+    public void BeginRepeat(int repeat) => Book.BeginRepeat(repeat);
+
+    public void Take(BatchReport report) => Book.Take(report);
 
     /// <summary>For the terminal: what is continued; null for a run that begins.</summary>
     public string? Continues => Start.StartDirectory == Directory.Path ? null
@@ -165,7 +169,7 @@ internal sealed class RunFiles : IDisposable
     public void Finish(EnergyEvidence evidence, IReadOnlyList<RankRecord> ranks, int? torn)
     {
         if (torn is { } repeat) evidence = Cut(evidence, repeat);
-        if (evidence.RanToEnd) Book.CheckWhole(_options.Repeats.UntilCi.Length > 0 ? null : _options.Repeats.Count);
+        if (evidence.RanToEnd) Book.CheckWhole(_options.Repeats.UntilCi != null ? null : _options.Repeats.Count);
         List<PieceEvidence> pieces = [.. _earlier];
         if (Book.Batches > 0 || pieces.Count == 0 || evidence.RanToEnd)
         {
@@ -201,7 +205,7 @@ internal sealed class RunFiles : IDisposable
         if (_carbon != null && CarbonTerms.Of(_carbon, account, summary, rows) is { } carbon)
         {
             summary = carbon.AddTo(summary);
-            Directory.WriteJson(CarbonTerms.FileName, carbon);
+            Directory.WriteJson(RunFile.Carbon.Name, carbon);
         }
         List<string> remarks = [.. account.Pieces.SelectMany(piece => piece.Energy.Remarks).Distinct()];
         if (remarks.Count > 0)
@@ -215,7 +219,7 @@ internal sealed class RunFiles : IDisposable
         if (status == RunStatus.Complete) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
-        if (_carbon != null && summary.SciGramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
+        if (_carbon != null && summary.Carbon.GramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
         foreach (var remark in remarks) console.Write(new Spectre.Console.Text(remark + "\n"));
         SummaryTable.Write(console, summary, categories, Directory.Path);
     }
@@ -233,22 +237,24 @@ internal sealed class RunFiles : IDisposable
     public void Dispose()
     {
         _lease.Dispose();
-        Book.Journal?.Dispose();
+        Book.Close();
         Directory.Dispose();
     }
 
-    /// <summary>A repeat that was stopped ends with its last finished batch.</summary>
+    /// <summary>A repeat that was stopped ends, on each replica, with its last finished batch.</summary>
     private EnergyEvidence Cut(EnergyEvidence evidence, int repeat)
     {
         var window = evidence.Windows.First(one => one.Repeat == repeat && one.Kind == WindowKind.Measured);
-        return evidence with { Windows = TornRepeat.Cut(evidence.Windows, window, Book.EndOf(repeat, evidence.ClockOf), window.EndSeconds) };
+        return evidence with { Windows = TornRepeat.Cut(evidence, window, CutOf, window.EndSeconds) };
+
+        double? CutOf(int replica) => Book.EndOf(repeat, replica) is { } end
+            ? Math.Min(evidence.ClockOf(replica).ToRunClock(end), window.EndSeconds) : null;
     }
 
     private void DropJournals()
     {
         _lease.Dispose();
-        Book.Journal?.Dispose();
-        Book.Journal = null;
+        Book.Close();
         Directory.DropJournals();
     }
 

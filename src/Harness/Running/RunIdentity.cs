@@ -17,8 +17,7 @@ internal static class RunIdentity
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         void Add(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
         Add(Build.Version);
-        foreach (var (key, value, _) in configuration.Entries())
-            if (!key.StartsWith("Output:", StringComparison.Ordinal)) Add($"{key}={value}");
+        foreach (var entry in configuration.Entries().Where(entry => entry.Setting.IsOfIdentity)) Add($"{entry.Key}={entry.Value}");
         Add(checkpoint);
         Add(cell.Suffix);
         foreach (var item in workload.Items)

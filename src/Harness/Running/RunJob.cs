@@ -24,29 +24,27 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var workload = Workload.Share(world, prompts?.Workload);
         var clock = new RankClock(world, model.Topology);
         using var energy = new RankEnergy(options.Energy, model, clock, log);
+        var rank = new RankContext(options, model, clock, energy, JointStages.Of(options.Sharding, world, () => stop.Requested), log, progress);
 
         var code = ExitCode.Success;
         foreach (var cell in cells)
         {
-            string? takenBy = null;
-            using var files = prompts == null ? null : RunFiles.Open(configuration, model, prompts, cell, carbon, out takenBy);
-            var start = RunStart.Share(world, prompts == null ? null : files?.Start ?? RunStart.Taken(takenBy!));
+            using var recorder = Begin(rank, cell, prompts, carbon, out var start);
             if (start.TakenBy != null)
             {
                 log.NoteOnce($"{options.Output.Name}{cell.Suffix} is taken: {start.TakenBy}");
                 return ExitCode.Taken;
             }
-            if (files?.Continues is { } continues) log.NoteOnce(continues);
             log.Open(start.Directory);
             try
             {
-                var ended = new MeasuredRun(options, model, workload, clock, energy, stop, log, progress).Execute(cell, start, files);
+                var ended = new MeasuredRun(rank, workload, start, recorder).Execute(cell);
                 if (ended != ExitCode.Success) code = ended;
                 if (ended == ExitCode.Interrupted) break;
             }
             catch (UserErrorException)
             {
-                files?.RemoveIfEmpty();
+                recorder.RemoveIfEmpty();
                 throw;
             }
         }
@@ -55,8 +53,25 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         return ExitCode.Interrupted;
     }
 
+    /// <param name="prompts">On rank 0 alone, which has the run directory.</param>
+    /// <param name="start">Rank 0's, on every rank.</param>
+    private IRunRecorder Begin(RankContext rank, PowerCell cell, PromptSet? prompts, CarbonInputs? carbon, out RunStart start)
+    {
+        if (prompts == null)
+        {
+            start = RunStart.Share(rank.World, null);
+            return new SilentRecorder();
+        }
+        var files = RunFiles.Open(configuration, rank.Model, prompts, cell, carbon, out var takenBy);
+        start = RunStart.Share(rank.World, files?.Start ?? RunStart.Taken(takenBy!));
+        if (files == null) return new SilentRecorder();
+        if (files.Continues is { } continues) rank.Log.NoteOnce(continues);
+        return files;
+    }
+
     /// <returns>Null where no carbon figures are asked for.</returns>
     /// <exception cref="UserErrorException">A file of hourly values is damaged or does not cover this hour.</exception>
-    private static CarbonInputs? Carbon(CarbonOptions options) => options.Intensity.Length == 0 ? null : CarbonInputs.From(
-        CarbonIntensity.Parse(options.Intensity, Validation.Named("Carbon:Intensity")), options.Pue, options.Embodied, options.Lifetime, DateTimeOffset.UtcNow);
+    private static CarbonInputs? Carbon(CarbonOptions carbon) => carbon is not { Pue: { } pue, Embodied: { } embodied } ? null : CarbonInputs.From(
+        CarbonIntensity.Parse(carbon.Intensity, Settings.Of(options => options.Carbon.Intensity).Named),
+        pue, embodied, carbon.Lifetime, DateTimeOffset.UtcNow);
 }

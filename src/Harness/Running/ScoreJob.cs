@@ -16,14 +16,16 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
     public int Execute(ICommunicator world)
     {
         using var model = new RankModel(configuration, world);
-        if (configuration.Options.Sharding.Data > 1) throw Validation.Wrong("Sharding:Data", configuration.Options.Sharding.Data, "1, since a text is scored once,");
+        if (configuration.Options.Sharding.Data > 1) 
+            throw Settings.Of(options => options.Sharding.Data).Wrong(configuration.Options.Sharding.Data, "1, since a text is scored once,");
         var config = model.Checkpoint.Config;
         var tokenizer = model.IsRoot ? Tokenizers.For(configuration.Options.Model) : null;
         foreach (var note in tokenizer == null ? [] : model.Checkpoint.Notes.Concat(tokenizer.Notes).Distinct()) Console.Error.WriteLine(note);
         var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config)).Items[0].Tokens;
 
-        model.Load(model.MemoryFor(1, tokens.Length));
-        var scorer = new Scorer(model.Backend, model.Stage, model.Replica, config.Shape.Vocabulary);
+        var stages = JointStages.Of(configuration.Options.Sharding, world, stopRequested: () => false);
+        if (stages.Watched(() => model.Load(model.MemoryFor(1, tokens.Length), stages)) is not { } loaded) return ExitCode.Interrupted;
+        var scorer = new Scorer(loaded.Backend, loaded.Stage, loaded.Replica, config.Shape.Vocabulary);
         if (!model.IsRoot) scorer.Run(tokens, (_, _) => { });
         else Write(tokenizer!, tokens, config.Shape.Vocabulary, scorer);
         world.Barrier();

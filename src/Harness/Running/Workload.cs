@@ -31,13 +31,14 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
     public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int inputTokens, LlamaConfig model)
     {
-        if (generation.Lengths == "reference" && prompts.All(prompt => prompt.ReferenceOutput == null))
-            throw Validation.Wrong("Generation:Lengths", generation.Lengths, "limit, since these prompts have no replies of their own whose lengths could be taken,");
+        if (generation.Lengths == OutputLengths.Reference && prompts.All(prompt => prompt.ReferenceOutput == null))
+            throw Settings.Of(options => options.Generation.Lengths).Wrong(EnumWord.Of(generation.Lengths),
+                "limit, since these prompts have no replies of their own whose lengths could be taken,");
         var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
         if (inputTokens >= limit)
             throw new UserErrorException($"--input-tokens is {inputTokens}, but prompt and output together have room for {limit} tokens; use fewer, or a larger --max-length where the model allows it");
         // Of fixed lengths, both are: an output that ends early for lack of room would be of another length than the study says.
-        if (inputTokens > 0 && generation.IgnoreEos && generation.Lengths != "reference" && (long)inputTokens + generation.MaxNewTokens > limit)
+        if (inputTokens > 0 && generation.IgnoreEos && generation.Lengths != OutputLengths.Reference && (long)inputTokens + generation.MaxNewTokens > limit)
             throw new UserErrorException($"--input-tokens {inputTokens} and --max-new-tokens {generation.MaxNewTokens} make {(long)inputTokens + generation.MaxNewTokens} tokens, but prompt and output together have room for {limit}; use fewer, or a larger --max-length where the model allows it");
         var items = new WorkItem[prompts.Count];
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
@@ -49,7 +50,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
             var room = Math.Clamp(limit - tokens.Length, 0, OutputLimit(prompts[i], tokenizer, generation));
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
         }
-        return new(items, generation.IgnoreEos || generation.Lengths == "reference" ? new HashSet<int>() : tokenizer.EndOfText);
+        return new(items, generation.IgnoreEos || generation.Lengths == OutputLengths.Reference ? new HashSet<int>() : tokenizer.EndOfText);
     }
 
     /// <summary>The first tokens of a longer prompt; a shorter one again and again behind one beginning-of-text.</summary>
@@ -64,7 +65,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     public static int BeginTokens(ReadOnlySpan<int> tokens, ITokenizer tokenizer) => tokenizer.BeginOfText is { } begin && tokens.Length > 0 && tokens[0] == begin ? 1 : 0;
 
     /// <summary>Tokens of the data set's own reply, where lengths follow it; one for an empty reply, since every prompt yields a token.</summary>
-    private static int OutputLimit(Prompt prompt, ITokenizer tokenizer, GenerationOptions generation) => generation.Lengths == "reference"
+    private static int OutputLimit(Prompt prompt, ITokenizer tokenizer, GenerationOptions generation) => generation.Lengths == OutputLengths.Reference
         ? Math.Clamp(tokenizer.Encode(prompt.ReferenceOutput ?? "", addBeginOfText: false).Length, 1, generation.MaxNewTokens)
         : generation.MaxNewTokens;
 

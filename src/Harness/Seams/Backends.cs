@@ -18,13 +18,13 @@ internal sealed record BackendChoice(ITensorBackendFactory Factory, string Reaso
     public object Described => new { name = Name, reason = Reason, libtorch = LibTorch };
 
     /// <summary>Work that a CPU's meters can speak of, and weights whose cache is float32.</summary>
-    public bool IsCpu => Name == Backends.Cpu;
+    public bool IsCpu => Factory is CpuBackendFactory;
 }
 
-/// <summary>The tensor backends, by the word after <c>--backend</c>.</summary>
+/// <summary>The tensor backends, by what <c>--backend</c> names.</summary>
 internal static class Backends
 {
-    public const string Auto = "auto", Cpu = CpuBackend.Word, Torch = "torch";
+    public const string Cpu = CpuBackend.Word, Torch = "torch";
 
     /// <summary>The same on every rank: all call together, each looks at its own devices, and ranks that see different ones end here.</summary>
     /// <exception cref="UserErrorException">libtorch was asked for and does not load, or auto would differ between ranks; one line with the remedy.</exception>
@@ -43,10 +43,9 @@ internal static class Backends
     /// <inheritdoc cref="Choose(RuntimeOptions, ICommunicator)"/>
     public static BackendChoice Choose(RuntimeOptions options) => options.Backend switch
     {
-        Cpu => new(new CpuBackendFactory(), "asked for"),
-        Torch => ByLibTorch(options.LibTorch, "asked for"),
-        Auto => Best(options.LibTorch),
-        var word => throw new UserErrorException($"backend '{word}' is unknown; use {Auto}, {Cpu} or {Torch}"),
+        BackendKind.Cpu => new(new CpuBackendFactory(), "asked for"),
+        BackendKind.Torch => ByLibTorch(options.LibTorch, "asked for"),
+        _ => Best(options.LibTorch),
     };
 
     /// <summary>torch where a libtorch loads and sees a CUDA device, else cpu. Without a device libtorch is not touched: loading it takes a second.</summary>

@@ -4,10 +4,10 @@ using Harness.Sharding.World;
 
 namespace Harness.Seams;
 
-/// <summary>The ways to bring ranks together that the libraries do not hold themselves, by the word after <c>--communicator</c>.</summary>
+/// <summary>The ways to bring ranks together that the libraries do not hold themselves, by what <c>--communicator</c> names.</summary>
 internal static class OtherWorlds
 {
-    /// <summary>Null where <see cref="Worlds"/> knows the word.</summary>
-    /// <param name="name">From <see cref="Worlds.Choose"/>.</param>
-    public static IWorldFactory? Find(string name) => name == Worlds.MpiNet ? new MpiNetWorld() : null;
+    /// <summary>Null where <see cref="Worlds"/> has it.</summary>
+    /// <param name="kind">From <see cref="Worlds.Choose"/>.</param>
+    public static IWorldFactory? Find(CommunicatorKind kind) => kind == CommunicatorKind.MpiNet ? new MpiNetWorld() : null;
 }

@@ -1,18 +1,12 @@
-using Harness.Common;
+using Harness.Configuration;
 using Harness.MLTokenizers;
 using Harness.Models.Llama.Tokenizers;
 
 namespace Harness.Seams;
 
-/// <summary>Who makes tokenizers, by the word after <c>--tokenizer-library</c>.</summary>
+/// <summary>Who makes tokenizers, by what <c>--tokenizer-library</c> names.</summary>
 internal static class TokenizerLibraries
 {
-    public const string Own = "own", MicrosoftML = "ml";
-
-    public static ITokenizerFactory Find(string name) => name switch
-    {
-        Own => new OwnTokenizers(),
-        MicrosoftML => new MLTokenizerFactory(),
-        _ => throw new UserErrorException($"tokenizer library '{name}' is unknown; use {Own} or {MicrosoftML}"),
-    };
+    public static ITokenizerFactory Find(TokenizerLibrary library) =>
+        library == TokenizerLibrary.Ml ? new MLTokenizerFactory() : new OwnTokenizers();
 }

@@ -116,10 +116,11 @@ internal sealed class CellDirectories
         try { there = run.HasManifest ? run.ReadManifest() : null; }
         catch (UserErrorException) { return null; }     // damaged: the run says so itself
         if (there == null) return null;
-        foreach (var (key, value, _) in cell.Configuration.Entries())
+        foreach (var entry in cell.Configuration.Entries().Where(entry => entry.Setting.IsOfIdentity))
         {
-            if (key.StartsWith("Output:", StringComparison.Ordinal) || Manifest.Setting(there, key) is not { } other) continue;
-            if (!string.Equals(value, other, StringComparison.OrdinalIgnoreCase)) return $"{Validation.Named(key)} is '{other}' there and '{value}' here";
+            if (Manifest.Setting(there, entry.Key) is not { } other) continue;
+            if (!string.Equals(entry.Value, other, StringComparison.OrdinalIgnoreCase))
+                return $"{entry.Setting.Named} is '{other}' there and '{entry.Value}' here";
         }
         return null;
     }

@@ -28,25 +28,14 @@ internal static class CellFile
 
     private static JsonObject Tree(SweepCell cell)
     {
-        var types = ConfigurationKeys.All.ToDictionary(known => known.Key, known => known.Type);
         var tree = new JsonObject();
-        foreach (var (key, value, source) in cell.Configuration.Entries())
-        {
-            if (source == "default" || key == "Output:Name") continue;
-            Section(key)[key.Split(':')[1]] = Node(types[key], value);
-        }
-        Section("Output:Name")["Name"] = cell.RunName;
+        var name = Settings.Of(options => options.Output.Name);
+        foreach (var entry in cell.Configuration.Entries().Where(entry => !entry.IsDefault && entry.Setting != name))
+            Put(entry.Setting, entry.Value);
+        Put(name, cell.RunName);
         return tree;
 
-        JsonObject Section(string key) => (JsonObject)(tree[key.Split(':')[0]] ??= new JsonObject());
-    }
-
-    private static JsonNode Node(Type type, string value)
-    {
-        if (type == typeof(bool)) return JsonValue.Create(bool.Parse(value));
-        if (type == typeof(string)) return JsonValue.Create(value);
-        // As it was written: 0.8 stays 0.8. What JSON does not know as a number (+5) stays text.
-        try { return JsonNode.Parse(value)!; }
-        catch (JsonException) { return JsonValue.Create(value); }
+        void Put(Setting setting, string value) =>
+            ((JsonObject)(tree[setting.Section.Name] ??= new JsonObject()))[setting.Property.Name] = setting.Json(value);
     }
 }

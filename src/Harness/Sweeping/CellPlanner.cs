@@ -33,7 +33,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         var (model, prompts) = (Model(options.Model), Prompts(options.Dataset));
         var planner = new Planner
         {
-            Name = CellName.Model(options.Model.Path),
+            Name = ModelOptions.ShortName(options.Model.Path),
             Model = model,
             Work = Work(options, model),
             // Without a limit only what the model's shape forbids does not fit.
@@ -55,7 +55,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     private PlannedWork Work(RunOptions options, LlamaConfig model)
     {
         // Without the weights their type is what config.json says, and the widest where it says nothing.
-        var weights = options.Model.Dtype == "auto" ? model.DType ?? DType.F32 : DTypes.Parse(options.Model.Dtype);
+        var weights = options.Model.Dtype ?? model.DType ?? DType.F32;
         return PlannedWork.Of(options, options.Batch.EffectiveConcurrency, Length(options, model), weights,
             devices.Cache ?? (OnCpu(options.Runtime) ? DType.F32 : weights));
     }
@@ -63,8 +63,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     /// <summary>As this machine would decide where the cell leaves it to the machine; asked once.</summary>
     private bool OnCpu(RuntimeOptions options)
     {
-        if (options.Backend != Backends.Auto) return options.Backend == Backends.Cpu;
-        return _autoIsCpu ??= Backends.Choose(options).IsCpu;
+        return options.Backend == BackendKind.Auto ? _autoIsCpu ??= Backends.Choose(options).IsCpu : options.Backend == BackendKind.Cpu;
     }
 
     /// <summary>Tokens of a sequence at its longest.</summary>
@@ -83,9 +82,9 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         if (row is not { DecodeTokensPerSecond: { } decode, PrefillTokensPerSecond: { } prefill } || promptsOfARepeat is not { } prompts) return null;
         var output = Math.Min(options.Generation.MaxNewTokens, row.MaxLength - Math.Max(1, options.Dataset.InputTokens));
         var perPrompt = Math.Max(0, output) / decode + (row.MaxLength - Math.Max(0, output)) / prefill;
-        var repeats = options.Repeats.UntilCi.Length > 0 ? options.Repeats.Max : options.Repeats.Count;
+        var repeats = options.Repeats.UntilCi != null ? options.Repeats.Max : options.Repeats.Count;
         // Batches go round the replicas, requests of continuous batching one by one; each replica warms up by itself.
-        var together = options.Batch.Schedule == "continuous" ? 1 : options.Batch.Size;
+        var together = options.Batch.Schedule == ScheduleKind.Continuous ? 1 : options.Batch.Size;
         var rounds = DivideUp(DivideUp(prompts, together), options.Sharding.Data);
         var busiest = Math.Min(prompts, rounds * together);
         var seconds = (repeats * (double)busiest + options.Repeats.Warmup * (double)Math.Min(options.Batch.EffectiveConcurrency, prompts)) * perPrompt;
@@ -99,7 +98,11 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     {
         if (_prompts.TryGetValue(dataset, out var known)) return known;
         int? limit = dataset.Limit > 0 ? dataset.Limit : null;
-        try { return _prompts[dataset] = DatasetCatalog.Load(dataset.Name == "auto" ? null : dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed).Prompts.Count; }
+        try
+        {
+            var loaded = DatasetCatalog.Load(dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed);
+            return _prompts[dataset] = loaded.Prompts.Count;
+        }
         catch (UserErrorException e)
         {
             _missing.Add(e.Message);

@@ -4,6 +4,9 @@ using Harness.Configuration;
 
 namespace Harness.Sweeping;
 
+/// <summary>One key of a grid with the values that it takes, as text; a dimension where they stood in a list.</summary>
+internal sealed record GridKey(Setting Setting, IReadOnlyList<string> Values, bool IsDimension);
+
 /// <summary>A configuration file in which any value may be a list.</summary>
 internal static class GridFile
 {
@@ -11,19 +14,22 @@ internal static class GridFile
     private static readonly JsonDocumentOptions s_lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
     /// <summary>The keys in the file's order.</summary>
-    /// <exception cref="UserErrorException">It is no JSON object of known keys, or a value is neither plain nor a list of plain ones.</exception>
-    public static IReadOnlyList<Setting> Read(string file)
+    /// <exception cref="UserErrorException">It is no JSON object of known keys, or a value is neither plain nor a list of plain
+    /// ones.</exception>
+    public static IReadOnlyList<GridKey> Read(string file)
     {
         using var document = Parse(file);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
-            throw new UserErrorException($"configuration file '{file}' holds no sections; it begins with {{ and names them: {{ \"Batch\": {{ \"Size\": [1, 2] }} }}");
-        var settings = new List<Setting>();
-        foreach (var setting in Settings("", document.RootElement))
+            throw new UserErrorException($"configuration file '{file}' holds no sections; "
+                + "it begins with { and names them: { \"Batch\": { \"Size\": [1, 2] } }");
+        var keys = new List<GridKey>();
+        foreach (var key in Keys("", document.RootElement))
         {
-            if (settings.Any(other => other.Key == setting.Key)) throw new UserErrorException($"configuration file '{file}' gives {setting.Key} twice");
-            settings.Add(setting);
+            if (keys.Any(other => other.Setting == key.Setting))
+                throw new UserErrorException($"configuration file '{file}' gives {key.Setting.Key} twice");
+            keys.Add(key);
         }
-        return settings;
+        return keys;
     }
 
     private static JsonDocument Parse(string file)
@@ -43,35 +49,39 @@ internal static class GridFile
         }
     }
 
-    private static IEnumerable<Setting> Settings(string path, JsonElement tree)
+    private static IEnumerable<GridKey> Keys(string path, JsonElement tree)
     {
         foreach (var property in tree.EnumerateObject())
         {
             var key = path.Length == 0 ? property.Name : $"{path}:{property.Name}";
             if (property.Value.ValueKind == JsonValueKind.Object)
             {
-                foreach (var inner in Settings(key, property.Value)) yield return inner;
+                foreach (var inner in Keys(key, property.Value)) yield return inner;
                 continue;
             }
-            var known = ConfigurationKeys.Known(key);
-            yield return property.Value.ValueKind == JsonValueKind.Array ? List(known, property.Value) : new(known, [Plain(known, property.Value)], IsDimension: false);
+            var known = Settings.Known(key);
+            yield return property.Value.ValueKind == JsonValueKind.Array
+                ? List(known, property.Value)
+                : new(known, [Plain(known, property.Value)], IsDimension: false);
         }
     }
 
-    private static Setting List(string key, JsonElement list)
+    private static GridKey List(Setting setting, JsonElement list)
     {
-        if (list.GetArrayLength() == 0) throw new UserErrorException($"{Validation.Named(key)} is an empty list; give its values, or leave the key out for its default");
+        if (list.GetArrayLength() == 0)
+            throw new UserErrorException($"{setting.Named} is an empty list; give its values, or leave the key out for its default");
         if (list.EnumerateArray().Any(item => item.ValueKind is JsonValueKind.Array or JsonValueKind.Object))
-            throw new UserErrorException($"{Validation.Named(key)} is a list of lists or sections; a dimension is a list of plain values, such as [1, 2]");
-        return new(key, [.. list.EnumerateArray().Select(item => Plain(key, item))], IsDimension: true);
+            throw new UserErrorException(
+                $"{setting.Named} is a list of lists or sections; a dimension is a list of plain values, such as [1, 2]");
+        return new(setting, [.. list.EnumerateArray().Select(item => Plain(setting, item))], IsDimension: true);
     }
 
-    private static string Plain(string key, JsonElement value) => value.ValueKind switch
+    private static string Plain(Setting setting, JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.String => value.GetString()!,
         JsonValueKind.Number => value.GetRawText(),
         JsonValueKind.True => "true",
         JsonValueKind.False => "false",
-        _ => throw new UserErrorException($"{Validation.Named(key)} is null; leave the key out for its default"),
+        _ => throw new UserErrorException($"{setting.Named} is null; leave the key out for its default"),
     };
 }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Harness.Common;
 using Harness.Configuration;
-using Harness.Seams;
 
 namespace Harness.Sweeping;
 
@@ -23,9 +22,11 @@ internal static class SlurmJobs
     {
         var scripts = new List<(string, int)>();
         var files = Path.Combine(directory, "cells");
-        if (plans.FirstOrDefault(plan => plan.Fits && plan.Cell.Options.Runtime.Backend == Backends.Auto) is { } undecided)
-            throw new UserErrorException($"cell {undecided.Cell.Name}: {Validation.Named("Runtime:Backend")} is 'auto', which the node decides; a job must ask Slurm for GPUs or not before it has one: give cpu or torch");
-        foreach (var shape in plans.Where(plan => plan.Fits).GroupBy(plan => (Shape: plan.Shape!.Value, Gpus: plan.Cell.Options.Runtime.Backend != Backends.Cpu)))
+        if (plans.FirstOrDefault(plan => plan.Fits && plan.Cell.Options.Runtime.Backend == BackendKind.Auto) is { } undecided)
+            
+            throw new UserErrorException($"cell {undecided.Cell.Name}: {Settings.Of(options => options.Runtime.Backend).Named} is 'auto', "
+                + "which the node decides; a job must ask Slurm for GPUs or not before it has one: give cpu or torch");
+        foreach (var shape in plans.Where(plan => plan.Fits).GroupBy(plan => (Shape: plan.Shape!.Value, Gpus: plan.Cell.Options.Runtime.Backend != BackendKind.Cpu)))
             foreach (var (part, cells) in shape.Chunk(LargestArray).Index())
             {
                 foreach (var plan in cells) CellFile.Write(files, plan.Cell);

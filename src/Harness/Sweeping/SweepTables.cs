@@ -38,7 +38,7 @@ internal static class SweepTables
         {
             var (summary, known) = (outcome.Run?.Summary, outcome.Outcome is Outcome.Complete or Outcome.Skipped or Outcome.Invalid);
             Add(table, outcome.Cell.Name, outcome.Outcome.ToString().ToLowerInvariant(), Figures.Significant(known ? summary?.TokensPerSecond : null),
-                Figures.Significant(known ? summary?.EnergyPerOutputTokenJoules : null), outcome.Outcome == Outcome.Dropped ? "see below" : outcome.Why ?? outcome.Run?.Directory ?? "");
+                Figures.Significant(known ? summary?.Energy.PerOutputToken : null), outcome.Outcome == Outcome.Dropped ? "see below" : outcome.Why ?? outcome.Run?.Directory ?? "");
         }
         console.Write(table);
         WriteDropped(output, outcomes.Where(outcome => outcome.Outcome == Outcome.Dropped).Select(outcome => (outcome.Cell.Name, outcome.Why!)));

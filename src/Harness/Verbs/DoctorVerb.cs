@@ -10,28 +10,35 @@ namespace Harness.Verbs;
 /// <summary><c>harness doctor</c>: what this build and this machine can do, and the remedy for each thing missing.</summary>
 internal static class DoctorVerb
 {
+    private enum Format { Table, Json }
+
     public static Command Create()
     {
         var command = new Command("doctor", "List what this build and this machine can do, with the remedy for each thing missing; succeeds where harness run without options can work.");
         var output = new Option<string>("--out") { HelpName = "DIR", Description = "where run directories would be made", DefaultValueFactory = _ => new OutputOptions().Directory };
-        var format = new Option<string>("--format") { HelpName = "NAME", Description = "table or json; default: table", DefaultValueFactory = _ => "table" };
+        var format = new Option<string>("--format")
+        {
+            HelpName = "NAME",
+            Description = "table or json; default: table",
+            DefaultValueFactory = _ => EnumWord.Of(Format.Table),
+        };
         var libTorch = new Option<string>("--libtorch")
         {
             HelpName = "DIR",
             Description = "the lib folder of a libtorch or of an installed PyTorch",
-            DefaultValueFactory = _ => ResolvedConfiguration.InEnvironment("Runtime:LibTorch") ?? "",
+            DefaultValueFactory = _ => ResolvedConfiguration.InEnvironment(Settings.Of(options => options.Runtime.LibTorch).Key) ?? "",
         };
         command.Options.Add(output);
         command.Options.Add(format);
         command.Options.Add(libTorch);
         command.SetAction(parsed =>
         {
-            var chosen = parsed.GetValue(format)!;
-            if (chosen is not ("table" or "json")) throw new UserErrorException($"--format is '{chosen}', but table or json is expected");
+            var word = parsed.GetValue(format)!;
+            var chosen = EnumWord.Find<Format>(word) ?? throw Quantity.Wrong(word, format.Name, "table or json");
             var findings = Doctor.Examine(new Places { Output = parsed.GetValue(output)!, LibTorch = parsed.GetValue(libTorch)! });
             var can = Doctor.CanRun(findings);
             var text = parsed.InvocationConfiguration.Output;
-            if (chosen == "json") text.WriteLine(JsonSerializer.Serialize(new { CanRunDefaultJob = can, Findings = findings }, JsonRows.Document));
+            if (chosen == Format.Json) text.WriteLine(JsonSerializer.Serialize(new { CanRunDefaultJob = can, Findings = findings }, JsonRows.Document));
             else WriteTable(text, findings, can);
             return can ? ExitCode.Success : ExitCode.Failure;
         });

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Harness.Common;
 using Harness.Configuration;
 using Harness.Planning;
-using Harness.Running;
 using Harness.Sharding;
 using Harness.Tensors;
 
@@ -14,22 +13,24 @@ internal sealed class PlanSwitches
     private const int DefaultGpus = 32, MostGpus = 65_536;
 
     private readonly Command _command;
-    private readonly Option<string?> _model, _gpus, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _commDtype, _temperature, _format;
+    private readonly Option<string?> _model, _gpus, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _commDtype, _temperature;
+    private readonly Option<string?> _format;
     private readonly DeviceSwitches _devices;
 
     public PlanSwitches(Command command)
     {
         _command = command;
-        _model = Add("--model", "DIR", "directory with a config.json, that file, or synthetic:NAME; default: the demo model");
+        _model = Add(Settings.Of(o => o.Model.Path), "directory with a config.json, that file, or synthetic:NAME; default: the demo model");
         _gpus = Add("--gpus", "N", "GPUs at most, for one copy of the model; default: --tp × --pp, or 32");
-        _batch = Add("--batch", "N", "sequences at a time, over all micro-batches");
-        _maxLength = Add("--max-length", "N", "prompt plus output, at most; default: the model's limit");
-        _tensor = Add("--tp", "N", "only this tensor-parallel degree");
-        _pipeline = Add("--pp", "N", "only so many pipeline stages");
-        _microBatches = Add("--micro-batches", "N", "parts of a batch in the pipeline at a time; default: one per stage");
-        _dtype = Add("--dtype", "TYPE", "weights as f32, bf16 or f16; default: bf16");
-        _commDtype = Add("--comm-dtype", "TYPE", "activations travel between ranks as f32 or bf16; default: f32");
-        _temperature = Add("--temperature", "T", "0: tensor ranks exchange (logit, token), the default; above: they gather logits");
+        _batch = Add(Settings.Of(o => o.Batch.Size), "sequences at a time, over all micro-batches");
+        _maxLength = Add(Settings.Of(o => o.Generation.MaxLength));
+        _tensor = Add(Settings.Of(o => o.Sharding.Tensor), "only this tensor-parallel degree");
+        _pipeline = Add(Settings.Of(o => o.Sharding.Pipeline), "only so many pipeline stages");
+        _microBatches = Add(Settings.Of(o => o.Sharding.MicroBatches));
+        _dtype = Add(Settings.Of(o => o.Model.Dtype), "weights as f32, bf16 or f16; default: bf16");
+        _commDtype = Add(Settings.Of(o => o.Sharding.CommDtype), "activations travel between ranks as f32 or bf16; default: f32");
+        _temperature = Add(Settings.Of(o => o.Generation.Temperature),
+            "0: tensor ranks exchange (logit, token), the default; above: they gather logits");
         _devices = new(command);
         _format = Add("--format", "NAME", "table, json (an array of rows) or csv; default: table");
     }
@@ -42,18 +43,23 @@ internal sealed class PlanSwitches
         var (tensor, pipeline) = (Whole(parsed, _tensor), Whole(parsed, _pipeline));
         if (ShardPlan.Objection(model.Shape, tensor ?? 1, pipeline ?? 1) is { } objection) throw new UserErrorException(objection);
         var fewest = (tensor ?? 1) * (pipeline ?? 1);
-        var gpus = parsed.GetValue(_gpus) is { } count ? Quantity.Whole(count, _gpus.Name, 1, MostGpus) : tensor * pipeline ?? Math.Max(DefaultGpus, fewest);
-        if (fewest > gpus) throw new UserErrorException($"--tp {tensor ?? 1} × --pp {pipeline ?? 1} needs {fewest} GPUs, but --gpus is {gpus}; raise it or lower the degrees");
+        var gpus = parsed.GetValue(_gpus) is { } count ? Quantity.Whole(count, _gpus.Name, 1, MostGpus)
+            : tensor * pipeline ?? Math.Max(DefaultGpus, fewest);
+        if (fewest > gpus)
+            throw new UserErrorException($"--tp {tensor ?? 1} × --pp {pipeline ?? 1} needs {fewest} GPUs, but --gpus is {gpus}; "
+                + "raise it or lower the degrees");
 
         var length = Whole(parsed, _maxLength) ?? model.MaxPositions;
         if (length > model.MaxPositions)
-            throw new UserErrorException($"--max-length {length} exceeds the model's {model.MaxPositions} positions; use {model.MaxPositions} or less");
+            throw new UserErrorException(
+                $"--max-length {length} exceeds the model's {model.MaxPositions} positions; use {model.MaxPositions} or less");
         var devices = _devices.Resolve(parsed);
-        var memory = devices.MemoryBytes ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB");
+        var memory = devices.MemoryBytes
+            ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB");
         var wire = Type(parsed, _commDtype, DType.F32);
         if (wire == DType.F16) throw Quantity.Wrong("f16", _commDtype.Name, "f32 or bf16");
-        var format = parsed.GetValue(_format) ?? "table";
-        if (format is not ("table" or "json" or "csv")) throw Quantity.Wrong(format, _format.Name, "table, json or csv");
+        var format = parsed.GetValue(_format) is not { } word ? PlanFormat.Table
+            : EnumWord.Find<PlanFormat>(word) ?? throw Quantity.Wrong(word, _format.Name, "table, json or csv");
 
         var planner = new Planner
         {
@@ -76,6 +82,11 @@ internal sealed class PlanSwitches
         return new(planner, gpus, tensor, pipeline, format);
     }
 
+    /// <summary>The switch of a setting.</summary>
+    /// <param name="description">What it means to a plan; null where that is what it means to a run.</param>
+    private Option<string?> Add(Setting setting, string? description = null) =>
+        Add(setting.Switch!.Value.Name, setting.Switch.Value.Value, description ?? setting.Meaning);
+
     private Option<string?> Add(string name, string value, string description)
     {
         var option = new Option<string?>(name) { HelpName = value, Description = description };
@@ -83,12 +94,23 @@ internal sealed class PlanSwitches
         return option;
     }
 
-    private static int? Whole(ParseResult parsed, Option<string?> option) => parsed.GetValue(option) is { } text ? Quantity.Whole(text, option.Name) : null;
+    private static int? Whole(ParseResult parsed, Option<string?> option) =>
+        parsed.GetValue(option) is { } text ? Quantity.Whole(text, option.Name) : null;
 
-    private static DType Type(ParseResult parsed, Option<string?> option, DType otherwise) => parsed.GetValue(option) is { } word ? DTypes.Parse(word) : otherwise;
+    private static DType Type(ParseResult parsed, Option<string?> option, DType otherwise) =>
+        parsed.GetValue(option) is { } word ? DTypes.Parse(word) : otherwise;
 }
 
 /// <param name="Tensor">The only degree that is asked for.</param>
 /// <param name="Pipeline">The only number of stages that is asked for.</param>
-/// <param name="Format">table, json or csv.</param>
-internal sealed record PlanQuestion(Planner Planner, int Gpus, int? Tensor, int? Pipeline, string Format);
+internal sealed record PlanQuestion(Planner Planner, int Gpus, int? Tensor, int? Pipeline, PlanFormat Format);
+
+/// <summary>How a plan is written.</summary>
+internal enum PlanFormat
+{
+    Table,
+
+    /// <summary>An array of rows.</summary>
+    Json,
+    Csv,
+}

@@ -32,10 +32,10 @@ internal static class PlanVerb
     {
         switch (question.Format)
         {
-            case "json":
+            case PlanFormat.Json:
                 output.WriteLine(JsonSerializer.Serialize(rows, Rows));
                 break;
-            case "csv":
+            case PlanFormat.Csv:
                 using (var stream = new MemoryStream())
                 {
                     CsvRows.WriteHeader<PlanRow>(stream);

@@ -11,7 +11,7 @@ internal static class RunVerb
     public static Command Create()
     {
         var command = new Command("run", "Generate on prompts and write a run directory: time, tokens and joules. Without options: the demo model on the demo prompts.");
-        var switches = new ConfigurationSwitches(command, Switch.Model, Switch.Run);
+        var switches = new ConfigurationSwitches(command, Switch.All);
         var print = new Option<bool>("--print-config") { Description = "show the resolved configuration and where each value came from, and stop" };
         command.Options.Add(print);
         command.SetAction(parsed =>
@@ -26,8 +26,8 @@ internal static class RunVerb
 
     private static int Print(ResolvedConfiguration configuration, TextWriter output)
     {
-        foreach (var (key, value, source) in configuration.Entries())
-            output.WriteLine($"{key,-30} {value,-24} {source}");
+        foreach (var entry in configuration.Entries())
+            output.WriteLine($"{entry.Key,-30} {entry.Value,-24} {entry.Source}");
         return ExitCode.Success;
     }
 }

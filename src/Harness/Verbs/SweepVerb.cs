@@ -13,7 +13,7 @@ namespace Harness.Verbs;
 internal sealed class SweepVerb
 {
     /// <summary>A plan's --link is a rate; the transport keeps its long name.</summary>
-    private static readonly Switch[] s_switches = [.. Switch.Model.Concat(Switch.Run).Where(known => known.Name != "--link")];
+    private static readonly Switch[] s_switches = [.. Switch.All.Where(known => known.Settings[0] != Settings.Of(options => options.Sharding.Link))];
 
     private readonly Command _command = new("sweep", "Run every combination of the lists in a configuration, one run each; complete ones are skipped, unfinished ones go on, those that cannot fit are dropped.");
     private readonly ConfigurationSwitches _configuration;
@@ -99,7 +99,7 @@ internal sealed class SweepVerb
     private int Emit(ParseResult parsed, SweepGrid grid, IReadOnlyList<CellPlan> plans, string? file)
     {
         var directory = parsed.GetValue(_emitDirectory) ?? Path.Combine(grid.OutputDirectory, "slurm");
-        var study = Path.GetFileNameWithoutExtension(file) is { Length: > 0 } name ? CellName.Plain(name) : "sweep";
+        var study = Path.GetFileNameWithoutExtension(file) is { Length: > 0 } name ? PlainName.Of(name) : "sweep";
         var output = parsed.InvocationConfiguration.Output;
         var scripts = SlurmJobs.Write(directory, study, plans, grid.OutputDirectory);
         foreach (var plan in plans.Where(plan => !plan.Fits)) output.WriteLine($"# dropped {plan.Cell.Name}: {plan.Row.Reason}");

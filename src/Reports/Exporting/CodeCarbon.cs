@@ -27,7 +27,7 @@ public sealed class CodeCarbon : IExportFormat
     {
         var s = run.Summary;
         var (gpu, cpu, ram) = (run.Joules(DomainKind.Gpu), run.Joules(DomainKind.Package), run.Joules(DomainKind.Dram));
-        var kilograms = s.SciEnergyJoules / JoulesPerKilowattHour * s.SciIntensityGramsPerKilowattHour / 1000;
+        var kilograms = s.Carbon.EnergyJoules / JoulesPerKilowattHour * s.Carbon.IntensityGramsPerKilowattHour / 1000;
         return new Row
         {
             Timestamp = s.TimestampUtc,
@@ -43,11 +43,11 @@ public sealed class CodeCarbon : IExportFormat
             CpuEnergy = cpu / JoulesPerKilowattHour,
             GpuEnergy = gpu / JoulesPerKilowattHour,
             RamEnergy = ram / JoulesPerKilowattHour,
-            EnergyConsumed = (s.SciEnergyJoules ?? s.TotalEnergyJoules) / JoulesPerKilowattHour,
+            EnergyConsumed = (s.Carbon.EnergyJoules ?? s.Energy.Total) / JoulesPerKilowattHour,
             GpuCount = s.NumGpus,
             GpuModel = s.NumGpus > 0 ? s.Gpu : null,
             CpuModel = s.NumGpus > 0 ? null : s.Gpu,
-            Pue = s.SciEnergyJoules != null && double.TryParse(run.Setting("Carbon:Pue"), CultureInfo.InvariantCulture, out var pue) ? pue : null,
+            Pue = s.Carbon.EnergyJoules != null && double.TryParse(run.Setting("Carbon:Pue"), CultureInfo.InvariantCulture, out var pue) ? pue : null,
         };
     }
 

@@ -1,9 +1,6 @@
-using System.Globalization;
-using System.Text.Json.Nodes;
 using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Accounting;
-using Harness.Energy.Records;
 using Harness.Runs;
 using Harness.Runs.Accounting;
 using Harness.Runs.Records;
@@ -51,26 +48,14 @@ public sealed class ExportedRun(string directory)
         [.. MeasuredDevices().Where(device => device.Kind == kind).GroupBy(device => device.Key).Select(device => RunAccount.Sum(device.Select(window => window.Joules)))];
 
     /// <summary>A setting as resolved; empty where the manifest has none.</summary>
-    public string Setting(string key) =>
-        ((_reader.ReadManifest()["configuration"] as JsonObject)?[key] as JsonObject)?["value"]?.ToString() ?? "";
+    public string Setting(string key) => Manifest.Setting(_reader.ReadManifest(), key) ?? "";
 
     /// <summary>Requests in flight at a time.</summary>
     public int? Concurrency => Summary.Concurrency ?? Summary.BatchSize * (Summary.Ranks / (Summary.TensorParallel * Summary.PipelineParallel));
 
     private IReadOnlyList<DomainEnergy> MeasuredDevices() => _devices ??=
-        [.. PieceEvidence.In(directory).SelectMany(Windows).Where(window => window.Window.Kind == WindowKind.Measured).SelectMany(window => window.Devices)];
-
-    private IReadOnlyList<WindowRecord> Windows(int piece)
-    {
-        var path = Path.Combine(PieceEvidence.DirectoryOf(directory, piece), RunDirectory.WindowsFile);
-        try
-        {
-            using var text = File.OpenText(path);
-            return WindowRecords.Read(text, path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException(string.Create(CultureInfo.InvariantCulture, $"{path} cannot be read: {e.Message.TrimEnd('.')}"), e);
-        }
-    }
+    [
+        .. RunLayout.PiecesIn(directory).SelectMany(_reader.Windows)
+            .Where(window => window.Window.Kind == WindowKind.Measured).SelectMany(window => window.Devices),
+    ];
 }

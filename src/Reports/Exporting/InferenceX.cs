@@ -25,7 +25,7 @@ public sealed class InferenceX : IExportFormat
     {
         var s = run.Summary;
         var gpus = s.NumGpus is > 0 ? s.NumGpus : null;
-        var joules = run.IsValid ? s.TotalEnergyJoules : null;
+        var joules = run.IsValid ? s.Energy.Total : null;
         var tokens = s.TotalInputTokens + s.TotalOutputTokens;
         return new Row
         {
@@ -48,19 +48,19 @@ public sealed class InferenceX : IExportFormat
             ThroughputPerGpu = Ratio(tokens, s.DurationSeconds * gpus),
             OutputThroughputPerGpu = Ratio(s.TotalOutputTokens, s.DurationSeconds * gpus),
             InputThroughputPerGpu = Ratio(s.TotalInputTokens, s.DurationSeconds * gpus),
-            MeanTtft = s.TtftMeanSeconds,
-            MedianTtft = s.TtftP50Seconds,
-            P90Ttft = s.TtftP90Seconds,
-            P99Ttft = s.TtftP99Seconds,
-            MeanTpot = s.TpotMeanSeconds,
-            MedianTpot = s.TpotP50Seconds,
-            P90Tpot = s.TpotP90Seconds,
-            P99Tpot = s.TpotP99Seconds,
-            MedianInteractivity = Ratio(1, s.TpotP50Seconds),
-            MeanE2el = s.LatencyMeanSeconds,
-            MedianE2el = s.LatencyP50Seconds,
-            P90E2el = s.LatencyP90Seconds,
-            P99E2el = s.LatencyP99Seconds,
+            MeanTtft = s.Ttft.Mean,
+            MedianTtft = s.Ttft.P50,
+            P90Ttft = s.Ttft.P90,
+            P99Ttft = s.Ttft.P99,
+            MeanTpot = s.Tpot.Mean,
+            MedianTpot = s.Tpot.P50,
+            P90Tpot = s.Tpot.P90,
+            P99Tpot = s.Tpot.P99,
+            MedianInteractivity = Ratio(1, s.Tpot.P50),
+            MeanE2el = s.Latency.Mean,
+            MedianE2el = s.Latency.P50,
+            P90E2el = s.Latency.P90,
+            P99E2el = s.Latency.P99,
             PowerValid = run.IsValid ? 1 : 0,
             AveragePowerPerGpu = Ratio(joules, s.DurationSeconds * gpus),
             AverageTotalPower = Ratio(joules, s.DurationSeconds),

@@ -24,7 +24,7 @@ public sealed class MlEnergyLegacy : IExportFormat
         var s = run.Summary;
         return new Row(s.Model, s.Gpu, s.Task ?? s.Dataset, s.TokensPerSecond,
             s.Completed > 0 ? (double?)s.TotalOutputTokens / s.Completed : null,
-            s.LatencyMeanSeconds, s.EnergyPerResponseJoules, s.ParametersBillions);
+            s.Latency.Mean, s.Energy.PerResponse, s.ParametersBillions);
     }
 
     internal sealed record Row(

@@ -41,9 +41,9 @@ public sealed class MlEnergyResult : IExportFormat
             ["num_prompts"] = s.NumPrompts,
             ["duration"] = s.DurationSeconds,
             ["completed"] = s.Completed,
-            ["steady_state_duration"] = s.SteadyDurationSeconds,
-            ["steady_state_energy"] = s.SteadyEnergyJoules,
-            ["steady_state_energy_per_token"] = s.SteadyEnergyPerOutputTokenJoules,
+            ["steady_state_duration"] = s.Steady.DurationSeconds,
+            ["steady_state_energy"] = s.Steady.Joules,
+            ["steady_state_energy_per_token"] = s.Steady.PerOutputToken,
             ["total_input_tokens"] = s.TotalInputTokens,
             ["total_output_tokens"] = s.TotalOutputTokens,
             ["request_throughput"] = s.ResponsesPerSecond,
@@ -55,9 +55,9 @@ public sealed class MlEnergyResult : IExportFormat
                 ["gpu_energy"] = new JsonObject(run.JoulesOfEach(DomainKind.Gpu).Select((joules, i) => KeyValuePair.Create($"{i}", (JsonNode?)joules))),
             },
         };
-        Latency(result, "ttft", s.TtftMeanSeconds, s.TtftP50Seconds, s.TtftP90Seconds, s.TtftP99Seconds);
-        Latency(result, "tpot", s.TpotMeanSeconds, s.TpotP50Seconds, s.TpotP90Seconds, s.TpotP99Seconds);
-        Latency(result, "e2el", s.LatencyMeanSeconds, s.LatencyP50Seconds, s.LatencyP90Seconds, s.LatencyP99Seconds);
+        Latency(result, "ttft", s.Ttft);
+        Latency(result, "tpot", s.Tpot);
+        Latency(result, "e2el", s.Latency);
         result["results"] = new JsonArray([.. run.Completed().Select(pair => new JsonObject
         {
             ["prompt"] = pair.Response.Prompt,
@@ -75,9 +75,11 @@ public sealed class MlEnergyResult : IExportFormat
         return result;
     }
 
-    private static void Latency(JsonObject result, string name, double? mean, double? median, double? p90, double? p99)
+    private static void Latency(JsonObject result, string name, Distribution seconds)
     {
-        foreach (var (statistic, seconds) in new[] { ("mean", mean), ("median", median), ("p90", p90), ("p99", p99) })
-            result[$"{statistic}_{name}_ms"] = seconds * 1000;
+        result[$"mean_{name}_ms"] = seconds.Mean * 1000;
+        result[$"median_{name}_ms"] = seconds.P50 * 1000;
+        result[$"p90_{name}_ms"] = seconds.P90 * 1000;
+        result[$"p99_{name}_ms"] = seconds.P99 * 1000;
     }
 }

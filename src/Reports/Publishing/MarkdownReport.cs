@@ -12,28 +12,34 @@ internal static class MarkdownReport
     private static readonly (string Header, Func<ReportedRun, string> Cell)[] Texts =
     [
         ("run", run => run.Label),
-        ("model", run => run.Summary.Model ?? ""),
-        ("device", run => run.Summary.Gpu ?? run.Summary.Backend ?? ""),
-        ("data", run => run.Summary.Dataset ?? ""),
+        Text("model"),
+        Text("gpu", run => run.Summary.Backend),
+        Text("dataset"),
     ];
 
     private static readonly (string Header, Func<SummaryRecord, string> Cell)[] Numbers =
     [
         ("tp × pp", run => $"{Figures.Count(run.TensorParallel)} × {Figures.Count(run.PipelineParallel)}"),
-        ("batch", run => Figures.Count(run.BatchSize)),
-        ("concurrency", run => Figures.Count(run.Concurrency)),
-        ("max. new tokens", run => Figures.Count(run.MaxNewTokens)),
-        ("limit (W)", run => Figures.Significant(run.PowerLimitWatts)),
-        ("output tokens/s", run => Figures.Significant(run.TokensPerSecond)),
-        ("TTFT p50 (s)", run => Figures.Significant(run.TtftP50Seconds)),
-        ("TPOT p50 (s)", run => Figures.Significant(run.TpotP50Seconds)),
-        ("latency p50 (s)", run => Figures.Significant(run.LatencyP50Seconds)),
-        ("power (W)", run => Figures.Significant(run.AvgPowerWatts)),
-        ("energy (J)", run => Figures.Significant(run.TotalEnergyJoules)),
-        ("J/token", run => Figures.Significant(run.EnergyPerOutputTokenJoules)),
-        ("J/response", run => Figures.Significant(run.EnergyPerResponseJoules)),
+        .. new[]
+        {
+            "batch_size", "concurrency", "max_new_tokens", "power_limit_w", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s",
+            "avg_power_w", "total_energy_j", "energy_per_output_token_j", "energy_per_response_j",
+        }.Select(Number),
         ("accuracy (%)", run => Figures.Significant(100 * run.Accuracy)),
     ];
+
+    /// <summary>A column of summary.csv under its own heading.</summary>
+    private static (string Header, Func<SummaryRecord, string> Cell) Number(string name)
+    {
+        var column = ColumnMap<SummaryRecord>.Named(name);
+        return (column.Heading, run => column.Of(run) is int count ? Figures.Count(count) : Figures.Significant((double?)column.Of(run)));
+    }
+
+    private static (string Header, Func<ReportedRun, string> Cell) Text(string name, Func<ReportedRun, string?>? otherwise = null)
+    {
+        var column = ColumnMap<SummaryRecord>.Named(name);
+        return (column.Heading, run => (string?)column.Of(run.Summary) ?? otherwise?.Invoke(run) ?? "");
+    }
 
     public static string Of(IReadOnlyList<ReportedRun> runs, ReportFigures figures)
     {

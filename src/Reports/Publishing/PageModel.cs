@@ -63,7 +63,10 @@ internal sealed class PageModel
         {
             GeneratedUtc = now.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", System.Globalization.CultureInfo.InvariantCulture),
             Version = Build.Version,
-            Columns = ColumnMap<SummaryRecord>.Columns.Select(column => column.Name),
+            Columns = Described<SummaryRecord>(),
+            CategoryColumns = Described<CategoryRecord>(),
+            Times = new[] { ("ttft", PromptTimes.Ttft), ("tpot", PromptTimes.Tpot), ("latency", PromptTimes.Latency) }
+                .Select(time => new { Id = time.Item1, Title = RunFigures.Title(time.Item2) }),
             Runs = details,
             Figures = figures.Sweeps,
             figures.Caps,
@@ -73,6 +76,15 @@ internal sealed class PageModel
             Notes = _notes,
         }, Format);
     }
+
+    /// <summary>What stands above a column, and what its tooltip says.</summary>
+    private static IEnumerable<object> Described<T>() => ColumnMap<T>.Columns.Select(column => new
+    {
+        column.Name,
+        column.Heading,
+        Title = $"{column.Name}: {column.Meaning}{(column.Source.Length > 0 ? $" ({column.Source})" : "")}"
+            .Replace("`", "", StringComparison.Ordinal),
+    });
 
     private object Details(ReportedRun run, RunsBelow found)
     {
@@ -85,7 +97,7 @@ internal sealed class PageModel
             run.Summary.Status,
             run.Summary.Valid,
             run.Reasons,
-            Values = ColumnMap<SummaryRecord>.Columns.Select(column => column.Property.GetValue(run.Summary)),
+            Values = ColumnMap<SummaryRecord>.Columns.Select(column => column.Of(run.Summary)),
             Ttft = prompts?.Ttft(_points),
             Tpot = prompts?.Tpot(_points),
             Latency = prompts?.Latency(_points),

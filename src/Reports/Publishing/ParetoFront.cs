@@ -1,16 +1,19 @@
+using Harness.Common;
 using Harness.Runs.Records;
 
 namespace Harness.Reports.Publishing;
 
 /// <summary>Energy per token against a latency: the runs that no valid run beats in both.</summary>
-internal sealed record ParetoFront(string Id, string Title, string XLabel, string Column, IReadOnlyList<FigurePoint> Points, IReadOnlyList<FigurePoint> Front)
+internal sealed record ParetoFront(string Id, string Title, string XLabel, IReadOnlyList<FigurePoint> Points, IReadOnlyList<FigurePoint> Front)
 {
-    public const string YLabel = "energy (J/token)";
+    private static readonly Column s_energy = ColumnMap<SummaryRecord>.Named("energy_per_output_token_j");
+
+    public static string YLabel => s_energy.Axis;
 
     public static IEnumerable<ParetoFront> Of(IReadOnlyList<ReportedRun> runs) =>
     [
-        Of(runs, "pareto-latency", "Energy and latency, end to end", "median latency (s)", "latency_p50_s", run => run.LatencyP50Seconds),
-        Of(runs, "pareto-tpot", "Energy and time per output token", "median time per output token (s)", "tpot_p50_s", run => run.TpotP50Seconds),
+        Of(runs, "pareto-latency", $"Energy and {PromptTimes.Latency}", "latency_p50_s"),
+        Of(runs, "pareto-tpot", $"Energy and {PromptTimes.Tpot}", "tpot_p50_s"),
     ];
 
     /// <summary>As a figure: the front as a line through its runs, the others beside it.</summary>
@@ -23,16 +26,17 @@ internal sealed record ParetoFront(string Id, string Title, string XLabel, strin
     }
 
     /// <summary>Lowest x first; a point is on the front if its y is below that of all before it.</summary>
-    private static ParetoFront Of(IReadOnlyList<ReportedRun> runs, string id, string title, string label, string column, Func<SummaryRecord, double?> latency)
+    private static ParetoFront Of(IReadOnlyList<ReportedRun> runs, string id, string title, string latency)
     {
+        var column = ColumnMap<SummaryRecord>.Named(latency);
         var points = (from run in runs.Index()
-                      let x = latency(run.Item.Summary)
-                      let y = run.Item.Summary.EnergyPerOutputTokenJoules
+                      let x = (double?)column.Of(run.Item.Summary)
+                      let y = (double?)s_energy.Of(run.Item.Summary)
                       where x != null && y != null
                       select new FigurePoint(run.Index, x.Value, y.Value)).ToList();
         var front = new List<FigurePoint>();
         foreach (var point in points.Where(point => runs[point.Run].Summary.Valid).OrderBy(point => point.X).ThenBy(point => point.Y))
             if (front.Count == 0 || point.Y < front[^1].Y) front.Add(point);
-        return new(id, title, label, column, points, front);
+        return new(id, title, column.Axis, points, front);
     }
 }

@@ -56,7 +56,7 @@ internal sealed record CapGroup(string Label, IReadOnlyList<CapRow> Rows)
             var runs = valid.Count > 0 ? valid : [.. all];
             return new([.. runs.Select(run => run.Index)], all.Key,
                 runs.Average(run => run.Item.Summary.DurationSeconds!.Value / Repeats(run.Item.Summary)),
-                runs.Average(run => run.Item.Summary.TotalEnergyJoules / Repeats(run.Item.Summary)),
+                runs.Average(run => run.Item.Summary.Energy.Total / Repeats(run.Item.Summary)),
                 runs.Average(run => run.Item.Summary.TokensPerSecond), valid.Count > 0);
         }
 

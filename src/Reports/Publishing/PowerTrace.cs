@@ -1,9 +1,6 @@
 using Harness.Common;
-using Harness.Energy;
 using Harness.Energy.Accounting;
-using Harness.Energy.Records;
 using Harness.Runs;
-using Harness.Runs.Accounting;
 
 namespace Harness.Reports.Publishing;
 
@@ -11,52 +8,32 @@ namespace Harness.Reports.Publishing;
 internal sealed record PowerTrace(int Piece, IReadOnlyList<PowerSeries> Series, IReadOnlyList<EnergyWindow> Windows)
 {
     /// <summary>Whether there is anything to read: a quick look before the space is shared out.</summary>
-    public static bool Exists(string run) => File.Exists(Path.Combine(run, RunDirectory.PowerFile));
+    public static bool Exists(string run) => new RunReader(run).HasSamples();
 
     /// <exception cref="UserErrorException">A file is damaged or may not be read.</exception>
     public static IEnumerable<PowerTrace> Of(string run, int buckets)
     {
-        for (var piece = 1; ; piece++)
-        {
-            var directory = PieceEvidence.DirectoryOf(run, piece);
-            if (!Exists(directory)) yield break;
-            yield return Read(directory, piece, buckets);
-        }
+        var reader = new RunReader(run);
+        for (var piece = 1; reader.HasSamples(piece); piece++) yield return Read(reader, piece, buckets);
     }
 
-    private static PowerTrace Read(string directory, int piece, int buckets)
+    private static PowerTrace Read(RunReader reader, int piece, int buckets)
     {
-        var power = Path.Combine(directory, RunDirectory.PowerFile);
-        try
+        IReadOnlyList<EnergyWindow> windows = reader.Has(RunFile.Windows, piece)
+            ? [.. reader.Windows(piece).Select(record => record.Window)] : [];
+        var times = windows.Count > 0 ? windows.SelectMany(window => new[] { window.StartSeconds, window.EndSeconds })
+            : reader.SampleRows(piece).Select(row => row.Reading.TimeSeconds);
+        var (start, end) = times.Aggregate((Low: double.PositiveInfinity, High: double.NegativeInfinity),
+            (range, t) => (Math.Min(range.Low, t), Math.Max(range.High, t)));
+        var envelopes = new Dictionary<string, (int Rank, PowerEnvelope Envelope)>();
+        foreach (var (domain, rank, reading) in reader.SampleRows(piece))
         {
-            var windows = WindowsOf(Path.Combine(directory, RunDirectory.WindowsFile));
-            var times = windows.Count > 0 ? windows.SelectMany(window => new[] { window.StartSeconds, window.EndSeconds }) : Rows(power).Select(row => row.Reading.TimeSeconds);
-            var (start, end) = times.Aggregate((Low: double.PositiveInfinity, High: double.NegativeInfinity), (range, t) => (Math.Min(range.Low, t), Math.Max(range.High, t)));
-            var envelopes = new Dictionary<string, (int Rank, PowerEnvelope Envelope)>();
-            foreach (var (domain, rank, reading) in Rows(power))
-            {
-                // A device that several ranks read is drawn once, as its lowest rank saw it.
-                if (!envelopes.TryGetValue(domain.Key, out var one) || rank < one.Rank) envelopes[domain.Key] = one = (rank, new(domain, start, end, buckets));
-                if (rank == one.Rank) one.Envelope.Add(reading);
-            }
-            return new(piece, [.. envelopes.OrderBy(e => e.Key, NaturalOrder.Instance).Select(e => e.Value.Envelope.Series()).OfType<PowerSeries>()], windows);
+            // A device that several ranks read is drawn once, as its lowest rank saw it.
+            if (!envelopes.TryGetValue(domain.Key, out var one) || rank < one.Rank)
+                envelopes[domain.Key] = one = (rank, new(domain, start, end, buckets));
+            if (rank == one.Rank) one.Envelope.Add(reading);
         }
-        catch (Exception e) when (e is UserErrorException or IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException(e.Message, e);
-        }
-    }
-
-    private static IReadOnlyList<EnergyWindow> WindowsOf(string path)
-    {
-        if (!File.Exists(path)) return [];
-        using var text = new StreamReader(path);
-        return [.. WindowRecords.Read(text, path).Select(record => record.Window)];
-    }
-
-    private static IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> Rows(string path)
-    {
-        using var text = new StreamReader(path);
-        foreach (var row in PowerRecords.ReadRows(text, path)) yield return row;
+        var series = envelopes.OrderBy(entry => entry.Key, NaturalOrder.Instance).Select(entry => entry.Value.Envelope.Series());
+        return new(piece, [.. series.OfType<PowerSeries>()], windows);
     }
 }

@@ -1,5 +1,6 @@
 using Harness.Reports.Collecting;
 using Harness.Runs;
+using Harness.Runs.Records;
 
 namespace Harness.Reports.Publishing;
 
@@ -26,18 +27,21 @@ internal static class RunFigures
             if (traces.Count < MostTraces && PowerTrace.Exists(run.Directory))
                 traces.AddRange((found.Try(() => PowerTrace.Of(run.Directory, Buckets).ToList()) ?? []).Select(trace => Power(run, index, trace)));
         }
-        Figure Latency(string id, string title, Func<PromptFigures, Ecdf> of) => new($"{id}-distribution", title, $"{title.ToLowerInvariant()} (s)", "share of prompts", LogX: false,
+        Figure Latency(string id, string time, Func<PromptFigures, Ecdf> of) => new($"{id}-distribution", Title(time), $"{time} (s)", "share of prompts", LogX: false,
             [.. prompts.Select(p => new FigureSeries(runs[p.Run].Label, Steps(p.Run, of(p.Figures)), SeriesStyle.Curve)).Where(series => series.Points.Count > 0)],
             prompts.Any(p => of(p.Figures).Count > 0) ? null : "No run has such times.")
         { ShowsEnergy = false };
         return
         [
-            Latency("ttft", "Time to first token", p => p.Ttft(Points)),
-            Latency("tpot", "Time per output token", p => p.Tpot(Points)),
-            Latency("latency", "Latency, end to end", p => p.Latency(Points)),
+            Latency("ttft", PromptTimes.Ttft, p => p.Ttft(Points)),
+            Latency("tpot", PromptTimes.Tpot, p => p.Tpot(Points)),
+            Latency("latency", PromptTimes.Latency, p => p.Latency(Points)),
             .. traces,
         ];
     }
+
+    /// <summary>What people call a time, at the beginning of a line.</summary>
+    public static string Title(string time) => char.ToUpperInvariant(time[0]) + time[1..];
 
     private static List<FigurePoint> Steps(int run, Ecdf ecdf) =>
         [.. ecdf.Values.Index().SelectMany(at => new[] { at.Index > 0 ? ecdf.Share[at.Index - 1] : 0, ecdf.Share[at.Index] }.Select(share => new FigurePoint(run, at.Item, share)))];

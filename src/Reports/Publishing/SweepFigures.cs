@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Runs.Records;
 
 namespace Harness.Reports.Publishing;
@@ -10,25 +11,32 @@ internal static class SweepFigures
 {
     private sealed record Axis(string Id, string Title, string Label, Func<ReportedRun, double?> Of, IReadOnlyList<Setting> Varied);
 
-    private sealed record Measure(string Id, string Title, string Label, Func<SummaryRecord, double?> Of, bool ShowsEnergy = true);
+    /// <param name="Column">Of summary.csv.</param>
+    private sealed record Measure(string Id, string Title, Column Column, bool ShowsEnergy = true);
 
     private static readonly Axis[] Axes =
     [
         // The number of nodes follows from the number of shards.
         new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.Nodes]),
-        new("batch", "batch size", "batch size (sequences)", run => run.Summary.BatchSize, [Setting.Batch]),
-        new("concurrency", "concurrency", "requests in flight", run => run.Summary.Concurrency, [Setting.Concurrency]),
-        new("max-length", "maximum generated length", "maximum generated length (tokens)", run => run.Summary.MaxNewTokens, [Setting.MaxNewTokens]),
-        new("input-length", "input length", "input length (tokens)", run => run.Summary.FixedInputTokens, [Setting.InputTokens]),
+        By("batch", "batch size", "batch_size", Setting.Batch),
+        By("concurrency", "concurrency", "concurrency", Setting.Concurrency),
+        By("max-length", "maximum generated length", "max_new_tokens", Setting.MaxNewTokens),
+        By("input-length", "input length", "fixed_input_tokens", Setting.InputTokens),
     ];
 
     private static readonly Measure[] Measures =
     [
-        new("watts", "Mean power", "power (W)", run => run.AvgPowerWatts),
-        new("joules-per-token", "Energy per output token", "energy (J/token)", run => run.EnergyPerOutputTokenJoules),
-        new("joules-per-response", "Energy per response", "energy (J/response)", run => run.EnergyPerResponseJoules),
-        new("tokens-per-second", "Throughput", "output tokens/s", run => run.TokensPerSecond, ShowsEnergy: false),
+        new("watts", "Mean power", ColumnMap<SummaryRecord>.Named("avg_power_w")),
+        new("joules-per-token", "Energy per output token", ColumnMap<SummaryRecord>.Named("energy_per_output_token_j")),
+        new("joules-per-response", "Energy per response", ColumnMap<SummaryRecord>.Named("energy_per_response_j")),
+        new("tokens-per-second", "Throughput", ColumnMap<SummaryRecord>.Named("tokens_per_s"), ShowsEnergy: false),
     ];
+
+    private static Axis By(string id, string title, string name, Setting varied)
+    {
+        var column = ColumnMap<SummaryRecord>.Named(name);
+        return new(id, title, column.Axis, run => (int?)column.Of(run.Summary), [varied]);
+    }
 
     public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs) =>
         from axis in Axes from measure in Measures select Of(runs, axis, measure);
@@ -37,7 +45,7 @@ internal static class SweepFigures
     {
         var points = (from run in runs.Index()
                       let x = axis.Of(run.Item)
-                      let y = measure.Of(run.Item.Summary)
+                      let y = (double?)measure.Column.Of(run.Item.Summary)
                       where x > 0 && y is { } value && double.IsFinite(value)
                       select (Run: run.Item, Point: new FigurePoint(run.Index, x.Value, y.Value))).ToList();
         var values = points.Select(p => p.Point.X).Distinct().ToList();
@@ -47,7 +55,7 @@ internal static class SweepFigures
             : values.Count == 1 ? $"All runs with this figure have the same {axis.Title}: {values[0]:0.##}. Runs that differ in it make a line."
             : lines.Count == 0 ? $"No two runs differ in {axis.Title} alone: each differs in something else, too."
             : null;
-        return new($"{measure.Id}-by-{axis.Id}", $"{measure.Title} by {axis.Title}", axis.Label, measure.Label, LogX: true, lines, empty)
+        return new($"{measure.Id}-by-{axis.Id}", $"{measure.Title} by {axis.Title}", axis.Label, measure.Column.Axis, LogX: true, lines, empty)
         {
             ShowsEnergy = measure.ShowsEnergy,
             Note = empty == null && drawn < points.Count ? $"{points.Count - drawn} of {points.Count} runs are not drawn: no other differs from them in {axis.Title} alone." : null,

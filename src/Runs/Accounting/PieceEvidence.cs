@@ -10,10 +10,10 @@ namespace Harness.Runs.Accounting;
 public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
 {
     /// <summary>Where a piece's raw files lie.</summary>
-    public static string DirectoryOf(string runDirectory, int piece) => piece == 1 ? runDirectory : Path.Combine(runDirectory, FormattableString.Invariant($"piece-{piece}"));
+    public static string DirectoryOf(string runDirectory, int piece) => RunLayout.PieceDirectory(runDirectory, piece);
 
     /// <summary>Numbers of the pieces that a run directory has.</summary>
-    public static IReadOnlyList<int> In(string runDirectory) => [.. Enumerable.Range(1, int.MaxValue).TakeWhile(piece => IsConcluded(runDirectory, piece))];
+    public static IReadOnlyList<int> In(string runDirectory) => RunLayout.PiecesIn(runDirectory);
 
     /// <summary>Whether the piece's figures are on disk as a whole, however it ended.</summary>
     public static bool IsConcluded(string runDirectory, int piece) => File.Exists(Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.EnergyFile));
@@ -66,48 +66,17 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     /// <exception cref="UserErrorException">A file is missing or damaged.</exception>
     public static PieceEvidence Read(string runDirectory, int piece)
     {
-        var directory = DirectoryOf(runDirectory, piece);
-        var file = Path.Combine(directory, RunDirectory.EnergyFile);
-        try
+        var reader = new RunReader(runDirectory);
+        return new(piece, reader.Document(RunFile.Energy, piece, tree => JsonRows.Checked<EnergyEvidence>(tree.GetProperty("evidence"))) with
         {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            return new(piece, json.RootElement.GetProperty("evidence").Deserialize<EnergyEvidence>(JsonRows.Document)! with
-            {
-                Series = PowerRecords.Read(Path.Combine(directory, RunDirectory.PowerFile)),
-                Windows = [.. ReadWindows(runDirectory, piece).Select(record => record.Window)],
-            });
-        }
-        catch (Exception e) when (e is IOException or JsonException or KeyNotFoundException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
+            Series = reader.Samples(piece),
+            Windows = [.. reader.Windows(piece).Select(record => record.Window)],
+        });
     }
 
     /// <exception cref="UserErrorException">The file is missing or damaged.</exception>
-    public static IReadOnlyList<WindowRecord> ReadWindows(string runDirectory, int piece)
-    {
-        var path = Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.WindowsFile);
-        try
-        {
-            using var text = File.OpenText(path);
-            return WindowRecords.Read(text, path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
-    }
-
-    /// <exception cref="UserErrorException">The file is missing or damaged.</exception>
-    public static IReadOnlyList<Step> ReadSteps(string runDirectory, int piece)
-    {
-        var path = Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.StepsFile);
-        try { return [.. File.ReadLines(path).Select(line => JsonSerializer.Deserialize<Step>(line, JsonRows.Line)!)]; }
-        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
-    }
+    public static IReadOnlyList<Step> ReadSteps(string runDirectory, int piece) =>
+        new RunReader(runDirectory).Lines<Step>(RunFile.Steps, piece);
 
     private static void WriteText(string path, Action<TextWriter> content) => AtomicFile.Write(path, stream =>
     {

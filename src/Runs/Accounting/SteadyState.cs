@@ -37,12 +37,15 @@ public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
     /// <summary>The summary with the steady state's columns.</summary>
     public static SummaryRecord Describe(SummaryRecord run, SteadyState? steady) => run with
     {
-        SteadyDurationSeconds = steady?.Seconds,
-        SteadyOutputTokens = steady?.Tokens,
-        SteadyTokensPerSecond = steady?.Tokens / steady?.Seconds,
-        SteadyEnergyJoules = steady?.Joules,
-        SteadyAvgPowerWatts = steady?.Joules / steady?.Seconds,
-        SteadyEnergyPerOutputTokenJoules = steady is { Tokens: > 0 } ? steady.Joules / steady.Tokens : null,
+        Steady = steady == null ? new() : new()
+        {
+            DurationSeconds = steady.Seconds,
+            OutputTokens = steady.Tokens,
+            TokensPerSecond = steady.Tokens / steady.Seconds,
+            Joules = steady.Joules,
+            AverageWatts = steady.Joules / steady.Seconds,
+            PerOutputToken = steady.Tokens > 0 ? steady.Joules / steady.Tokens : null,
+        },
     };
 
     /// <summary>When one replica's tokens became known in one pass over its prompts, and its own steady state.</summary>

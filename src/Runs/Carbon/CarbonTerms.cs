@@ -17,7 +17,6 @@ public sealed record CarbonHour(
 /// </summary>
 public sealed record CarbonTerms
 {
-    public const string FileName = "carbon.json";
     private const double JoulesPerKilowattHour = 3.6e6;
     private const double SecondsPerYear = 365.25 * 86_400;
 
@@ -71,7 +70,7 @@ public sealed record CarbonTerms
     /// <returns>Null where the run has no energy: then it has no carbon either.</returns>
     public static CarbonTerms? Of(CarbonInputs inputs, RunAccount account, SummaryRecord summary, IEnumerable<PromptRecord> rows)
     {
-        if (summary.TotalEnergyJoules is not { } joules || CarbonEnergy.Reserved(account) is not { } reserved || CarbonEnergy.Hours(account, inputs) is not { } hours) return null;
+        if (summary.Energy.Total is not { } joules || CarbonEnergy.Reserved(account) is not { } reserved || CarbonEnergy.Hours(account, inputs) is not { } hours) return null;
         return new()
         {
             MeasuredJoules = joules,
@@ -91,11 +90,14 @@ public sealed record CarbonTerms
     /// <summary>The columns of the summary.</summary>
     public SummaryRecord AddTo(SummaryRecord summary) => GramsPerKilowattHour == null ? summary : summary with
     {
-        SciEnergyJoules = EnergyJoules,
-        SciIntensityGramsPerKilowattHour = GramsPerKilowattHour,
-        SciEmbodiedGrams = EmbodiedGrams,
-        SciGramsPerResponse = GramsPerResponse,
-        SciGramsPerOutputToken = GramsPerOutputToken,
+        Carbon = new()
+        {
+            EnergyJoules = EnergyJoules,
+            IntensityGramsPerKilowattHour = GramsPerKilowattHour,
+            EmbodiedGrams = EmbodiedGrams,
+            GramsPerResponse = GramsPerResponse,
+            GramsPerOutputToken = GramsPerOutputToken,
+        },
     };
 
     private double? Per(double units) => units > 0 ? (OperationalGrams + EmbodiedGrams) / units : null;

@@ -26,22 +26,26 @@ public sealed class BatchJournal : IDisposable
     /// <summary>Waits until the storage holds what was appended: outside windows, since it may take a while.</summary>
     public void Sync() => StorageFailure.Guard(_file.Name, () => _file.Flush(flushToDisk: true));
 
-    public void Append(byte[] batch) => StorageFailure.Guard(_file.Name, () => _file.Write(Entry(batch)));
+    public void Append(byte[] batch) => StorageFailure.Guard(_file.Name, () =>
+    {
+        StorageFailure.MustBeThere(_file.Name);
+        _file.Write(Entry(batch));
+    });
 
     /// <summary>What a start left, as far as it is whole; none where it left no journal.</summary>
     public static IEnumerable<byte[]> Read(string directory)
     {
         var path = RunFile.BatchJournal.In(directory);
         if (!File.Exists(path)) yield break;
-        var bytes = File.ReadAllBytes(path);
-        for (var at = 0; at + sizeof(int) <= bytes.Length;)
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var head = new byte[sizeof(int) + ChecksumBytes];
+        while (file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) == head.Length)
         {
-            var length = BitConverter.ToInt32(bytes, at);
-            at += sizeof(int);
-            if (length <= ChecksumBytes || length > bytes.Length - at) yield break;
-            var batch = bytes[(at + ChecksumBytes)..(at + length)];
-            if (!Checksum(batch).AsSpan().SequenceEqual(bytes.AsSpan(at, ChecksumBytes))) yield break;
-            at += length;
+            var length = BitConverter.ToInt32(head) - ChecksumBytes;
+            if (length <= 0 || length > file.Length - file.Position) yield break;
+            var batch = new byte[length];
+            file.ReadExactly(batch);
+            if (!Checksum(batch).AsSpan().SequenceEqual(head.AsSpan(sizeof(int)))) yield break;
             yield return batch;
         }
     }

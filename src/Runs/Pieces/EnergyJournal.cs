@@ -13,8 +13,13 @@ public sealed class EnergyJournal(string directory, int rank)
 {
     private readonly string _path = RunFile.EnergyJournal.OfRank(rank).In(directory);
 
-    /// <param name="report">The line and the readings so far, in bytes.</param>
-    public void Begin(byte[] report) => AtomicFile.Write(_path, stream => stream.Write(report));
+    /// <param name="head">One line that says what is read.</param>
+    public void Begin(string head) => AtomicFile.Write(_path, stream =>
+    {
+        using var text = new StreamWriter(stream, leaveOpen: true);
+        text.Write(head + "\n");
+        PowerRecords.Write(text, []);
+    });
 
     public void Append(IReadOnlyList<SampleSeries> readings) => StorageFailure.Guard(_path, () =>
     {

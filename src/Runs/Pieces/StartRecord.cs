@@ -60,14 +60,5 @@ public sealed record StartRecord
     /// Where a start keeps what it may be continued from: the run directory for the first, <c>start-N</c> for the others, until the run is
     /// complete.
     /// </summary>
-    public static string DirectoryOf(string runDirectory, int start) =>
-        start == 1 ? runDirectory : Path.Combine(runDirectory, FormattableString.Invariant($"start-{start}"));
-
-    /// <summary>How many there were.</summary>
-    public static int CountIn(string runDirectory)
-    {
-        var count = 1;
-        while (Directory.Exists(DirectoryOf(runDirectory, count + 1))) count++;
-        return count;
-    }
+    public static string DirectoryOf(string runDirectory, int start) => RunLayout.StartDirectory(runDirectory, start);
 }

@@ -4,19 +4,32 @@ using Harness.Runs.Records;
 namespace Harness.Runs.Pieces;
 
 /// <summary>
-/// A measured repeat that was cut off counts up to its last finished batch; what came after will be done again, and lies in
-/// a window of its own, so that its joules count once.
+/// A measured repeat that was cut off counts up to its last finished batch, and each device up to the last one of the replicas
+/// that it works for; what came after will be done again, and lies in a window of its own, so that its joules count once.
 /// </summary>
 public static class TornRepeat
 {
-    /// <param name="cutSeconds">When the last finished batch of the repeat had ended; null where none had.</param>
+    /// <param name="cutOf">When the last finished batch that a replica had in the repeat had ended; null where it had none.</param>
     /// <param name="endSeconds">Until when anything is known of what was given up.</param>
-    public static IReadOnlyList<EnergyWindow> Cut(IReadOnlyList<EnergyWindow> windows, EnergyWindow torn, double? cutSeconds, double endSeconds)
+    public static IReadOnlyList<EnergyWindow> Cut(EnergyEvidence evidence, EnergyWindow torn, Func<int, double?> cutOf, double endSeconds)
     {
-        var cut = Math.Clamp(cutSeconds ?? torn.StartSeconds, torn.StartSeconds, Math.Max(torn.StartSeconds, endSeconds));
-        EnergyWindow[] kept = cut > torn.StartSeconds ? [torn with { EndSeconds = cut }] : [];
-        EnergyWindow[] lost = endSeconds > cut ? [new($"torn-{torn.Repeat}", WindowKind.Torn, cut, endSeconds)] : [];
-        return [.. windows.Where(window => window != torn), .. kept, .. lost];
+        var replicas = evidence.Ranks.Select(rank => rank.Replica).Distinct().ToList();
+        var cut = LatestOf(replicas);
+        var end = Math.Max(cut, endSeconds);
+        // A device that replicas share has worked for what counts until the last of them had finished something.
+        var cuts = evidence.Domains.Select(domain => (domain.Key, Cut: LatestOf(evidence.ReplicasOf(domain.Key))))
+            .Where(device => device.Cut < cut).ToDictionary(device => device.Key, device => device.Cut);
+        var different = cuts.Count > 0 ? cuts : null;
+        EnergyWindow[] kept = cut > torn.StartSeconds ? [torn with { EndSeconds = cut, Cuts = different }] : [];
+        EnergyWindow[] lost = end > cuts.Values.Append(cut).Min()
+            ? [new($"torn-{torn.Repeat}", WindowKind.Torn, cuts.Values.Append(cut).Min(), end, Cuts: TornFrom())] : [];
+        return [.. evidence.Windows.Where(window => window != torn), .. kept, .. lost];
+
+        double LatestOf(IEnumerable<int> some) => Math.Max(torn.StartSeconds, some.Max(cutOf) ?? torn.StartSeconds);
+
+        // The window begins with the earliest of them: what others still did for results is not torn.
+        Dictionary<string, double>? TornFrom() => different == null ? null
+            : evidence.Domains.Select(domain => domain.Key).Distinct().ToDictionary(key => key, key => cuts.GetValueOrDefault(key, cut));
     }
 
     /// <summary>Rows of <c>ranks.csv</c> for these windows: of one that was cut, what crossed a rank's links is not known.</summary>

@@ -39,7 +39,7 @@ public sealed record UnfinishedRun(string Directory, int Start, JsonObject? Mani
                 continue;
             }
             if (manifest == null && name == null) continue;
-            var last = StartRecord.CountIn(directory);
+            var last = RunLayout.StartsIn(directory);
             if (RunLease.LivingHolder(StartRecord.DirectoryOf(directory, last)) is { } holder)
             {
                 takenBy = holder;

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Harness.Common;
 
 namespace Harness.Runs.Records;
 
@@ -6,40 +7,46 @@ namespace Harness.Runs.Records;
 /// One row of <c>categories.csv</c>: the prompts of one category, over all measured repeats. Joules are those attributed to
 /// the prompts; what belongs to no prompt is in no category.
 /// </summary>
+[JsonConverter(typeof(ColumnsAsJson<CategoryRecord>))]
 public sealed record CategoryRecord
 {
-    [JsonPropertyName("run_id")] public required string RunId { get; init; }
-    [JsonPropertyName("category")] public required string Category { get; init; }
+    [SameColumn(typeof(SummaryRecord), "run_id")] public required string RunId { get; init; }
+    [Column("category", "", "the data set's own")] public required string Category { get; init; }
 
     /// <summary>In one repeat.</summary>
-    [JsonPropertyName("num_prompts")] public int? NumPrompts { get; init; }
-    [JsonPropertyName("completed")] public int? Completed { get; init; }
-    [JsonPropertyName("failed")] public int? Failed { get; init; }
-    [JsonPropertyName("total_input_tokens")] public long? TotalInputTokens { get; init; }
-    [JsonPropertyName("total_output_tokens")] public long? TotalOutputTokens { get; init; }
-    [JsonPropertyName("ttft_mean_s")] public double? TtftMeanSeconds { get; init; }
-    [JsonPropertyName("ttft_p50_s")] public double? TtftP50Seconds { get; init; }
-    [JsonPropertyName("ttft_p90_s")] public double? TtftP90Seconds { get; init; }
-    [JsonPropertyName("ttft_p99_s")] public double? TtftP99Seconds { get; init; }
-    [JsonPropertyName("tpot_mean_s")] public double? TpotMeanSeconds { get; init; }
-    [JsonPropertyName("tpot_p50_s")] public double? TpotP50Seconds { get; init; }
-    [JsonPropertyName("tpot_p90_s")] public double? TpotP90Seconds { get; init; }
-    [JsonPropertyName("tpot_p99_s")] public double? TpotP99Seconds { get; init; }
-    [JsonPropertyName("latency_mean_s")] public double? LatencyMeanSeconds { get; init; }
-    [JsonPropertyName("latency_p50_s")] public double? LatencyP50Seconds { get; init; }
-    [JsonPropertyName("latency_p90_s")] public double? LatencyP90Seconds { get; init; }
-    [JsonPropertyName("latency_p99_s")] public double? LatencyP99Seconds { get; init; }
-    [JsonPropertyName("energy_j")] public double? EnergyJoules { get; init; }
-    [JsonPropertyName("net_energy_j")] public double? NetEnergyJoules { get; init; }
-    [JsonPropertyName("energy_per_output_token_j")] public double? EnergyPerOutputTokenJoules { get; init; }
-    [JsonPropertyName("energy_per_response_j")] public double? EnergyPerResponseJoules { get; init; }
-    [JsonPropertyName("accuracy")] public double? Accuracy { get; init; }
-    [JsonPropertyName("accuracy_low")] public double? AccuracyLow { get; init; }
-    [JsonPropertyName("accuracy_high")] public double? AccuracyHigh { get; init; }
-    [JsonPropertyName("energy_per_correct_j")] public double? EnergyPerCorrectJoules { get; init; }
-    [JsonPropertyName("energy_source")] public string? EnergySource { get; init; }
-    [JsonPropertyName("valid")] public bool Valid { get; init; }
-    [JsonPropertyName("invalid_reasons")] public string? InvalidReasons { get; init; }
+    [SameColumn(typeof(SummaryRecord), "num_prompts")] public int? NumPrompts { get; init; }
+    [SameColumn(typeof(SummaryRecord), "completed")] public int? Completed { get; init; }
+    [SameColumn(typeof(SummaryRecord), "failed")] public int? Failed { get; init; }
+    [SameColumn(typeof(SummaryRecord), "total_input_tokens")] public long? TotalInputTokens { get; init; }
+    [SameColumn(typeof(SummaryRecord), "total_output_tokens")] public long? TotalOutputTokens { get; init; }
+
+    [Columns("ttft", PromptTimes.Ttft, "TTFT")] public Distribution Ttft { get; init; } = new();
+    [Columns("tpot", PromptTimes.Tpot, "TPOT")] public Distribution Tpot { get; init; } = new();
+    [Columns("latency", PromptTimes.Latency, "latency")] public Distribution Latency { get; init; } = new();
+
+    [Column("energy_j", "J", "attributed to the prompts", "Σ energy_j of prompts.csv", Heading = "energy (J)")]
+    public double? EnergyJoules { get; init; }
+
+    [Column("net_energy_j", "J", "attributed to the prompts, without the idle baseline", "Σ net_energy_j of prompts.csv")]
+    public double? NetEnergyJoules { get; init; }
+
+    [Column("energy_per_output_token_j", "J/token", "attributed energy per output token", "energy_j ÷ total_output_tokens",
+        Heading = "J/token")]
+    public double? EnergyPerOutputTokenJoules { get; init; }
+
+    [Column("energy_per_response_j", "J/response", "attributed energy per response", "energy_j ÷ completed", Heading = "J/response")]
+    public double? EnergyPerResponseJoules { get; init; }
+
+    [SameColumn(typeof(SummaryRecord), "accuracy")] public double? Accuracy { get; init; }
+    [SameColumn(typeof(SummaryRecord), "accuracy_low")] public double? AccuracyLow { get; init; }
+    [SameColumn(typeof(SummaryRecord), "accuracy_high")] public double? AccuracyHigh { get; init; }
+
+    [Column("energy_per_correct_j", "J", "attributed energy per correct answer", "energy_j ÷ correct answers", Heading = "J/correct")]
+    public double? EnergyPerCorrectJoules { get; init; }
+
+    [SameColumn(typeof(SummaryRecord), "energy_source")] public string? EnergySource { get; init; }
+    [SameColumn(typeof(SummaryRecord), "valid")] public bool Valid { get; init; }
+    [SameColumn(typeof(SummaryRecord), "invalid_reasons")] public string? InvalidReasons { get; init; }
 
     /// <summary>By category, in the order in which they come first; empty where no prompt has one.</summary>
     /// <param name="run">The run's summary: its id, source and validity are every category's.</param>
@@ -48,47 +55,31 @@ public sealed record CategoryRecord
 
     private static CategoryRecord Of(SummaryRecord run, string category, List<PromptRecord> rows)
     {
-        var known = new SummaryRecord { RunId = run.RunId, Status = run.Status };
-        var figures = Summary.Compute(known, rows, durationSeconds: null, new() { TotalJoules = Sum(rows, row => row.EnergyJoules), NetJoules = Sum(rows, row => row.NetEnergyJoules) });
+        var prompts = new PooledPrompts(rows);
+        var joules = prompts.Sum(row => row.EnergyJoules);
         return new()
         {
             RunId = run.RunId,
             Category = category,
-            NumPrompts = figures.NumPrompts,
-            Completed = figures.Completed,
-            Failed = figures.Failed,
-            TotalInputTokens = figures.TotalInputTokens,
-            TotalOutputTokens = figures.TotalOutputTokens,
-            TtftMeanSeconds = figures.TtftMeanSeconds,
-            TtftP50Seconds = figures.TtftP50Seconds,
-            TtftP90Seconds = figures.TtftP90Seconds,
-            TtftP99Seconds = figures.TtftP99Seconds,
-            TpotMeanSeconds = figures.TpotMeanSeconds,
-            TpotP50Seconds = figures.TpotP50Seconds,
-            TpotP90Seconds = figures.TpotP90Seconds,
-            TpotP99Seconds = figures.TpotP99Seconds,
-            LatencyMeanSeconds = figures.LatencyMeanSeconds,
-            LatencyP50Seconds = figures.LatencyP50Seconds,
-            LatencyP90Seconds = figures.LatencyP90Seconds,
-            LatencyP99Seconds = figures.LatencyP99Seconds,
-            EnergyJoules = figures.TotalEnergyJoules,
-            NetEnergyJoules = figures.NetEnergyJoules,
-            EnergyPerOutputTokenJoules = figures.EnergyPerOutputTokenJoules,
-            EnergyPerResponseJoules = figures.EnergyPerResponseJoules,
-            Accuracy = figures.Accuracy,
-            AccuracyLow = figures.AccuracyLow,
-            AccuracyHigh = figures.AccuracyHigh,
-            EnergyPerCorrectJoules = figures.EnergyPerCorrectJoules,
+            NumPrompts = prompts.Distinct,
+            Completed = prompts.Completed,
+            Failed = prompts.Failed,
+            TotalInputTokens = prompts.InputTokens,
+            TotalOutputTokens = prompts.OutputTokens,
+            Ttft = prompts.Ttft,
+            Tpot = prompts.Tpot,
+            Latency = prompts.Latency,
+            EnergyJoules = joules,
+            NetEnergyJoules = prompts.Sum(row => row.NetEnergyJoules),
+            EnergyPerOutputTokenJoules = Ratio.Of(joules, prompts.OutputTokens),
+            EnergyPerResponseJoules = Ratio.Of(joules, prompts.Completed),
+            Accuracy = prompts.Accuracy,
+            AccuracyLow = prompts.AccuracyInterval?.Low,
+            AccuracyHigh = prompts.AccuracyInterval?.High,
+            EnergyPerCorrectJoules = Ratio.Of(joules, prompts.Correct),
             EnergySource = run.EnergySource,
             Valid = run.Valid,
             InvalidReasons = run.InvalidReasons,
         };
-    }
-
-    /// <summary>Null where a completed prompt has none.</summary>
-    private static double? Sum(List<PromptRecord> rows, Func<PromptRecord, double?> joules)
-    {
-        var completed = rows.Where(row => !FinishReason.IsFailure(row.FinishReason)).Select(joules).ToList();
-        return completed.Count == 0 || completed.Any(one => one == null) ? null : completed.Sum();
     }
 }

@@ -1,70 +1,70 @@
 using System.Text.Json.Serialization;
+using Harness.Common;
 
 namespace Harness.Runs.Records;
 
 /// <summary>One row of <c>prompts.csv</c>: one prompt in one measured repeat. What is not known is null, and empty in the file.</summary>
+[JsonConverter(typeof(ColumnsAsJson<PromptRecord>))]
 public sealed record PromptRecord
 {
-    [JsonPropertyName("run_id")] public required string RunId { get; init; }
+    [SameColumn(typeof(SummaryRecord), "run_id")] public required string RunId { get; init; }
+    [Column("repeat", "", "measured repeat, from 1")] public required int Repeat { get; init; }
+    [Column("dataset", "", "that the prompt is from")] public required string Dataset { get; init; }
 
-    [JsonPropertyName("repeat")] public required int Repeat { get; init; }
+    [Column("prompt_index", "", "position of the prompt in its data set, whatever subset was drawn")]
+    public required int PromptIndex { get; init; }
 
-    [JsonPropertyName("dataset")] public required string Dataset { get; init; }
+    [Column("batch_index", "", "the static batch; under continuous batching the group of requests that were stored together, at most one "
+        + "group a second and replica; empty for a prompt that did not fit the context")]
+    public int? BatchIndex { get; init; }
 
-    /// <summary>Position of the prompt in its dataset, whatever subset was drawn.</summary>
-    [JsonPropertyName("prompt_index")] public required int PromptIndex { get; init; }
+    [Column("input_tokens", "tokens", "of the prompt as the model read it, beginning-of-text included")]
+    public int InputTokens { get; init; }
 
-    /// <summary>Missing for a prompt that did not fit the context.</summary>
-    [JsonPropertyName("batch_index")] public int? BatchIndex { get; init; }
-
-    [JsonPropertyName("input_tokens")] public int InputTokens { get; init; }
-
-    [JsonPropertyName("output_tokens")] public int OutputTokens { get; init; }
+    [Column("output_tokens", "tokens", "generated, the end-of-text token included: it costs a step like any other")]
+    public int OutputTokens { get; init; }
 
     /// <summary>See <see cref="Words"/>.</summary>
-    [JsonPropertyName("output_words")] public int OutputWords { get; init; }
+    [Column("output_words", "words", "of the output, as in 'From Words to Watts'", "the text split on spaces")]
+    public int OutputWords { get; init; }
 
     /// <summary>One of <see cref="Records.FinishReason"/>.</summary>
-    [JsonPropertyName("finish_reason")] public required string FinishReason { get; init; }
+    [Column("finish_reason", "", "`eos` (end of text), `length` (as many tokens as allowed), `context_length` (it did not fit: nothing was "
+        + "generated), `error`")]
+    public required string FinishReason { get; init; }
 
-    [JsonPropertyName("ttft_s")] public double? TtftSeconds { get; init; }
+    [Column("ttft_s", "s", PromptTimes.Ttft + ": from `start_s` to the first token, as rank 0 of the replica learns it")]
+    public double? TtftSeconds { get; init; }
 
-    /// <summary>(latency − time to first token) / (output tokens − 1); missing for one token.</summary>
-    [JsonPropertyName("tpot_s")] public double? TpotSeconds { get; init; }
+    [Column("tpot_s", "s", PromptTimes.Tpot + "; empty for one token", "(latency_s − ttft_s) ÷ (output_tokens − 1)")]
+    public double? TpotSeconds { get; init; }
 
-    /// <summary>End to end.</summary>
-    [JsonPropertyName("latency_s")] public double? LatencySeconds { get; init; }
+    [Column("latency_s", "s", PromptTimes.Latency + ": from `start_s` to the last token")] public double? LatencySeconds { get; init; }
 
-    /// <summary>Attributed, not measured: the prompt's share of the steps that it took part in.</summary>
-    [JsonPropertyName("energy_j")] public double? EnergyJoules { get; init; }
+    [Column("energy_j", "J", "attributed, not measured: the prompt's share of the steps that it took part in")]
+    public double? EnergyJoules { get; init; }
 
-    [JsonPropertyName("prefill_energy_j")] public double? PrefillEnergyJoules { get; init; }
+    [Column("prefill_energy_j", "J", "its part of prefill steps")] public double? PrefillEnergyJoules { get; init; }
+    [Column("decode_energy_j", "J", "its part of decode steps")] public double? DecodeEnergyJoules { get; init; }
 
-    [JsonPropertyName("decode_energy_j")] public double? DecodeEnergyJoules { get; init; }
+    [Column("net_energy_j", "J", "attributed, without the idle baseline", "energy_j − idle power × the prompt's share of device time")]
+    public double? NetEnergyJoules { get; init; }
 
-    /// <summary>Attributed, less the idle baseline.</summary>
-    [JsonPropertyName("net_energy_j")] public double? NetEnergyJoules { get; init; }
+    [SameColumn(typeof(SummaryRecord), "energy_source")] public string? EnergySource { get; init; }
 
-    [JsonPropertyName("energy_source")] public string? EnergySource { get; init; }
+    [Column("correct", "", "whether the answer is right; empty where nothing can be judged")] public bool? Correct { get; init; }
 
-    /// <summary>Whether the answer is right; missing where nothing can be judged.</summary>
-    [JsonPropertyName("correct")] public bool? Correct { get; init; }
+    [SameColumn(typeof(SummaryRecord), "valid")] public bool Valid { get; init; }
+    [SameColumn(typeof(SummaryRecord), "invalid_reasons")] public string? InvalidReasons { get; init; }
 
-    /// <summary>Of the energy alone; false unless everything was checked.</summary>
-    [JsonPropertyName("valid")] public bool Valid { get; init; }
+    [Column("category", "", "the data set's own, where it has one")] public string? Category { get; init; }
 
-    /// <summary>Stable codes joined by a semicolon.</summary>
-    [JsonPropertyName("invalid_reasons")] public string? InvalidReasons { get; init; }
+    [Column("start_s", "s", "when the prompt's clock begins, on the clock of its piece: its batch's start; under continuous batching when "
+        + "it gets a slot, with `--rate` when it arrives")]
+    public double? StartSeconds { get; init; }
 
-    /// <summary>The data set's own, where it has one.</summary>
-    [JsonPropertyName("category")] public string? Category { get; init; }
+    [Column("queue_s", "s", "with `--rate`, from its arrival until it gets a slot; a part of `ttft_s` and `latency_s`")]
+    public double? QueueSeconds { get; init; }
 
-    /// <summary>When the prompt's clock began, on the run's clock of its piece: its batch's start, or its arrival under continuous batching.</summary>
-    [JsonPropertyName("start_s")] public double? StartSeconds { get; init; }
-
-    /// <summary>From its arrival until a slot was free; missing in static batches, where all begin together.</summary>
-    [JsonPropertyName("queue_s")] public double? QueueSeconds { get; init; }
-
-    /// <summary>Of the run: 1, or more where it was cut off and continued.</summary>
-    [JsonPropertyName("piece")] public int Piece { get; init; } = 1;
+    [Column("piece", "", "of the run: 1, or more where it was cut off and continued")] public int Piece { get; init; } = 1;
 }

@@ -1,47 +1,36 @@
 using System.Text.Json.Serialization;
+using Harness.Common;
 
 namespace Harness.Runs.Records;
 
 /// <summary>One row of <c>ranks.csv</c>: what one rank did in one window of one repeat.</summary>
+[JsonConverter(typeof(ColumnsAsJson<RankRecord>))]
 public sealed record RankRecord
 {
-    [JsonPropertyName("run_id")] public required string RunId { get; init; }
+    [SameColumn(typeof(SummaryRecord), "run_id")] public required string RunId { get; init; }
+    [Column("repeat", "", "measured repeat, from 1; 0 for windows of none")] public int Repeat { get; init; }
 
-    [JsonPropertyName("repeat")] public int Repeat { get; init; }
+    [Column("window", "", "`load`, `warmup`, `idle`, `cooldown`, `measured-N`, `torn-N`: as in windows.jsonl")]
+    public required string Window { get; init; }
 
-    /// <summary>Its name in <c>windows.jsonl</c>: <c>load</c>, <c>warmup</c>, <c>idle</c>, <c>cooldown</c>, <c>measured-1</c>, <c>torn-1</c>.</summary>
-    [JsonPropertyName("window")] public required string Window { get; init; }
+    [Column("rank", "", "of the world")] public int Rank { get; init; }
+    [Column("host", "", "the rank's machine")] public required string Host { get; init; }
+    [Column("local_rank", "", "among the ranks of its machine")] public int LocalRank { get; init; }
+    [Column("tensor_rank", "", "among the ranks that share each layer")] public int TensorRank { get; init; }
+    [Column("stage", "", "of the pipeline")] public int Stage { get; init; }
+    [Column("replica", "", "of the model")] public int Replica { get; init; }
+    [Column("device", "", "UUID of the rank's device; empty without one")] public string? Device { get; init; }
+    [Column("seconds", "s", "how long the window was, as the rank saw it")] public double Seconds { get; init; }
+    [Column("energy_j", "J", "measured, of the devices that the rank reads")] public double? EnergyJoules { get; init; }
+    [Column("bytes_sent", "bytes", "to other ranks; empty for a window that was cut")] public long? BytesSent { get; init; }
 
-    [JsonPropertyName("rank")] public int Rank { get; init; }
+    [Column("collective_wait_s", "s", "waiting for the other ranks of the tensor group")]
+    public double? CollectiveWaitSeconds { get; init; }
 
-    [JsonPropertyName("host")] public required string Host { get; init; }
+    [Column("receive_wait_s", "s", "waiting for the stage before, or for the last stage's tokens: the pipeline's idle time")]
+    public double? ReceiveWaitSeconds { get; init; }
 
-    [JsonPropertyName("local_rank")] public int LocalRank { get; init; }
-
-    [JsonPropertyName("tensor_rank")] public int TensorRank { get; init; }
-
-    [JsonPropertyName("stage")] public int Stage { get; init; }
-
-    [JsonPropertyName("replica")] public int Replica { get; init; }
-
-    /// <summary>UUID of the rank's device; missing without one.</summary>
-    [JsonPropertyName("device")] public string? Device { get; init; }
-
-    [JsonPropertyName("seconds")] public double Seconds { get; init; }
-
-    [JsonPropertyName("energy_j")] public double? EnergyJoules { get; init; }
-
-    [JsonPropertyName("bytes_sent")] public long? BytesSent { get; init; }
-
-    /// <summary>Waiting for the other ranks of the tensor group.</summary>
-    [JsonPropertyName("collective_wait_s")] public double? CollectiveWaitSeconds { get; init; }
-
-    /// <summary>Waiting for the stage before, or for the last stage's tokens: the pipeline's idle time.</summary>
-    [JsonPropertyName("receive_wait_s")] public double? ReceiveWaitSeconds { get; init; }
-
-    [JsonPropertyName("weight_bytes_read")] public long? WeightBytesRead { get; init; }
-
-    [JsonPropertyName("weight_bytes_resident")] public long? WeightBytesResident { get; init; }
-
-    [JsonPropertyName("kv_cache_bytes")] public long? KvCacheBytes { get; init; }
+    [Column("weight_bytes_read", "bytes", "of the checkpoint's files")] public long? WeightBytesRead { get; init; }
+    [Column("weight_bytes_resident", "bytes", "of weights in memory")] public long? WeightBytesResident { get; init; }
+    [Column("kv_cache_bytes", "bytes", "of keys and values that the rank holds room for")] public long? KvCacheBytes { get; init; }
 }

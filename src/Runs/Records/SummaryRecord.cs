@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Harness.Common;
 
 namespace Harness.Runs.Records;
 
@@ -6,190 +7,139 @@ namespace Harness.Runs.Records;
 /// The row of <c>summary.csv</c>. Everything in it follows from the run's other files (<see cref="Summary"/>) or is copied from
 /// its manifest. What is not known is null, and empty in the file.
 /// </summary>
+[JsonConverter(typeof(ColumnsAsJson<SummaryRecord>))]
 public sealed record SummaryRecord
 {
     public const int CurrentSchema = 2;
 
-    [JsonPropertyName("schema_version")] public int SchemaVersion { get; init; } = CurrentSchema;
+    [Column("schema_version", "", "version of the format; new columns come last in it, and do not raise it")]
+    public int SchemaVersion { get; init; } = CurrentSchema;
 
-    [JsonPropertyName("run_id")] public required string RunId { get; init; }
+    [Column("run_id", "", "the run's name in all files: when it began, the model, and what tells it from others")]
+    public required string RunId { get; init; }
 
     /// <summary>One of <see cref="RunStatus"/>.</summary>
-    [JsonPropertyName("status")] public required string Status { get; init; }
+    [Column("status", "", "`complete`; `interrupted`: ended early, in order; `skipped`: the power setting could not be made; "
+        + "`incomplete`: it goes on, or was killed", Heading = "status")]
+    public required string Status { get; init; }
 
-    [JsonPropertyName("timestamp_utc")] public string? TimestampUtc { get; init; }
+    [Column("timestamp_utc", "", "when the run began")] public string? TimestampUtc { get; init; }
+    [Column("commit", "", "of the program that ran")] public string? Commit { get; init; }
+    [Column("model", "", "the model's directory, `demo`, or `synthetic:NAME`", "`--model`")] public string? Model { get; init; }
+    [Column("parameters_b", "10⁹", "parameters of the model", "its shape")] public double? ParametersBillions { get; init; }
+    [Column("dtype", "", "of the weights in memory")] public string? Dtype { get; init; }
+    [Column("backend", "", "what computed", "`--backend`")] public string? Backend { get; init; }
 
-    [JsonPropertyName("commit")] public string? Commit { get; init; }
+    [Column("gpu", "", "the devices' name; without GPUs the processor's", Heading = "device")] public string? Gpu { get; init; }
+    [Column("num_gpus", "", "GPUs that were measured, each once")] public int? NumGpus { get; init; }
+    [Column("nodes", "", "machines, by their boot ids")] public int? Nodes { get; init; }
+    [Column("ranks", "", "tensor × pipeline × replicas")] public int? Ranks { get; init; }
+    [Column("tensor_parallel", "", "ranks that share each layer", "`--tp`", Heading = "tp")] public int? TensorParallel { get; init; }
+    [Column("pipeline_parallel", "", "stages that the layers are spread over", "`--pp`", Heading = "pp")]
+    public int? PipelineParallel { get; init; }
 
-    [JsonPropertyName("model")] public string? Model { get; init; }
+    [Column("micro_batches", "", "parts of a batch that are in the pipeline at the same time", "`--micro-batches`")]
+    public int? MicroBatches { get; init; }
 
-    [JsonPropertyName("parameters_b")] public double? ParametersBillions { get; init; }
+    [Column("batch_size", "sequences", "of a static batch, on each replica; empty under continuous batching", "`--batch`",
+        Heading = "batch", Axis = "batch size (sequences)")]
+    public int? BatchSize
+    {
+        // Older versions wrote the slots of a replica here under continuous batching.
+        get => Concurrency == null ? field : null;
+        init;
+    }
 
-    [JsonPropertyName("dtype")] public string? Dtype { get; init; }
+    [Column("concurrency", "requests", "in flight at most, over all replicas, under continuous batching; empty with static batches",
+        "`--concurrency` × replicas", Heading = "concurrency", Axis = "requests in flight", Extension = 3)]
+    public int? Concurrency { get; init; }
 
-    [JsonPropertyName("backend")] public string? Backend { get; init; }
+    [Column("schedule", "", "`static` or `continuous`", "`--schedule`")] public string? Schedule { get; init; }
 
-    [JsonPropertyName("gpu")] public string? Gpu { get; init; }
+    [Column("request_rate_per_s", "1/s", "mean arrivals; empty where all requests wait from the start", "`--rate`", Extension = 3)]
+    public double? RequestRatePerSecond { get; init; }
 
-    [JsonPropertyName("num_gpus")] public int? NumGpus { get; init; }
+    [Column("max_new_tokens", "tokens", "that a prompt may generate at most", "`--max-new-tokens`", Heading = "max. new tokens",
+        Axis = "maximum generated length (tokens)")]
+    public int? MaxNewTokens { get; init; }
 
-    [JsonPropertyName("nodes")] public int? Nodes { get; init; }
+    [Column("fixed_input_tokens", "tokens", "that every prompt was brought to; empty where they were left as they are",
+        "`--input-tokens`", Heading = "input tokens", Axis = "input length (tokens)", Extension = 3)]
+    public int? FixedInputTokens { get; init; }
 
-    [JsonPropertyName("ranks")] public int? Ranks { get; init; }
+    [Column("power_limit_w", "W", "set on each device; empty where it was left as it was", "`--power-limits`", Heading = "limit (W)",
+        Extension = 1)]
+    public double? PowerLimitWatts { get; init; }
 
-    [JsonPropertyName("tensor_parallel")] public int? TensorParallel { get; init; }
+    [Column("sm_clock_mhz", "MHz", "to which each device was locked; empty where it was left as it was", "`--sm-clocks`", Extension = 1)]
+    public int? SmClockMhz { get; init; }
 
-    [JsonPropertyName("pipeline_parallel")] public int? PipelineParallel { get; init; }
+    [Column("dataset", "", "of the prompts", "`--data`", Heading = "data")] public string? Dataset { get; init; }
+    [Column("task", "", "the form in which prompts were asked; empty for the data set's own", "`--task`")]
+    public string? Task { get; init; }
 
-    [JsonPropertyName("micro_batches")] public int? MicroBatches { get; init; }
+    [Column("num_prompts", "", "of one repeat")] public int? NumPrompts { get; init; }
 
-    /// <summary>
-    /// Sequences of a static batch, on each replica; missing under continuous batching, also in a file of older versions, which wrote a
-    /// replica's slots here beside <see cref="Concurrency"/>.
-    /// </summary>
-    [JsonPropertyName("batch_size")] public int? BatchSize { get => Concurrency == null ? field : null; init; }
+    [Column("completed", "", "responses of all measured repeats; figures of tokens, words and times are of these", "rows of prompts.csv",
+        Heading = "responses")]
+    public int? Completed { get; init; }
 
-    [JsonPropertyName("schedule")] public string? Schedule { get; init; }
+    [Column("failed", "", "prompts of all measured repeats that were not answered", "rows of prompts.csv")]
+    public int? Failed { get; init; }
 
-    [JsonPropertyName("max_new_tokens")] public int? MaxNewTokens { get; init; }
+    [Column("duration_s", "s", "Σ of the measured windows")] public double? DurationSeconds { get; init; }
+    [Column("total_input_tokens", "tokens", "of completed prompts", "Σ input_tokens of prompts.csv")]
+    public long? TotalInputTokens { get; init; }
 
-    [JsonPropertyName("dataset")] public string? Dataset { get; init; }
+    [Column("total_output_tokens", "tokens", "of completed prompts", "Σ output_tokens of prompts.csv", Heading = "output tokens")]
+    public long? TotalOutputTokens { get; init; }
 
-    [JsonPropertyName("task")] public string? Task { get; init; }
+    [Column("total_output_words", "words", "of completed prompts", "Σ output_words of prompts.csv")]
+    public long? TotalOutputWords { get; init; }
 
-    /// <summary>Prompts in one repeat; completed and failed count those of all measured repeats.</summary>
-    [JsonPropertyName("num_prompts")] public int? NumPrompts { get; init; }
+    [Column("words_per_s", "words/s", "throughput", "total_output_words ÷ duration_s")] public double? WordsPerSecond { get; init; }
+    [Column("tokens_per_s", "tokens/s", "throughput", "total_output_tokens ÷ duration_s", Heading = "output tokens/s")]
+    public double? TokensPerSecond { get; init; }
 
-    [JsonPropertyName("completed")] public int? Completed { get; init; }
+    [Column("responses_per_s", "1/s", "throughput", "completed ÷ duration_s")] public double? ResponsesPerSecond { get; init; }
 
-    [JsonPropertyName("failed")] public int? Failed { get; init; }
+    [Columns("ttft", PromptTimes.Ttft, "TTFT")] public Distribution Ttft { get; init; } = new();
+    [Columns("tpot", PromptTimes.Tpot, "TPOT")] public Distribution Tpot { get; init; } = new();
+    [Columns("latency", PromptTimes.Latency, "latency")] public Distribution Latency { get; init; } = new();
 
-    /// <summary>Sum of the measured repeats.</summary>
-    [JsonPropertyName("duration_s")] public double? DurationSeconds { get; init; }
+    [Columns] public RunJoules Energy { get; init; } = new();
 
-    /// <summary>Of completed prompts, like every figure of tokens, words and times below.</summary>
-    [JsonPropertyName("total_input_tokens")] public long? TotalInputTokens { get; init; }
+    [Column("accuracy", "", "share of judged responses that are correct", "correct of prompts.csv", Heading = "accuracy")]
+    public double? Accuracy { get; init; }
 
-    [JsonPropertyName("total_output_tokens")] public long? TotalOutputTokens { get; init; }
+    [Column("energy_per_correct_j", "J", "energy per correct answer: wrong answers cost, too", "total_energy_j ÷ correct answers",
+        Heading = "J/correct")]
+    public double? EnergyPerCorrectJoules { get; init; }
 
-    [JsonPropertyName("total_output_words")] public long? TotalOutputWords { get; init; }
+    [Column("energy_source", "", "what the joules come from, as in `nvml_counter`; several joined by `+`")]
+    public string? EnergySource { get; init; }
 
-    [JsonPropertyName("words_per_s")] public double? WordsPerSecond { get; init; }
+    [Column("valid", "", "whether the energy is to be believed; false unless everything was checked. Times and tokens stand in any case",
+        Heading = "energy")]
+    public bool Valid { get; init; }
 
-    [JsonPropertyName("tokens_per_s")] public double? TokensPerSecond { get; init; }
+    [Column("invalid_reasons", "", "why not: codes of measurement.md, joined by semicolons", Heading = "reasons")]
+    public string? InvalidReasons { get; init; }
 
-    [JsonPropertyName("responses_per_s")] public double? ResponsesPerSecond { get; init; }
+    [Column("paper_energy_j", "J", "the method of 'From Words to Watts', to set beside ours",
+        "integrated power of rank 0's node × number of nodes", Extension = 2)]
+    public double? PaperEnergyJoules { get; init; }
 
-    [JsonPropertyName("ttft_mean_s")] public double? TtftMeanSeconds { get; init; }
+    [Columns(Extension = 4)] public SteadyColumns Steady { get; init; } = new();
 
-    [JsonPropertyName("ttft_p50_s")] public double? TtftP50Seconds { get; init; }
+    [Column("accuracy_low", "", "lower end of the accuracy's 95 % interval; its trials are the distinct prompts, since a repeat of a "
+        + "prompt is no trial of its own", "Wilson", Extension = 5)]
+    public double? AccuracyLow { get; init; }
 
-    [JsonPropertyName("ttft_p90_s")] public double? TtftP90Seconds { get; init; }
+    [Column("accuracy_high", "", "upper end of the same interval", "Wilson", Extension = 5)] public double? AccuracyHigh { get; init; }
 
-    [JsonPropertyName("ttft_p99_s")] public double? TtftP99Seconds { get; init; }
+    [Columns(Extension = 6)] public CarbonColumns Carbon { get; init; } = new();
 
-    [JsonPropertyName("tpot_mean_s")] public double? TpotMeanSeconds { get; init; }
-
-    [JsonPropertyName("tpot_p50_s")] public double? TpotP50Seconds { get; init; }
-
-    [JsonPropertyName("tpot_p90_s")] public double? TpotP90Seconds { get; init; }
-
-    [JsonPropertyName("tpot_p99_s")] public double? TpotP99Seconds { get; init; }
-
-    [JsonPropertyName("latency_mean_s")] public double? LatencyMeanSeconds { get; init; }
-
-    [JsonPropertyName("latency_p50_s")] public double? LatencyP50Seconds { get; init; }
-
-    [JsonPropertyName("latency_p90_s")] public double? LatencyP90Seconds { get; init; }
-
-    [JsonPropertyName("latency_p99_s")] public double? LatencyP99Seconds { get; init; }
-
-    /// <summary>Measured, every device counted once.</summary>
-    [JsonPropertyName("total_energy_j")] public double? TotalEnergyJoules { get; init; }
-
-    [JsonPropertyName("net_energy_j")] public double? NetEnergyJoules { get; init; }
-
-    [JsonPropertyName("idle_power_w")] public double? IdlePowerWatts { get; init; }
-
-    [JsonPropertyName("avg_power_w")] public double? AvgPowerWatts { get; init; }
-
-    [JsonPropertyName("energy_per_output_token_j")] public double? EnergyPerOutputTokenJoules { get; init; }
-
-    [JsonPropertyName("energy_per_response_j")] public double? EnergyPerResponseJoules { get; init; }
-
-    [JsonPropertyName("prefill_energy_j")] public double? PrefillEnergyJoules { get; init; }
-
-    [JsonPropertyName("decode_energy_j")] public double? DecodeEnergyJoules { get; init; }
-
-    /// <summary>Measured, and no prompt's.</summary>
-    [JsonPropertyName("unattributed_energy_j")] public double? UnattributedEnergyJoules { get; init; }
-
-    [JsonPropertyName("counter_vs_power_ratio")] public double? CounterVsPowerRatio { get; init; }
-
-    /// <summary>Correct responses ÷ judged responses.</summary>
-    [JsonPropertyName("accuracy")] public double? Accuracy { get; init; }
-
-    [JsonPropertyName("energy_per_correct_j")] public double? EnergyPerCorrectJoules { get; init; }
-
-    [JsonPropertyName("energy_source")] public string? EnergySource { get; init; }
-
-    /// <summary>Of the energy alone; false unless everything was checked.</summary>
-    [JsonPropertyName("valid")] public bool Valid { get; init; }
-
-    /// <summary>Stable codes joined by a semicolon.</summary>
-    [JsonPropertyName("invalid_reasons")] public string? InvalidReasons { get; init; }
-
-    /// <summary>Of a sweep's cell; missing where the devices were left as they were.</summary>
-    [JsonPropertyName("power_limit_w")] public double? PowerLimitWatts { get; init; }
-
-    /// <summary>Of a sweep's cell; missing where the devices were left as they were.</summary>
-    [JsonPropertyName("sm_clock_mhz")] public int? SmClockMhz { get; init; }
-
-    /// <summary>Rank 0's node times the number of nodes, by integrated power: the method of 'From Words to Watts', beside ours.</summary>
-    [JsonPropertyName("paper_energy_j")] public double? PaperEnergyJoules { get; init; }
-
-    /// <summary>Requests in flight at most, over all replicas, under continuous batching.</summary>
-    [JsonPropertyName("concurrency")] public int? Concurrency { get; init; }
-
-    /// <summary>Mean arrivals per second; missing in a closed loop.</summary>
-    [JsonPropertyName("request_rate_per_s")] public double? RequestRatePerSecond { get; init; }
-
-    /// <summary>Prompt tokens that every prompt was brought to; missing where they were left as they are.</summary>
-    [JsonPropertyName("fixed_input_tokens")] public int? FixedInputTokens { get; init; }
-
-    /// <summary>The steady state (ML.ENERGY): while the slots of every replica were full. Seconds over all measured repeats.</summary>
-    [JsonPropertyName("steady_duration_s")] public double? SteadyDurationSeconds { get; init; }
-
-    [JsonPropertyName("steady_output_tokens")] public long? SteadyOutputTokens { get; init; }
-
-    [JsonPropertyName("steady_tokens_per_s")] public double? SteadyTokensPerSecond { get; init; }
-
-    [JsonPropertyName("steady_energy_j")] public double? SteadyEnergyJoules { get; init; }
-
-    [JsonPropertyName("steady_avg_power_w")] public double? SteadyAvgPowerWatts { get; init; }
-
-    [JsonPropertyName("steady_energy_per_output_token_j")] public double? SteadyEnergyPerOutputTokenJoules { get; init; }
-
-    /// <summary>Lower end of the 95 % interval of <c>accuracy</c> (Wilson).</summary>
-    [JsonPropertyName("accuracy_low")] public double? AccuracyLow { get; init; }
-
-    [JsonPropertyName("accuracy_high")] public double? AccuracyHigh { get; init; }
-
-    /// <summary>E of the SCI: measured joules, reserved hardware and PUE included.</summary>
-    [JsonPropertyName("sci_energy_j")] public double? SciEnergyJoules { get; init; }
-
-    /// <summary>I of the SCI.</summary>
-    [JsonPropertyName("sci_intensity_g_per_kwh")] public double? SciIntensityGramsPerKilowattHour { get; init; }
-
-    /// <summary>M of the SCI.</summary>
-    [JsonPropertyName("sci_embodied_g")] public double? SciEmbodiedGrams { get; init; }
-
-    /// <summary>(E·I + M) / R with R = completed responses.</summary>
-    [JsonPropertyName("sci_g_per_response")] public double? SciGramsPerResponse { get; init; }
-
-    /// <summary>(E·I + M) / R with R = output tokens.</summary>
-    [JsonPropertyName("sci_g_per_output_token")] public double? SciGramsPerOutputToken { get; init; }
-
-    /// <summary>Starts that it took: 1, or more where a run was cut off and continued.</summary>
-    [JsonPropertyName("pieces")] public int? Pieces { get; init; }
+    [Column("pieces", "", "starts that finished something: 1, or more where a run was cut off and continued", Extension = 7)]
+    public int? Pieces { get; init; }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Reflection;
 using System.Text.Json;
 using Harness.Common;
 using Harness.Energy.Accounting;
@@ -44,7 +43,7 @@ public sealed class RunVerification(string directory)
         foreach (var (piece, energy) in pieces.Zip(account.Pieces.Select(piece => piece.Energy)))
         {
             CheckReadings(energy, piece.Evidence);
-            CheckRanks(RanksOf(piece.Number), energy, piece.Evidence);
+            CheckRanks([.. reader.Ranks(piece.Number)], energy, piece.Evidence);
             CheckWindows(piece.Number, energy);
         }
         for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
@@ -59,8 +58,6 @@ public sealed class RunVerification(string directory)
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
         return _problems;
     }
-
-    private List<RankRecord> RanksOf(int piece) => [.. new RunReader(PieceEvidence.DirectoryOf(directory, piece)).Ranks()];
 
     /// <summary>A gap or a fallen counter is a failure even where the run itself has marked it.</summary>
     private void CheckReadings(EnergyAccount energy, EnergyEvidence evidence)
@@ -165,10 +162,10 @@ public sealed class RunVerification(string directory)
             Problem($"{Manifest.FileName}: its section run is not that of a run, or holds what is no figure");
             return;
         }
-        foreach (var (property, name) in ColumnMap<SummaryRecord>.Columns)
-            if (name != "valid" && property.GetValue(run) is { } was && !IsSame(was, property.GetValue(summary)))
+        foreach (var column in ColumnMap<SummaryRecord>.Columns)
+            if (column.Name != "valid" && column.Of(run) is { } was && !IsSame(was, column.Of(summary)))
                 Problem(string.Create(CultureInfo.InvariantCulture,
-                    $"{Manifest.FileName}, {name}: written {was}, but {property.GetValue(summary) ?? "nothing"} in "
+                    $"{Manifest.FileName}, {column.Name}: written {was}, but {column.Of(summary) ?? "nothing"} in "
                         + $"{RunDirectory.SummaryFile}"));
 
         // A text stands in the CSV as a spreadsheet may have it.
@@ -195,8 +192,8 @@ public sealed class RunVerification(string directory)
     /// <summary>Carbon again from the hours, PUE and embodied emissions that <c>carbon.json</c> says.</summary>
     private SummaryRecord WithCarbon(SummaryRecord computed, RunAccount account, List<PromptRecord> rows)
     {
-        var none = computed with { SciEnergyJoules = null, SciIntensityGramsPerKilowattHour = null, SciEmbodiedGrams = null, SciGramsPerResponse = null, SciGramsPerOutputToken = null };
-        var path = Path.Combine(directory, CarbonTerms.FileName);
+        var none = computed with { Carbon = new() };
+        var path = Path.Combine(directory, RunFile.Carbon.Name);
         if (!File.Exists(path)) return none;
         try
         {
@@ -204,11 +201,11 @@ public sealed class RunVerification(string directory)
             var terms = written.Deserialize<CarbonTerms>(JsonRows.Document) is { Hours.Count: > 0 } read ? read : throw new JsonException("it holds no hours");
             if (CarbonTerms.Of(CarbonInputs.Of(terms), account, none, rows) is not { } again)
             {
-                Problem($"{CarbonTerms.FileName}: the run has no energy that it could follow from");
+                Problem($"{RunFile.Carbon.Name}: the run has no energy that it could follow from");
                 return none;
             }
             // The text of the file, not the record read from it: that has derived terms anew, whatever the file says.
-            foreach (var difference in JsonDifferences.Between(CarbonTerms.FileName, written.RootElement, JsonSerializer.SerializeToElement(again, JsonRows.Document), Tolerance))
+            foreach (var difference in JsonDifferences.Between(RunFile.Carbon.Name, written.RootElement, JsonSerializer.SerializeToElement(again, JsonRows.Document), Tolerance))
                 Problem(difference);
             return again.AddTo(none);
         }
@@ -236,13 +233,13 @@ public sealed class RunVerification(string directory)
     }
 
     /// <summary>Every column of two records.</summary>
-    private void Compare<T>(string place, T written, T computed)
+    private void Compare<T>(string place, T written, T computed) where T : class
     {
-        foreach (var property in typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        foreach (var column in ColumnMap<T>.Columns)
         {
-            var (was, now) = (property.GetValue(written), property.GetValue(computed));
-            if (property.PropertyType == typeof(double?)) Compare($"{place}, {property.Name}", (double?)was, (double?)now);
-            else if (!Equals(was, now)) Problem($"{place}, {property.Name}: written {was ?? "nothing"}, computed {now ?? "nothing"}");
+            var (was, now) = (column.Of(written), column.Of(computed));
+            if (column.Type == typeof(double?)) Compare($"{place}, {column.Name}", (double?)was, (double?)now);
+            else if (!Equals(was, now)) Problem($"{place}, {column.Name}: written {was ?? "nothing"}, computed {now ?? "nothing"}");
         }
     }
 

@@ -107,7 +107,12 @@ internal sealed class ThreadGroup
 
     public void Post(int destination, Message message) => _mailboxes[destination].Post(message);
 
-    public bool HasMessage(int rank, int source, int tag) => _mailboxes[rank].Has(source, tag);
+    /// <summary>Whether a message waits. Throws when the world has failed: who asks again and again would never hear of it.</summary>
+    public bool HasMessage(int rank, int source, int tag)
+    {
+        _world.ThrowIfFailed();
+        return _mailboxes[rank].Has(source, tag);
+    }
 
     /// <summary>The oldest message of this source and tag; the caller returns its buffer to the array pool.</summary>
     public Message Take(int rank, int source, int tag)

@@ -27,18 +27,6 @@ public static class LaunchChecks
             throw new UserErrorException($"{started} ranks were started by {launcher.Label}, but with the MPI library {library} ({version}) this one is in a world of {worldSize}: launcher and library do not belong together; {Remedy(launcher, family)}");
     }
 
-    /// <summary>Several processes that would each do the whole job by itself; one that is told to (solo) may.</summary>
-    /// <exception cref="UserErrorException">A launcher started more than one process, and <paramref name="communicator"/> keeps several
-    /// ranks in one.</exception>
-    public static void OneProcess(Launcher launcher, string communicator)
-    {
-        if (launcher.Size > 1 && communicator == "threads")
-            throw new UserErrorException(
-                $"{launcher.Size} processes were started by {launcher.Label}, "
-                    + $"but communicator '{communicator}' keeps all ranks in one process; "
-                + "use --communicator mpi, or start it once, without a launcher (--communicator solo is one rank by itself)");
-    }
-
     /// <summary>
     /// Compares what the ranks see. Every rank gives the same names ("configuration", "checkpoint", …), each with a content or a digest of it.
     /// </summary>

@@ -168,7 +168,8 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("5min", 300)]
     [TestCase("0.25", 0.25)]
     [TestCase("0", 0)]
-    public void TimesAreWrittenWithTheirUnit(string text, double seconds) => Assert.That(Duration.Parse(text, "Energy:Cooldown"), Is.EqualTo(seconds).Within(1e-12));
+    public void TimesAreWrittenWithTheirUnit(string text, double seconds) =>
+        Assert.That(Resolve(null, ("Energy:Cooldown", text)).Options.Energy.Cooldown.TotalSeconds, Is.EqualTo(seconds).Within(1e-12));
 
     [TestCase("")]
     [TestCase("s")]
@@ -178,11 +179,12 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("NaN")]
     [TestCase("1e400s")]
     public void OtherTimesAreRefused(string text) =>
-        Assert.That(() => Duration.Parse(text, "Energy:Cooldown"), Throws.TypeOf<UserErrorException>().With.Message.Contains($"(--cooldown) is '{text}', but a time such as"));
+        Assert.That(() => Resolve(null, ("Energy:Cooldown", text)), Throws.TypeOf<UserErrorException>().With.Message.Contains($"(--cooldown) is '{text}', but a time such as"));
 
     [TestCase("2%", 0.02)]
     [TestCase("0.05", 0.05)]
-    public void PercentagesMayBeFractions(string text, double fraction) => Assert.That(Duration.ParsePercent(text, "Repeats:UntilCi"), Is.EqualTo(fraction).Within(1e-12));
+    public void PercentagesMayBeFractions(string text, double fraction) =>
+        Assert.That(Resolve(null, ("Repeats:UntilCi", text)).Options.Repeats.UntilCi, Is.EqualTo(fraction).Within(1e-12));
 
     private static ResolvedConfiguration Resolve(string? file = null, params (string Key, string Value)[] commandLine) =>
         new(file, commandLine.ToDictionary(pair => pair.Key, pair => (string?)pair.Value));

@@ -13,8 +13,8 @@ public sealed class PromptTaskTests
     [TestCase("chat-concise", "A chat between a human user (prompter) and an artificial intelligence (AI) assistant. The assistant gives helpful, detailed, and polite answers to the user's questions. The assistant's answers are very concise. USER: Why? ASSISTANT:")]
     [TestCase("instruct", "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\nWhy?\n\n### Response:")]
     [TestCase("instruct-concise", "Below is an instruction that describes a task. Write a response that appropriately completes the request. The response should be very concise.\n\n### Instruction:\nWhy?\n\n### Response:")]
-    [TestCase("", "as it was")]
-    public void TheQuestionIsAskedInTheTasksForm(string task, string expected) => Assert.That(PromptTask.Apply(task, s_question).Text, Is.EqualTo(expected));
+    [TestCase(null, "as it was")]
+    public void TheQuestionIsAskedInTheTasksForm(string? task, string expected) => Assert.That(PromptTask.Apply(task, s_question).Text, Is.EqualTo(expected));
 
     [Test]
     public void AnInputGoesWithIt()

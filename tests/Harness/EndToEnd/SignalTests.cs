@@ -58,6 +58,20 @@ internal sealed class SignalTests
         Assert.That(row[header.IndexOf("status")], Is.EqualTo("incomplete"));
     }
 
+    /// <summary>Files that are deleted take what is written to them without a word: the next batch notices, and nobody is told that anything was kept.</summary>
+    [Test]
+    public void ARunWhoseDirectoryIsDeletedEndsAtOnceAndSaysSo()
+    {
+        using var scratch = new ScratchDirectory();
+        using var process = HarnessProcess.Start(scratch.Path, ["run", "--meter", "none", "--out", "out", "--name", "run", "--batch", $"{Batch}", "--repeats", "1000000"]);
+        WaitForRows(process, scratch["out", "run", "prompts.partial.csv"]);
+        Directory.Move(scratch["out", "run"], scratch["elsewhere"]);
+        var result = process.Wait();
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);
+        Assert.That(result.Error, Does.Contain("has been deleted or moved away").And.Not.Contain("kept"));
+        Assert.That(Directory.Exists(scratch["out", "run"]), Is.False);
+    }
+
     /// <summary>Until two batches have been stored.</summary>
     private static void WaitForRows(HarnessProcess process, string file)
     {

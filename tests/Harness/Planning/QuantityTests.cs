@@ -31,6 +31,7 @@ public sealed class QuantityTests
 
     [TestCase("10us", 1e-5)]
     [TestCase("0.01ms", 1e-5)]
+    [TestCase("5min", 300)]
     [TestCase("0", 0)]
     public void Times(string text, double seconds) => Assert.That(Quantity.Seconds(text, "--link-latency"), Is.EqualTo(seconds).Within(1e-15));
 

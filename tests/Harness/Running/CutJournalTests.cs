@@ -6,6 +6,7 @@ using Harness.Running;
 using Harness.Runs;
 using Harness.Runs.Verifying;
 using Harness.Tests.EndToEnd;
+using Harness.Tests.Runs;
 
 namespace Harness.Tests.Running;
 
@@ -53,6 +54,7 @@ internal sealed class CutJournalTests
             if (process.HasExited || limit.Elapsed > TimeSpan.FromMinutes(2)) Assert.Fail($"no batches came: {process.Wait()}");
         process.Signal("KILL");
         process.Wait();
+        Assert.That(Directory.GetFiles(Killed).Where(path => RunFileTests.RowOf(path) == null), Is.Empty, "files without a row in the table");
     }
 
     [OneTimeTearDown]

@@ -1,4 +1,4 @@
-using Harness.Running.Work;
+using Harness.Running;
 
 namespace Harness.Tests.Running;
 

@@ -34,9 +34,9 @@ internal sealed class SteadyStateTests
             Assert.That(steady.Tokens, Is.EqualTo(2 + 2 + 1 + 2), "those of seconds 12, 13, 14 and 15");
             Assert.That(steady.Joules, Is.EqualTo(1.5 * 100 + 2.5 * 300).Within(1).Percent, "100 W until 12.5, then 300 W");
             var row = SteadyState.Describe(Run(), steady);
-            Assert.That(row.SteadyTokensPerSecond, Is.EqualTo(7 / 4.0).Within(1e-9));
-            Assert.That(row.SteadyAvgPowerWatts, Is.EqualTo(225).Within(1).Percent);
-            Assert.That(row.SteadyEnergyPerOutputTokenJoules, Is.EqualTo(900 / 7.0).Within(1).Percent);
+            Assert.That(row.Steady.TokensPerSecond, Is.EqualTo(7 / 4.0).Within(1e-9));
+            Assert.That(row.Steady.AverageWatts, Is.EqualTo(225).Within(1).Percent);
+            Assert.That(row.Steady.PerOutputToken, Is.EqualTo(900 / 7.0).Within(1).Percent);
         });
     }
 

@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Configuration;
 using Harness.Seams;
 using Harness.Sharding;
 using Harness.Sharding.Communicators;
@@ -9,14 +10,14 @@ namespace Harness.Tests.Seams;
 /// <summary>What --link chooses on a machine without NCCL, and what it says.</summary>
 internal sealed class TensorLinksTests
 {
-    [TestCase("host", "cpu")]
-    [TestCase("auto", "cpu")]
-    public void HostMemoryNeedsNoWord(string link, string backend) =>
+    [TestCase(LinkKind.Host, "cpu")]
+    [TestCase(LinkKind.Auto, "cpu")]
+    public void HostMemoryNeedsNoWord(LinkKind link, string backend) =>
         Assert.That(Choose(link, backend, 2), Is.All.EqualTo((default(ITensorLinkFactory), default(string))));
 
     [Test]
     public void OneRankHasNobodyToLinkTo() =>
-        Assert.That(Choose("nccl", "cpu", 1), Is.All.EqualTo((default(ITensorLinkFactory), default(string))));
+        Assert.That(Choose(LinkKind.Nccl, "cpu", 1), Is.All.EqualTo((default(ITensorLinkFactory), default(string))));
 
     [Test]
     public void NcclWithTheCpuBackendIsRefusedOnEveryRank()
@@ -27,7 +28,7 @@ internal sealed class TensorLinksTests
     [Test]
     public void AutoFallsBackToHostMemoryAndSaysWhy()
     {
-        var choices = Choose("auto", "torch", 2);
+        var choices = Choose(LinkKind.Auto, "torch", 2);
         if (choices[0].Factory != null) Assert.Ignore("this machine has NCCL and a device for each rank: the fallback was not tried");
         Assert.That(choices, Is.All.EqualTo(choices[0]));
         Assert.That(choices[0].Obstacle, Does.StartWith("link 'nccl': ").And.Contain("this rank has none").Or.Contain("libnccl"));
@@ -36,18 +37,18 @@ internal sealed class TensorLinksTests
     private static string[] Refusals(string backend)
     {
         var messages = new string[2];
-        ThreadWorld.Run(2, world => messages[world.Rank] = Assert.Catch<UserErrorException>(() => Choose("nccl", backend, world))!.Message);
+        ThreadWorld.Run(2, world => messages[world.Rank] = Assert.Catch<UserErrorException>(() => Choose(LinkKind.Nccl, backend, world))!.Message);
         return messages;
     }
 
-    private static (ITensorLinkFactory? Factory, string? Obstacle)[] Choose(string link, string backend, int ranks)
+    private static (ITensorLinkFactory? Factory, string? Obstacle)[] Choose(LinkKind link, string backend, int ranks)
     {
         var choices = new (ITensorLinkFactory?, string?)[ranks];
         ThreadWorld.Run(ranks, world => choices[world.Rank] = Choose(link, backend, world));
         return choices;
     }
 
-    private static (ITensorLinkFactory?, string?) Choose(string link, string backend, ICommunicator world)
+    private static (ITensorLinkFactory?, string?) Choose(LinkKind link, string backend, ICommunicator world)
     {
         using var ops = TestLibTorch.Factory(backend).Create(new BackendOptions(1, world.Rank, world.Size, DType.F32));
         return TensorLinks.Choose(link, world, ops);

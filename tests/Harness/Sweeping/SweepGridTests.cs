@@ -73,7 +73,10 @@ internal sealed class SweepGridTests
     {
         var grid = Grid("""{ "Energy": { "PowerLimits": "250, 175" }, "Batch": { "Size": [1, 2] } }""", ("Energy:SmClocks", "1200,900"));
         Assert.That(grid.Cells.Select(cell => (cell.Options.Energy.PowerLimits, cell.Options.Batch.Size, cell.Options.Energy.SmClocks)), Is.EqualTo(
-            from limit in new[] { "250", "175" } from batch in new[] { 1, 2 } from clock in new[] { "1200", "900" } select (limit, batch, clock)));
+            from limit in new[] { 250.0, 175 }
+            from batch in new[] { 1, 2 }
+            from clock in new[] { 1200, 900 }
+            select (new ValueList<double>(limit), batch, new ValueList<int>(clock))));
         // The run appends the power setting's part itself.
         Assert.That(grid.Cells[0], Is.EqualTo(grid.Cells[0] with { RunName = "b1", Suffix = "-250W-1200MHz" }));
         Assert.That(Names(Grid("""{ "Energy": { "PowerLimits": ["", 250, "175,150"] } }""")), Is.EqualTo(new[] { "demo", "demo-250W", "demo-175W", "demo-150W" }));

@@ -150,7 +150,7 @@ public sealed class CollectTests
         {
             if (i % 10 == 7) _scratch.File($"r{i}/summary.csv", $"{former}1,{i:0000},complete,{i},true\n");
             else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
-            else Unsynced($"r{i}/summary.csv", [Samples.Summary($"{i:0000}") with { TotalEnergyJoules = i, Valid = i % 10 != 5 }]);
+            else Unsynced($"r{i}/summary.csv", [Samples.Summary($"{i:0000}") with { Energy = new() { Total = i }, Valid = i % 10 != 5 }]);
         }
         var before = GC.GetTotalMemory(forceFullCollection: true);
         var most = 0L;
@@ -213,7 +213,7 @@ public sealed class CollectTests
                 using var run = RunDirectory.Create(_scratch["live"], null, "m", DateTimeOffset.UtcNow);
                 run.WriteManifest(new Manifest(Samples.Summary(run.RunId)));
                 for (var batch = 0; batch < 3; batch++) run.Append([.. Enumerable.Range(0, 20).Select(p => Samples.Prompt(p) with { RunId = run.RunId })], []);
-                run.CompleteResults();
+                run.CompleteResults([.. Enumerable.Range(0, 60).Select(p => Samples.Prompt(p % 20) with { RunId = run.RunId })]);
                 run.WriteSummary(Samples.Summary(run.RunId));
             }
         });

@@ -30,5 +30,5 @@ internal sealed class Page(string html)
 
     /// <summary>A column of summary.csv.</summary>
     public JsonNode? Value(string label, string column) =>
-        Run(label)["values"]![Data["columns"]!.AsArray().Select(c => (string)c!).ToList().IndexOf(column)];
+        Run(label)["values"]![Data["columns"]!.AsArray().Select(c => (string)c!["name"]!).ToList().IndexOf(column)];
 }

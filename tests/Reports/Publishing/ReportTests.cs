@@ -126,11 +126,11 @@ public sealed class ReportTests : IDisposable
         var random = new Random(7);
         var summaries = Enumerable.Range(0, 200).Select(i => new ReportedRun($"r{i}", "", Runs.Records.Samples.Summary($"{i}") with
         {
-            LatencyP50Seconds = Math.Round(random.NextDouble(), 2),
-            EnergyPerOutputTokenJoules = Math.Round(random.NextDouble(), 2),
+            Latency = new() { P50 = Math.Round(random.NextDouble(), 2) },
+            Energy = new() { PerOutputToken = Math.Round(random.NextDouble(), 2) },
             Valid = i % 5 != 0,
         })).ToList();
-        (double X, double Y) At(int i) => (summaries[i].Summary.LatencyP50Seconds!.Value, summaries[i].Summary.EnergyPerOutputTokenJoules!.Value);
+        (double X, double Y) At(int i) => (summaries[i].Summary.Latency.P50!.Value, summaries[i].Summary.Energy.PerOutputToken!.Value);
         bool Beats(int a, int b) => summaries[a].Summary.Valid && At(a).X <= At(b).X && At(a).Y <= At(b).Y && At(a) != At(b);
         var front = ParetoFront.Of(summaries).First().Front;
         var expected = Enumerable.Range(0, 200).Where(i => summaries[i].Summary.Valid && !Enumerable.Range(0, 200).Any(other => Beats(other, i))).Select(At).Distinct();

@@ -51,12 +51,12 @@ public sealed class CarbonTests
     {
         var terms = Terms(new(time => time.Hour == 10 ? 200 : null, true, 1.25, 150, 5))!;
         var summary = terms.AddTo(s_summary);
-        Assert.That((terms.OperationalGrams, terms.GramsPerResponse, summary.SciEnergyJoules, summary.SciGramsPerResponse), Is.EqualTo(((double?)null, (double?)null, (double?)null, (double?)null)));
+        Assert.That((terms.OperationalGrams, terms.GramsPerResponse, summary.Carbon.EnergyJoules, summary.Carbon.GramsPerResponse), Is.EqualTo(((double?)null, (double?)null, (double?)null, (double?)null)));
         Assert.That(terms.EnergyJoules, Is.EqualTo(22_500).Within(1e-6));
     }
 
     [Test]
-    public void WithoutEnergyThereIsNoCarbon() => Assert.That(CarbonTerms.Of(new(_ => 1, false, 1, 1, 1), new([new(1, Evidence())]), s_summary with { TotalEnergyJoules = null }, []), Is.Null);
+    public void WithoutEnergyThereIsNoCarbon() => Assert.That(CarbonTerms.Of(new(_ => 1, false, 1, 1, 1), new([new(1, Evidence())]), s_summary with { Energy = new() }, []), Is.Null);
 
     [TestCase("timestamp_utc,g_per_kwh\n2026-11-21T10:00Z,431.5\n2026-11-21T11:00:00Z,77\n")]
     [TestCase("datetime,Country,Carbon intensity gCO₂eq/kWh (direct),Carbon intensity gCO₂eq/kWh (LCA)\n2026-11-21 10:00:00,Germany,1,431.5\n2026-11-21 11:00:00,Germany,2,77\n")]
@@ -103,13 +103,13 @@ public sealed class CarbonTests
         var summary = new RunReader(_scratch["results", "r"]).Summary();
         Assert.Multiple(() =>
         {
-            Assert.That(summary.SciEnergyJoules, Is.EqualTo(summary.TotalEnergyJoules * 1.5).Within(1e-9).Percent);
-            Assert.That(summary.SciEmbodiedGrams, Is.EqualTo(100_000 * summary.DurationSeconds / (4 * 365.25 * 86_400)).Within(1e-9).Percent);
-            Assert.That(summary.SciGramsPerResponse, Is.EqualTo((summary.SciEnergyJoules / 3.6e6 * 400 + summary.SciEmbodiedGrams) / 16).Within(1e-9).Percent);
+            Assert.That(summary.Carbon.EnergyJoules, Is.EqualTo(summary.Energy.Total * 1.5).Within(1e-9).Percent);
+            Assert.That(summary.Carbon.EmbodiedGrams, Is.EqualTo(100_000 * summary.DurationSeconds / (4 * 365.25 * 86_400)).Within(1e-9).Percent);
+            Assert.That(summary.Carbon.GramsPerResponse, Is.EqualTo((summary.Carbon.EnergyJoules / 3.6e6 * 400 + summary.Carbon.EmbodiedGrams) / 16).Within(1e-9).Percent);
             Assert.That(result.Output, Does.Contain("g CO2e/response"));
         });
         Assert.That(HarnessProcess.Run(_scratch.Path, "verify", "results/r").ExitCode, Is.Zero);
-        var path = _scratch["results", "r", CarbonTerms.FileName];
+        var path = _scratch["results", "r", RunFile.Carbon.Name];
         var text = File.ReadAllText(path);
         foreach (var (term, other) in new[]
         {
@@ -124,7 +124,7 @@ public sealed class CarbonTests
         }
     }
 
-    private static readonly SummaryRecord s_summary = new() { RunId = "r", Status = RunStatus.Complete, TotalEnergyJoules = 16_000, Completed = 4, TotalOutputTokens = 100, Nodes = 1 };
+    private static readonly SummaryRecord s_summary = new() { RunId = "r", Status = RunStatus.Complete, Energy = new() { Total = 16_000 }, Completed = 4, TotalOutputTokens = 100, Nodes = 1 };
 
     private static CarbonTerms? Terms(CarbonInputs inputs) => CarbonTerms.Of(inputs, new([new(1, Evidence())]), s_summary,
         [Samples(true), Samples(false), Samples(null), Samples(null)]);

@@ -1,3 +1,4 @@
+using Harness.Runs;
 using Harness.Runs.Pieces;
 
 namespace Harness.Tests.Runs.Pieces;

@@ -87,8 +87,8 @@ public sealed class RunDirectoryTests
         Assert.That(new RunReader(run.Path).Responses().Select(r => r.PromptIndex), Is.EqualTo(new[] { 0, 1 }));
 
         run.Append([Samples.Prompt(2)], [Samples.Response(2)]);
-        run.CompleteResults();
-        run.WriteRanks([new RankRecord { RunId = "r", Window = "measured", Host = "node1", Seconds = 1.5, BytesSent = 1L << 40 }]);
+        run.CompleteResults([Samples.Prompt(0), Samples.Prompt(1), Samples.Prompt(2)]);
+        run.WriteCsv(RunFile.Ranks.Name, [new RankRecord { RunId = "r", Window = "measured", Host = "node1", Seconds = 1.5, BytesSent = 1L << 40 }]);
         run.WriteSummary(Samples.Summary("r"));
         Assert.That(FilesOf(run), Is.EqualTo(new[] { "prompts.csv", "ranks.csv", "responses.jsonl", "summary.csv" }));
         var reader = new RunReader(run.Path);

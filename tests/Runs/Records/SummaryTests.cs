@@ -47,23 +47,10 @@ public sealed class SummaryTests
             WordsPerSecond = 2,
             TokensPerSecond = 2.5,
             ResponsesPerSecond = 0.75,
-            TtftMeanSeconds = 2,
-            TtftP50Seconds = 2,
-            TtftP90Seconds = 2.8,
-            TtftP99Seconds = 2.98,
-            TpotMeanSeconds = 1,
-            TpotP50Seconds = 1,
-            TpotP90Seconds = 1.4,
-            TpotP99Seconds = 1.49,
-            LatencyMeanSeconds = 4.5,
-            LatencyP50Seconds = 3,
-            LatencyP90Seconds = 7,
-            LatencyP99Seconds = 7.9,
-            TotalEnergyJoules = 600,
-            NetEnergyJoules = 500,
-            AvgPowerWatts = 150,
-            EnergyPerOutputTokenJoules = 60,
-            EnergyPerResponseJoules = 200,
+            Ttft = new() { Mean = 2, P50 = 2, P90 = 2.8, P99 = 2.98 },
+            Tpot = new() { Mean = 1, P50 = 1, P90 = 1.4, P99 = 1.49 },
+            Latency = new() { Mean = 4.5, P50 = 3, P90 = 7, P99 = 7.9 },
+            Energy = new() { Total = 600, Net = 500, AverageWatts = 150, PerOutputToken = 60, PerResponse = 200 },
             Accuracy = 2.0 / 3,
             EnergyPerCorrectJoules = 300,
             EnergySource = "nvml_counter",
@@ -114,7 +101,7 @@ public sealed class SummaryTests
             OutputWords = random.Next(1, 200),
         }).ToList();
         run.Append(rows, []);
-        run.CompleteResults();
+        run.CompleteResults(rows);
         run.WriteSummary(Summary.Compute(Samples.Summary(run.RunId), rows, 77.7, new EnergyTotals { TotalJoules = 1234.5 }));
 
         var written = Table(Path.Combine(run.Path, "summary.csv")).Single();

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Harness.Common;
 using Harness.Reports.Collecting;
@@ -62,6 +63,7 @@ internal sealed partial class RunVerificationTests
     public void TheRunItselfIsRight()
     {
         Assert.That(Check(Whole), Is.Empty);
+        Assert.That(Directory.GetFiles(Whole).Where(path => RunFileTests.RowOf(path) is not { Stays: true }), Is.Empty, "files without a row");
         Assert.That(new RunReader(Whole).Prompts().Count(), Is.EqualTo(Prompts * Repeats));
         Assert.That(new RunReader(Whole).Categories().Select(row => row.Category), Is.EqualTo(new[] { "'=1+1", "b" }), "what a spreadsheet would compute it does not");
     }
@@ -150,6 +152,89 @@ internal sealed partial class RunVerificationTests
         Assert.That(new Collect(TextWriter.Null).Run([copy], _scratch["crlf.csv"], new StringWriter()), Is.Zero);
         Assert.That(CsvTable.Read(_scratch["crlf.csv"]).Single()["pieces"], Is.EqualTo("1"));
     }
+
+    /// <summary>Every member of every JSON file, every cell of every table, whole files: none of it ends as a defect of the program.</summary>
+    [TestCase("windows.jsonl")]
+    [TestCase("steps.jsonl")]
+    [TestCase("responses.jsonl")]
+    [TestCase("energy.json")]
+    [TestCase("carbon.json")]
+    [TestCase("manifest.json")]
+    [TestCase("power.csv")]
+    [TestCase("prompts.csv")]
+    [TestCase("ranks.csv")]
+    [TestCase("categories.csv")]
+    [TestCase("summary.csv")]
+    public void AFileThatIsDamagedInAnyWayGivesProblemsOrOneLine(string file)
+    {
+        var text = File.ReadAllText(Path.Combine(Whole, file));
+        var copy = With(file, _ => "");
+        var defects = new List<string>();
+        foreach (var damaged in Damages(file, text).Distinct().Where(damaged => damaged != text))
+        {
+            File.WriteAllText(Path.Combine(copy, file), damaged);
+            try
+            {
+                Check(copy);
+            }
+            catch (UserErrorException e)
+            {
+                if (e.Message.Contains('\n', StringComparison.Ordinal) || !e.Message.Contains(copy, StringComparison.Ordinal)) defects.Add(e.Message);
+            }
+            catch (Exception e)
+            {
+                defects.Add($"{e.GetType().Name} {e.Message} {e.StackTrace?.Split('\n')[0]} of {Difference(text, damaged)}");
+            }
+        }
+        Assert.That(defects, Is.Empty);
+
+        static string Difference(string was, string now)
+        {
+            var at = was.Zip(now).TakeWhile(pair => pair.First == pair.Second).Count();
+            return $"…{now[Math.Max(0, at - 40)..Math.Min(now.Length, at + 40)]}";
+        }
+    }
+
+    /// <summary>Lost, cut, empty, without rows; an open quote; null, and values of every other kind.</summary>
+    private static IEnumerable<string> Damages(string file, string text)
+    {
+        string[] whole = ["", "\n", "null", "null\n", "7", "[]", "{}", "[null]", text[..(text.Length / 2)], text[..^2], text.Split('\n')[0] + "\n", "\"" + text, text + "\"", text + "null\n", "NaN"];
+        return whole.Concat(file.EndsWith(".csv", StringComparison.Ordinal) ? DamagedCells(text) : DamagedMembers(file, text));
+    }
+
+    private static IEnumerable<string> DamagedCells(string table) =>
+        from column in Enumerable.Range(0, table.Split('\n')[0].Split(',').Length)
+        from value in new[] { "", "x", "-1", "NaN", "\"", "2147483648", "9" }
+        select SetCell(table, column, value);
+
+    private static IEnumerable<string> DamagedMembers(string file, string text)
+    {
+        var lines = file.EndsWith(".jsonl", StringComparison.Ordinal) ? text.Split('\n')[..^1] : [text];
+        foreach (var at in new[] { 0, lines.Length - 1 }.Distinct())
+        {
+            string With(JsonNode? line) => string.Join('\n', [.. lines[..at], line?.ToJsonString() ?? "null", .. lines[(at + 1)..]]) + "\n";
+            foreach (var path in Members(JsonNode.Parse(lines[at])!).ToList())
+                foreach (var value in new[] { "null", "[]", "{}", "\"x\"", "-1", "7", "true", "" })
+                {
+                    var root = JsonNode.Parse(lines[at])!;
+                    var (parent, last) = (path[..^1].Aggregate(root, (node, step) => step is int i ? node[i]! : node[(string)step]!), path[^1]);
+                    if (last is int index) parent[index] = value.Length == 0 ? null : JsonNode.Parse(value);
+                    else if (value.Length == 0) parent.AsObject().Remove((string)last);
+                    else parent[(string)last] = JsonNode.Parse(value);
+                    yield return With(root);
+                }
+            foreach (var value in new[] { "null", "[]", "{}", "7" }) yield return With(JsonNode.Parse(value));
+        }
+    }
+
+    /// <summary>Names and, of lists, the first element's number, down to every value.</summary>
+    private static IEnumerable<object[]> Members(JsonNode? tree) => tree switch
+    {
+        JsonObject members => members.SelectMany(member =>
+            Members(member.Value).Select(path => (object[])[member.Key, .. path]).Prepend([member.Key])),
+        JsonArray { Count: > 0 } elements => Members(elements[0]).Select(path => (object[])[0, .. path]).Prepend([0]),
+        _ => [],
+    };
 
     /// <summary>In the first row; none of these files has a quoted field before a number in it.</summary>
     private static string SetCell(string table, int column, string value)

@@ -1,7 +1,7 @@
 using Harness.Configuration;
 using Harness.Models.Llama.Generation;
 
-namespace Harness.Running.Work;
+namespace Harness.Running;
 
 /// <summary>
 /// Requests under continuous batching: request r belongs to replica r mod dp. Those that arrive do so over all replicas

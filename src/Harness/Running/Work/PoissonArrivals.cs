@@ -1,6 +1,6 @@
 using Harness.Common;
 
-namespace Harness.Running.Work;
+namespace Harness.Running;
 
 /// <summary>Requests that come by a Poisson process: the gaps between them are exponential, independent, and given by a seed.</summary>
 internal static class PoissonArrivals

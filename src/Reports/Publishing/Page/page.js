@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const column = new Map(data.columns.map((name, i) => [name, i]));
+  const column = new Map(data.columns.map((c, i) => [c.name, i]));
   const runs = data.runs.map((run, index) => ({ ...run, index, of: name => run.values[column.get(name)] }));
   for (const run of runs) run.words = [run.label, run.directory, run.status, ...run.reasons, ...run.values.filter(v => typeof v === "string"),
     `tp ${run.of("tensor_parallel")}`, `pp ${run.of("pipeline_parallel")}`,
@@ -14,18 +14,13 @@
   const [narrowest, gap] = [310, 26]; // as in the grid of the style sheet
   const state = { visible: new Set(runs.map(r => r.index)), all: false, table: { id: null, direction: 1 }, chosen: null, compared: new Set() };
 
-  // What the columns of summary.csv are called here; the others keep their names, units apart.
-  const names = {
-    status: "status", valid: "energy", model: "model", gpu: "device", dataset: "data", tensor_parallel: "tp", pipeline_parallel: "pp",
-    batch_size: "batch", concurrency: "concurrency", max_new_tokens: "max. new tokens", fixed_input_tokens: "input tokens", power_limit_w: "limit (W)",
-    avg_power_w: "power (W)", total_energy_j: "energy (J)", energy_per_output_token_j: "J/token", energy_per_response_j: "J/response",
-    tokens_per_s: "tokens/s", ttft_p50_s: "TTFT p50 (s)", tpot_p50_s: "TPOT p50 (s)", latency_p50_s: "latency p50 (s)", accuracy: "accuracy", energy_per_correct_j: "J/correct", invalid_reasons: "reasons",
-  };
-  const units = { _per_s: "/s", _g_per_kwh: " (g/kWh)", _s: " (s)", _j: " (J)", _w: " (W)", _mhz: " (MHz)", _g: " (g)", _b: " (10⁹)" };
-  function plainName(name) {
-    const unit = Object.keys(units).find(end => name.endsWith(end));
-    return unit ? name.slice(0, -unit.length).replaceAll("_", " ") + units[unit] : name.replaceAll("_", " ");
-  }
+  // Columns of summary.csv that are shown at first, and of categories.csv; what they are called and mean comes with them.
+  const shownAtFirst = ["status", "valid", "model", "gpu", "dataset", "tensor_parallel", "pipeline_parallel", "batch_size", "concurrency",
+    "max_new_tokens", "fixed_input_tokens", "power_limit_w", "avg_power_w", "total_energy_j", "energy_per_output_token_j",
+    "energy_per_response_j", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "accuracy", "energy_per_correct_j", "invalid_reasons"];
+  const shownOfCategories = ["completed", "total_input_tokens", "total_output_tokens", "energy_j", "energy_per_output_token_j",
+    "energy_per_response_j", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "latency_p90_s", "accuracy", "energy_per_correct_j"];
+  const pick = (columns, names) => names.map(name => columns.find(c => c.name === name)).filter(Boolean);
 
   const visibleRuns = () => runs.filter(r => state.visible.has(r.index));
   const rowClass = run => run.status !== "complete" ? "unfinished" : run.valid ? "" : "invalid";
@@ -43,12 +38,12 @@
 
   function drawSummary() {
     const shown = visibleRuns();
-    const wanted = state.all ? data.columns : Object.keys(names);
+    const wanted = state.all ? data.columns : pick(data.columns, shownAtFirst);
     const columns = [
       { id: "box", label: "", class: "box", title: "shown among the latency distributions, up to seven", cell: comparisonBox },
       { id: "label", label: "run", class: "name", title: "opens its power and manifest", of: r => r.label, cell: r => element("button", { type: "button", class: "link", title: r.directory, onclick: () => choose(r.index, true) }, r.label) },
-      ...wanted.filter(name => column.has(name) && (name === "status" || name === "valid" || runs.some(r => r.of(name) != null))).map(name => ({
-        id: name, label: state.all ? plainName(name) : names[name], title: name, of: r => r.of(name),
+      ...wanted.filter(({ name }) => name === "status" || name === "valid" || runs.some(r => r.of(name) != null)).map(({ name, heading, title }) => ({
+        id: name, label: heading, title, of: r => r.of(name),
         text: name === "valid" ? v => v ? "valid" : "✗ not valid" : name === "invalid_reasons" ? v => v ? v.replaceAll(";", ", ") : "" : name === "status" ? v => v === "complete" ? v : `◌ ${v}` : undefined,
       })),
     ];
@@ -116,8 +111,8 @@
     const chosen = visibleRuns().filter(r => state.compared.has(r.index));
     if (!chosen.length) return body.replaceChildren(emptyState("No run is chosen: tick boxes in the table of runs."));
     const width = chartWidth(body, 3);
-    const charts = [["ttft", "Time to first token"], ["tpot", "Time per output token"], ["latency", "Latency, end to end"]].map(([key, title]) =>
-      ecdfChart(`${key}-distribution`, title, chosen.map(r => ({ label: r.label, ecdf: r[key] })), width));
+    const charts = data.times.map(({ id, title }) =>
+      ecdfChart(`${id}-distribution`, title, chosen.map(r => ({ label: r.label, ecdf: r[id] })), width));
     body.replaceChildren(element("div", { class: "grid" }, ...charts),
       legend(chosen.map((r, i) => ({ label: `${r.label} (${plural(r.latency?.count ?? 0, "prompt")})`, ...ecdfLook(i) }))));
   }
@@ -133,15 +128,12 @@
 
   function drawCategories() {
     const rows = visibleRuns().flatMap(r => (r.categories ?? []).map(c => ({ ...c, run: r })));
-    // Columns of categories.csv.
     if (!rows.length) return bodyOf("categories").replaceChildren(emptyState("No complete run has categories.csv: its prompts have no category (a field of JSON-lines data)."));
     const columns = [
       { id: "run", label: "run", class: "name", of: r => r.run.label },
       { id: "category", label: "category", of: r => r.category, class: "name" },
-      ...[["completed", "responses"], ["total_input_tokens", "input tokens"], ["total_output_tokens", "output tokens"], ["energy_j", "energy (J)"],
-        ["energy_per_output_token_j", "J/token"], ["energy_per_response_j", "J/response"], ["ttft_p50_s", "TTFT p50 (s)"], ["tpot_p50_s", "TPOT p50 (s)"],
-        ["latency_p50_s", "latency p50 (s)"], ["latency_p90_s", "latency p90 (s)"], ["accuracy", "accuracy"], ["energy_per_correct_j", "J/correct"]]
-        .filter(([id]) => rows.some(r => r[id] != null)).map(([id, label]) => ({ id, label, title: id, of: r => r[id] })),
+      ...pick(data.categoryColumns, shownOfCategories).filter(({ name }) => rows.some(r => r[name] != null))
+        .map(({ name, heading, title }) => ({ id: name, label: heading, title, of: r => r[name] })),
     ];
     bodyOf("categories").replaceChildren(sortedTable(rows, columns, { rowClass: r => rowClass(r.run), page: 60 }));
   }

@@ -5,7 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Harness.Common;
 
-namespace Harness.Runs.Pieces;
+namespace Harness.Runs;
 
 /// <summary>
 /// Says that a process has a run: <c>alive.json</c> in the directory of the run's start, written anew every few seconds while the process

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Harness.Runs.Pieces;
+using Harness.Runs;
 
-namespace Harness.Tests.Runs.Pieces;
+namespace Harness.Tests.Runs;
 
 /// <summary>Who has a run, by what lies in its directory.</summary>
 [Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]

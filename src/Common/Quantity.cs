@@ -1,10 +1,9 @@
 using System.Globalization;
-using Harness.Common;
 
-namespace Harness.Planning;
+namespace Harness.Common;
 
 /// <summary>Amounts with units, as data sheets and people write them.</summary>
-internal static class Quantity
+public static class Quantity
 {
     private const double Kibi = 1024, Mebi = Kibi * Kibi, Gibi = Kibi * Mebi, Tebi = Kibi * Gibi;
 
@@ -56,11 +55,20 @@ internal static class Quantity
         ["PFLOP/s"] = 1e15,
     };
 
-    private static readonly Dictionary<string, double> Time = new() { [""] = 1, ["s"] = 1, ["ms"] = 1e-3, ["us"] = 1e-6, ["µs"] = 1e-6, ["ns"] = 1e-9 };
+    private static readonly Dictionary<string, double> Time = new()
+    {
+        [""] = 1,
+        ["min"] = 60,
+        ["s"] = 1,
+        ["ms"] = 1e-3,
+        ["us"] = 1e-6,
+        ["µs"] = 1e-6,
+        ["ns"] = 1e-9,
+    };
 
     private static readonly Dictionary<string, double> None = new() { [""] = 1 };
 
-    private static readonly Dictionary<string, double> Share = new() { [""] = 1, ["%"] = 0.01 };
+    private static readonly Dictionary<string, double> Part = new() { [""] = 1, ["%"] = 0.01 };
 
     /// <summary>A device's memory in bytes: 32GB, 31.7GiB, 34359738368. Less than a MiB is a forgotten unit.</summary>
     public static long Bytes(string text, string option) =>
@@ -78,11 +86,17 @@ internal static class Quantity
 
     /// <summary>Seconds: 10us, 0.01ms, 1e-5.</summary>
     public static double Seconds(string text, string option) =>
-        Parse(text, Time) is { } seconds and >= 0 ? seconds : throw Wrong(text, option, "a time such as 10us");
+        Seconds(text) ?? throw Wrong(text, option, "a time such as 10us");
+
+    /// <summary>Seconds of 10us, 100ms, 2s, 5min or a bare number of seconds; null for anything else.</summary>
+    public static double? Seconds(string text) => Parse(text, Time);
+
+    /// <summary>0.02 of 2% or 0.02; null for anything else.</summary>
+    public static double? Share(string text) => Parse(text, Part);
 
     /// <summary>A part of the whole, below 1: 5%, 0.05, 0.</summary>
     public static double Fraction(string text, string option) =>
-        Parse(text, Share) is { } share and >= 0 and < 1 ? share : throw Wrong(text, option, "a share from 0% to below 100%, such as 5%");
+        Share(text) is { } share and < 1 ? share : throw Wrong(text, option, "a share from 0% to below 100%, such as 5%");
 
     /// <summary>A number of at least 0.</summary>
     public static double Number(string text, string option) => Parse(text, None) ?? throw Wrong(text, option, "a number of at least 0");
@@ -91,15 +105,31 @@ internal static class Quantity
     public static int Whole(string text, string option, int least = 1, int most = int.MaxValue) =>
         int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
             ? number
-            : throw Wrong(text, option, most == int.MaxValue ? $"a whole number of at least {least}" : $"a whole number from {least} to {most}");
+            : throw Wrong(text, option, $"a whole number {(most == int.MaxValue ? $"of at least {least}" : $"from {least} to {most}")}");
 
-    public static UserErrorException Wrong(string text, string option, string expected) => new($"{option} is '{text}', but {expected} is expected");
+    /// <param name="option">What the text was given as.</param>
+    /// <param name="expected">What should have been.</param>
+    public static UserErrorException Wrong(string text, string option, string expected) =>
+        new($"{option} is '{text}', but {expected} is expected");
 
     /// <summary>For people: four significant digits in the binary unit that suits.</summary>
     public static string Text(long bytes)
     {
         var (unit, name) = Unit(bytes);
         return $"{(unit == 1 ? bytes.ToString(CultureInfo.InvariantCulture) : Figures.Significant(bytes / unit))} {name}";
+    }
+
+    /// <summary>As people write a time: in the largest of minutes, seconds and milliseconds that gives a whole number.</summary>
+    public static string Text(TimeSpan time)
+    {
+        var (unit, name) = time switch
+        {
+            _ when time == TimeSpan.Zero => (TimeSpan.TicksPerSecond, "s"),
+            _ when time.Ticks % TimeSpan.TicksPerMinute == 0 => (TimeSpan.TicksPerMinute, "min"),
+            _ when time.Ticks % TimeSpan.TicksPerSecond == 0 => (TimeSpan.TicksPerSecond, "s"),
+            _ => (TimeSpan.TicksPerMillisecond, "ms"),
+        };
+        return FormattableString.Invariant($"{(double)time.Ticks / unit}{name}");
     }
 
     /// <summary>The largest binary unit, up to GiB, of which there is at least one.</summary>
@@ -111,16 +141,18 @@ internal static class Quantity
         _ => (1, "B"),
     };
 
-    /// <summary>A finite number and one of the units; null for anything else.</summary>
+    /// <summary>A finite number of at least 0 and one of the units; null for anything else.</summary>
     private static double? Parse(string text, Dictionary<string, double> units)
     {
+        const NumberStyles Style = NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
         var trimmed = text.Trim();
+        var comparison = units.Comparer == StringComparer.OrdinalIgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
         // The longest unit that the text ends in: "9e11" ends in none, "1e9B/s" in one.
         foreach (var (unit, factor) in units.OrderByDescending(unit => unit.Key.Length))
         {
-            if (!trimmed.EndsWith(unit, units.Comparer == StringComparer.OrdinalIgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal)) continue;
+            if (!trimmed.EndsWith(unit, comparison)) continue;
             var digits = trimmed[..^unit.Length].TrimEnd();
-            return double.TryParse(digits, NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number * factor)
+            return double.TryParse(digits, Style, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number * factor)
                 ? number * factor
                 : null;
         }

@@ -1,0 +1,55 @@
+using Harness.Common;
+
+namespace Harness.Runs.Records;
+
+/// <summary>The measured joules of a run in its summary: of all devices, each once, over all measured repeats.</summary>
+public sealed record RunJoules
+{
+    [Column("total_energy_j", "J", "measured, every device counted once, over the measured windows",
+        "counters of GPUs; without GPUs of sockets and memory; else of nodes", Heading = "energy (J)")]
+    public double? Total { get; init; }
+
+    [Column("net_energy_j", "J", "`total_energy_j` without what the devices draw at rest",
+        "of each window: joules − idle power × its seconds")]
+    public double? Net { get; init; }
+
+    [Column("idle_power_w", "W", "what the devices draw with the weights in memory and nothing computed", "window `idle`")]
+    public double? IdleWatts { get; init; }
+
+    [Column("avg_power_w", "W", "mean power of all devices together", "total_energy_j ÷ duration_s", Heading = "power (W)")]
+    public double? AverageWatts { get; init; }
+
+    [Column("energy_per_output_token_j", "J/token", "energy per output token, as in 'From Words to Watts'",
+        "total_energy_j ÷ total_output_tokens", Heading = "J/token", Axis = "energy (J/token)")]
+    public double? PerOutputToken { get; init; }
+
+    [Column("energy_per_response_j", "J/response", "energy per response, as in 'From Words to Watts'", "total_energy_j ÷ completed",
+        Heading = "J/response", Axis = "energy (J/response)")]
+    public double? PerResponse { get; init; }
+
+    [Column("prefill_energy_j", "J", "attributed to prompts in prefill", "Σ prefill_energy_j of prompts.csv")]
+    public double? Prefill { get; init; }
+
+    [Column("decode_energy_j", "J", "attributed to prompts in decode", "Σ decode_energy_j of prompts.csv")]
+    public double? Decode { get; init; }
+
+    [Column("unattributed_energy_j", "J", "measured, and no prompt's", "total_energy_j − Σ energy_j of prompts.csv")]
+    public double? Unattributed { get; init; }
+
+    [Column("counter_vs_power_ratio", "", "joules by counters ÷ joules by integrated power: a cross-check, near 1")]
+    public double? CounterVsPowerRatio { get; init; }
+
+    public static RunJoules Of(EnergyTotals energy, double? durationSeconds, long outputTokens, int responses) => new()
+    {
+        Total = energy.TotalJoules,
+        Net = energy.NetJoules,
+        IdleWatts = energy.IdleWatts,
+        AverageWatts = Ratio.Of(energy.TotalJoules, durationSeconds),
+        PerOutputToken = Ratio.Of(energy.TotalJoules, outputTokens),
+        PerResponse = Ratio.Of(energy.TotalJoules, responses),
+        Prefill = energy.PrefillJoules,
+        Decode = energy.DecodeJoules,
+        Unattributed = energy.UnattributedJoules,
+        CounterVsPowerRatio = energy.CounterVsPowerRatio,
+    };
+}

@@ -1,0 +1,63 @@
+using System.Runtime.CompilerServices;
+using Harness.Datasets;
+using Harness.Energy.Clocks;
+using Harness.Models.Llama.Generation;
+using Harness.Models.Llama.Tokenizers;
+using Harness.Running;
+using Harness.Runs;
+using Harness.Runs.Records;
+
+namespace Harness.Tests.Running;
+
+/// <summary>What rank 0 keeps of finished batches.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+public sealed class ResultBookTests : IDisposable
+{
+    private readonly ScratchDirectory _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    /// <summary>A run of days has millions of tokens: what lies in the journal needs not stay in memory, too.</summary>
+    [Test]
+    public void OfAFinishedBatchStepsAndTokensAreReadBackAndDoNotStayInMemory()
+    {
+        var book = new ResultBook("run", Prompts(), new NoSink());
+        book.Begin(1, _scratch.Path);
+        var report = Take(book);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        Assert.That(report.IsAlive, Is.False);
+
+        var steps = book.Steps(1, _ => new(ClockOffset.Zero, ClockOffset.Zero)).ToList();
+        book.Close();
+        Assert.That(steps.Select(step => (step.StartSeconds, step.EndSeconds, step.Rows.Single())),
+            Is.EqualTo(new[] { (1.0, 2.0, 0), (2.0, 3.0, 0) }));
+        Assert.That((book.Batches, book.EndOf(1, 0)), Is.EqualTo((1, 3.5)));
+        Assert.That((book.EndOf(1, 1), book.EndOf(2, 0)), Is.EqualTo(((double?)null, (double?)null)));
+        Assert.That(book.Rows.Single().OutputTokens, Is.EqualTo(2));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference Take(ResultBook book)
+    {
+        var answer = new SequenceReport(0, Harness.Models.Llama.Generation.FinishReason.Eos, 1, null, [70, 71], [2, 3]);
+        StepReport prefill = new(0, 1, 2, [new StepShare(0, 3, IsPrefill: true)]), decode = new(0, 2, 3, [new StepShare(0, 1, IsPrefill: false)]);
+        var report = new BatchReport(1, 0, 0, 0, 3.5, [answer], [prefill, decode]);
+        book.Take(report);
+        return new(report);
+    }
+
+    private static PromptSet Prompts()
+    {
+        Prompt[] prompts = [new() { Index = 0, Dataset = "d", Text = "ab", Question = "ab", Source = "d:1" }];
+        return new(prompts, new ByteTokenizer(), new([new WorkItem(0, 0, [1, 69, 70], 2)], new HashSet<int>()), new(prompts, new(), "d"));
+    }
+
+    private sealed class NoSink : IResultSink
+    {
+        public void Append(IReadOnlyList<PromptRecord> prompts, IReadOnlyList<ResponseRecord> responses)
+        {
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using Harness.Common;
+using Harness.Energy.Records;
+using Harness.Runs.Records;
+
+namespace Harness.Tests.Runs.Records;
+
+/// <summary>docs/columns.md against the columns that the program declares.</summary>
+[TestFixture]
+public sealed class ColumnsDocumentTests
+{
+    private const string Variable = "HARNESS_WRITE_DOCS";
+
+    private static readonly (string File, string Holds, IReadOnlyList<ColumnInfo> Columns)[] s_files =
+    [
+        ("summary.csv", "One row: the run.", ColumnMap<SummaryRecord>.Columns),
+        ("prompts.csv", "A row per prompt and measured repeat.", ColumnMap<PromptRecord>.Columns),
+        ("categories.csv", "A row per category of prompts, over all measured repeats; joules are attributed ones.",
+            ColumnMap<CategoryRecord>.Columns),
+        ("ranks.csv", "A row per rank and window.", ColumnMap<RankRecord>.Columns),
+        ("power.csv", "A row per reading of a device.", PowerRecords.Columns),
+    ];
+
+    [Test]
+    public void TheDocumentHasEveryColumn()
+    {
+        var path = Path.Combine(SharedData.RepositoryRoot, "docs", "columns.md");
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 }) File.WriteAllText(path, Document());
+        Assert.That(File.Exists(path) ? File.ReadAllText(path).ReplaceLineEndings("\n") : "", Is.EqualTo(Document()),
+            $"write it anew: {Variable}=1 dotnet test tests --filter {nameof(ColumnsDocumentTests)}");
+    }
+
+    /// <summary>Every column of every file is explained, and no two of a file have one name.</summary>
+    [Test]
+    public void EveryColumnSaysWhatItIs()
+    {
+        foreach (var (file, _, columns) in s_files)
+        {
+            Assert.That(columns.Select(column => column.Name), Is.Unique, file);
+            Assert.That(columns.Where(column => column.Meaning.Length == 0).Select(column => column.Name), Is.Empty, file);
+            Assert.That(columns.Select(column => column.Meaning + column.Source), Has.None.Contains("{0}").And.None.Contains("|"), file);
+        }
+    }
+
+    /// <summary>Names say their units: what ends in _s is in seconds, in _j joules, in _w watts.</summary>
+    [TestCase("_s", "s", "tokens/s", "words/s", "1/s")]
+    [TestCase("_j", "J", "J/token", "J/response")]
+    [TestCase("_w", "W")]
+    [TestCase("_mhz", "MHz")]
+    [TestCase("_bytes", "bytes")]
+    public void NamesAndUnitsAgree(string end, params string[] units)
+    {
+        foreach (var (file, _, columns) in s_files)
+            Assert.That(columns.Where(column => column.Name.EndsWith(end, StringComparison.Ordinal)).Select(column => column.Unit).Distinct(),
+                Is.SubsetOf(units), file);
+    }
+
+    private static string Document()
+    {
+        const string head = """
+            # Columns
+
+            Every column of the CSV files of a run directory. A missing value is empty, never 0; percentiles are interpolated linearly
+            between order statistics (NumPy's default), over the prompts of all repeats. How joules are measured, attributed and judged is
+            in [measurement.md](measurement.md). A test writes this file:
+            `HARNESS_WRITE_DOCS=1 dotnet test tests --filter ColumnsDocumentTests`.
+
+            """;
+        var tables = s_files.Select(file => $"\n## {file.File}\n{file.Holds}\n\n| column | unit | meaning | from |\n|---|---|---|---|\n"
+            + string.Concat(file.Columns.Select(column => $"| `{column.Name}` | {column.Unit} | {column.Meaning} | {column.Source} |\n")));
+        return head.ReplaceLineEndings("\n") + string.Concat(tables);
+    }
+}
