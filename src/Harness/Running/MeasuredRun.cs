@@ -5,6 +5,7 @@ using Harness.Energy.Statistics;
 using Harness.Planning;
 using Harness.Reporting;
 using Harness.Runs.Accounting;
+using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
 

@@ -9,6 +9,7 @@ using Harness.Energy.Meters;
 using Harness.Energy.Records;
 using Harness.Energy.Sampling;
 using Harness.Runs.Pieces;
+using Harness.Sharding;
 
 namespace Harness.Running;
 

@@ -3,6 +3,7 @@ using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Planning;
+using Harness.Reporting;
 using Harness.Runs.Records;
 using Harness.Seams;
 using Harness.Sharding;
@@ -83,4 +84,14 @@ internal sealed class RankModel : IDisposable
         Checkpoint.Dispose();
         Groups.Dispose();
     }
+}
+
+/// <summary>What a rank has from the time it has found its place until the end, whatever it runs.</summary>
+/// <param name="Model">Its place in the grid and its part of the model, loaded or not yet.</param>
+/// <param name="Stages">The stages that it goes through with the others; they hear of a stop.</param>
+internal sealed record RankContext(
+    RunOptions Options, RankModel Model, RankClock Clock, RankEnergy Energy, JointStages Stages, RankLog Log, IProgressReporter Progress)
+{
+    public ICommunicator World => Model.World;
+    public int Replica => Model.Groups.Position.Replica;
 }

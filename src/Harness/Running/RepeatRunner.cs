@@ -1,5 +1,7 @@
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
+using Harness.Sharding;
+using Harness.Sharding.Launch;
 using Harness.Tensors;
 
 namespace Harness.Running;

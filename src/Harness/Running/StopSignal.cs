@@ -4,7 +4,8 @@ namespace Harness.Running;
 
 /// <summary>
 /// Ctrl-C, SIGTERM (scancel, a batch system's limit) and SIGUSR1 (sbatch --signal) ask the run to end in order: the pass under
-/// way is finished, the batch under way is given up, finished batches are kept. A second Ctrl-C ends the process at once.
+/// way is finished, the batch under way is given up, finished batches are kept; a load ends between two tensors, and whoever waits for
+/// time to pass waits no longer. A second Ctrl-C ends the process at once.
 /// Made before MPI starts: a signal without a handler kills a rank.
 /// </summary>
 internal sealed class StopSignal : IDisposable

@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using Harness.Sharding;
 
-namespace Harness.Running;
+namespace Harness.Sharding.Launch;
 
 /// <summary>
 /// A stretch of work that every rank does at its own pace, until the last has ended it. Meanwhile ranks tell each other that they live, so
@@ -14,7 +13,7 @@ namespace Harness.Running;
 /// </param>
 /// <param name="beat">How often ranks speak, at most.</param>
 /// <param name="atEachBeat">What else is to be done as often, while working and while waiting.</param>
-internal sealed class JointStage(ICommunicator world, Func<bool> stopRequested, Action signOfLife, TimeSpan beat, Action? atEachBeat = null)
+public sealed class JointStage(ICommunicator world, Func<bool> stopRequested, Action signOfLife, TimeSpan beat, Action? atEachBeat = null)
 {
     private const int UpTag = 97, DownTag = 98;
 

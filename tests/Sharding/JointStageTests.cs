@@ -1,8 +1,8 @@
 using System.Diagnostics;
-using Harness.Running;
 using Harness.Sharding.Communicators;
+using Harness.Sharding.Launch;
 
-namespace Harness.Tests.Running;
+namespace Harness.Tests.Sharding;
 
 /// <summary>Ranks as threads that go through a stage each at its own pace.</summary>
 [CancelAfter(120_000)]

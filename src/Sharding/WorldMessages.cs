@@ -1,11 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Harness.Sharding;
 
-namespace Harness.Running;
+namespace Harness.Sharding;
 
 /// <summary>Small messages of varying length between all ranks.</summary>
-internal static class WorldMessages
+public static class WorldMessages
 {
     /// <summary>Rank 0's text, on every rank.</summary>
     public static string Share(this ICommunicator world, string? mine)
