@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Harness.Energy.Meters;
 
 namespace Harness.Energy;
 
@@ -21,18 +20,20 @@ public enum DomainKind
 /// whichever rank reads it.
 /// </summary>
 /// <param name="Device">The GPU's UUID, or e.g. <c>package-0</c>, <c>dram-0</c>, <c>node</c>; never an index of enumeration.</param>
-/// <param name="Source">The meter that reads it: nvml, rapl, command, replay.</param>
+/// <param name="Source">The meter that reads it: nvml, rapl, <see cref="Program"/>, <see cref="Recording"/>.</param>
 /// <param name="Name">The model's name, for people; may be empty.</param>
 public sealed record EnergyDomain(string Host, string Device, DomainKind Kind, string Source, string Name = "")
 {
+    internal const string Program = "command", Recording = "replay";
+
     public string Key => $"{Host}/{Device}";
 
     /// <summary>
     /// Whatever else runs on the machine's processors adds to its joules, and is there to be measured: not on a GPU, nor in a
     /// recording.
     /// </summary>
-    [JsonIgnore] public bool FeelsProcessors => Kind != DomainKind.Gpu && Source != ReplayMeter.Source;
+    [JsonIgnore] public bool FeelsProcessors => Kind != DomainKind.Gpu && Source != Recording;
 
     /// <summary>A reading bears the time at which its value was current; of others it bears the time of the look at a sensor that may have updated before.</summary>
-    [JsonIgnore] public bool IsDatedAtItsSource => Source == CommandMeter.Source;
+    [JsonIgnore] public bool IsDatedAtItsSource => Source == Program;
 }

@@ -20,7 +20,7 @@ public class AccountingTests
         Assert.That(ledger.Devices[0].Ranks, Is.EqualTo(new[] { 0, 2 }));
         Assert.That(ledger.Devices[0].Series.Rank, Is.EqualTo(2), "the series without a lost reading speaks");
         Assert.That(ledger.Devices[1].Series.Rank, Is.EqualTo(1));
-        var account = new EnergyAccount(ledger, run.Sensors, 0.1, new ValidityLimits());
+        var account = Accounting.Of([b with { Rank = 3 }, a with { Rank = 2 }, b with { Rank = 1 }, holed], run.Sensors);
         Assert.That(account.Resolve(run.Windows[0]).Joules, Is.EqualTo(2 * 350 * 4).Within(0.1).Percent);
     }
 
@@ -91,15 +91,32 @@ public class AccountingTests
         var before = run.Account.Resolve(run.Windows[1]);
         Assert.That((before.NetJoules, before.IdleWatts), Is.EqualTo(((double?)null, (double?)null)), "no baseline yet");
 
-        var idle = run.Account.ResolveIdle(run.Windows[0] with { Name = "idle", Kind = WindowKind.Idle });
-        Assert.That(idle.AverageWatts, Is.EqualTo(120).Within(0.1).Percent);
-        var measured = run.Account.Resolve(run.Windows[1]);
+        var account = run.WithIdle(run.Windows[0]);
+        Assert.That(account.Windows.Single().AverageWatts, Is.EqualTo(120).Within(0.1).Percent);
+        var measured = account.Resolve(run.Windows[1]);
         Assert.That(measured.Joules, Is.EqualTo(4 * (350 + 50)).Within(0.1).Percent);
         Assert.That(measured.IdleWatts, Is.EqualTo(120).Within(0.1).Percent);
         Assert.That(measured.NetJoules, Is.EqualTo(4 * (350 - 70)).Within(0.2).Percent);
         Assert.That(measured.AverageWatts, Is.EqualTo(400).Within(0.1).Percent);
         Assert.That(measured.CounterPowerRatio, Is.EqualTo(1).Within(0.005));
         Assert.That(measured.Source, Is.EqualTo("nvml_counter"));
+    }
+
+    /// <summary>100 W for 10 s and 300 W for the first 5 of them, whose other 5 are torn.</summary>
+    [Test]
+    public void A_window_that_ends_earlier_for_a_device_holds_its_joules_until_then()
+    {
+        var run = Simulation.Run(0.1, [(10.0, 20.0)],
+            new(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(100), 0.02), new(SimulatedSensor.Gpu("GPU-b"), ScriptedCurve.Constant(300), 0.02));
+        var measured = run.Windows[0] with { Cuts = new Dictionary<string, double> { ["node1/GPU-b"] = 15 } };
+        EnergyWindow torn = new("torn-1", WindowKind.Torn, 15, 20, Cuts: new Dictionary<string, double> { ["node1/GPU-a"] = 20, ["node1/GPU-b"] = 15 });
+        Assert.That(run.Account.Resolve(measured).Joules, Is.EqualTo(1000 + 1500).Within(0.1).Percent);
+        Assert.That(run.Account.Resolve(torn).Devices.Select(device => device.Joules), Is.EqualTo(new[] { 0, 1500 }).Within(2));
+        Assert.That(run.Account.Resolve(torn).Counted[0].InvalidReasons, Is.Empty, "nothing of it is torn, and that spoils nothing");
+        Assert.That(run.Account.JoulesBetween(measured, 12, 18), Is.EqualTo(600 + 900).Within(0.1).Percent);
+        Assert.That(run.Account.JoulesBetween(measured, 16, 18), Is.EqualTo(200).Within(0.1).Percent);
+        var shared = run.Account.Attribute(measured, [Accounting.Step(10, 20, 0, new StepEntry(7, 1, StepPhase.Decode))])!;
+        Assert.That((shared.Prompts[7].Joules, shared.MeasuredJoules, shared.UnattributedJoules), Is.EqualTo((2500.0, 2500.0, 0.0)).Within(2.5));
     }
 
     /// <summary>100 W, then 300 W from 5 s on, seen every half second: 4 s to 8 s are 100 W·1 s + 300 W·3 s, and not those of a quarter second later.</summary>
@@ -118,8 +135,7 @@ public class AccountingTests
     public void An_idle_window_that_is_not_valid_is_no_baseline()
     {
         var run = Simulation.Run(0.1, [(5.0, 5.5), (12.0, 16.0)], new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1));
-        run.Account.ResolveIdle(run.Windows[0]);
-        Assert.That(run.Account.Resolve(run.Windows[1]).NetJoules, Is.Null);
+        Assert.That(run.WithIdle(run.Windows[0]).Resolve(run.Windows[1]).NetJoules, Is.Null);
     }
 
     [Test]
@@ -159,7 +175,7 @@ public class AccountingTests
     [Test]
     public void The_papers_figure_is_the_power_of_rank_0s_node_times_the_nodes()
     {
-        WindowEnergy Device(string host, DomainKind kind, double? joules) => new()
+        DomainEnergy Device(string host, DomainKind kind, double? joules) => new()
         {
             Host = host,
             Device = "d",
@@ -169,7 +185,7 @@ public class AccountingTests
             CounterJoules = 1e6,
             InvalidReasons = [],
         };
-        WindowEnergy[] devices = [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700), Device("n2", DomainKind.Gpu, 5000)];
+        DomainEnergy[] devices = [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700), Device("n2", DomainKind.Gpu, 5000)];
         Assert.That(PaperEnergy.Joules(devices, "n1", 2), Is.EqualTo(4400));
         Assert.That(PaperEnergy.Joules(devices, "n3", 2), Is.Null);
         Assert.That(PaperEnergy.Joules([.. devices, Device("n1", DomainKind.Gpu, null)], "n1", 2), Is.Null);

@@ -11,10 +11,10 @@ public class AttributionTests
     private static EnergyWindow Window(double start, double end) => new("w", WindowKind.Measured, start, end);
 
     private static Step Prefill(double start, double end, params (int Prompt, int Tokens)[] entries) =>
-        new(start, end, 0, 0, [.. entries.Select(e => new StepEntry(e.Prompt, e.Tokens, StepPhase.Prefill))]);
+        Accounting.Step(start, end, 0, [.. entries.Select(e => new StepEntry(e.Prompt, e.Tokens, StepPhase.Prefill))]);
 
     private static Step Decode(double start, double end, params int[] prompts) =>
-        new(start, end, 0, 0, [.. prompts.Select(p => new StepEntry(p, 1, StepPhase.Decode))]);
+        Accounting.Step(start, end, 0, [.. prompts.Select(p => new StepEntry(p, 1, StepPhase.Decode))]);
 
     [Test]
     public void Prefill_is_shared_by_prompt_tokens_and_decode_over_active_sequences()
@@ -40,7 +40,7 @@ public class AttributionTests
     public void A_mixed_step_is_shared_by_tokens_processed()
     {
         // one chunk of 30 prompt tokens beside two decoding sequences: 32 tokens
-        var step = new Step(0, 1, 0, 0, [new(1, 30, StepPhase.Prefill), new(2, 1, StepPhase.Decode), new(3, 1, StepPhase.Decode)]);
+        var step = Accounting.Step(0, 1, 0, [new(1, 30, StepPhase.Prefill), new(2, 1, StepPhase.Decode), new(3, 1, StepPhase.Decode)]);
         var result = Attribution.Compute(Window(0, 1), [Device(320)], [step]);
         Assert.That(result.Prompts[1], Is.EqualTo(new PromptEnergy(300, 0, null)));
         Assert.That(result.Prompts[3], Is.EqualTo(new PromptEnergy(0, 10, null)));
@@ -51,7 +51,7 @@ public class AttributionTests
     public void The_share_of_a_prompt_that_was_never_finished_is_nobodys()
     {
         // 320 W for 1 s over 32 tokens: 10 J each; the one given up had 30 of them, and the others get no more for it
-        var step = new Step(0, 1, 0, 0, [new(2, 1, StepPhase.Decode), new(3, 1, StepPhase.Decode), new(null, 30, StepPhase.Prefill)]);
+        var step = Accounting.Step(0, 1, 0, [new(2, 1, StepPhase.Decode), new(3, 1, StepPhase.Decode), new(null, 30, StepPhase.Prefill)]);
         var result = Attribution.Compute(Window(0, 1), [Device(320, 32)], [step]);
         Assert.That(result.Prompts[2], Is.EqualTo(new PromptEnergy(0, 10, 9)));
         Assert.That((result.Prompts.Count, result.UnattributedJoules), Is.EqualTo((2, 300.0)));
@@ -70,7 +70,7 @@ public class AttributionTests
     [Test]
     public void Replicas_pay_for_their_own_devices_and_share_a_common_one()
     {
-        Step On(int group, int prompt) => new(0, 1, group, 0, [new(prompt, 1, StepPhase.Decode)]);
+        Step On(int replica, int prompt) => Accounting.Step(0, 1, replica, new StepEntry(prompt, 1, StepPhase.Decode));
         AttributedDevice[] devices = [Device(100, null, 0), Device(300, null, 1), Device(50, null, 0, 1)];
         var result = Attribution.Compute(Window(0, 1), devices, [On(0, 10), On(1, 20)]);
         Assert.That(result.Prompts[10].Joules, Is.EqualTo(125).Within(1e-9));
@@ -81,7 +81,7 @@ public class AttributionTests
     public void Steps_are_clipped_to_the_window_and_empty_ones_give_nobody_anything()
     {
         var result = Attribution.Compute(Window(10, 12), [Device(100)],
-            [Decode(9, 10.5, 1), Decode(11.5, 20, 2), Decode(30, 31, 3), new Step(10.6, 11, 0, 0, []), Decode(11.2, 11.2, 4)]);
+            [Decode(9, 10.5, 1), Decode(11.5, 20, 2), Decode(30, 31, 3), Accounting.Step(10.6, 11, 0), Decode(11.2, 11.2, 4)]);
         Assert.That(result.Prompts[1].Joules, Is.EqualTo(50).Within(1e-9));
         Assert.That(result.Prompts[2].Joules, Is.EqualTo(50).Within(1e-9));
         Assert.That(result.Prompts[3].Joules + result.Prompts[4].Joules, Is.Zero);
@@ -124,7 +124,7 @@ public class AttributionTests
                 var entries = Enumerable.Range(0, 1 + random.Next(16)).Select(_ => random.Next(10) == 0
                     ? new StepEntry(random.Next(4096), 1 + random.Next(500), StepPhase.Prefill)
                     : new StepEntry(random.Next(4096), 1, StepPhase.Decode)).ToList();
-                steps.Add(new Step(time, time + length * 1.7, group, batch % 3, entries));
+                steps.Add(Accounting.Step(time, time + length * 1.7, group, [.. entries]));
                 time += length;
             }
         }
@@ -142,13 +142,13 @@ public class AttributionTests
         var curve = ScriptedCurve.Steps(240, 300, 0.9);
         SimulatedSensor[] sensors = [new(SimulatedSensor.Gpu("GPU-a"), curve, 0.1), new(SimulatedSensor.Gpu("GPU-b", "node2"), curve, 0.02)];
         var run = Simulation.Run(0.1, [(5, 7), (8, 12)], sensors);
-        run.Account.ResolveIdle(run.Windows[0] with { Kind = WindowKind.Idle });
-        var measured = run.Account.Resolve(run.Windows[1]);
+        var account = run.WithIdle(run.Windows[0]);
+        var measured = account.Resolve(run.Windows[1]);
         var steps = Enumerable.Range(0, 60).Select(i => Decode(8.1 + i * 0.06, 8.15 + i * 0.06, i % 4, 4)).ToList();
-        var result = run.Account.Attribute(run.Windows[1], steps)!;
+        var result = account.Attribute(run.Windows[1], steps)!;
         Assert.That(result.MeasuredJoules, Is.EqualTo(measured.Joules).Within(1e-9).Percent, "the same joules as the window's");
         Assert.That(result.Prompts.Values.Sum(p => p.Joules) + result.UnattributedJoules, Is.EqualTo(measured.Joules).Within(1e-7).Percent);
         Assert.That(result.Prompts[4].NetJoules, Is.LessThan(result.Prompts[4].Joules));
-        Assert.That(run.Account.Attribute(new EnergyWindow("beyond", WindowKind.Measured, 12, 500), steps), Is.Null);
+        Assert.That(account.Attribute(new EnergyWindow("beyond", WindowKind.Measured, 12, 500), steps), Is.Null);
     }
 }

@@ -46,7 +46,7 @@ public class ClockOffsetTests
     [Test]
     public void Series_are_moved_onto_the_runs_clock()
     {
-        var series = new Harness.Energy.Records.SampleSeries(SimulatedSensor.Gpu("g"), 1, [new() { TimeSeconds = 1, PowerWatts = 5 }, new() { TimeSeconds = 2 }]);
+        var series = new SampleSeries(SimulatedSensor.Gpu("g"), 1, [new() { TimeSeconds = 1, PowerWatts = 5 }, new() { TimeSeconds = 2 }]);
         Assert.That(series.OnClock(t => t + 10).Readings, Is.EqualTo(new EnergyReading[] { new() { TimeSeconds = 11, PowerWatts = 5 }, new() { TimeSeconds = 12 } }));
     }
 }

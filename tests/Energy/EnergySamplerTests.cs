@@ -156,7 +156,7 @@ public class EnergySamplerTests
             clock.Wait(start + 0.25, null);
             var window = new EnergyWindow("w", WindowKind.Measured, start, sampler.MarkEdge(), repeat);
             sampler.Settle();
-            var account = new EnergyAccount(new DeviceLedger(sampler.Series(0)), sensors, 0.1, new ValidityLimits());
+            var account = Accounting.Of(sampler.Series(0), sensors);
             Assert.That(account.Resolve(window).Joules, Is.Not.Null, $"repeat {repeat}");
         }
     }

@@ -202,7 +202,7 @@ public class NvmlMeterTests
         Clock.Wait(fake.OriginSeconds + 3.2, null);
         var window = new EnergyWindow("w", WindowKind.Measured, start, sampler.MarkEdge());
         sampler.Stop();
-        var account = new EnergyAccount(new DeviceLedger(sampler.Series(0)), sensors, 0.1, new ValidityLimits());
+        var account = Accounting.Of(sampler.Series(0), sensors);
         var reasons = account.Resolve(window).Devices.ToDictionary(d => d.Device, d => string.Join(';', d.InvalidReasons));
         Assert.That(reasons["GPU-reset"], Does.StartWith(InvalidReason.CounterDecreased));
         Assert.That(reasons["GPU-stall"], Is.EqualTo(InvalidReason.SampleGap));

@@ -164,7 +164,7 @@ public class NvmlProcessTests
     {
         var series = ranks.SelectMany(r => PowerRecords.Read(Path.Combine(fake.Folder, $"power-{r}.csv"))).ToList();
         var sensors = ranks.SelectMany(r => JsonSerializer.Deserialize<SensorCharacteristics[]>(File.ReadAllText(Path.Combine(fake.Folder, $"sensors-{r}.json")))!);
-        return new EnergyAccount(new DeviceLedger(series), sensors, 0.1, new ValidityLimits());
+        return Accounting.Of(series, sensors);
     }
 
     private static List<EnergyWindow> Windows(FakeNvml fake, int rank)

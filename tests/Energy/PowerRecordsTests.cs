@@ -97,7 +97,7 @@ public class PowerRecordsTests
         var recorded = original.Series[0].Readings.Select(r => (Math.Round(r.TimeSeconds + shift, 6), r.EnergyJoules)).ToHashSet();
         Assert.That(played.Select(r => (Math.Round(r.TimeSeconds, 6), r.EnergyJoules)), Is.SubsetOf(recorded), "at their own times");
         Assert.That(played, Has.Count.GreaterThan(recorded.Count * 0.95), "all but the few that lie closer together than it was polled");
-        var account = new EnergyAccount(new DeviceLedger([series with { Readings = played }]), original.Sensors, 0.1, new ValidityLimits());
+        var account = Accounting.Of([series with { Readings = played }], original.Sensors);
         var window = new EnergyWindow("again", WindowKind.Measured, 5 + shift, 9 + shift);
         Assert.That(account.Resolve(window).Joules, Is.EqualTo(original.Account.Resolve(original.Windows[0]).Joules).Within(0.1).Percent);
         Assert.That(series.Readings[^1].IsLost, Is.True, "after its end there is nothing");

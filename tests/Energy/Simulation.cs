@@ -1,6 +1,6 @@
 using Harness.Energy;
 using Harness.Energy.Accounting;
-using Harness.Energy.Records;
+using Harness.Energy.Clocks;
 using Harness.Energy.Sampling;
 
 namespace Harness.Tests.Energy;
@@ -81,7 +81,11 @@ public static class Simulation
     public const double Ready = 4;
 
     public sealed record Outcome(EnergyAccount Account, IReadOnlyList<EnergyWindow> Windows, IReadOnlyList<SampleSeries> Series,
-        IReadOnlyList<SensorCharacteristics> Sensors);
+        IReadOnlyList<SensorCharacteristics> Sensors)
+    {
+        /// <summary>The same, where one of the windows is the idle baseline of the others.</summary>
+        public EnergyAccount WithIdle(EnergyWindow idle) => Accounting.Of(Series, Sensors, idle with { Kind = WindowKind.Idle });
+    }
 
     public static Outcome Run(double interval, IReadOnlyList<(double Start, double End)> windows, params SimulatedSensor[] sensors)
     {
@@ -96,7 +100,7 @@ public static class Simulation
         }
         Advance(clock, sampler, clock.Seconds + 2);
         var series = sampler.Series(0);
-        var account = new EnergyAccount(new DeviceLedger(series), characteristics, interval, new ValidityLimits());
+        var account = Accounting.Of(series, characteristics, interval);
         return new Outcome(account, [.. windows.Select((w, i) => new EnergyWindow($"window-{i}", WindowKind.Measured, w.Start, w.End, i + 1))],
             series, characteristics);
     }
@@ -106,5 +110,51 @@ public static class Simulation
         clock.StopAt = until;
         while (clock.Seconds < until) sampler.Tick();
         clock.StopAt = double.PositiveInfinity;
+    }
+}
+
+/// <summary>Accounts of series that are at hand, of a world of one rank.</summary>
+public static class Accounting
+{
+    public static EnergyAccount Of(
+        IEnumerable<SampleSeries> series, IEnumerable<SensorCharacteristics> sensors, params EnergyWindow[] windows) => new(Evidence(series, sensors, windows));
+
+    public static EnergyAccount Of(IEnumerable<SampleSeries> series, IEnumerable<SensorCharacteristics> sensors, double interval) =>
+        new(Evidence(series, sensors) with { SampleIntervalSeconds = interval });
+
+    private static EnergyEvidence Evidence(
+        IEnumerable<SampleSeries> series, IEnumerable<SensorCharacteristics> sensors, params EnergyWindow[] windows) => new()
+    {
+        SampleIntervalSeconds = 0.1,
+        Limits = new(),
+        Domains = [.. series.Select(one => one.Domain).DistinctBy(domain => domain.Key)],
+        Sensors = [.. sensors],
+        Facts = [],
+        Ranks = [new(0, "node1", 0, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0))],
+        WorldSize = 1,
+        ComputesOnGpus = true,
+        RanToEnd = true,
+        Series = [.. series],
+        Windows = windows,
+    };
+
+    /// <summary>A step of which no more is known than attribution asks: times, whose it is, and what took part.</summary>
+    public static Step Step(double start, double end, int replica, params StepEntry[] entries)
+    {
+        StepEntry[] ordered = [.. entries.OrderByDescending(entry => entry.Phase)];
+        var decoding = entries.Count(entry => entry.Phase == StepPhase.Decode);
+        return new()
+        {
+            Repeat = 1,
+            Replica = replica,
+            Batch = 0,
+            MicroBatch = 0,
+            Kind = decoding == 0 ? "prefill" : decoding == entries.Length ? "decode" : "mixed",
+            StartSeconds = start,
+            EndSeconds = end,
+            Rows = [.. ordered.Select(entry => entry.Row)],
+            Tokens = [.. ordered.Select(entry => entry.Tokens)],
+            DecodeRows = decoding,
+        };
     }
 }

@@ -32,7 +32,7 @@ public class ValidityTests
     [Test]
     public void No_meter_is_the_one_reason()
     {
-        var account = new EnergyAccount(new DeviceLedger([]), [], 0.1, Limits).Resolve(new EnergyWindow("w", WindowKind.Measured, 0, 5));
+        var account = Accounting.Of([], []).Resolve(new EnergyWindow("w", WindowKind.Measured, 0, 5));
         Assert.That(Validity.Judge(account, new RunFacts(), Limits), Is.EqualTo(new[] { InvalidReason.NoMeter }));
         Assert.That((account.Joules, account.NetJoules, account.Source, account.AverageWatts), Is.EqualTo(((double?)null, (double?)null, (string?)null, (double?)null)));
     }
@@ -98,7 +98,7 @@ public class ValidityTests
     public void Window_too_short_for_a_sensor_that_nothing_is_known_of()
     {
         var run = Simulation.Run(0.1, [(5, 10)], Healthy);
-        var account = new EnergyAccount(new DeviceLedger(run.Series), [], 0.1, Limits);
+        var account = Accounting.Of(run.Series, []);
         Assert.That(account.Resolve(run.Windows[0]).InvalidReasons, Does.Contain(InvalidReason.WindowTooShort));
     }
 
@@ -285,8 +285,7 @@ public class ValidityTests
             Processors = t =>
             new ProcessorTime(8 * t, others * t, 0)
         });
-        run.Account.ResolveIdle(run.Windows[0]);
-        Assert.That(run.Account.Baseline.Watts(domain.Key) != null, Is.EqualTo(isBaseline));
+        Assert.That(run.WithIdle(run.Windows[0]).IdleWatts(domain.Key) != null, Is.EqualTo(isBaseline));
     }
 
     [Test]
@@ -339,7 +338,7 @@ public class ValidityTests
 
     private static IReadOnlyList<string> Judge(Simulation.Outcome run, SampleSeries series)
     {
-        var account = new EnergyAccount(new DeviceLedger([series]), run.Sensors, 0.1, Limits);
+        var account = Accounting.Of([series], run.Sensors);
         return Validity.Judge(account.Resolve(run.Windows[0]), Checked, Limits);
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Harness.Runs;
 using Harness.Runs.Records;
 using Harness.Runs.Verifying;
@@ -61,6 +62,20 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That(run.Summary().Energy.AverageWatts, Is.EqualTo(80).Within(5).Percent);
         Assert.That(run.Summary().Energy.Net, Is.Null.Or.EqualTo(0).Within(0.1 * run.Summary().Energy.Total!.Value), "an idle power as high as the load's leaves nothing");
         Assert.That(run.Prompts().Select(row => row.Valid), Is.All.EqualTo(run.Summary().Valid));
+    }
+
+    /// <summary>Each has a name of its own, by which its joules are told; while power rises, no two of them are equal.</summary>
+    [Test]
+    public void EveryCooldownHasItsOwnJoules()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve ramp 100 700 60", "device 0 update 0.02");
+        var run = Run(fake, "--limit", "4", "--repeats", "3", "--cooldown", "400ms");
+        var windows = File.ReadLines(Path.Combine(run.Directory, RunDirectory.WindowsFile)).Select(line => JsonNode.Parse(line)!).ToList();
+        var names = windows.Select(window => (string?)window["window"]!["window"]);
+        Assert.That(names, Is.Unique.And.SupersetOf(new[] { "cooldown", "cooldown-2", "cooldown-3" }));
+        var rows = run.Ranks().ToDictionary(row => row.Window, row => row.EnergyJoules);
+        foreach (var window in windows)
+            Assert.That(rows[(string)window["window"]!["window"]!], Is.EqualTo((double?)window["devices"]![0]!["energy_j"]));
     }
 
     /// <summary>An interval that no repeats reach: the limit ends them, whatever the sensor's pace, and each has its joules.</summary>

@@ -10,9 +10,10 @@ public readonly record struct PromptEnergy(double PrefillJoules, double DecodeJo
 
 /// <summary>A device as attribution sees it.</summary>
 /// <param name="IdleWatts">Its baseline; null leaves net joules absent.</param>
-/// <param name="Groups">Groups of steps that it works for; null: all.</param>
+/// <param name="Replicas">Whose steps it works for; null: all.</param>
 /// <param name="EndSeconds">Where its part of the window ends; null: with the window.</param>
-public sealed record AttributedDevice(JoulesCurve Curve, double? IdleWatts, IReadOnlySet<int>? Groups = null, double? EndSeconds = null);
+public sealed record AttributedDevice(
+    JoulesCurve Curve, double? IdleWatts, IReadOnlySet<int>? Replicas = null, double? EndSeconds = null);
 
 /// <summary>
 /// Shares the joules of a window out to prompts. The rule: at each instant the power of a device is split equally among
@@ -45,8 +46,11 @@ public sealed class Attribution
     /// <summary>While no step was active, by steps without tokens, and the shares of prompts that were never finished.</summary>
     public double UnattributedJoules { get; }
 
-    /// <summary>By prompt index. Net joules are the prompt's own minus the idle power of its share of device time.</summary>
+    /// <summary>By the prompt's row. Net joules are the prompt's own minus the idle power of its share of device time.</summary>
     public IReadOnlyDictionary<int, PromptEnergy> Prompts { get; }
+
+    /// <summary>Of a prompt's row; null where it took part in no step.</summary>
+    public PromptEnergy? Of(int row) => Prompts.TryGetValue(row, out var energy) ? energy : null;
 
     /// <param name="window">Within reach of every device's curve; steps are clipped to it.</param>
     public static Attribution Compute(EnergyWindow window, IReadOnlyList<AttributedDevice> devices, IReadOnlyList<Step> steps)
@@ -78,7 +82,7 @@ public sealed class Attribution
         var edges = new List<(double Seconds, int Step, bool Begins)>();
         for (var i = 0; i < steps.Count; i++)
         {
-            if (device.Groups?.Contains(steps[i].Group) == false) continue;
+            if (device.Replicas?.Contains(steps[i].Replica) == false) continue;
             var start = Math.Max(steps[i].StartSeconds, window.StartSeconds);
             var end = Math.Min(steps[i].EndSeconds, window.EndSeconds);
             if (end <= start) continue;
@@ -113,7 +117,7 @@ public sealed class Attribution
         foreach (var entry in step.Entries)
         {
             var share = entry.Tokens / (double)tokens;
-            if (entry.Prompt is not { } prompt)
+            if (entry.Row is not { } prompt)
             {
                 unattributed.Add(gross * share);
                 continue;

@@ -1,18 +1,15 @@
-using Harness.Energy.Records;
-
 namespace Harness.Energy.Accounting;
 
 /// <summary>A domain of the run, counted once, with the one series that speaks for it.</summary>
 /// <param name="Ranks">All ranks that read it, ascending.</param>
-public sealed record LedgerEntry(EnergyDomain Domain, SampleSeries Series, IReadOnlyList<int> Ranks);
+internal sealed record LedgerEntry(EnergyDomain Domain, SampleSeries Series, IReadOnlyList<int> Ranks);
 
 /// <summary>
 /// Merges the series of all ranks so that a device counts once, by host and identity, however many ranks read it and however many zones
-/// show its counter. Of
-/// several series of a device the one with the fewest lost readings speaks, of equals the lowest rank's; they are not
-/// interleaved, since their clocks differ by more than a counter's steps.
+/// show its counter. Of several series of a device the one with the fewest lost readings speaks, of equals the lowest rank's; they are
+/// not interleaved, since their clocks differ by more than a counter's steps.
 /// </summary>
-public sealed class DeviceLedger
+internal sealed class DeviceLedger
 {
     public DeviceLedger(IEnumerable<SampleSeries> series)
     {
@@ -37,8 +34,6 @@ public sealed class DeviceLedger
     /// Zones that show the counter of another one again, by key, and the one that stands for both: no part of <see cref="Devices"/>.
     /// </summary>
     public IReadOnlyDictionary<string, LedgerEntry> Mirrors { get; }
-
-    public LedgerEntry? Find(string key) => Devices.FirstOrDefault(e => e.Domain.Key == key);
 
     private static Dictionary<string, LedgerEntry> FindMirrors(IReadOnlyList<LedgerEntry> devices)
     {

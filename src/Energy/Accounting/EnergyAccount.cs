@@ -1,126 +1,181 @@
-using Harness.Energy.Sampling;
+using System.Globalization;
 
 namespace Harness.Energy.Accounting;
 
-/// <summary>The whole run in one window: the counted devices' joules added up, and every device beside them.</summary>
-public sealed record WindowAccount
-{
-    public required EnergyWindow Window { get; init; }
-
-    /// <summary>Every domain, counted or not.</summary>
-    public required IReadOnlyList<WindowEnergy> Devices { get; init; }
-
-    /// <summary>The domains that <see cref="Joules"/> adds up.</summary>
-    public required IReadOnlyList<WindowEnergy> Counted { get; init; }
-
-    /// <summary>Gross; absent unless every counted device has its joules.</summary>
-    public double? Joules { get; init; }
-
-    /// <summary>Gross minus idle; absent unless every counted device has a baseline.</summary>
-    public double? NetJoules { get; init; }
-
-    /// <summary>Idle watts of all counted devices together.</summary>
-    public double? IdleWatts { get; init; }
-
-    /// <summary>Σ counter ÷ Σ integrated power over the counted devices; absent unless all have both.</summary>
-    public double? CounterPowerRatio { get; init; }
-
-    /// <summary>The counted devices' sources, e.g. <c>nvml_counter</c>; several are joined by a plus; absent with no energy.</summary>
-    public string? Source { get; init; }
-
-    /// <summary>What the readings of the counted devices alone give rise to; <see cref="Validity.Judge"/> adds the rest.</summary>
-    public required IReadOnlyList<string> InvalidReasons { get; init; }
-
-    public double? AverageWatts => Window.DurationSeconds > 0 ? Joules / Window.DurationSeconds : null;
-}
-
 /// <summary>
-/// From merged series to joules: resolves windows, keeps the idle baseline, attributes joules to prompts. The one object
-/// that rank 0 (and <c>verify</c>, from the files) needs.
+/// The energy figures of one piece of a run, from evidence alone: the same on rank 0 while the run goes on, at its end, and in
+/// <c>harness verify</c>. Built once, and then only asked.
 /// </summary>
 public sealed class EnergyAccount
 {
+    private readonly EnergyEvidence _evidence;
     private readonly DeviceLedger _ledger;
     private readonly Dictionary<string, EnergyTimeline> _timelines;
-    private readonly ValidityLimits _limits;
+    private readonly Dictionary<string, double> _idleWatts = [];
 
-    /// <param name="sensors">Of all ranks; the first of a device counts.</param>
-    public EnergyAccount(DeviceLedger ledger, IEnumerable<SensorCharacteristics> sensors, double intervalSeconds, ValidityLimits limits)
+    public EnergyAccount(EnergyEvidence evidence)
     {
-        (_ledger, _limits) = (ledger, limits);
-        var bySensor = sensors.GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.First());
-        _timelines = ledger.Devices.ToDictionary(e => e.Domain.Key,
-            e => new EnergyTimeline(e.Series, bySensor.GetValueOrDefault(e.Domain.Key), intervalSeconds));
+        _evidence = evidence;
+        var domains = evidence.Domains.ToDictionary(domain => domain.Key);
+        _ledger = new(evidence.Series.Select(series =>
+            series with { Domain = domains.GetValueOrDefault(series.Domain.Key, series.Domain) }));
+        var sensors = evidence.Sensors.GroupBy(sensor => sensor.Key).ToDictionary(same => same.Key, same => same.First());
+        _timelines = _ledger.Devices.ToDictionary(device => device.Domain.Key,
+            device => new EnergyTimeline(device.Series, sensors.GetValueOrDefault(device.Domain.Key), evidence.SampleIntervalSeconds));
+        if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle) _idleWatts = IdleWattsIn(Resolve(idle));
+        Windows = [.. evidence.Windows.Select(Resolve)];
+        Repeats = [.. Windows.Where(window => window.Window.Kind == WindowKind.Measured)];
     }
 
-    /// <summary>Set from the idle window before measured windows are resolved.</summary>
-    public IdleBaseline Baseline { get; private set; } = IdleBaseline.None;
+    /// <summary>Every window of the evidence, in its order.</summary>
+    public IReadOnlyList<WindowEnergy> Windows { get; }
 
-    public EnergyTimeline? Timeline(string key) => _timelines.GetValueOrDefault(key);
+    /// <summary>The measured ones.</summary>
+    public IReadOnlyList<WindowEnergy> Repeats { get; }
 
-    /// <summary>Resolves the idle window and makes it the baseline of all that follow.</summary>
-    public WindowAccount ResolveIdle(EnergyWindow idle)
+    public DateTimeOffset? OriginUtc => _evidence.OriginUtc;
+
+    /// <summary>GPUs that were read, each once.</summary>
+    public int Gpus => _ledger.Devices.Count(device => device.Domain.Kind == DomainKind.Gpu);
+
+    /// <summary>Model name of the GPUs; null where there are none.</summary>
+    public string? GpuName => _evidence.Domains.Where(domain => domain.Kind == DomainKind.Gpu).Select(domain => domain.Name)
+        .FirstOrDefault(name => name.Length > 0);
+
+    /// <summary>Until when the joules of every counted device that works for a replica are known; infinite where none is counted.</summary>
+    public double KnownUntil(int replica) => _ledger.Counted.Select(device => device.Domain.Key)
+        .Where(key => _evidence.ReplicasOf(key).Contains(replica)).Select(key => _timelines[key].LastSeconds)
+        .DefaultIfEmpty(double.PositiveInfinity).Min();
+
+    /// <summary>
+    /// What a domain draws while the run is ready but computes nothing; null where it has no idle window that is valid, and then neither
+    /// it nor the run has net joules.
+    /// </summary>
+    public double? IdleWatts(string key) => _idleWatts.TryGetValue(key, out var watts) ? watts : null;
+
+    /// <summary>Any stretch of time, as one of the windows.</summary>
+    public WindowEnergy Resolve(EnergyWindow window)
     {
-        var account = Resolve(idle);
-        Baseline = IdleBaseline.From(account.Devices);
-        return account;
-    }
-
-    public WindowAccount Resolve(EnergyWindow window)
-    {
-        var devices = _ledger.Devices.Select(e => Resolve(e.Domain.Key, window)).ToList();
-        var counted = devices.Where(d => _ledger.Counted.Any(e => e.Domain.Key == d.Key)).ToList();
-        var joules = Sum(counted, d => d.Joules);
-        return new WindowAccount
+        List<DomainEnergy> devices = [.. _ledger.Devices.Select(device => Resolve(device.Domain.Key, window))];
+        List<DomainEnergy> counted = [.. devices.Where(device => _ledger.Counted.Any(one => one.Domain.Key == device.Key))];
+        var joules = Sum(counted.Select(device => device.Joules));
+        var powerJoules = Sum(counted.Select(device => device.PowerJoules));
+        return new()
         {
             Window = window,
             Devices = devices,
             Counted = counted,
             Joules = joules,
-            NetJoules = Sum(counted, Baseline.NetJoules),
-            IdleWatts = Sum(counted, d => Baseline.Watts(d.Key)),
-            CounterPowerRatio = Sum(counted, d => d.PowerJoules) is { } power and > 0 ? Sum(counted, d => d.CounterJoules) / power : null,
-            Source = joules is null ? null : string.Join('+', counted.Select(d => d.Source).OfType<string>().Distinct().Order(StringComparer.Ordinal)),
-            InvalidReasons = InvalidReason.Ordered(counted.Count == 0 ? [InvalidReason.NoMeter] : counted.SelectMany(d => d.InvalidReasons)),
+            NetJoules = Sum(counted.Select(device => device.Joules - IdleWatts(device.Key) * device.DurationSeconds)),
+            IdleWatts = Sum(counted.Select(device => IdleWatts(device.Key))),
+            CounterPowerRatio = powerJoules > 0 ? Sum(counted.Select(device => device.CounterJoules)) / powerJoules : null,
+            Source = joules is null ? null
+                : string.Join('+', counted.Select(device => device.Source).OfType<string>().Distinct().Order(StringComparer.Ordinal)),
+            InvalidReasons = InvalidReason.Ordered(counted.Count == 0 ? [InvalidReason.NoMeter]
+                : counted.SelectMany(device => device.InvalidReasons)),
         };
     }
 
+    /// <summary>Why a repeat's energy may not be believed; empty: valid.</summary>
+    public IReadOnlyList<string> Reasons(WindowEnergy repeat) => Validity.Judge(repeat, new RunFacts
+    {
+        ComputePlaces = _evidence.ComputePlaces,
+        DomainFacts = _evidence.Facts,
+        ClockUncertaintySeconds = _evidence.Ranks.Max(rank => rank.Clock.UncertaintySeconds),
+        RanksComplete = _evidence.Ranks.Count == _evidence.WorldSize,
+        RanToEnd = _evidence.RanToEnd,
+        MaxStartTemperatureCelsius = _evidence.MaxStartTemperatureCelsius,
+        StartTemperatureCelsius = repeat.Counted.Max(device => device.StartTemperatureCelsius),
+    }, _evidence.Limits);
+
     /// <summary>
-    /// Shares a window's joules out to prompts. <paramref name="groupsOf"/> gives the groups of steps (data-parallel
-    /// replicas, pipeline stages) that a device works for, by its key; null: all groups work on all counted devices. Null
-    /// when a counted device has no joules in the window.
+    /// Shares the joules of the counted devices in a window out to prompts, each device's among the steps of the replicas that it works
+    /// for; null where one has no joules there.
     /// </summary>
-    public Attribution? Attribute(EnergyWindow window, IReadOnlyList<Step> steps, Func<string, IReadOnlySet<int>>? groupsOf = null)
+    public Attribution? Attribute(EnergyWindow window, IReadOnlyList<Step> steps)
     {
         var devices = new List<AttributedDevice>();
-        foreach (var entry in _ledger.Counted)
+        foreach (var key in _ledger.Counted.Select(device => device.Domain.Key))
         {
-            var key = entry.Domain.Key;
             var part = window.PartOf(key);
             if (part.DurationSeconds <= 0 && window.DurationSeconds > 0) continue;
             if (_timelines[key].CurveFor(part) is not { } curve) return null;
-            devices.Add(new AttributedDevice(curve, Baseline.Watts(key), groupsOf?.Invoke(key), part.EndSeconds));
+            devices.Add(new AttributedDevice(curve, IdleWatts(key), _evidence.ReplicasOf(key), part.EndSeconds));
         }
         return devices.Count == 0 ? null : Attribution.Compute(window, devices, steps);
     }
 
+    /// <summary>Counted joules within a part of a window; null where the window has none.</summary>
+    public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => Sum(_ledger.Counted.Select(device =>
+    {
+        var part = window.PartOf(device.Domain.Key);
+        if (part.EndSeconds <= fromSeconds) return 0;
+        return _timelines[device.Domain.Key].CurveFor(part) is { } curve
+            ? curve.At(Math.Min(toSeconds, part.EndSeconds)) - curve.At(fromSeconds) : (double?)null;
+    }));
+
+    /// <summary>Counted joules between two times; null without energy, and where the time is too short for the sensors.</summary>
+    public double? JoulesWithin(double startSeconds, double endSeconds)
+    {
+        var part = Resolve(new("part", WindowKind.Measured, startSeconds, endSeconds));
+        return part.InvalidReasons.Contains(InvalidReason.WindowTooShort) ? null : part.Joules;
+    }
+
+    /// <summary>The figure of 'From Words to Watts', summed over the repeats; null without a GPU on rank 0's node.</summary>
+    public double? PaperJoules()
+    {
+        var (host, nodes) = (PlaceOf(0).Host, _evidence.Ranks.Select(rank => rank.Host).Distinct().Count());
+        return Sum(Repeats.Select(repeat => PaperEnergy.Joules(repeat.Devices, host, nodes)));
+    }
+
+    /// <summary>What a rank's own domains used in the window of that name; null where it reads none.</summary>
+    public double? JoulesOfRank(int rank, string window)
+    {
+        var reads = PlaceOf(rank).Reads;
+        return Sum(Windows.First(one => one.Window.Name == window).Devices.Where(device => reads.Contains(device.Key))
+            .Select(device => device.Joules));
+    }
+
+    /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
+    public string? DevicesOfRank(int rank) =>
+        string.Join('+', PlaceOf(rank).Reads.Select(key => key.Split('/', 2)[1])) is { Length: > 0 } text ? text : null;
+
+    /// <summary>What a reader of the joules must know of what they cover, one line each.</summary>
+    public IEnumerable<string> Remarks =>
+    [
+        .. _ledger.Mirrors.Select(mirror =>
+            $"{mirror.Key} shows the counter of {mirror.Value.Domain.Device} a second time: the two are counted once"),
+        .. Repeats.SelectMany(repeat => repeat.Counted).Where(device => Superchip.IsModuleSource(device.Source))
+            .GroupBy(device => device.Key).Select(device => string.Create(CultureInfo.InvariantCulture,
+                $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({device.First().CounterPowerRatio:F2} ")
+                + "times its GPU's power); the module's joules are counted"),
+    ];
+
+    /// <summary>Null where there is nothing to add, or a part is missing.</summary>
+    public static double? Sum(IEnumerable<double?> values)
+    {
+        var (sum, any) = (new CompensatedSum(), false);
+        foreach (var value in values)
+        {
+            if (value is not { } part) return null;
+            sum.Add(part);
+            any = true;
+        }
+        return any ? sum.Value : null;
+    }
+
     /// <summary>Of a window that was cut before a device had done anything that counts, it used nothing.</summary>
-    private WindowEnergy Resolve(string key, EnergyWindow window)
+    private DomainEnergy Resolve(string key, EnergyWindow window)
     {
         var part = window.PartOf(key);
-        var resolved = _timelines[key].Resolve(part, _limits);
+        var resolved = _timelines[key].Resolve(part, _evidence.Limits);
         return part.DurationSeconds > 0 || window.DurationSeconds <= 0 ? resolved : resolved with { CounterJoules = 0, InvalidReasons = [] };
     }
 
-    private static double? Sum(List<WindowEnergy> devices, Func<WindowEnergy, double?> value)
-    {
-        if (devices.Count == 0) return null;
-        var sum = new CompensatedSum();
-        foreach (var device in devices)
-        {
-            if (value(device) is not { } one) return null;
-            sum.Add(one);
-        }
-        return sum.Value;
-    }
+    private RankPlace PlaceOf(int rank) => _evidence.Ranks.First(place => place.Rank == rank);
+
+    /// <summary>A device slowed by heat while idle is still idle; every other reason counts.</summary>
+    private static Dictionary<string, double> IdleWattsIn(WindowEnergy idle) => idle.Devices
+        .Where(device => device.AverageWatts != null && device.InvalidReasons.All(reason => reason == InvalidReason.Throttled))
+        .ToDictionary(device => device.Key, device => device.AverageWatts!.Value);
 }

@@ -1,4 +1,3 @@
-using Harness.Energy.Records;
 using Harness.Energy.Sampling;
 
 namespace Harness.Energy.Accounting;
@@ -8,7 +7,7 @@ namespace Harness.Energy.Accounting;
 /// power (trapezoids, interpolated at the edges). Readings are dated to the sensor update they show
 /// (<see cref="UpdateTimes"/>), not to the moment they were read, unless they bear its time already.
 /// </summary>
-public sealed class EnergyTimeline
+internal sealed class EnergyTimeline
 {
     private const double AverageFieldLagSeconds = 0.5;   // a mean over the last second is the power half a second ago
 
@@ -57,12 +56,12 @@ public sealed class EnergyTimeline
     public JoulesCurve? CurveFor(EnergyWindow window) =>
         CounterServes(window) ? Counter : Power?.Covers(window.StartSeconds, window.EndSeconds) == true ? Power : null;
 
-    public WindowEnergy Resolve(EnergyWindow window, ValidityLimits limits)
+    public DomainEnergy Resolve(EnergyWindow window, ValidityLimits limits)
     {
         var inside = _readings.Where(r => r.TimeSeconds >= window.StartSeconds && r.TimeSeconds <= window.EndSeconds).ToList();
         var counter = CounterServes(window) ? Counter!.Between(window.StartSeconds, window.EndSeconds) : null;
         var power = Power?.Between(window.StartSeconds, window.EndSeconds);
-        var result = new WindowEnergy
+        var result = new DomainEnergy
         {
             Host = Domain.Host,
             Device = Domain.Device,
@@ -85,7 +84,7 @@ public sealed class EnergyTimeline
         return result with { InvalidReasons = InvalidReason.Ordered(Reasons(window, inside, result, limits)) };
     }
 
-    private IEnumerable<string> Reasons(EnergyWindow window, List<EnergyReading> inside, WindowEnergy result, ValidityLimits limits)
+    private IEnumerable<string> Reasons(EnergyWindow window, List<EnergyReading> inside, DomainEnergy result, ValidityLimits limits)
     {
         if (result.Joules is null || inside.Count == 0 || inside.Any(Lacks)) yield return InvalidReason.MeterLost;
         if (HasAny(_decreases, window)) yield return InvalidReason.CounterDecreased;
@@ -156,7 +155,7 @@ public sealed class EnergyTimeline
     }
 
     private string CounterSource(double counter, double? power, ValidityLimits limits) =>
-        Superchip.IsModuleScope(Domain, counter / power, limits) ? $"{Domain.Source}_module_counter" : $"{Domain.Source}_counter";
+        Superchip.IsModuleScope(Domain, counter / power, limits) ? Superchip.ModuleSource(Domain.Source) : $"{Domain.Source}_counter";
 
     private string PowerSource() => $"{Domain.Source}_power_{PowerFields.Name(_powerField ?? PowerField.Unspecified)}";
 

@@ -9,7 +9,10 @@ public enum WindowKind { Load, Warmup, Idle, Measured, Cooldown, Torn }
 /// A stretch of time that joules are asked of afterwards: two timestamps on the run's clock, and in a repeat that was cut off a third for
 /// each device whose replicas had come less far than others.
 /// </summary>
-/// <param name="Name">Unique in the run, but for <c>cooldown</c>: <c>load</c>, <c>warmup</c>, <c>idle</c>, <c>measured-1</c>, <c>torn-1</c>.</param>
+/// <param name="Name">
+/// Unique in a piece of a run: <c>load</c>, <c>warmup</c>, <c>idle</c>, <c>cooldown</c>, <c>cooldown-2</c>, <c>measured-1</c>,
+/// <c>torn-1</c>.
+/// </param>
 /// <param name="Repeat">The number of a measured repeat, from 1; absent for other kinds.</param>
 /// <param name="Cuts">
 /// By a device's key, the second at which its part of a measured repeat ends, or its torn part begins; absent for devices

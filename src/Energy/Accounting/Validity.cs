@@ -4,7 +4,7 @@ namespace Harness.Energy.Accounting;
 public sealed record ComputePlace(string Host, string? GpuUuid)
 {
     /// <summary>A GPU is its UUID, whatever host it is counted on.</summary>
-    internal bool IsCoveredBy(WindowEnergy device) => device.Kind switch
+    internal bool IsCoveredBy(DomainEnergy device) => device.Kind switch
     {
         DomainKind.Node => device.Host == Host,
         DomainKind.Gpu => device.Device == GpuUuid,
@@ -41,19 +41,22 @@ public sealed record RunFacts
 public static class Validity
 {
     /// <returns>Codes of <see cref="InvalidReason"/>, ordered; none: valid.</returns>
-    public static IReadOnlyList<string> Judge(WindowAccount account, RunFacts facts, ValidityLimits limits)
+    public static IReadOnlyList<string> Judge(WindowEnergy window, RunFacts facts, ValidityLimits limits)
     {
-        var reasons = new List<string>(account.InvalidReasons);
-        foreach (var device in account.Counted)
+        var reasons = new List<string>(window.InvalidReasons);
+        foreach (var device in window.Counted)
         {
             var about = facts.DomainFacts?.Where(f => f.Domain.Key == device.Key).ToList() ?? [];
             if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) reasons.Add(InvalidReason.Mig);
             if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) reasons.Add(InvalidReason.DeviceShared);
             if (about.Any(f => f.UnreadParts is { Count: > 0 })) reasons.Add(InvalidReason.DeviceMissing);
         }
-        if (facts.ComputePlaces is null || facts.ComputePlaces.Any(place => !account.Counted.Any(place.IsCoveredBy))) reasons.Add(InvalidReason.DeviceMissing);
-        if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * account.Window.DurationSeconds)) reasons.Add(InvalidReason.ClockOffset);
-        if (facts.MaxStartTemperatureCelsius is { } limit && !(facts.StartTemperatureCelsius <= limit)) reasons.Add(InvalidReason.StartTemperature);
+        if (facts.ComputePlaces is null || facts.ComputePlaces.Any(place => !window.Counted.Any(place.IsCoveredBy)))
+            reasons.Add(InvalidReason.DeviceMissing);
+        if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * window.Window.DurationSeconds))
+            reasons.Add(InvalidReason.ClockOffset);
+        if (facts.MaxStartTemperatureCelsius is { } limit && !(facts.StartTemperatureCelsius <= limit))
+            reasons.Add(InvalidReason.StartTemperature);
         if (facts.RanksComplete != true) reasons.Add(InvalidReason.RankMissing);
         if (facts.RanToEnd != true) reasons.Add(InvalidReason.Interrupted);
         return InvalidReason.Ordered(reasons);

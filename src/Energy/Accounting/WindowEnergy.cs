@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Harness.Energy.Accounting;
 
 /// <summary>What one domain did in one window. Absent is what was not measured.</summary>
-public sealed record WindowEnergy
+public sealed record DomainEnergy
 {
     [JsonPropertyName("host")] public required string Host { get; init; }
     [JsonPropertyName("device")] public required string Device { get; init; }
@@ -41,4 +41,36 @@ public sealed record WindowEnergy
     [JsonPropertyName("invalid_reasons")] public required IReadOnlyList<string> InvalidReasons { get; init; }
 
     [JsonIgnore] public string Key => $"{Host}/{Device}";
+}
+
+/// <summary>All devices in one window: the joules of the counted ones added up, and every one beside them.</summary>
+public sealed record WindowEnergy
+{
+    public required EnergyWindow Window { get; init; }
+
+    /// <summary>Every domain, counted or not.</summary>
+    public required IReadOnlyList<DomainEnergy> Devices { get; init; }
+
+    /// <summary>The domains that <see cref="Joules"/> adds up.</summary>
+    public required IReadOnlyList<DomainEnergy> Counted { get; init; }
+
+    /// <summary>Gross; absent unless every counted device has its joules.</summary>
+    public double? Joules { get; init; }
+
+    /// <summary>Gross minus idle; absent unless every counted device has a baseline.</summary>
+    public double? NetJoules { get; init; }
+
+    /// <summary>Idle watts of all counted devices together.</summary>
+    public double? IdleWatts { get; init; }
+
+    /// <summary>Σ counter ÷ Σ integrated power over the counted devices; absent unless all have both.</summary>
+    public double? CounterPowerRatio { get; init; }
+
+    /// <summary>The counted devices' sources, e.g. <c>nvml_counter</c>; several are joined by a plus; absent with no energy.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>What the readings of the counted devices alone give rise to; <see cref="Validity.Judge"/> adds the rest.</summary>
+    public required IReadOnlyList<string> InvalidReasons { get; init; }
+
+    public double? AverageWatts => Window.DurationSeconds > 0 ? Joules / Window.DurationSeconds : null;
 }

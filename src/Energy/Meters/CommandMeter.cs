@@ -13,9 +13,6 @@ namespace Harness.Energy.Meters;
 /// </summary>
 public sealed class CommandMeter : IEnergyMeter
 {
-    /// <summary>What its domain says of where its readings come from.</summary>
-    internal const string Source = "command";
-
     private readonly IRunClock _clock;
     private readonly Process _process;
     private readonly Lock _gate = new();
@@ -27,7 +24,7 @@ public sealed class CommandMeter : IEnergyMeter
     private CommandMeter(string host, IRunClock clock, string command, Process process)
     {
         (_clock, _command, _process) = (clock, command, process);
-        Domains = [new EnergyDomain(host, "node", DomainKind.Node, Source, command)];
+        Domains = [new EnergyDomain(host, "node", DomainKind.Node, EnergyDomain.Program, command)];
     }
 
     public IReadOnlyList<EnergyDomain> Domains { get; }

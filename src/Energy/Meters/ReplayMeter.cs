@@ -11,9 +11,6 @@ namespace Harness.Energy.Meters;
 /// </summary>
 public sealed class ReplayMeter : IEnergyMeter
 {
-    /// <summary>What its domains say of where their readings come from.</summary>
-    internal const string Source = "replay";
-
     private readonly IRunClock _clock;
     private readonly Track[] _tracks;
     private readonly double _shiftSeconds;
@@ -60,7 +57,7 @@ public sealed class ReplayMeter : IEnergyMeter
 
         public Track(SampleSeries series)
         {
-            Domain = series.Domain with { Source = ReplayMeter.Source };
+            Domain = series.Domain with { Source = EnergyDomain.Recording };
             Readings = [.. series.Readings.OrderBy(r => r.TimeSeconds)];
             // the last reading stands for as long as the longest pause between two others
             var pauses = Readings.Skip(1).Zip(Readings, (b, a) => b.TimeSeconds - a.TimeSeconds);

@@ -11,7 +11,10 @@ namespace Harness.Energy.Records;
 /// </summary>
 public sealed record WindowRecord(
     [property: JsonPropertyName("window")] EnergyWindow Window,
-    [property: JsonPropertyName("devices")] IReadOnlyList<WindowEnergy> Devices);
+    [property: JsonPropertyName("devices")] IReadOnlyList<DomainEnergy> Devices)
+{
+    public static WindowRecord Of(WindowEnergy energy) => new(energy.Window, energy.Devices);
+}
 
 /// <summary>Writes and reads <c>windows.jsonl</c>. Absent values are left out.</summary>
 public static class WindowRecords

@@ -1,5 +1,4 @@
 using Harness.Common;
-using Harness.Energy.Records;
 
 namespace Harness.Energy.Sampling;
 

@@ -130,16 +130,14 @@ internal sealed class EarlierStarts
     private EnergyEvidence Evidence(string directory, IReadOnlyList<string> hosts, IReadOnlyList<EnergyReport> reports,
         IReadOnlyList<JournalWindow> journal, Func<JournalWindow, bool> isWhole, ref IReadOnlyList<BatchReport> batches)
     {
-        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports,
-            [.. journal.Select(entry => entry.Window)], ranToEnd: false);
-        var ledger = new DeviceLedger(evidence.Series);
-        var account = new EnergyAccount(ledger, evidence.Sensors, evidence.SampleIntervalSeconds, evidence.Limits);
+        var evidence = RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, hosts, reports) with
+        {
+            Windows = [.. journal.Select(entry => entry.Window)],
+        };
+        var energy = new EnergyAccount(evidence);
         // A batch counts if the joules of the devices that its own replica works on are known; a repeat as a whole, if all are.
-        double KnownUntil(IEnumerable<LedgerEntry> devices) => devices
-            .Select(device => account.Timeline(device.Domain.Key)!.LastSeconds).DefaultIfEmpty(double.PositiveInfinity).Min();
-        var knownUntil = KnownUntil(ledger.Counted);
-        var knownOf = evidence.Ranks.Select(rank => rank.Replica).Distinct().ToDictionary(replica => replica,
-            replica => KnownUntil(ledger.Counted.Where(device => evidence.ReplicasOf(device.Domain.Key).Contains(replica))));
+        var knownOf = evidence.Ranks.Select(rank => rank.Replica).Distinct().ToDictionary(replica => replica, energy.KnownUntil);
+        var knownUntil = knownOf.Values.Min();
         double EndOf(BatchReport batch) => evidence.ClockOf(batch.Replica).ToRunClock(batch.EndSeconds);
         IReadOnlyList<BatchReport> counting = [.. batches.Where(batch => EndOf(batch) <= knownOf[batch.Replica])];
         if (!counting.Any(batch => batch.HasFinished)) counting = [];

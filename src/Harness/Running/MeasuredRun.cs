@@ -192,7 +192,10 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
     private EnergyEvidence? Gather(bool isWhole)
     {
         if (rank.Energy.Gather() is not { } reports) return null;
-        return RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, _model.Topology.Hosts, reports,
-            [.. _windows.All.Select(window => window.Window)], ranToEnd: isWhole);
+        return RunEvidence.Of(_options, _model.BackendChoice, _model.Groups.Grid, _model.Topology.Hosts, reports) with
+        {
+            Windows = [.. _windows.All.Select(window => window.Window)],
+            RanToEnd = isWhole,
+        };
     }
 }

@@ -24,8 +24,11 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
     /// <returns>What the work returns.</returns>
     public T Measure<T>(WindowKind kind, Func<T> work)
     {
+        // A second of its kind is another window, under another name: by that its joules are asked for.
+        var before = _windows.Count(one => one.Window.Kind == kind);
+        var name = kind.ToString().ToLowerInvariant() + (before == 0 ? "" : FormattableString.Invariant($"-{before + 1}"));
         var result = default(T);
-        var window = Measure(new EnergyWindow(kind.ToString().ToLowerInvariant(), kind, 0, 0), () => { result = work(); });
+        var window = Measure(new EnergyWindow(name, kind, 0, 0), () => { result = work(); });
         record(window);
         return result!;
     }

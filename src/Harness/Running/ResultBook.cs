@@ -7,6 +7,7 @@ using Harness.Runs.Accounting;
 using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 using FinishReason = Harness.Runs.Records.FinishReason;
+using Step = Harness.Energy.Accounting.Step;
 
 namespace Harness.Running;
 
@@ -146,12 +147,12 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 
     /// <summary>Every forward pass of a piece, on rank 0's clock; those of a killed piece up to its last finished batch.</summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
-    public IEnumerable<StepRecord> Steps(int piece, Func<int, ClockMap> clockOf) =>
+    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf) =>
         from report in BatchJournal.Read(_journals[piece]).Select(BatchReport.Deserialize)
         let replica = report.Replica
         let clock = clockOf(replica)
         from step in report.Steps
-        select new StepRecord
+        select new Step
         {
             Repeat = report.Repeat,
             Replica = replica,

@@ -13,9 +13,9 @@ internal static class RunEvidence
 {
     /// <param name="hosts">Of every rank, in rank order.</param>
     /// <param name="reports">In rank order, their readings on rank 0's clock; a rank that was killed early has left none.</param>
-    /// <param name="windows">On rank 0's clock.</param>
-    public static EnergyEvidence Of(RunOptions options, BackendChoice backend, ProcessGrid grid, IReadOnlyList<string> hosts,
-        IReadOnlyList<EnergyReport> reports, IReadOnlyList<EnergyWindow> windows, bool ranToEnd)
+    /// <returns>Without windows, of a run that goes on.</returns>
+    public static EnergyEvidence Of(
+        RunOptions options, BackendChoice backend, ProcessGrid grid, IReadOnlyList<string> hosts, IReadOnlyList<EnergyReport> reports)
     {
         reports = OneHostPerGpu(reports);
         var byRank = reports.ToDictionary(report => report.Rank);
@@ -30,10 +30,9 @@ internal static class RunEvidence
             WorldSize = grid.Size,
             ComputesOnGpus = !backend.IsCpu,
             MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
-            RanToEnd = ranToEnd,
+            RanToEnd = false,
             OriginUtc = reports.Count > 0 ? reports[0].OriginUtc : null,
             Series = [.. reports.SelectMany(report => report.Series)],
-            Windows = windows,
         };
     }
 

@@ -11,7 +11,7 @@ namespace Harness.Reports.Exporting;
 public sealed class ExportedRun(string directory)
 {
     private readonly RunReader _reader = new(directory);
-    private IReadOnlyList<WindowEnergy>? _devices;
+    private IReadOnlyList<DomainEnergy>? _devices;
 
     public string Directory => directory;
 
@@ -53,7 +53,7 @@ public sealed class ExportedRun(string directory)
     /// <summary>Requests in flight at a time.</summary>
     public int? Concurrency => Summary.Concurrency ?? Summary.BatchSize * (Summary.Ranks / (Summary.TensorParallel * Summary.PipelineParallel));
 
-    private IReadOnlyList<WindowEnergy> MeasuredDevices() => _devices ??=
+    private IReadOnlyList<DomainEnergy> MeasuredDevices() => _devices ??=
     [
         .. RunLayout.PiecesIn(directory).SelectMany(_reader.Windows)
             .Where(window => window.Window.Kind == WindowKind.Measured).SelectMany(window => window.Devices),

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Harness.Common;
+using Harness.Energy.Accounting;
 using Harness.Energy.Records;
 using Harness.Runs.Records;
 
@@ -35,12 +36,12 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     }
 
     /// <summary><c>power.csv</c>, <c>windows.jsonl</c>, <c>steps.jsonl</c>, <c>ranks.csv</c>, and at last <c>energy.json</c>.</summary>
-    public void Write(string runDirectory, IEnumerable<StepRecord> steps, IEnumerable<RankRecord> ranks)
+    public void Write(string runDirectory, IEnumerable<Step> steps, IEnumerable<RankRecord> ranks)
     {
-        var energy = new RunEnergy(Evidence);
+        var energy = new EnergyAccount(Evidence);
         string PathOf(string file) => Path.Combine(DirectoryOf(runDirectory, Number), file);
         WriteText(PathOf(RunDirectory.PowerFile), text => PowerRecords.Write(text, Evidence.Series));
-        WriteText(PathOf(RunDirectory.WindowsFile), text => WindowRecords.Write(text, energy.Windows));
+        WriteText(PathOf(RunDirectory.WindowsFile), text => WindowRecords.Write(text, energy.Windows.Select(WindowRecord.Of)));
         AtomicFile.Write(PathOf(RunDirectory.StepsFile), stream => JsonRows.Write(stream, steps));
         AtomicFile.Write(PathOf(RunDirectory.RanksFile), stream =>
         {
@@ -74,8 +75,8 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     }
 
     /// <exception cref="UserErrorException">The file is missing or damaged.</exception>
-    public static IReadOnlyList<StepRecord> ReadSteps(string runDirectory, int piece) =>
-        new RunReader(runDirectory).Lines<StepRecord>(RunFile.Steps, piece);
+    public static IReadOnlyList<Step> ReadSteps(string runDirectory, int piece) =>
+        new RunReader(runDirectory).Lines<Step>(RunFile.Steps, piece);
 
     private static void WriteText(string path, Action<TextWriter> content) => AtomicFile.Write(path, stream =>
     {

@@ -6,22 +6,24 @@ using Harness.Runs.Records;
 namespace Harness.Runs.Accounting;
 
 /// <summary>
-/// The energy figures of a whole run: of its pieces (<see cref="RunEnergy"/>), added up. A run has one piece, or several
+/// The energy figures of a whole run: of its pieces (<see cref="EnergyAccount"/>), added up. A run has one piece, or several
 /// where it was cut off and continued; a repeat may lie in two of them.
 /// </summary>
 public sealed class RunAccount
 {
     /// <summary>By their numbers, in order.</summary>
-    public IReadOnlyList<(int Number, RunEnergy Energy)> Pieces { get; }
+    public IReadOnlyList<(int Number, EnergyAccount Energy)> Pieces { get; }
 
     /// <param name="pieces">That an earlier one was cut off says nothing against it: the next went on.</param>
     public RunAccount(IEnumerable<PieceEvidence> pieces)
     {
         var ordered = pieces.OrderBy(piece => piece.Number).ToList();
-        Pieces = [.. ordered.Select(piece => (piece.Number, new RunEnergy(piece == ordered[^1] ? piece.Evidence : piece.Evidence with { RanToEnd = true })))];
+        Pieces = [.. ordered.Select(piece =>
+            (piece.Number, new EnergyAccount(piece == ordered[^1] ? piece.Evidence : piece.Evidence with { RanToEnd = true })))];
     }
 
-    private IEnumerable<(RunEnergy Energy, WindowAccount Window)> Measured => Pieces.SelectMany(piece => piece.Energy.Repeats.Select(repeat => (piece.Energy, repeat)));
+    private IEnumerable<(EnergyAccount Energy, WindowEnergy Window)> Measured =>
+        Pieces.SelectMany(piece => piece.Energy.Repeats.Select(repeat => (piece.Energy, repeat)));
 
     public double DurationSeconds => Measured.Sum(part => part.Window.Window.DurationSeconds);
 
@@ -45,14 +47,37 @@ public sealed class RunAccount
     /// <summary>Gives every row its share of its repeat's joules, and its repeat's validity.</summary>
     /// <param name="stepsOf">The steps of a piece; their rows are numbered over the whole run.</param>
     /// <returns>The rows with energy, in the same order, and what was shared in each piece's repeats.</returns>
-    public (List<PromptRecord> Rows, List<Attribution?> Attributions) Fill(IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<StepRecord>> stepsOf)
+    public (List<PromptRecord> Rows, List<Attribution?> Attributions) Fill(
+        IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<Step>> stepsOf)
     {
         var filled = rows.ToList();
         var attributions = new List<Attribution?>();
         foreach (var (number, energy) in Pieces)
-            attributions.AddRange(PromptEnergies.Fill(energy, number, filled, stepsOf(number)));
+        {
+            var stepsIn = stepsOf(number).ToLookup(step => step.Repeat);
+            foreach (var repeat in energy.Repeats)
+            {
+                var attribution = energy.Attribute(repeat.Window, [.. stepsIn[repeat.Window.Repeat!.Value]]);
+                var reasons = energy.Reasons(repeat);
+                attributions.Add(attribution);
+                for (var i = 0; i < filled.Count; i++)
+                    if (filled[i].Repeat == repeat.Window.Repeat && filled[i].Piece == number)
+                        filled[i] = Fill(filled[i], attribution?.Of(i), repeat.Source, reasons);
+            }
+        }
         return (filled, attributions);
     }
+
+    private static PromptRecord Fill(PromptRecord row, PromptEnergy? share, string? source, IReadOnlyList<string> reasons) => row with
+    {
+        EnergyJoules = share?.Joules,
+        PrefillEnergyJoules = share?.PrefillJoules,
+        DecodeEnergyJoules = share?.DecodeJoules,
+        NetEnergyJoules = share?.NetJoules,
+        EnergySource = share != null ? source : null,
+        Valid = reasons.Count == 0,
+        InvalidReasons = Joined(reasons),
+    };
 
     public EnergyTotals Totals(IReadOnlyList<Attribution?> attributions) => new()
     {
@@ -66,7 +91,7 @@ public sealed class RunAccount
             ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
         Source = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source ? source : null,
         Valid = Repeats.Count > 0 && Repeats.All(repeat => repeat.InvalidReasons.Count == 0),
-        InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : RunEnergy.Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),
+        InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),
     };
 
     /// <summary>The figure of 'From Words to Watts'; null where a piece has none.</summary>
@@ -87,14 +112,12 @@ public sealed class RunAccount
             repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null);
     }
 
-    private IEnumerable<double?> Counted(Func<WindowEnergy, double?> value) => Measured.SelectMany(part => part.Window.Counted).Select(value);
+    private IEnumerable<double?> Counted(Func<DomainEnergy, double?> value) => Measured.SelectMany(part => part.Window.Counted).Select(value);
 
-    /// <summary>Null where there is nothing to add, or a part is missing.</summary>
-    public static double? Sum(IEnumerable<double?> values)
-    {
-        var all = values.ToList();
-        return all.Count == 0 || all.Any(value => value == null) ? null : all.Sum();
-    }
+    /// <inheritdoc cref="EnergyAccount.Sum"/>
+    public static double? Sum(IEnumerable<double?> values) => EnergyAccount.Sum(values);
+
+    private static string? Joined(IEnumerable<string> reasons) => InvalidReason.Join(reasons) is { Length: > 0 } text ? text : null;
 }
 
 /// <summary>One measured repeat as <c>energy.json</c> tells it.</summary>

@@ -16,7 +16,8 @@ public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
     /// <summary>Of a whole run; null where there was none: a static schedule, too few requests, or requests that arrive by themselves, since then slots need not be full.</summary>
     /// <param name="run">Its concurrency over all replicas.</param>
     /// <param name="rows">Of the run; steps name them by their places.</param>
-    public static SteadyState? Of(SummaryRecord run, RunAccount account, IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<StepRecord>> stepsOf)
+    public static SteadyState? Of(
+        SummaryRecord run, RunAccount account, IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<Step>> stepsOf)
     {
         if (run is not { Concurrency: { } slots, RequestRatePerSecond: null, Ranks: { } ranks, TensorParallel: { } tensor, PipelineParallel: { } pipeline }) return null;
         var replicas = ranks / (tensor * pipeline);
@@ -53,15 +54,15 @@ public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
         public long TokensWithin(double start, double end) => TokenSeconds.Count(seconds => seconds > start && seconds <= end);
 
         /// <returns>Null where the requests are too few.</returns>
-        public static Emitted? Of(IEnumerable<StepRecord> steps, IReadOnlyList<PromptRecord> rows, int slots)
+        public static Emitted? Of(IEnumerable<Step> steps, IReadOnlyList<PromptRecord> rows, int slots)
         {
             var (tokens, firstTokens) = (new List<double>(), new List<double>());
             var cached = new Dictionary<int, int>();
             foreach (var step in steps.OrderBy(step => step.EndSeconds))
-                foreach (var entry in step.ToStep().Entries)
+                foreach (var entry in step.Entries)
                 {
                     if (entry.Phase == StepPhase.Decode) tokens.Add(step.EndSeconds);
-                    else if (entry.Prompt is { } row && (cached[row] = cached.GetValueOrDefault(row) + entry.Tokens) == rows[row].InputTokens)
+                    else if (entry.Row is { } row && (cached[row] = cached.GetValueOrDefault(row) + entry.Tokens) == rows[row].InputTokens)
                     {
                         tokens.Add(step.EndSeconds);
                         firstTokens.Add(step.EndSeconds);

@@ -1,5 +1,6 @@
 using System.Text;
 using Harness.Common;
+using Harness.Energy;
 using Harness.Energy.Records;
 
 namespace Harness.Runs.Pieces;

@@ -1,5 +1,4 @@
 using Harness.Energy.Accounting;
-using Harness.Runs.Accounting;
 using Harness.Runs.Records;
 
 namespace Harness.Runs.Pieces;

@@ -60,7 +60,7 @@ public sealed class RunVerification(string directory)
     }
 
     /// <summary>A gap or a fallen counter is a failure even where the run itself has marked it.</summary>
-    private void CheckReadings(RunEnergy energy, EnergyEvidence evidence)
+    private void CheckReadings(EnergyAccount energy, EnergyEvidence evidence)
     {
         foreach (var repeat in energy.Repeats)
             foreach (var reason in energy.Reasons(repeat).Intersect(FatalReasons))
@@ -70,7 +70,7 @@ public sealed class RunVerification(string directory)
                 Problem(string.Create(CultureInfo.InvariantCulture, $"{RunDirectory.PowerFile}: the counter of {series.Domain.Key} falls at {fallen.Second.TimeSeconds} s"));
     }
 
-    private void CheckRanks(List<RankRecord> ranks, RunEnergy energy, EnergyEvidence evidence)
+    private void CheckRanks(List<RankRecord> ranks, EnergyAccount energy, EnergyEvidence evidence)
     {
         foreach (var window in evidence.Windows)
         {
@@ -98,7 +98,7 @@ public sealed class RunVerification(string directory)
     /// <summary>
     /// What <c>windows.jsonl</c> says of each domain, beside the times. A domain that never gave a reading is in no sample.
     /// </summary>
-    private void CheckWindows(int piece, RunEnergy energy)
+    private void CheckWindows(int piece, EnergyAccount energy)
     {
         var known = energy.Windows.SelectMany(window => window.Devices).Select(device => device.Key).ToHashSet();
         CheckText(Path.Combine(PieceEvidence.DirectoryOf(directory, piece), RunDirectory.WindowsFile), path =>
@@ -106,7 +106,7 @@ public sealed class RunVerification(string directory)
             foreach (var (line, window) in File.ReadLines(path).Where(line => line.Length > 0).Zip(energy.Windows))
             {
                 using var document = JsonDocument.Parse(line);
-                var (written, computed, place) = (document.RootElement, WindowRecords.Tree(window), $"{RunDirectory.WindowsFile}, "
+                var (written, computed, place) = (document.RootElement, WindowRecords.Tree(WindowRecord.Of(window)), $"{RunDirectory.WindowsFile}, "
                     + $"{window.Window.Name}");
                 var devices = written.GetProperty("devices").EnumerateArray()
                     .Where(device => known.Contains($"{device.GetProperty("host")}/{device.GetProperty("device")}")

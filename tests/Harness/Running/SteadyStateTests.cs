@@ -13,7 +13,7 @@ internal sealed class SteadyStateTests
     private const int InputTokens = 3;
 
     /// <summary>Two slots, six requests, a pass a second from second 10. First tokens at 11, 11, 13, 15, 16, 16: the second at 11, the fourth at 15.</summary>
-    private static readonly StepRecord[] Steps =
+    private static readonly Step[] Steps =
     [
         Step(11, 0, (0, 3), (1, 3)),
         Step(12, 2, (0, 1), (1, 1)),
@@ -43,7 +43,7 @@ internal sealed class SteadyStateTests
     [Test]
     public void OfReplicasItIsTheTimeInWhichAllHaveIt()
     {
-        StepRecord[] late = [.. Steps.Select(step => step with { Replica = 1, StartSeconds = step.StartSeconds + 1, EndSeconds = step.EndSeconds + 1 })];
+        Step[] late = [.. Steps.Select(step => step with { Replica = 1, StartSeconds = step.StartSeconds + 1, EndSeconds = step.EndSeconds + 1 })];
         var steady = Of([.. Steps, .. late], replicas: 2)!;
         Assert.That(steady.Seconds, Is.EqualTo(3).Within(1e-9), "12 to 15");
         Assert.That(steady.Tokens, Is.EqualTo(2 + 1 + 2 + 2 + 2 + 1));
@@ -53,7 +53,7 @@ internal sealed class SteadyStateTests
     [Test]
     public void EachPassAndRepeatHasItsOwn()
     {
-        StepRecord[] again = [.. Steps.Select(step => step with { Pass = 1, StartSeconds = step.StartSeconds + 8, EndSeconds = step.EndSeconds + 8 })];
+        Step[] again = [.. Steps.Select(step => step with { Pass = 1, StartSeconds = step.StartSeconds + 8, EndSeconds = step.EndSeconds + 8 })];
         var steady = Of([.. Steps, .. again])!;
         Assert.That((steady.Seconds, steady.Tokens), Is.EqualTo((8.0, 14L)));
         Assert.That(steady.Joules, Is.EqualTo(900 + 4 * 300).Within(1).Percent);
@@ -62,7 +62,7 @@ internal sealed class SteadyStateTests
     [Test]
     public void TokensOfRequestsThatWereGivenUpCountAsTokens()
     {
-        StepRecord[] steps = [.. Steps.Select(step => step.EndSeconds == 14 ? step with { Rows = [null, 2, 3], Tokens = [1, 1, 2], DecodeRows = 2 } : step)];
+        Step[] steps = [.. Steps.Select(step => step.EndSeconds == 14 ? step with { Rows = [null, 2, 3], Tokens = [1, 1, 2], DecodeRows = 2 } : step)];
         Assert.That(Of(steps)!.Tokens, Is.EqualTo(8));
     }
 
@@ -84,7 +84,7 @@ internal sealed class SteadyStateTests
 
     private static PromptRecord[] Rows => [.. Enumerable.Range(0, 6).Select(i => new PromptRecord { RunId = "r", Repeat = 1, Dataset = "d", PromptIndex = i, InputTokens = InputTokens, FinishReason = "length" })];
 
-    private static SteadyState? Of(StepRecord[] steps, int slots = 2, int replicas = 1) =>
+    private static SteadyState? Of(Step[] steps, int slots = 2, int replicas = 1) =>
         SteadyState.Of(Run(replicas) with { Concurrency = slots * replicas }, Account(0.05), Rows, _ => steps);
 
     private static SummaryRecord Run(int replicas = 1) =>
@@ -112,7 +112,7 @@ internal sealed class SteadyStateTests
         })]);
     }
 
-    private static StepRecord Step(double end, int decoding, params (int Row, int Tokens)[] entries) => new()
+    private static Step Step(double end, int decoding, params (int Row, int Tokens)[] entries) => new()
     {
         Repeat = 1,
         Replica = 0,

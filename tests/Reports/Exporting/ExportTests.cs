@@ -175,7 +175,7 @@ public sealed class ExportTests
             EnergyJoules = joules,
         };
         ResponseRecord Response(int index, string text) => new() { RunId = summary.RunId, Repeat = 1, PromptIndex = index, Prompt = $"p{index}", OutputIds = [1, 2], Text = text, FinishReason = FinishReason.Eos, ItlSeconds = [0.125] };
-        WindowEnergy Gpu(string uuid, double joules) => new() { Host = "h", Device = uuid, Kind = DomainKind.Gpu, DurationSeconds = 5, CounterJoules = joules, InvalidReasons = [] };
+        DomainEnergy Gpu(string uuid, double joules) => new() { Host = "h", Device = uuid, Kind = DomainKind.Gpu, DurationSeconds = 5, CounterJoules = joules, InvalidReasons = [] };
         EnergyWindow Window(WindowKind kind, int? repeat) => new(repeat == null ? "idle" : $"measured-{repeat}", kind, 0, 5, repeat);
 
         Csv(_scratch[name, RunDirectory.SummaryFile], summary);

@@ -55,7 +55,7 @@ public sealed class WhatJoulesCoverTests
         };
     }
 
-    private static RunEnergy Energy(IReadOnlyList<EnergyReport> reports, bool computesOnGpus) => new(new()
+    private static EnergyAccount Energy(IReadOnlyList<EnergyReport> reports, bool computesOnGpus) => new(new()
     {
         SampleIntervalSeconds = 0.1,
         Limits = new(),

@@ -19,7 +19,7 @@ public sealed class TornRepeatTests
     [Test]
     public void EachDeviceCountsUpToTheLastBatchOfItsOwnReplica()
     {
-        var energy = new RunEnergy(Cut(Evidence("GPU-0", "GPU-1"), 25, 15));
+        var energy = new EnergyAccount(Cut(Evidence("GPU-0", "GPU-1"), 25, 15));
         var measured = energy.Repeats.Single();
         var torn = energy.Windows.Single(record => record.Window.Kind == WindowKind.Torn);
         Assert.Multiple(() =>
@@ -32,7 +32,7 @@ public sealed class TornRepeatTests
         });
 
         // Replica 1's second batch was under way until 30 s, and has no row.
-        var attribution = energy.Attribute(measured, [Step(10, 25, 0, 0), Step(10, 15, 1, 1), Step(15, 30, 1, null)])!;
+        var attribution = energy.Attribute(measured.Window, [Step(10, 25, 0, 0), Step(10, 15, 1, 1), Step(15, 30, 1, null)])!;
         Assert.That(attribution.Prompts[0].Joules, Is.EqualTo(1500).Within(1e-6));
         Assert.That(attribution.Prompts[1].Joules, Is.EqualTo(500).Within(1e-6));
         Assert.That(attribution.UnattributedJoules, Is.Zero.Within(1e-6));
@@ -42,11 +42,11 @@ public sealed class TornRepeatTests
     [Test]
     public void ADeviceWhoseReplicaFinishedNothingCountsNothingAndSpoilsNothing()
     {
-        var energy = new RunEnergy(Cut(Evidence("GPU-0", "GPU-1"), 25, null));
+        var energy = new EnergyAccount(Cut(Evidence("GPU-0", "GPU-1"), 25, null));
         var measured = energy.Repeats.Single();
         Assert.That(measured.Devices.Select(device => device.Joules), Is.EqualTo(new[] { 1500, 0 }).Within(1e-6));
         Assert.That(measured.Devices[1].InvalidReasons, Is.Empty);
-        var attribution = energy.Attribute(measured, [Step(10, 25, 0, 0), Step(10, 30, 1, null)])!;
+        var attribution = energy.Attribute(measured.Window, [Step(10, 25, 0, 0), Step(10, 30, 1, null)])!;
         Assert.That((attribution.MeasuredJoules, attribution.UnattributedJoules), Is.EqualTo((1500.0, 0.0)).Within(1e-6));
     }
 
@@ -64,9 +64,9 @@ public sealed class TornRepeatTests
     [Test]
     public void WindowsWithCutsReadBackAsTheyWere()
     {
-        var records = new RunEnergy(Cut(Evidence("GPU-0", "GPU-1"), 25, 15)).Windows;
+        var records = new EnergyAccount(Cut(Evidence("GPU-0", "GPU-1"), 25, 15)).Windows;
         var text = new StringWriter();
-        WindowRecords.Write(text, records);
+        WindowRecords.Write(text, records.Select(WindowRecord.Of));
         var read = WindowRecords.Read(new StringReader(text.ToString()), "windows.jsonl").Select(record => record.Window).ToList();
         Assert.That(read[0].PartOf("n/GPU-1"), Is.EqualTo(s_repeat with { EndSeconds = 15 }));
         Assert.That(read[0].PartOf("n/GPU-0"), Is.EqualTo(s_repeat with { EndSeconds = 25 }));
@@ -78,7 +78,7 @@ public sealed class TornRepeatTests
         evidence with { Windows = TornRepeat.Cut(evidence, s_repeat, replica => cuts[replica], s_repeat.EndSeconds) };
 
     private static Step Step(double start, double end, int replica, int? row) =>
-        new(start, end, replica, 0, [new(row, 1, StepPhase.Decode)]);
+        Energy.Accounting.Step(start, end, replica, new StepEntry(row, 1, StepPhase.Decode));
 
     /// <param name="devices">Which each replica's one rank reads: 100 W by the counter, ten times a second for 40 s.</param>
     private static EnergyEvidence Evidence(params string[] devices)

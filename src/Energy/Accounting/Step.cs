@@ -1,13 +1,21 @@
 using System.Text.Json.Serialization;
-using Harness.Energy.Accounting;
 
-namespace Harness.Runs.Accounting;
+namespace Harness.Energy.Accounting;
+
+public enum StepPhase { Prefill, Decode }
 
 /// <summary>
-/// One line of <c>steps.jsonl</c>: one forward pass of one micro-batch of a replica, from its start on the first stage until
-/// its tokens were known; times on rank 0's clock. Prompts are named by their row in prompts.csv, counted from 0.
+/// What one prompt had done in one step: <paramref name="Tokens"/> of its prompt (prefill) or the tokens it generated (decode, 1).
 /// </summary>
-public sealed record StepRecord
+/// <param name="Row">Null for one whose answer was never finished: its joules are nobody's.</param>
+public readonly record struct StepEntry(int? Row, int Tokens, StepPhase Phase);
+
+/// <summary>
+/// One forward pass of one micro-batch of a replica, from its start on the first stage until its tokens were known, with everything
+/// that took part in it: a line of <c>steps.jsonl</c>. Times are on rank 0's clock. Prompts are named by their row in prompts.csv,
+/// counted from 0. Parts of prompts and decoding sequences may share a step (continuous batching).
+/// </summary>
+public sealed record Step
 {
     [JsonPropertyName("repeat")] public required int Repeat { get; init; }
     [JsonPropertyName("replica")] public required int Replica { get; init; }
@@ -31,10 +39,14 @@ public sealed record StepRecord
     /// <summary>How many of the first rows decode in a mixed step; missing in the others.</summary>
     [JsonPropertyName("decode_rows")] public int? DecodeRows { get; init; }
 
-    public Step ToStep()
+    [JsonIgnore]
+    public IEnumerable<StepEntry> Entries
     {
-        var decoding = Kind == "prefill" ? 0 : DecodeRows ?? Rows.Length;
-        return new(StartSeconds, EndSeconds, Replica, MicroBatch,
-            [.. Rows.Select((row, i) => new StepEntry(row, Tokens?[i] ?? 1, i < decoding ? StepPhase.Decode : StepPhase.Prefill))]);
+        get
+        {
+            var decoding = Kind == "prefill" ? 0 : DecodeRows ?? Rows.Length;
+            for (var i = 0; i < Rows.Length; i++)
+                yield return new(Rows[i], Tokens?[i] ?? 1, i < decoding ? StepPhase.Decode : StepPhase.Prefill);
+        }
     }
 }

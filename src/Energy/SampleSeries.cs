@@ -1,4 +1,4 @@
-namespace Harness.Energy.Records;
+namespace Harness.Energy;
 
 /// <summary>All readings of one domain by one rank, in order of time.</summary>
 public sealed record SampleSeries(EnergyDomain Domain, int Rank, IReadOnlyList<EnergyReading> Readings)

@@ -1,18 +1,15 @@
 using System.Text.Json.Serialization;
-using Harness.Energy;
-using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
-using Harness.Energy.Records;
 using Harness.Energy.Sampling;
 
-namespace Harness.Runs.Accounting;
+namespace Harness.Energy.Accounting;
 
 /// <summary>Where a rank ran, and which domains it read.</summary>
 public sealed record RankPlace(int Rank, string Host, int Replica, IReadOnlyList<string> Reads, ClockMap Clock, SamplerCost Sampling);
 
 /// <summary>
-/// Everything besides steps that a run's energy figures follow from. It is written as <c>energy.json</c>, its samples as
-/// <c>power.csv</c> and its windows as <c>windows.jsonl</c>, so that anyone can compute the figures again.
+/// Everything besides steps that the energy figures of one piece of a run follow from. It is written as <c>energy.json</c>, its samples
+/// as <c>power.csv</c> and its windows as <c>windows.jsonl</c>, so that anyone can compute the figures again.
 /// </summary>
 public sealed record EnergyEvidence
 {
