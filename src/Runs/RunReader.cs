@@ -22,17 +22,17 @@ public sealed class RunReader(string directory)
 
     public bool HasManifest => File.Exists(PathOf(Manifest.FileName));
 
-    public SummaryRecord Summary() => Rows<SummaryRecord>(RunDirectory.SummaryFile, CsvRows.Read<SummaryRecord>).FirstOrDefault()
+    public SummaryRecord Summary() => Rows<SummaryRecord>(PathOf(RunDirectory.SummaryFile), CsvRows.Read<SummaryRecord>).FirstOrDefault()
         ?? throw new UserErrorException($"{PathOf(RunDirectory.SummaryFile)} holds no row");
 
-    public IEnumerable<PromptRecord> Prompts() => Rows(RunDirectory.PromptsFile, CsvRows.Read<PromptRecord>);
+    public IEnumerable<PromptRecord> Prompts() => Rows(PathOf(RunDirectory.PromptsFile), CsvRows.Read<PromptRecord>);
 
     /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>
     /// <param name="source">The file that was opened, for messages.</param>
     public Stream OpenPrompts(out string source) => OpenRows(PathOf(RunDirectory.PromptsFile), out source);
 
     public IEnumerable<RankRecord> Ranks(int piece = 1) =>
-        Rows(Path.Combine(RunLayout.PieceDirectory(Directory, piece), RunFile.Ranks.Name), CsvRows.Read<RankRecord>);
+        Rows(PathOf(RunFile.Ranks, piece), CsvRows.Read<RankRecord>);
 
     /// <summary>The windows of a piece with what each device did in them, in order.</summary>
     public IReadOnlyList<WindowRecord> Windows(int piece = 1) => Read(PathOf(RunFile.Windows, piece), stream =>
@@ -77,9 +77,9 @@ public sealed class RunReader(string directory)
     public Stream OpenCategories(out string source) => OpenRows(PathOf(RunDirectory.CategoriesFile), out source);
 
     /// <summary>Empty where there are none.</summary>
-    public IEnumerable<CategoryRecord> Categories() => HasCategories ? Rows(RunDirectory.CategoriesFile, CsvRows.Read<CategoryRecord>) : [];
+    public IEnumerable<CategoryRecord> Categories() => HasCategories ? Rows(PathOf(RunDirectory.CategoriesFile), CsvRows.Read<CategoryRecord>) : [];
 
-    public IEnumerable<ResponseRecord> Responses() => Rows(RunDirectory.ResponsesFile, JsonRows.Read<ResponseRecord>);
+    public IEnumerable<ResponseRecord> Responses() => Rows(PathOf(RunDirectory.ResponsesFile), JsonRows.Read<ResponseRecord>);
 
     public JsonObject ReadManifest()
     {
@@ -94,9 +94,9 @@ public sealed class RunReader(string directory)
 
     private bool Has(string file) => File.Exists(PathOf(file)) || File.Exists(AppendedFile<object>.PartialPath(PathOf(file)));
 
-    private IEnumerable<T> Rows<T>(string file, Func<Stream, string, IEnumerable<T>> read)
+    private static IEnumerable<T> Rows<T>(string path, Func<Stream, string, IEnumerable<T>> read)
     {
-        using var stream = OpenRows(PathOf(file), out var source);
+        using var stream = OpenRows(path, out var source);
         if (stream is MemoryStream { Length: 0 }) yield break; // a partial file that was opened this moment
         foreach (var row in read(stream, source)) yield return row;
     }

@@ -7,7 +7,7 @@ namespace Harness.Tests.Runs;
 internal sealed class RunFileTests
 {
     /// <summary>The row of a file in a run's directory, a piece's or a start's; null where none has such a name.</summary>
-    public static RunFile? RowOf(string path) => RunFile.All.FirstOrDefault(row =>
+    internal static RunFile? RowOf(string path) => RunFile.All.FirstOrDefault(row =>
         Regex.IsMatch(Path.GetFileName(path), $"^{Regex.Escape(row.Name).Replace("NNN", "[0-9]{3}").Replace("rankN", "rank[0-9]+")}$"));
 
     [Test]

@@ -19,9 +19,14 @@ public sealed record RankRecord
     [Column("tensor_rank", "", "among the ranks that share each layer")] public int TensorRank { get; init; }
     [Column("stage", "", "of the pipeline")] public int Stage { get; init; }
     [Column("replica", "", "of the model")] public int Replica { get; init; }
-    [Column("device", "", "UUID of the rank's device; empty without one")] public string? Device { get; init; }
+    [Column("device", "", "UUIDs of the devices that the rank reads, joined by `+`; empty where it reads none")]
+    public string? Device { get; init; }
+
     [Column("seconds", "s", "how long the window was, as the rank saw it")] public double Seconds { get; init; }
-    [Column("energy_j", "J", "measured, of the devices that the rank reads")] public double? EnergyJoules { get; init; }
+
+    [Column("energy_j", "J", "measured, of the devices that the rank reads: one that several ranks read stands in the row of each")]
+    public double? EnergyJoules { get; init; }
+
     [Column("bytes_sent", "bytes", "to other ranks; empty for a window that was cut")] public long? BytesSent { get; init; }
 
     [Column("collective_wait_s", "s", "waiting for the other ranks of the tensor group")]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Harness.Sharding;
 using Harness.Tests.Energy;
 
 namespace Harness.Tests.EndToEnd;

@@ -1,11 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Harness.Common;
 
-namespace Harness.Running;
+namespace Harness.Common;
 
 /// <summary>A float32 matrix as NumPy stores it (format version 1.0: magic, header padded to 64 bytes, rows in C order); complete or absent.</summary>
-internal sealed class NpyWriter : IDisposable
+public sealed class NpyWriter : IDisposable
 {
     private readonly string _path, _temporary;
     private readonly FileStream _file;
