@@ -45,6 +45,7 @@ internal sealed class ReplicaTests : IDisposable
     /// <summary>Each replica has a GPU of its own: what it had begun and is to do again lies behind the cut of that GPU.</summary>
     [TestCase("USR1", 0)]
     [TestCase("USR1", 1)]
+    [TestCase("KILL", 0)]
     [TestCase("KILL", 1)]
     public void NoJouleOfWorkThatIsDoneAgainIsLeftInAMeasuredWindow(string signal, int slow)
     {
