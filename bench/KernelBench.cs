@@ -31,7 +31,8 @@ internal static unsafe class KernelBench
         using var ops = new CpuBackend(new BackendOptions(threads, 0, 1, DType.F32));
         Console.WriteLine();
         Console.WriteLine($"{ops.Device}, {dtype.Label()}: median of {count} rounds, each limit measured in the same round");
-        Console.WriteLine($"{"",-28} {"of read limit",14} {"(cpu time)",10} {"of FMA peak",12} {"(cpu time)",10} {"of roofline",12} {"GB/s",7} {"GFLOP/s",8}");
+        Console.WriteLine($"{"",-28} {"of read limit",14} {"(cpu time)",10} {"of FMA peak",12} {"(cpu time)",10} {"of roofline",12} "
+            + $"{"GB/s",7} {"GFLOP/s",8}");
         foreach (var inputs in Inputs)
         {
             var rounds = new Rounds();
@@ -42,14 +43,17 @@ internal static unsafe class KernelBench
             var one = rounds.Add("read, one stream", () => Limits.ReadOneStream(ops.Team, data, bytes));
             var eight = rounds.Add("read, eight streams", () => Limits.ReadEightStreams(ops.Team, data, bytes));
             var peak = rounds.Add("FMA peak", () => Limits.FusedMultiplyAdds(ops.Team));
-            var products = Batches.Select(tokens => (Tokens: tokens, Candidate: rounds.Add($"[{tokens}, {inputs}] x [{outputs}, {inputs}]", Product(ops, weight, tokens)))).ToArray();
+            var products = Batches.Select(tokens =>
+                (Tokens: tokens, Candidate: rounds.Add($"[{tokens}, {inputs}] x [{outputs}, {inputs}]", Product(ops, weight, tokens))))
+                .ToArray();
             var small = Weight(ops, PrefillOutputs, inputs, dtype);
             var prefill = rounds.Add($"[{PrefillTokens}, {inputs}] x [{PrefillOutputs}, {inputs}]", Product(ops, small, PrefillTokens));
             rounds.Run(count);
 
             foreach (var read in new[] { one, eight })
                 Console.WriteLine($"{rounds.Name(read),-28} {"",48} {"",12} {bytes / rounds.MedianWallSeconds(read) / 1e9,7:F1}");
-            Console.WriteLine($"{rounds.Name(peak),-28} {"",48} {"",12} {"",7} {threads * Limits.PeakFlops / rounds.MedianWallSeconds(peak) / 1e9,8:F0}");
+            Console.WriteLine($"{rounds.Name(peak),-28} {"",48} {"",12} {"",7} "
+                + $"{threads * Limits.PeakFlops / rounds.MedianWallSeconds(peak) / 1e9,8:F0}");
             foreach (var (tokens, candidate) in products) Print(candidate, tokens, outputs, bytes);
             Print(prefill, PrefillTokens, PrefillOutputs, 0);
 
@@ -59,7 +63,9 @@ internal static unsafe class KernelBench
                 var fma = rounds.Ratio(candidate, (peak, flops / (threads * Limits.PeakFlops)));
                 var memory = read > 0 ? rounds.Ratio(candidate, (one, 1), (eight, 1)) : default;
                 var seconds = rounds.MedianWallSeconds(candidate);
-                Console.WriteLine($"{rounds.Name(candidate),-28} {Cell(memory.Wall),14} {Cell(memory.Cpu),10} {Cell(fma.Wall),12} {Cell(fma.Cpu),10} {Cell(Math.Max(memory.Wall, fma.Wall)),12} {(read > 0 ? read / seconds / 1e9 : double.NaN),7:F1} {flops / seconds / 1e9,8:F0}");
+                Console.WriteLine($"{rounds.Name(candidate),-28} {Cell(memory.Wall),14} {Cell(memory.Cpu),10} {Cell(fma.Wall),12} "
+                    + $"{Cell(fma.Cpu),10} {Cell(Math.Max(memory.Wall, fma.Wall)),12} "
+                    + $"{(read > 0 ? read / seconds / 1e9 : double.NaN),7:F1} {flops / seconds / 1e9,8:F0}");
             }
         }
     }

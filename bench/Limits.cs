@@ -8,7 +8,8 @@ namespace Harness.Bench;
 internal static unsafe class Limits
 {
     /// <summary>Floating-point operations of one <see cref="FusedMultiplyAdds"/> on one thread.</summary>
-    public static double PeakFlops => 2.0 * Iterations * Chains * (Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4);
+    public static double PeakFlops =>
+        2.0 * Iterations * Chains * (Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4);
 
     private const int Iterations = 1_000_000;
     private const int Chains = 12;

@@ -32,7 +32,9 @@ internal static unsafe class ModelBench
         var shape = checkpoint.Config.Shape;
         var stage = new LlamaStage(ops, checkpoint, new ShardPlan(shape, 1, 1).For(0, 0), dtype, new SoloLink(), new SoloLink());
         using var cache = stage.NewCache(Math.Max(batches.Max(), 1), PrefillTokens);
-        var buffer = (CpuWeight)ops.LoadWeight([new RandomSlice { Name = "read", DType = DType.BF16, Rows = (int)(ReadBytes / ReadInputs / DType.BF16.Bytes()), Columns = ReadInputs }], DType.BF16);
+        var buffer = (CpuWeight)ops.LoadWeight(
+            [new RandomSlice { Name = "read", DType = DType.BF16, Rows = (int)(ReadBytes / ReadInputs / DType.BF16.Bytes()),
+            Columns = ReadInputs }], DType.BF16);
         var data = buffer.Segments[0].Data;
 
         var rounds = new Rounds();
@@ -40,28 +42,36 @@ internal static unsafe class ModelBench
         var eight = rounds.Add("read, eight streams", () => Limits.ReadEightStreams(ops.Team, data, ReadBytes));
         var peak = rounds.Add("FMA peak", () => Limits.FusedMultiplyAdds(ops.Team));
         var prefill = rounds.Add($"prefill, {PrefillTokens} tokens", () => Forward(ops, stage, cache, 1, 0, PrefillTokens));
-        var decodes = batches.Select(batch => (Batch: batch, Candidate: rounds.Add($"decode, batch {batch}, context {Context}", () => Forward(ops, stage, cache, batch, Context, 1)))).ToArray();
+        var decodes = batches.Select(batch =>
+            (Batch: batch, Candidate: rounds.Add($"decode, batch {batch}, context {Context}", () =>
+            Forward(ops, stage, cache, batch, Context, 1)))).ToArray();
         rounds.Run(count);
 
         var table = shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters;
         var decodeBytes = (shape.Parameters - table) * dtype.Bytes();
         var prefillFlops = 2.0 * PrefillTokens * shape.Layers * shape.LayerParameters;
         Console.WriteLine();
-        Console.WriteLine($"{checkpoint.Name}, {dtype.Label()}, {ops.Device}: median of {count} rounds, each limit measured in the same round");
-        Console.WriteLine($"read limit {ReadBytes / Math.Min(rounds.MedianWallSeconds(one), rounds.MedianWallSeconds(eight)) / 1e9:F1} GB/s, FMA peak {threads * Limits.PeakFlops / rounds.MedianWallSeconds(peak) / 1e9:F0} GFLOP/s");
+        Console.WriteLine($"{checkpoint.Name}, {dtype.Label()}, {ops.Device}: median of {count} rounds, each limit measured in the same "
+            + "round");
+        Console.WriteLine($"read limit {ReadBytes / Math.Min(rounds.MedianWallSeconds(one), rounds.MedianWallSeconds(eight)) / 1e9:F1} "
+            + $"GB/s, FMA peak {threads * Limits.PeakFlops / rounds.MedianWallSeconds(peak) / 1e9:F0} GFLOP/s");
         Console.WriteLine($"{"",-32} {"of limit",9} {"(cpu time)",11} {"tokens/s",9}");
         foreach (var (batch, candidate) in decodes)
         {
             var scale = (double)decodeBytes / ReadBytes;
-            Print(rounds.Name(candidate), rounds.Ratio(candidate, (one, scale), (eight, scale)), batch / rounds.MedianWallSeconds(candidate));
+            Print(rounds.Name(candidate), rounds.Ratio(candidate, (one, scale), (eight, scale)),
+                batch / rounds.MedianWallSeconds(candidate));
         }
-        Print(rounds.Name(prefill), rounds.Ratio(prefill, (peak, prefillFlops / (threads * Limits.PeakFlops))), PrefillTokens / rounds.MedianWallSeconds(prefill));
+        Print(rounds.Name(prefill), rounds.Ratio(prefill, (peak, prefillFlops / (threads * Limits.PeakFlops))),
+            PrefillTokens / rounds.MedianWallSeconds(prefill));
     }
 
     private static void Print(string name, (double Wall, double Cpu) ratio, double tokensPerSecond) =>
         Console.WriteLine($"{name,-32} {ratio.Wall,9:F2} {ratio.Cpu,11:F2} {tokensPerSecond,9:F1}");
 
-    /// <summary>One pass of so many new tokens for each sequence, at the same place every time; logits of the last, as in generation.</summary>
+    /// <summary>
+    /// One pass of so many new tokens for each sequence, at the same place every time; logits of the last, as in generation.
+    /// </summary>
     private static void Forward(CpuBackend ops, LlamaStage stage, KvCache cache, int sequences, int start, int tokens)
     {
         using var scope = ops.Scope();

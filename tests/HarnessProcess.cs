@@ -38,7 +38,8 @@ internal sealed class HarnessProcess : IDisposable
     public int Id => _process.Id;
 
     /// <param name="environment">Variables of the child's own.</param>
-    public static HarnessProcess Start(string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment) =>
+    public static HarnessProcess Start(string workingDirectory, IEnumerable<string> arguments,
+        params (string Name, string Value)[] environment) =>
         StartFrom(AppContext.BaseDirectory, workingDirectory, arguments, environment);
 
     /// <param name="program">The directory of the executable.</param>
@@ -87,7 +88,8 @@ internal sealed class HarnessProcess : IDisposable
     public void Signal(string name, bool children = false)
     {
         int[] all = [_process.Id, .. children ? Children : []];
-        using var kill = Process.Start("kill", [$"-{name}", .. all.Select(id => id.ToString(System.Globalization.CultureInfo.InvariantCulture))]);
+        using var kill = Process.Start("kill",
+            [$"-{name}", .. all.Select(id => id.ToString(System.Globalization.CultureInfo.InvariantCulture))]);
         kill.WaitForExit();
         Assert.That(kill.ExitCode, Is.Zero, "the process is still there");
     }

@@ -25,11 +25,13 @@ internal static class TestLibTorch
 
     /// <summary>The factory of a backend by its word.</summary>
     public static ITensorBackendFactory Factory(string backend) =>
-        backend == Backends.Torch ? Backend : Backends.Choose(new RuntimeOptions { Backend = EnumWord.Find<BackendKind>(backend)!.Value }).Factory;
+        backend == Backends.Torch ? Backend
+            : Backends.Choose(new RuntimeOptions { Backend = EnumWord.Find<BackendKind>(backend)!.Value }).Factory;
 
     private static (string?, string?) Find()
     {
-        var package = typeof(TestLibTorch).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(data => data.Key == "LibTorch")?.Value;
+        var package = typeof(TestLibTorch).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .FirstOrDefault(data => data.Key == "LibTorch")?.Value;
         if (string.IsNullOrEmpty(package)) return (null, "this build of the tests is without libtorch (-p:LibTorch=none)");
         var folder = Path.Combine(package, "runtimes", "linux-x64", "native");
         try

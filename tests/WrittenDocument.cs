@@ -14,6 +14,8 @@ internal static class WrittenDocument
         Assert.That(from >= 0 && to > from, $"{path} has a part {part}");
         from += begin.Length;
         if (Environment.GetEnvironmentVariable(Variable) != null) File.WriteAllText(path, text[..from] + content + text[to..]);
-        else Assert.That(text[from..to], Is.EqualTo(content), $"{path} does not follow from the code any more; {Variable}=1 dotnet test tests -c Release --filter FullyQualifiedName~{TestContext.CurrentContext.Test.ClassName} writes it anew");
+        else Assert.That(text[from..to], Is.EqualTo(content),
+            $"{path} does not follow from the code any more; {Variable}=1 dotnet test tests -c Release --filter "
+            + $"FullyQualifiedName~{TestContext.CurrentContext.Test.ClassName} writes it anew");
     }
 }

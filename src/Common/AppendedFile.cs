@@ -17,7 +17,8 @@ public sealed class AppendedFile<T> : IDisposable
         (_path, _write) = (path, write);
         FileStream? stream = null;
         StorageFailure.Guard(PartialPath(path), () =>
-            stream = new FileStream(PartialPath(path), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0));
+            stream = new FileStream(PartialPath(path), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete,
+                bufferSize: 0));
         _stream = stream!;
         Append(header);
     }

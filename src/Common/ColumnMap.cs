@@ -15,7 +15,9 @@ public static class ColumnMap<T>
     /// <exception cref="ArgumentException">There is none of the name.</exception>
     public static Column Named(string name) => Find(name) ?? throw new ArgumentException($"{typeof(T).Name} has no column {name}");
 
-    /// <summary>A record from its texts. An empty text is a missing value; a column that is not there leaves what the record starts with.</summary>
+    /// <summary>
+    /// A record from its texts. An empty text is a missing value; a column that is not there leaves what the record starts with.
+    /// </summary>
     /// <param name="text">By position in <see cref="Columns"/>; null for a column that is not there.</param>
     /// <exception cref="FormatException">A text is not of its column's type (NaN and infinity are no figures), or a column that must be
     /// there is not; the column is named.</exception>

@@ -54,7 +54,8 @@ public static class CsvRows
 
     /// <summary>The row that the reader stands on.</summary>
     /// <param name="fields">The file's field of each column of the record; negative for a column that the file lacks.</param>
-    /// <exception cref="UserErrorException">A value is not of its type, or a column that must be there is not; line and column are named.</exception>
+    /// <exception cref="UserErrorException">A value is not of its type, or a column that must be there is not; line and column are
+    /// named.</exception>
     public static T Record<T>(CsvReader csv, int[] fields, string source)
     {
         try

@@ -16,10 +16,12 @@ public static class JsonDifferences
         return written.ValueKind switch
         {
             JsonValueKind.Object => Members(place, written, computed, tolerance),
-            JsonValueKind.Array when written.GetArrayLength() != computed.GetArrayLength() => [$"{place}: {written.GetArrayLength()} written, {computed.GetArrayLength()} computed"],
+            JsonValueKind.Array when written.GetArrayLength() != computed.GetArrayLength() =>
+                [$"{place}: {written.GetArrayLength()} written, {computed.GetArrayLength()} computed"],
             JsonValueKind.Array => written.EnumerateArray().Zip(computed.EnumerateArray())
                 .SelectMany((pair, i) => Between($"{place}[{i}]", pair.First, pair.Second, tolerance)),
-            _ => AreEqual(written, computed, tolerance) ? [] : [$"{place}: written {written.GetRawText()}, computed {computed.GetRawText()}"],
+            _ => AreEqual(written, computed, tolerance) ? []
+                : [$"{place}: written {written.GetRawText()}, computed {computed.GetRawText()}"],
         };
     }
 
@@ -27,8 +29,10 @@ public static class JsonDifferences
     {
         foreach (var name in written.EnumerateObject().Concat(computed.EnumerateObject()).Select(member => member.Name).Distinct())
         {
-            if (!written.TryGetProperty(name, out var was)) yield return $"{place}, {name}: written nothing, computed {computed.GetProperty(name).GetRawText()}";
-            else if (!computed.TryGetProperty(name, out var now)) yield return $"{place}, {name}: written {was.GetRawText()}, computed nothing";
+            if (!written.TryGetProperty(name, out var was))
+                yield return $"{place}, {name}: written nothing, computed {computed.GetProperty(name).GetRawText()}";
+            else if (!computed.TryGetProperty(name, out var now))
+                yield return $"{place}, {name}: written {was.GetRawText()}, computed nothing";
             else foreach (var difference in Between($"{place}, {name}", was, now, tolerance)) yield return difference;
         }
     }

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Harness.Common;
 
-/// <summary>A float32 matrix as NumPy stores it (format version 1.0: magic, header padded to 64 bytes, rows in C order); complete or absent.</summary>
+/// <summary>
+/// A float32 matrix as NumPy stores it (format version 1.0: magic, header padded to 64 bytes, rows in C order); complete or absent.
+/// </summary>
 public sealed class NpyWriter : IDisposable
 {
     private readonly string _path, _temporary;

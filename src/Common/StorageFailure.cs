@@ -18,7 +18,8 @@ public static class StorageFailure
     }
 
     /// <summary>
-    /// Before something is appended to a file that is open: one that was deleted takes writes without a word, and nobody will ever read them.
+    /// Before something is appended to a file that is open: one that was deleted takes writes without a word, and nobody will ever read
+    /// them.
     /// </summary>
     /// <exception cref="FileNotFoundException">It is not under its name any more.</exception>
     public static void MustBeThere(string path)
@@ -29,10 +30,12 @@ public static class StorageFailure
     public static UserErrorException Describe(string path, Exception cause)
     {
         if (cause is FileNotFoundException)
-            return new UserErrorException($"cannot write {path}: it has been deleted or moved away since it was begun, and with it what was finished before; "
+            return new UserErrorException(
+                $"cannot write {path}: it has been deleted or moved away since it was begun, and with it what was finished before; "
                 + "move it back, and the same command goes on from it, or begin anew", cause);
         if (cause is DirectoryNotFoundException)
-            return new UserErrorException($"cannot write {path}: its directory is not there, or not any more, and neither is what was written to it before; "
+            return new UserErrorException(
+                $"cannot write {path}: its directory is not there, or not any more, and neither is what was written to it before; "
                 + "make it or move it back, or choose another one with --out", cause);
         var (reason, remedy) = cause switch
         {

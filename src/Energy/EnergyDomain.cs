@@ -34,6 +34,9 @@ public sealed record EnergyDomain(string Host, string Device, DomainKind Kind, s
     /// </summary>
     [JsonIgnore] public bool FeelsProcessors => Kind != DomainKind.Gpu && Source != Recording;
 
-    /// <summary>A reading bears the time at which its value was current; of others it bears the time of the look at a sensor that may have updated before.</summary>
+    /// <summary>
+    /// A reading bears the time at which its value was current; of others it bears the time of the look at a sensor that may have updated
+    /// before.
+    /// </summary>
     [JsonIgnore] public bool IsDatedAtItsSource => Source == Program;
 }

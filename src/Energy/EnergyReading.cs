@@ -30,7 +30,10 @@ public readonly record struct EnergyReading
     /// <summary>Seconds on the run's clock: the middle of the call that read the values.</summary>
     public double TimeSeconds { get; init; }
 
-    /// <summary>Cumulative counter with an origin of its own; wrap-around is already undone, so it never falls unless the hardware's counter was reset.</summary>
+    /// <summary>
+    /// Cumulative counter with an origin of its own; wrap-around is already undone, so it never falls unless the hardware's counter was
+    /// reset.
+    /// </summary>
     public double? EnergyJoules { get; init; }
 
     public double? PowerWatts { get; init; }

@@ -7,7 +7,10 @@ public interface IRunClock
 {
     double Seconds { get; }
 
-    /// <summary>Returns at <paramref name="deadlineSeconds"/>, or earlier once <paramref name="wake"/> is signalled; at once if the deadline is past.</summary>
+    /// <summary>
+    /// Returns at <paramref name="deadlineSeconds"/>, or earlier once <paramref name="wake"/> is signalled; at once if the deadline is
+    /// past.
+    /// </summary>
     void Wait(double deadlineSeconds, WaitHandle? wake);
 }
 

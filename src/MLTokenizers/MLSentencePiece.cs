@@ -15,13 +15,16 @@ internal sealed class MLSentencePiece : ITokenizer
     /// <summary>A piece that is one letter: put before a window that continues a text, and cut off again.</summary>
     private readonly int _letter;
 
-    /// <exception cref="UserErrorException">The model has user-defined pieces, which the package neither looks for first nor, where they precede the bytes, decodes.</exception>
+    /// <exception cref="UserErrorException">The model has user-defined pieces, which the package neither looks for first nor, where they
+    /// precede the bytes, decodes.</exception>
     public MLSentencePiece(TokenizerFile file)
     {
         using var data = new MemoryStream(file.Data);
         _tokenizer = LlamaTokenizer.Create(data, addBeginOfSentence: false, addEndOfSentence: false);
-        if (SentencePieceModel.Parse(file.Path, file.Data).Pieces.Find(piece => piece.Type == PieceType.UserDefined) is { Text: not null } piece)
-            throw new UserErrorException($"{file.Path}: the piece '{piece.Text}' is user-defined, which Microsoft.ML.Tokenizers {MLTokenizerFactory.Version} does not honour; use --tokenizer-library own");
+        if (SentencePieceModel.Parse(file.Path, file.Data).Pieces.Find(piece =>
+            piece.Type == PieceType.UserDefined) is { Text: not null } piece)
+            throw new UserErrorException($"{file.Path}: the piece '{piece.Text}' is user-defined, which Microsoft.ML.Tokenizers "
+                + $"{MLTokenizerFactory.Version} does not honour; use --tokenizer-library own");
         VocabularySize = _tokenizer.Vocabulary.Values.Max() + 1;
         _letter = Id("a") ?? throw new InvalidDataException("there is no piece 'a'");
         var (begin, end) = (Id(_tokenizer.BeginningOfSentenceToken), Id(_tokenizer.EndOfSentenceToken));
@@ -35,7 +38,8 @@ internal sealed class MLSentencePiece : ITokenizer
     public IReadOnlyList<string> Notes => _frame.Notes;
 
     public int[] Encode(string text, bool addBeginOfText) =>
-        _frame.Around(_tokenizer.EncodeToIds(WholeCharacters.Of(text), addBeginningOfSentence: false, addEndOfSentence: false), addBeginOfText);
+        _frame.Around(_tokenizer.EncodeToIds(WholeCharacters.Of(text), addBeginningOfSentence: false, addEndOfSentence: false),
+            addBeginOfText);
 
     public ITokenDecoder NewDecoder(bool continuation = false) => new WindowDecoder(Speaks, Decode, continuation);
 

@@ -24,7 +24,9 @@ public sealed class MLTokenizerFactory : ITokenizerFactory
             {
                 TokenizerFormat.SentencePiece => new MLSentencePiece(file),
                 TokenizerFormat.Tiktoken => new MLTiktoken(file),
-                _ => throw new UserErrorException($"{file.Path}: Microsoft.ML.Tokenizers {Version} reads no tokenizer.json; use --tokenizer-library own, or put the model's tokenizer.model beside it"),
+                _ => throw new UserErrorException(
+                    $"{file.Path}: Microsoft.ML.Tokenizers {Version} reads no tokenizer.json; use --tokenizer-library own, or put the "
+                    + "model's tokenizer.model beside it"),
             };
             if (file.Checkpoint.Added.FirstOrDefault(token => token.Id >= tokenizer.VocabularySize) is { } added)
                 throw new UserErrorException($"{file.Path}: the files beside it add the token '{added.Content}', "
@@ -34,7 +36,8 @@ public sealed class MLTokenizerFactory : ITokenizerFactory
         // What the package throws is not documented; among it are exceptions of its protobuf reader.
         catch (Exception e) when (e is not UserErrorException)
         {
-            throw new UserErrorException($"{file.Path}: Microsoft.ML.Tokenizers cannot read it ({e.Message.ReplaceLineEndings(" ")}); use --tokenizer-library own", e);
+            throw new UserErrorException($"{file.Path}: Microsoft.ML.Tokenizers cannot read it ({e.Message.ReplaceLineEndings(" ")}); use "
+                + "--tokenizer-library own", e);
         }
     }
 }

@@ -125,7 +125,8 @@ internal sealed class MpiNetCommunicator(
                 for (var wait = new Wait(Shortage); (status = (CompletedStatus?)request.Test()) == null; wait.Pause()) { }
             });
             if (status!.Count() != piece.Length)
-                throw new CommunicationException($"a message of {status.Count()} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
+                throw new CommunicationException(
+                    $"a message of {status.Count()} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
             piece.CopyTo(data);
             data = data[piece.Length..];
         }

@@ -11,8 +11,8 @@ namespace Harness.MpiNet;
 
 /// <summary>
 /// libmpi by way of the package MPI.NET 1.4.0. Its imports name <c>msmpi.dll</c> and its constants are those of Microsoft MPI,
-/// which are MPICH's but for C's long: handles are integers of the same values, a status holds the same five. So on Linux it works with every
-/// library of the MPICH ABI (MPICH, Intel MPI, Cray MPICH, MVAPICH), and cannot with Open MPI, whose handles are pointers.
+/// which are MPICH's but for C's long: handles are integers of the same values, a status holds the same five. So on Linux it works with
+/// every library of the MPICH ABI (MPICH, Intel MPI, Cray MPICH, MVAPICH), and cannot with Open MPI, whose handles are pointers.
 /// </summary>
 public sealed class MpiNetWorld : IWorldFactory
 {
@@ -24,7 +24,8 @@ public sealed class MpiNetWorld : IWorldFactory
         MpiWorld.Run(launcher, threads, () => MpiLibrary.LoadMpichAbi(launcher, library, Refuse), Join, body, fail);
 
     private static UserErrorException Refuse(string found) =>
-        new($"{found}, and MPI.NET knows only the binary interface of MPICH; use --communicator mpi, which knows both, or start with an mpiexec of MPICH");
+        new($"{found}, and MPI.NET knows only the binary interface of MPICH; use --communicator mpi, which knows both, or start with an "
+            + "mpiexec of MPICH");
 
     private static (ICommunicator World, Action Drain) Join(MpiLibrary library, CoreShortage shortage)
     {

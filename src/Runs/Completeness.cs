@@ -36,7 +36,8 @@ public static class Completeness
             yield return Line($"repeat {missing} of {last} has no answers");
         foreach (var repeat in found)
         {
-            if (repeat.Key < 1 || repeat.Key > last) yield return Line($"there are answers of a repeat {repeat.Key}, and the run has {last}");
+            if (repeat.Key < 1 || repeat.Key > last)
+                yield return Line($"there are answers of a repeat {repeat.Key}, and the run has {last}");
             var answers = repeat.GroupBy(row => (row.Dataset, row.PromptIndex)).ToList();
             if (answers.Count != prompts) yield return Line($"repeat {repeat.Key} has answers to {answers.Count} of {prompts} prompts");
             var often = answers.Where(prompt => prompt.First().FinishReason != FinishReason.ContextLength)

@@ -21,7 +21,10 @@ public sealed class Manifest(SummaryRecord run)
     /// <summary>The columns of <c>summary.csv</c> that are known already; the section <c>run</c>.</summary>
     public SummaryRecord Run { get; set; } = run;
 
-    /// <summary>Adds or replaces a section (<c>configuration</c>, <c>hardware</c>, <c>clocks</c>, <c>meters</c>): any tree of values, names in snake_case.</summary>
+    /// <summary>
+    /// Adds or replaces a section (<c>configuration</c>, <c>hardware</c>, <c>clocks</c>, <c>meters</c>): any tree of values, names in
+    /// snake_case.
+    /// </summary>
     public object this[string section]
     {
         set => _sections[section] = value;

@@ -119,7 +119,8 @@ public sealed class RunDirectory : IResultSink, IDisposable
     /// <summary>The last file of a run.</summary>
     public void WriteSummary(SummaryRecord summary) => WriteCsv(SummaryFile, [summary]);
 
-    /// <typeparam name="T">A record whose properties carry their columns' names as <see cref="System.Text.Json.Serialization.JsonPropertyNameAttribute"/>.</typeparam>
+    /// <typeparam name="T">A record whose properties carry their columns' names as
+    /// <see cref="System.Text.Json.Serialization.JsonPropertyNameAttribute"/>.</typeparam>
     public void WriteCsv<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream =>
     {
         CsvRows.WriteHeader<T>(stream);

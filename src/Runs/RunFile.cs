@@ -64,7 +64,8 @@ public sealed record RunFile(string Name, RunFilePlace Place, string Holds, stri
     public static RunFile PartialPrompts { get; } = Passing(AppendedFile<object>.PartialPath(RunDirectory.PromptsFile), RunFilePlace.Run,
         "rows of finished batches, without energy", RankZero);
 
-    public static RunFile PartialResponses { get; } = Passing(AppendedFile<object>.PartialPath(RunDirectory.ResponsesFile), RunFilePlace.Run,
+    public static RunFile PartialResponses { get; } =
+        Passing(AppendedFile<object>.PartialPath(RunDirectory.ResponsesFile), RunFilePlace.Run,
         "responses of finished batches", RankZero);
 
     public static RunFile BatchJournal { get; } = Passing("batches.partial.bin", RunFilePlace.Start,
@@ -94,9 +95,11 @@ public sealed record RunFile(string Name, RunFilePlace Place, string Holds, stri
     public string In(string directory) => Path.Combine(directory, Name);
 
     /// <summary>The file of one rank.</summary>
-    public RunFile OfRank(int rank) => this with { Name = Name.Replace("NNN", rank.ToString("000", CultureInfo.InvariantCulture), StringComparison.Ordinal) };
+    public RunFile OfRank(int rank) =>
+        this with { Name = Name.Replace("NNN", rank.ToString("000", CultureInfo.InvariantCulture), StringComparison.Ordinal) };
 
-    private static RunFile Lasting(string name, RunFilePlace place, string holds, string when) => new(name, place, holds, RankZero, when, Stays: true);
+    private static RunFile Lasting(string name, RunFilePlace place, string holds, string when) =>
+        new(name, place, holds, RankZero, when, Stays: true);
 
     private static RunFile Passing(string name, RunFilePlace place, string holds, string writer) =>
         new(name, place, holds, writer, AsItComes, Stays: false);

@@ -27,7 +27,8 @@ public static class RunLayout
     /// <summary>Every directory that is a part of the run, its own first; runs that lie below are none of its parts.</summary>
     public static IEnumerable<string> DirectoriesOf(string runDirectory) =>
     [
-        runDirectory, .. Directory.EnumerateDirectories(runDirectory, $"{Start}-*"), .. Directory.EnumerateDirectories(runDirectory, $"{Piece}-*"),
+        runDirectory, .. Directory.EnumerateDirectories(runDirectory, $"{Start}-*"),
+            .. Directory.EnumerateDirectories(runDirectory, $"{Piece}-*"),
     ];
 
     private static string PartOf(string runDirectory, string kind, int number) =>

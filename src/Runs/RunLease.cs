@@ -59,7 +59,8 @@ public sealed class RunLease : IDisposable
         var first = Look(path);
         if (first?.Holder is { Started: Ended }) return null;
         // Between the making of a directory and the lease in it lies a moment.
-        if (first?.Holder == null && (first?.WrittenUtc ?? Directory.GetCreationTimeUtc(directory)) < DateTime.UtcNow - Oblivion) return null;
+        if (first?.Holder == null && (first?.WrittenUtc ?? Directory.GetCreationTimeUtc(directory)) < DateTime.UtcNow - Oblivion)
+            return null;
         if (first?.Holder is { } known && IsSameMachine(known)) return IsRunning(known) ? Describe(known) : null;
         if (first?.Holder is { } other && IsEarlierStartOfThisJob(other)) return null;
         for (var waited = Stopwatch.StartNew(); waited.Elapsed < Patience;)
@@ -100,7 +101,8 @@ public sealed class RunLease : IDisposable
             var (job, restarts) = Slurm();
             var holder = new Holder(Here(), Environment.ProcessId, started, job, restarts, _beat++);
             try { AtomicFile.WriteUnflushed(_path, Encoding.UTF8.GetBytes(JsonSerializer.Serialize(holder))); }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }      // results are what a full disk must be told of
+            // results are what a full disk must be told of
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
         }
     }
 

@@ -7,7 +7,9 @@ namespace Harness.Runs;
 /// <summary>Names of runs. A <c>run_id</c> is unique wherever runs are merged; a directory's name may be the user's own.</summary>
 public static class RunName
 {
-    /// <summary><c>20251121T015600Z-MODEL-3fa9c1</c>: sorts by time, says what ran, and three random bytes keep two of a second apart.</summary>
+    /// <summary>
+    /// <c>20251121T015600Z-MODEL-3fa9c1</c>: sorts by time, says what ran, and three random bytes keep two of a second apart.
+    /// </summary>
     public static string NewId(string model, DateTimeOffset now)
     {
         var name = PlainName.Of(PlainName.LastPart(model));

@@ -77,7 +77,8 @@ public sealed class RunReader(string directory)
     public Stream OpenCategories(out string source) => OpenRows(PathOf(RunDirectory.CategoriesFile), out source);
 
     /// <summary>Empty where there are none.</summary>
-    public IEnumerable<CategoryRecord> Categories() => HasCategories ? Rows(PathOf(RunDirectory.CategoriesFile), CsvRows.Read<CategoryRecord>) : [];
+    public IEnumerable<CategoryRecord> Categories() =>
+        HasCategories ? Rows(PathOf(RunDirectory.CategoriesFile), CsvRows.Read<CategoryRecord>) : [];
 
     public IEnumerable<ResponseRecord> Responses() => Rows(PathOf(RunDirectory.ResponsesFile), JsonRows.Read<ResponseRecord>);
 

@@ -22,7 +22,9 @@ public interface ICommunicator : IDisposable
     /// <summary>Element-wise sum over all ranks, in place; every rank gets the same bits.</summary>
     void AllReduceSum(Span<float> data);
 
-    /// <summary>Equal contributions of all ranks, in rank order; <paramref name="all"/> is Size times as long as <paramref name="mine"/>.</summary>
+    /// <summary>
+    /// Equal contributions of all ranks, in rank order; <paramref name="all"/> is Size times as long as <paramref name="mine"/>.
+    /// </summary>
     void AllGather(ReadOnlySpan<byte> mine, Span<byte> all);
 
     /// <summary>Contributions of any length; the root gets one array per rank, the others null.</summary>

@@ -11,7 +11,9 @@ public interface ITensorLink
     /// <summary>Sum of the ranks' tensors, in place.</summary>
     void AllReduce(Tensor x);
 
-    /// <summary>The ranks' columns side by side, in rank order: [rows, Σ columns]. <paramref name="columns"/> holds each rank's width.</summary>
+    /// <summary>
+    /// The ranks' columns side by side, in rank order: [rows, Σ columns]. <paramref name="columns"/> holds each rank's width.
+    /// </summary>
     Tensor AllGatherColumns(Tensor x, ReadOnlySpan<int> columns);
 
     /// <summary>Buffered: returns without waiting for the receiver.</summary>
@@ -24,7 +26,8 @@ public interface ITensorLink
     LinkStatistics Statistics { get; }
 }
 
-/// <param name="BytesSent">Payload that left this rank, by the algorithm's minimum: an all-reduce of n bytes over s ranks counts 2 n (s - 1) / s.</param>
+/// <param name="BytesSent">Payload that left this rank, by the algorithm's minimum: an all-reduce of n bytes over s ranks counts 2 n (s -
+/// 1) / s.</param>
 /// <param name="CollectiveSeconds">Time inside AllReduce and AllGatherColumns.</param>
 /// <param name="ReceiveSeconds">Time waiting in Receive: a stage's idle time.</param>
 public readonly record struct LinkStatistics(long BytesSent, double CollectiveSeconds, double ReceiveSeconds)

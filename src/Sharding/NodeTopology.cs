@@ -38,7 +38,8 @@ public sealed record NodeTopology(int LocalRank, int LocalSize, int Node, int No
         Encoding.UTF8.GetBytes(Machine.BootId, mine.AsSpan(NameBytes));
         var all = new byte[IdentityBytes * ranks.Size];
         ranks.AllGather(mine, all);
-        return [.. Enumerable.Range(0, ranks.Size).Select(rank => (Text(all, rank, 0, NameBytes), Text(all, rank, NameBytes, IdentityBytes - NameBytes)))];
+        return [.. Enumerable.Range(0, ranks.Size)
+            .Select(rank => (Text(all, rank, 0, NameBytes), Text(all, rank, NameBytes, IdentityBytes - NameBytes)))];
     }
 
     /// <param name="hosts">The host name of every rank.</param>

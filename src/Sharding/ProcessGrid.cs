@@ -18,7 +18,8 @@ public sealed record ProcessGrid
         foreach (var (name, degree) in new[] { ("--tp", tensor), ("--pp", pipeline), ("--dp", data) })
             if (degree < 1) throw new UserErrorException($"{name} {degree} is not a degree of parallelism; use 1 or more");
         if ((double)tensor * pipeline * data > int.MaxValue)
-            throw new UserErrorException($"--tp {tensor} × --pp {pipeline} × --dp {data} are more ranks than there can be; use smaller degrees");
+            throw new UserErrorException($"--tp {tensor} × --pp {pipeline} × --dp {data} are more ranks than there can be; use smaller "
+                + "degrees");
         (Tensor, Pipeline, Data) = (tensor, pipeline, data);
     }
 
@@ -35,7 +36,8 @@ public sealed record ProcessGrid
     public void Fit(int worldSize)
     {
         if (worldSize != Size)
-            throw new UserErrorException($"{worldSize} rank{(worldSize == 1 ? " is" : "s are")} running, but --tp {Tensor} × --pp {Pipeline} × --dp {Data} needs {Size}; "
+            throw new UserErrorException($"{worldSize} rank{(worldSize == 1 ? " is" : "s are")} running, but --tp {Tensor} × --pp "
+                + $"{Pipeline} × --dp {Data} needs {Size}; "
                 + $"start {Size} (mpiexec -n {Size}, or srun --ntasks={Size}) or choose degrees whose product is {worldSize}");
     }
 }

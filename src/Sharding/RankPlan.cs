@@ -41,7 +41,8 @@ public sealed class RankPlan
     {
         if (IsFirstStage) yield return Find(Embedding);
         for (var layer = Layers.Start; layer < Layers.End; layer++)
-            foreach (var part in (string[])["input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+            foreach (var part in (string[])["input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                "self_attn.o_proj",
                                             "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
                 yield return Find(Layer(layer, part));
         if (!IsLastStage) yield break;
@@ -60,7 +61,8 @@ public sealed class RankPlan
             Embedding or Head => new(name, Vocabulary, hidden, _shape.Vocabulary, _shape.Hidden),
             FinalNorm or "input_layernorm.weight" or "post_attention_layernorm.weight" => new(name, Slice.All(1), hidden, 1, _shape.Hidden),
             "self_attn.q_proj.weight" => new(name, QueryHeads.Times(heads), hidden, _shape.QueryHeads * heads, _shape.Hidden),
-            "self_attn.k_proj.weight" or "self_attn.v_proj.weight" => new(name, KeyValueHeads.Times(heads), hidden, _shape.KeyValueHeads * heads, _shape.Hidden),
+            "self_attn.k_proj.weight" or "self_attn.v_proj.weight" =>
+                new(name, KeyValueHeads.Times(heads), hidden, _shape.KeyValueHeads * heads, _shape.Hidden),
             "self_attn.o_proj.weight" => new(name, hidden, QueryHeads.Times(heads), _shape.Hidden, _shape.QueryHeads * heads),
             "mlp.gate_proj.weight" or "mlp.up_proj.weight" => new(name, FeedForward, hidden, _shape.FeedForward, _shape.Hidden),
             "mlp.down_proj.weight" => new(name, hidden, FeedForward, _shape.Hidden, _shape.FeedForward),

@@ -13,7 +13,9 @@ public interface ITensorBackend : IDisposable
     /// <summary>The device as its maker names it, with what was chosen for it (threads, vector width).</summary>
     string Device { get; }
 
-    /// <summary>Bytes of memory in which this rank's weights, caches and activations must find room; null where that is not known.</summary>
+    /// <summary>
+    /// Bytes of memory in which this rank's weights, caches and activations must find room; null where that is not known.
+    /// </summary>
     long? MemoryBytes { get; }
 
     /// <summary>Every tensor made until the returned scope is disposed dies with it. Scopes nest.</summary>
@@ -28,7 +30,10 @@ public interface ITensorBackend : IDisposable
     /// </summary>
     Weight LoadWeight(IReadOnlyList<WeightSlice> parts, DType storage);
 
-    /// <summary>Keys and values of <paramref name="layers"/> layers for <paramref name="slots"/> sequences of up to <paramref name="capacity"/> tokens.</summary>
+    /// <summary>
+    /// Keys and values of <paramref name="layers"/> layers for <paramref name="slots"/> sequences of up to <paramref name="capacity"/>
+    /// tokens.
+    /// </summary>
     KvCache NewKvCache(int layers, int slots, int capacity, AttentionHeads heads);
 
     /// <summary>An uninitialised tensor in the current scope.</summary>

@@ -73,7 +73,8 @@ internal sealed class AttentionGroup
 
     /// <summary>The row of the pass at each query of each place, [places · queries]: padding repeats a sequence's last row.</summary>
     public IEnumerable<long> Rows(RaggedBatch batch, int[] firstRows) =>
-        Places.SelectMany(s => Enumerable.Range(0, Queries).Select(i => Real(s) is var r ? (long)firstRows[r] + Math.Min(i, batch.Counts[r] - 1) : 0));
+        Places.SelectMany(s =>
+            Enumerable.Range(0, Queries).Select(i => Real(s) is var r ? (long)firstRows[r] + Math.Min(i, batch.Counts[r] - 1) : 0));
 
     /// <summary>The last position that each query may see, [places, heads per key/value head, queries].</summary>
     public IEnumerable<long> Positions(RaggedBatch batch, int headsPerKey) =>
@@ -82,7 +83,8 @@ internal sealed class AttentionGroup
 
     /// <summary>(row of the pass, place · queries + query) of every row that the group computes.</summary>
     public IEnumerable<(int Row, int Result)> Results(RaggedBatch batch, int[] firstRows) =>
-        Places.SelectMany((s, place) => s < 0 ? [] : Enumerable.Range(0, batch.Counts[s]).Select(i => (firstRows[s] + i, place * Queries + i)));
+        Places.SelectMany((s, place) =>
+            s < 0 ? [] : Enumerable.Range(0, batch.Counts[s]).Select(i => (firstRows[s] + i, place * Queries + i)));
 
     private int Real(int sequence) => sequence >= 0 ? sequence : Places.First(s => s >= 0);
 

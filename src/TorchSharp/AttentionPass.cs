@@ -26,8 +26,10 @@ internal sealed class AttentionPass : IDisposable
         var groups = AttentionGroup.Of(batch, heads.Window, cache.PaddedCapacity);
 
         var plan = new IndexPlan();
-        var slots = plan.Add(Enumerable.Range(0, batch.Sequences).SelectMany(s => Enumerable.Repeat((long)batch.Slots[s], batch.Counts[s])));
-        var positions = plan.Add(Enumerable.Range(0, batch.Sequences).SelectMany(s => Enumerable.Range(batch.Starts[s], batch.Counts[s]).Select(p => (long)p)));
+        var slots = plan.Add(Enumerable.Range(0, batch.Sequences)
+            .SelectMany(s => Enumerable.Repeat((long)batch.Slots[s], batch.Counts[s])));
+        var positions = plan.Add(Enumerable.Range(0, batch.Sequences)
+            .SelectMany(s => Enumerable.Range(batch.Starts[s], batch.Counts[s]).Select(p => (long)p)));
         var order = new long[batch.Rows];
         var results = 0;
         var parts = new List<(AttentionGroup Group, int FirstRow, Range? Rows, Range? Slots, Range? Seen)>();

@@ -28,6 +28,7 @@ internal sealed class DeviceMemory(string device)
 
     /// <summary>libtorch's CUDA allocator and its CPU allocator in their own words.</summary>
     private static bool Exhausted(string message) =>
-        message.Contains("out of memory", StringComparison.OrdinalIgnoreCase) || message.Contains("can't allocate memory", StringComparison.OrdinalIgnoreCase)
+        message.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
+            || message.Contains("can't allocate memory", StringComparison.OrdinalIgnoreCase)
         || message.Contains("not enough memory", StringComparison.OrdinalIgnoreCase);
 }

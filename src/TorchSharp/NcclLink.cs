@@ -52,11 +52,13 @@ internal sealed class NcclLink : ITensorLink, IDisposable
         _collectiveTicks += Stopwatch.GetTimestamp() - start;
     }
 
-    /// <remarks>NCCL gathers equal shares one after the other: narrower ones are padded, and the columns are then put side by side on the device.</remarks>
+    /// <remarks>NCCL gathers equal shares one after the other: narrower ones are padded, and the columns are then put side by side on the
+    /// device.</remarks>
     public Tensor AllGatherColumns(Tensor x, ReadOnlySpan<int> columns)
     {
         if (columns.Length != Size || columns[Rank] != x.Columns)
-            throw new ArgumentException($"rank {Rank} of {Size} has {x.Columns} columns, not [{string.Join(", ", columns.ToArray())}]", nameof(columns));
+            throw new ArgumentException($"rank {Rank} of {Size} has {x.Columns} columns, not [{string.Join(", ", columns.ToArray())}]",
+                nameof(columns));
         var start = Stopwatch.GetTimestamp();
         using var scope = torch.NewDisposeScope();
         int widest = 0, total = 0;
@@ -102,7 +104,8 @@ internal sealed class NcclLink : ITensorLink, IDisposable
     private static DeviceTensor Contiguous(Tensor x)
     {
         var value = ((TorchTensor)x).Value;
-        return value.is_contiguous() ? value : throw new ArgumentException($"a tensor [{x.Rows}, {x.Columns}] with gaps between its rows cannot be sent");
+        return value.is_contiguous() ? value
+            : throw new ArgumentException($"a tensor [{x.Rows}, {x.Columns}] with gaps between its rows cannot be sent");
     }
 
     private static long Elements(Tensor x) => (long)x.Rows * x.Columns;

@@ -16,7 +16,8 @@ internal sealed class NcclLinkFactory : ITensorLinkFactory
     {
         not TorchBackend => $"NCCL moves tensors of --backend torch, not of {backend.Name}",
         TorchBackend { Ordinal: < 0 } => "NCCL moves tensors between CUDA devices, and this rank has none",
-        TorchBackend { RanksShareDevices: true } => "NCCL wants a device for each rank, and this node has more ranks than devices; start fewer ranks",
+        TorchBackend { RanksShareDevices: true } =>
+            "NCCL wants a device for each rank, and this node has more ranks than devices; start fewer ranks",
         _ => Loaded.Value.Obstacle,
     };
 

@@ -13,7 +13,8 @@ namespace Harness.TorchSharp;
 /// </summary>
 internal sealed class RootMeanSquareNorm(torch.Device device, ScalarType activations, Launches launches) : IDisposable
 {
-    private readonly DeviceTensor _signs = torch.tensor(new float[] { 1, -1 }, dtype: activations, device: device).view(1, 2, 1).DetachFromDisposeScope();
+    private readonly DeviceTensor _signs = torch.tensor(new float[] { 1, -1 }, dtype: activations, device: device).view(1, 2, 1)
+        .DetachFromDisposeScope();
     private long[] _width = [0];
 
     /// <summary>[rows, columns] to [rows, columns].</summary>

@@ -21,7 +21,8 @@ internal sealed class TokenChoice(HostTransfer host, Launches launches)
     }
 
     /// <exception cref="InvalidOperationException">A logit is NaN.</exception>
-    public int[] Draw(DeviceTensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms, IReadOnlyList<IReadOnlyList<int>> history)
+    public int[] Draw(DeviceTensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms,
+        IReadOnlyList<IReadOnlyList<int>> history)
     {
         using var scope = torch.NewDisposeScope();
         var rows = uniforms.Length;
@@ -30,7 +31,8 @@ internal sealed class TokenChoice(HostTransfer host, Launches launches)
         if (!sampling.Greedy) l = launches.Of(l.div(torch.tensor(sampling.Temperature, dtype: ScalarType.Float32)));
 
         var (best, first) = launches.Of(l).max(1, keepdim: true);
-        var chosen = sampling.Greedy ? first.view(rows) : Walk(Kept(l, best, sampling), host.Upload(uniforms, ScalarType.Float64).view(rows, 1));
+        var chosen = sampling.Greedy ? first.view(rows)
+            : Walk(Kept(l, best, sampling), host.Upload(uniforms, ScalarType.Float64).view(rows, 1));
         var (values, columns) = (new float[rows], new int[rows]);
         Read(best.view(rows), chosen, logits, values, columns);
         return columns;
@@ -93,7 +95,8 @@ internal sealed class TokenChoice(HostTransfer host, Launches launches)
     {
         var rows = valuesTo.Length;
         var both = new double[2 * rows];
-        HostTransfer.Download<double>(launches.Of(torch.cat([launches.Of(values.to(ScalarType.Float64)), launches.Of(columns.to(ScalarType.Float64))])), both);
+        HostTransfer.Download<double>(
+            launches.Of(torch.cat([launches.Of(values.to(ScalarType.Float64)), launches.Of(columns.to(ScalarType.Float64))])), both);
         for (var row = 0; row < rows; row++)
         {
             if (double.IsNaN(both[row])) throw NotANumber(logits, row);

@@ -98,8 +98,16 @@ internal sealed class TorchBackend : ITensorBackend
         NoGrad();
         var outputs = parts.Sum(part => part.Rows);
         var bytes = (long)outputs * parts[0].Columns * storage.Bytes();
-        var value = _memory.Allocate(string.Create(CultureInfo.InvariantCulture, $"weight {parts[0].Name} [{outputs}, {parts[0].Columns}]"), bytes, () => _upload.Load(parts, storage));
-        var weight = new TorchWeight { DType = storage, Outputs = outputs, Inputs = parts[0].Columns, Value = value, Transposed = value.t().DetachFromDisposeScope() };
+        var value = _memory.Allocate(string.Create(CultureInfo.InvariantCulture,
+            $"weight {parts[0].Name} [{outputs}, {parts[0].Columns}]"), bytes, () => _upload.Load(parts, storage));
+        var weight = new TorchWeight
+        {
+            DType = storage,
+            Outputs = outputs,
+            Inputs = parts[0].Columns,
+            Value = value,
+            Transposed = value.t().DetachFromDisposeScope()
+        };
         _memory.Weights += bytes;
         _weights.Add(weight);
         return weight;
@@ -109,8 +117,14 @@ internal sealed class TorchBackend : ITensorBackend
     {
         NoGrad();
         var bytes = (long)layers * slots * capacity * heads.KeyValues * heads.Dimension * 2 * _activations.ElementSize();
-        var cache = _memory.Allocate(string.Create(CultureInfo.InvariantCulture, $"key/value cache ({slots} sequences of {capacity} tokens)"), bytes,
-            () => new TorchKvCache(_device, _activations, layers, slots, capacity, heads, _host) { Layers = layers, Slots = slots, Capacity = capacity });
+        var cache = _memory.Allocate(
+            string.Create(CultureInfo.InvariantCulture, $"key/value cache ({slots} sequences of {capacity} tokens)"), bytes,
+            () => new TorchKvCache(_device, _activations, layers, slots, capacity, heads, _host)
+            {
+                Layers = layers,
+                Slots = slots,
+                Capacity = capacity
+            });
         _memory.Caches += cache.Bytes;
         cache.Disposed += () => _memory.Caches -= cache.Bytes;
         return cache;
@@ -142,7 +156,8 @@ internal sealed class TorchBackend : ITensorBackend
 
     public Tensor RmsNorm(Tensor x, Weight gain, float epsilon)
     {
-        if (gain.Outputs != 1 || gain.Inputs != x.Columns) throw new ArgumentException($"a gain of [{gain.Outputs}, {gain.Inputs}] does not fit {x.Columns} columns");
+        if (gain.Outputs != 1 || gain.Inputs != x.Columns)
+            throw new ArgumentException($"a gain of [{gain.Outputs}, {gain.Inputs}] does not fit {x.Columns} columns");
         return Activations(x.Rows, x.Columns, () => _norm.Apply(((TorchTensor)x).Value, (TorchWeight)gain, epsilon));
     }
 
@@ -151,17 +166,20 @@ internal sealed class TorchBackend : ITensorBackend
         var w = (TorchWeight)weight;
         if (x.Columns != w.Inputs) throw new ArgumentException($"{x.Columns} columns do not fit a weight of {w.Inputs} inputs");
         return Activations(x.Rows, w.Outputs, () =>
-            _launches.Of(((TorchTensor)x).Value.mm(w.Value.dtype == _activations ? w.Transposed : _launches.Of(w.Transposed.to(_activations)))));
+            _launches.Of(((TorchTensor)x).Value.mm(w.Value.dtype == _activations ? w.Transposed
+                : _launches.Of(w.Transposed.to(_activations)))));
     }
 
     public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads)
     {
         var store = (TorchKvCache)cache;
         if (qkv.Columns != (heads.Queries + 2 * heads.KeyValues) * heads.Dimension || qkv.Rows != batch.Rows)
-            throw new ArgumentException($"[{qkv.Rows}, {qkv.Columns}] is not the queries, keys and values of {heads} for {batch.Rows} rows");
+            throw new ArgumentException(
+                $"[{qkv.Rows}, {qkv.Columns}] is not the queries, keys and values of {heads} for {batch.Rows} rows");
         for (var i = 0; i < batch.Sequences; i++)
             if ((uint)batch.Slots[i] >= (uint)cache.Slots || batch.Starts[i] < 0 || batch.Starts[i] + batch.Counts[i] > cache.Capacity)
-                throw new ArgumentException($"slot {batch.Slots[i]}, positions {batch.Starts[i]} to {batch.Starts[i] + batch.Counts[i] - 1}: the cache has {cache.Slots} slots of {cache.Capacity}");
+                throw new ArgumentException($"slot {batch.Slots[i]}, positions {batch.Starts[i]} to "
+                    + $"{batch.Starts[i] + batch.Counts[i] - 1}: the cache has {cache.Slots} slots of {cache.Capacity}");
         return Activations(qkv.Rows, heads.Queries * heads.Dimension, () =>
             _attention.Attend(((TorchTensor)qkv).Value, store, layer, store.PassOf(batch, heads, _host, _launches), heads));
     }
@@ -179,7 +197,8 @@ internal sealed class TorchBackend : ITensorBackend
 
     public void Add(Tensor x, Tensor y)
     {
-        if (x.Rows != y.Rows || x.Columns != y.Columns) throw new ArgumentException($"[{x.Rows}, {x.Columns}] and [{y.Rows}, {y.Columns}] cannot be added");
+        if (x.Rows != y.Rows || x.Columns != y.Columns)
+            throw new ArgumentException($"[{x.Rows}, {x.Columns}] and [{y.Rows}, {y.Columns}] cannot be added");
         _launches.Of(((TorchTensor)x).Value.add_(((TorchTensor)y).Value));
     }
 
@@ -195,13 +214,16 @@ internal sealed class TorchBackend : ITensorBackend
             consecutive &= rows[i] == rows[0] + i;
         }
         var value = ((TorchTensor)x).Value;
-        var y = _launches.Of(consecutive ? value.narrow(0, rows[0], rows.Length).clone() : value.index_select(0, _host.Upload<long>(index, ScalarType.Int64)));
+        var y = _launches.Of(consecutive ? value.narrow(0, rows[0], rows.Length).clone()
+            : value.index_select(0, _host.Upload<long>(index, ScalarType.Int64)));
         return new TorchTensor(y.MoveToOuterDisposeScope(), rows.Length, x.Columns);
     }
 
-    public void ArgMax(Tensor logits, Span<float> values, Span<int> columns) => _choice.ArgMax(((TorchTensor)logits).Value, values, columns);
+    public void ArgMax(Tensor logits, Span<float> values, Span<int> columns) =>
+        _choice.ArgMax(((TorchTensor)logits).Value, values, columns);
 
-    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms, IReadOnlyList<IReadOnlyList<int>> history) =>
+    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms,
+        IReadOnlyList<IReadOnlyList<int>> history) =>
         _choice.Draw(((TorchTensor)logits).Value, sampling, uniforms, history);
 
     public void ReadHost(Tensor x, Span<float> destination)
@@ -212,7 +234,8 @@ internal sealed class TorchBackend : ITensorBackend
 
     public void WriteHost(Tensor x, ReadOnlySpan<float> source)
     {
-        if (source.Length != (long)x.Rows * x.Columns) throw new ArgumentException($"{source.Length} values do not fill [{x.Rows}, {x.Columns}]");
+        if (source.Length != (long)x.Rows * x.Columns)
+            throw new ArgumentException($"{source.Length} values do not fill [{x.Rows}, {x.Columns}]");
         using var scope = torch.NewDisposeScope();
         ((TorchTensor)x).Value.copy_(_host.Upload(source, ScalarType.Float32).view(x.Rows, x.Columns));
     }

@@ -99,6 +99,7 @@ internal sealed class TorchKvCache : KvCache
                 cosines[position * d + f] = cosines[position * d + half + f] = (float)cos;
                 (sines[position * d + f], sines[position * d + half + f]) = ((float)-sin, (float)sin);
             }
-        return (host.Upload<float>(cosines, ScalarType.Float32).view(PaddedCapacity, d), host.Upload<float>(sines, ScalarType.Float32).view(PaddedCapacity, d));
+        return (host.Upload<float>(cosines, ScalarType.Float32).view(PaddedCapacity, d),
+            host.Upload<float>(sines, ScalarType.Float32).view(PaddedCapacity, d));
     }
 }

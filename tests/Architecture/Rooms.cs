@@ -41,7 +41,8 @@ internal static class Rooms
         new("Harness.Energy", "domains, readings, the meter seam"),
         new("Harness.Energy.Clocks", "one rank's clock against another's"),
         new("Harness.Energy.Sampling", "the thread that reads a meter, and what its sensors can resolve"),
-        new("Harness.Energy.Accounting", "from samples, windows and steps to joules of devices, windows and prompts, and whether they may be believed"),
+        new("Harness.Energy.Accounting",
+            "from samples, windows and steps to joules of devices, windows and prompts, and whether they may be believed"),
         new("Harness.Energy.Records", "power.csv and windows.jsonl"),
         new("Harness.Energy.Statistics", "intervals of repeats, and when they are narrow enough"),
         new("Harness.Energy.Nvml", "NVIDIA's library, bound when the program runs"),
@@ -62,7 +63,8 @@ internal static class Rooms
         new("Harness.MpiNet", "MPI.NET behind the communicator seam"),
         new("Harness.MLTokenizers", "Microsoft.ML.Tokenizers behind the tokenizer seam"),
         new("Harness.Datasets", "prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo"),
-        new("Harness.Configuration", "the table of settings, and one tree of their values from defaults, file, environment and command line"),
+        new("Harness.Configuration",
+            "the table of settings, and one tree of their values from defaults, file, environment and command line"),
         new("Harness.Reporting", "standard streams, exit codes, progress, the first answers and the summary table"),
         new("Harness.Seams", "which implementation of a seam a word on the command line names"),
         new("Harness.Planning", "which layouts fit the devices, and how fast they can be, before anything is loaded"),
@@ -77,7 +79,8 @@ internal static class Rooms
     public static string Markdown()
     {
         var library = All.ToDictionary(room => room.Namespace, room => room.Library);
-        var arrows = SourceTree.Uses().Select(use => (From: library[use.From], To: library[use.To])).Where(arrow => arrow.From != arrow.To).ToHashSet();
+        var arrows = SourceTree.Uses().Select(use => (From: library[use.From], To: library[use.To])).Where(arrow => arrow.From != arrow.To)
+            .ToHashSet();
         var order = All.Select(room => room.Library).Distinct().ToList();
         var text = new StringBuilder("```mermaid\nflowchart BT\n");
         foreach (var from in order)
@@ -89,7 +92,8 @@ internal static class Rooms
 
         // An arrow that a way over others says already is left out of the picture.
         bool IsImplied(string from, string to) => order.Any(over => over != to && arrows.Contains((from, over)) && Reaches(over, to));
-        bool Reaches(string from, string to) => arrows.Contains((from, to)) || order.Any(over => arrows.Contains((from, over)) && Reaches(over, to));
+        bool Reaches(string from, string to) =>
+            arrows.Contains((from, to)) || order.Any(over => arrows.Contains((from, over)) && Reaches(over, to));
         static string Node(string name) => $"{name.Replace('/', '_')}[\"src/{name}\"]";
     }
 }

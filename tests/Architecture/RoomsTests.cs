@@ -7,15 +7,18 @@ public sealed class RoomsTests
 
     [Test]
     public void EveryNamespaceIsARoom() =>
-        Assert.That(SourceTree.Namespaces.Order(StringComparer.Ordinal), Is.EqualTo(Rooms.All.Select(room => room.Namespace).Order(StringComparer.Ordinal)));
+        Assert.That(SourceTree.Namespaces.Order(StringComparer.Ordinal),
+            Is.EqualTo(Rooms.All.Select(room => room.Namespace).Order(StringComparer.Ordinal)));
 
     [Test]
     public void ReferencesPointToTheGround()
     {
-        var heights = Rooms.All.Select((room, height) => (room.Namespace, height)).ToDictionary(pair => pair.Namespace, pair => pair.height);
+        var heights = Rooms.All.Select((room, height) => (room.Namespace, height))
+            .ToDictionary(pair => pair.Namespace, pair => pair.height);
         var uses = SourceTree.Uses();
         Assert.That(uses, Has.Count.GreaterThan(500), "the sources were read");
-        Assert.That(uses.Where(use => heights[use.To] >= heights[use.From]).Select(use => $"{use.File}: {use.From} uses {use.To}.{use.Type}"), Is.Empty);
+        Assert.That(uses.Where(use => heights[use.To] >= heights[use.From])
+            .Select(use => $"{use.File}: {use.From} uses {use.To}.{use.Type}"), Is.Empty);
     }
 
     [Test]

@@ -23,7 +23,8 @@ internal static partial class SourceTree
 
     public static IReadOnlyList<Use> Uses()
     {
-        var types = s_sources.Value.SelectMany(source => Declarations().Matches(source.Code).Select(match => (Type: match.Groups[1].Value, source.Namespace)))
+        var types = s_sources.Value.SelectMany(source =>
+            Declarations().Matches(source.Code).Select(match => (Type: match.Groups[1].Value, source.Namespace)))
             .ToLookup(declared => declared.Type, declared => declared.Namespace);
         return [.. from source in s_sources.Value
                    from word in source.Words

@@ -42,7 +42,8 @@ internal static class CommunicatorContract
             times[1] = Stopwatch.GetTimestamp();
             var all = new long[2 * c.Size];
             c.AllGather(MemoryMarshal.AsBytes(times.AsSpan()), MemoryMarshal.AsBytes(all.AsSpan()));
-            Check.That(all.Where((_, i) => i % 2 == 1).Min() >= all.Where((_, i) => i % 2 == 0).Max(), $"a rank left before rank {late} came");
+            Check.That(all.Where((_, i) => i % 2 == 1).Min() >= all.Where((_, i) => i % 2 == 0).Max(),
+                $"a rank left before rank {late} came");
         }
     }
 
@@ -56,12 +57,14 @@ internal static class CommunicatorContract
             Check.Elements(data, i => c.Size * (c.Size + 1) / 2 * (i % 97), $"{length}");
 
             var random = new Random(c.Rank * 7919 + length);
-            var values = Enumerable.Range(0, length).Select(_ => (float)(random.NextDouble() - 0.5) * MathF.Pow(10, random.Next(-3, 4))).ToArray();
+            var values = Enumerable.Range(0, length).Select(_ => (float)(random.NextDouble() - 0.5) * MathF.Pow(10, random.Next(-3, 4)))
+                .ToArray();
             c.AllReduceSum(values);
             var digests = new byte[32 * c.Size];
             c.AllGather(SHA256.HashData(MemoryMarshal.AsBytes(values.AsSpan())), digests);
             for (var r = 1; r < c.Size; r++)
-                Check.That(digests.AsSpan(0, 32).SequenceEqual(digests.AsSpan(32 * r, 32)), $"rank {r} has other bits than rank 0 at length {length}");
+                Check.That(digests.AsSpan(0, 32).SequenceEqual(digests.AsSpan(32 * r, 32)),
+                    $"rank {r} has other bits than rank 0 at length {length}");
         }
     }
 
@@ -122,7 +125,8 @@ internal static class CommunicatorContract
         {
             c.Send(Pattern(c.Rank, length), next, 21);
             var waited = Stopwatch.StartNew();
-            while (!c.Probe(previous, 21)) Check.That(waited.Elapsed < TimeSpan.FromSeconds(30), $"{length} bytes did not come within 30 s");
+            while (!c.Probe(previous, 21)) Check.That(waited.Elapsed < TimeSpan.FromSeconds(30),
+                $"{length} bytes did not come within 30 s");
             Check.That(c.Probe(previous, 21), "a probe takes nothing away");
             Check.That(!c.Probe(previous, 22), "another tag");
             var data = new byte[length];
@@ -148,7 +152,8 @@ internal static class CommunicatorContract
                 var waited = Stopwatch.StartNew();
                 while (!File.Exists(file))
                 {
-                    Check.That(waited.Elapsed < TimeSpan.FromSeconds(30), $"{length} bytes did not arrive in 30 s without another call of their sender");
+                    Check.That(waited.Elapsed < TimeSpan.FromSeconds(30),
+                        $"{length} bytes did not arrive in 30 s without another call of their sender");
                     Thread.Sleep(1);
                 }
                 File.Delete(file);

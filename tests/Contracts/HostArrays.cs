@@ -36,11 +36,13 @@ internal sealed class HostArrays : ITensorBackend
     public Tensor Embed(Weight table, int firstToken, ReadOnlySpan<int> tokens) => throw new NotSupportedException();
     public Tensor RmsNorm(Tensor x, Weight gain, float epsilon) => throw new NotSupportedException();
     public Tensor Linear(Tensor x, Weight weight) => throw new NotSupportedException();
-    public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads) => throw new NotSupportedException();
+    public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads) =>
+        throw new NotSupportedException();
     public Tensor SwiGlu(Tensor gateUp) => throw new NotSupportedException();
     public void Add(Tensor x, Tensor y) => throw new NotSupportedException();
     public Tensor SelectRows(Tensor x, ReadOnlySpan<int> rows) => throw new NotSupportedException();
     public void ArgMax(Tensor logits, Span<float> values, Span<int> columns) => throw new NotSupportedException();
-    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms, IReadOnlyList<IReadOnlyList<int>> history) => throw new NotSupportedException();
+    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms,
+        IReadOnlyList<IReadOnlyList<int>> history) => throw new NotSupportedException();
     public void Dispose() { }
 }

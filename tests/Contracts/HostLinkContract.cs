@@ -40,7 +40,8 @@ internal static class HostLinkContract
             var digests = new byte[32 * c.Size];
             c.AllGather(SHA256.HashData(MemoryMarshal.AsBytes(host.Values(noise).AsSpan())), digests);
             for (var r = 1; r < c.Size; r++)
-                Check.That(digests.AsSpan(0, 32).SequenceEqual(digests.AsSpan(32 * r, 32)), $"rank {r} has other bits than rank 0 at [{rows}, {columns}]");
+                Check.That(digests.AsSpan(0, 32).SequenceEqual(digests.AsSpan(32 * r, 32)),
+                    $"rank {r} has other bits than rank 0 at [{rows}, {columns}]");
         }
     }
 
@@ -74,7 +75,8 @@ internal static class HostLinkContract
             Check.Equal((all.Rows, all.Columns), (rows, columns.Sum()), "shape");
             Check.Elements(host.Values(all), i => (i / all.Columns + 3 * (i % all.Columns)) % 251, $"[{rows}, {all.Columns}]");
         }
-        Check.Throws<ArgumentException>(() => link.AllGatherColumns(host.NewTensor(1, 3), new int[c.Size]), "columns that are not the tensor's");
+        Check.Throws<ArgumentException>(() =>
+            link.AllGatherColumns(host.NewTensor(1, 3), new int[c.Size]), "columns that are not the tensor's");
     }
 
     private static void Stages(ICommunicator c, DType wire)

@@ -10,7 +10,8 @@ public class InProcessContractTests
 {
     private static IEnumerable<TestCaseData> Cases()
     {
-        (string Name, Action<ICommunicator> Body)[] bodies = [.. CommunicatorContract.Bodies, .. HostLinkContract.Bodies, .. LaunchContract.Bodies];
+        (string Name, Action<ICommunicator> Body)[] bodies =
+            [.. CommunicatorContract.Bodies, .. HostLinkContract.Bodies, .. LaunchContract.Bodies];
         foreach (var (name, body) in bodies)
         {
             yield return new TestCaseData(0, body).SetArgDisplayNames("solo", name);

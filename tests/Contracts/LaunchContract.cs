@@ -34,17 +34,20 @@ internal static class LaunchContract
         if (c.Size < 2) return;
         var last = c.Size - 1;
         var e = Check.Throws<UserErrorException>(() => LaunchChecks.SameEverywhere(c,
-            Contents(("configuration", c.Rank == last ? "{1}" : "{}"), ("checkpoint", c.Rank == 0 ? "abc" : "abd"), ("dataset", "same"))), "contents differ");
+            Contents(("configuration", c.Rank == last ? "{1}" : "{}"), ("checkpoint", c.Rank == 0 ? "abc" : "abd"), ("dataset", "same"))),
+                "contents differ");
         var host = Environment.MachineName;
         var others = c.Size == 2 ? "rank 1" : $"ranks {string.Join(", ", Enumerable.Range(1, last))}";
-        Check.Equal(e.Message, $"the checkpoint of {others} on {host} is not that of rank 0 on {host}; the configuration of rank {last} on {host} is not that of rank 0 on {host}; "
+        Check.Equal(e.Message, $"the checkpoint of {others} on {host} is not that of rank 0 on {host}; the configuration of rank {last} "
+            + $"on {host} is not that of rank 0 on {host}; "
             + "give every rank the same files and options", "message");
     }
 
     private static void DifferingNames(ICommunicator c)
     {
         if (c.Size < 2) return;
-        var e = Check.Throws<UserErrorException>(() => LaunchChecks.SameEverywhere(c, Contents((c.Rank == 1 ? "old" : "new", "x"))), "names differ");
+        var e = Check.Throws<UserErrorException>(() =>
+            LaunchChecks.SameEverywhere(c, Contents((c.Rank == 1 ? "old" : "new", "x"))), "names differ");
         Check.That(e.Message.StartsWith("the program of rank 1 on ", StringComparison.Ordinal), e.Message);
     }
 
@@ -61,7 +64,8 @@ internal static class LaunchContract
 
     private static void AllRanksFail(ICommunicator c)
     {
-        var e = Check.Throws<UserErrorException>(() => LaunchChecks.OnEveryRank<int>(c, () => throw new UserErrorException("no such file")), "a user's error");
+        var e = Check.Throws<UserErrorException>(() =>
+            LaunchChecks.OnEveryRank<int>(c, () => throw new UserErrorException("no such file")), "a user's error");
         Check.Equal(e.Message, "no such file", "message");
     }
 

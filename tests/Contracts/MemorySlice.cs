@@ -20,7 +20,13 @@ public sealed class MemorySlice : WeightSlice
         for (var r = 0; r < rows; r++)
             for (var c = 0; c < columns; c++)
                 Write(bytes, (r * (columns + padding) + c) * dtype.Bytes(), values[r * columns + c], dtype);
-        return new MemorySlice(bytes, (columns + padding) * dtype.Bytes(), mapped) { Name = "test", DType = dtype, Rows = rows, Columns = columns };
+        return new MemorySlice(bytes, (columns + padding) * dtype.Bytes(), mapped)
+        {
+            Name = "test",
+            DType = dtype,
+            Rows = rows,
+            Columns = columns
+        };
     }
 
     private MemorySlice(byte[] bytes, long stride, bool mapped)

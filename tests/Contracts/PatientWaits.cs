@@ -34,7 +34,8 @@ internal static class PatientWaits
             var used = ProcessorTime() - before;
             // A rank that keeps its core busy while it waits gets as much of it as the one that works, whatever else runs: patient ones
             // wake two thousand times a second.
-            if (c.Rank == 0) Check.That(used < 0.6 * s_work, $"{name}: {used.TotalMilliseconds:0} ms of processor time in a wait of {clock.ElapsedMilliseconds} ms");
+            if (c.Rank == 0) Check.That(used < 0.6 * s_work,
+                $"{name}: {used.TotalMilliseconds:0} ms of processor time in a wait of {clock.ElapsedMilliseconds} ms");
         }
     }
 
@@ -52,5 +53,6 @@ internal static class PatientWaits
 
     /// <summary>Of the calling thread.</summary>
     private static TimeSpan ProcessorTime() =>
-        TimeSpan.FromMicroseconds(long.Parse(File.ReadAllText("/proc/thread-self/schedstat").Split(' ')[0], CultureInfo.InvariantCulture) / 1000);
+        TimeSpan.FromMicroseconds(
+            long.Parse(File.ReadAllText("/proc/thread-self/schedstat").Split(' ')[0], CultureInfo.InvariantCulture) / 1000);
 }

@@ -79,7 +79,8 @@ public abstract class TensorBackendContract
                 for (var c = 0; c < hidden; c++)
                 {
                     var row = tokens[i] - 100L;
-                    var expected = row is < 0 or >= 11 ? 0 : MemorySlice.Stored(row < 6 ? first[row * hidden + c] : second[(row - 6) * hidden + c], storage);
+                    var expected = row is < 0 or >= 11 ? 0
+                        : MemorySlice.Stored(row < 6 ? first[row * hidden + c] : second[(row - 6) * hidden + c], storage);
                     Near(y[i * hidden + c], expected, Math.Abs(expected), $"{storage} token {tokens[i]} column {c}");
                 }
         }
@@ -280,14 +281,16 @@ public abstract class TensorBackendContract
     public void AttendMatchesTheDefinitionThroughPrefillAndDecode(AttentionHeads heads)
     {
         CheckAttention(heads, 300,
-            [Batch((0, 0, 37), (2, 0, 5)), Batch((0, 37, 1), (2, 5, 1)), Batch((2, 6, 9), (1, 0, 20), (0, 38, 1)), Batch((1, 20, 40)), Batch((0, 39, 1), (1, 60, 1), (2, 15, 1))]);
+            [Batch((0, 0, 37), (2, 0, 5)), Batch((0, 37, 1), (2, 5, 1)), Batch((2, 6, 9), (1, 0, 20), (0, 38, 1)), Batch((1, 20, 40)),
+                Batch((0, 39, 1), (1, 60, 1), (2, 15, 1))]);
     }
 
     [Test]
     public void AttendHonoursASlidingWindow([Values(1, 4, 17, 64, 1000)] int window)
     {
         foreach (var heads in new[] { Shapes[1], Shapes[3], Shapes[5] })
-            CheckAttention(heads with { Window = window }, 200, [Batch((0, 0, 90), (1, 0, 3)), Batch((0, 90, 1), (1, 3, 1)), Batch((0, 91, 30)), Batch((0, 121, 1))]);
+            CheckAttention(heads with { Window = window }, 200,
+                [Batch((0, 0, 90), (1, 0, 3)), Batch((0, 90, 1), (1, 3, 1)), Batch((0, 91, 30)), Batch((0, 121, 1))]);
     }
 
     [Test]
@@ -387,7 +390,8 @@ public abstract class TensorBackendContract
         return result;
     }
 
-    private static (double[] Sum, double[] Magnitude) Attended(double[] query, Func<int, double[]> past, int position, int head, AttentionHeads heads)
+    private static (double[] Sum, double[] Magnitude) Attended(double[] query, Func<int, double[]> past, int position, int head,
+        AttentionHeads heads)
     {
         var (d, first) = (heads.Dimension, heads.Window > 0 ? Math.Max(0, position - heads.Window + 1) : 0);
         var keyHead = head * heads.KeyValues / heads.Queries;
@@ -444,14 +448,17 @@ public abstract class TensorBackendContract
     {
         using var scope = Ops.Scope();
         var logits = Normal(3 * vocabulary);
-        var best = Enumerable.Range(0, 3).Select(r => Array.IndexOf(logits, logits[(r * vocabulary)..((r + 1) * vocabulary)].Max(), r * vocabulary) - r * vocabulary);
+        var best = Enumerable.Range(0, 3)
+            .Select(r => Array.IndexOf(logits, logits[(r * vocabulary)..((r + 1) * vocabulary)].Max(), r * vocabulary) - r * vocabulary);
         Assert.That(Ops.Sample(Put(logits, 3), new SamplingParameters(), [0, 0.5, 0.999], NoHistory(3)), Is.EqualTo(best));
     }
 
     private static readonly SamplingParameters[] Cuts =
     [
-        new(1), new(0.8f, TopP: 0.95f), new(0.1f, TopP: 0.5f), new(2, TopK: 7), new(1.3f, TopK: 40, TopP: 0.7f), new(1, TopK: 1), new(1, TopP: 1e-6f),
-        new(0.7f, TopK: 50, TopP: 0.9f, RepetitionPenalty: 1.3f), new(1, RepetitionPenalty: 0.5f), new(0, RepetitionPenalty: 5), new(5, TopP: 0.99f), new(1, TopK: 1_000_000),
+        new(1), new(0.8f, TopP: 0.95f), new(0.1f, TopP: 0.5f), new(2, TopK: 7), new(1.3f, TopK: 40, TopP: 0.7f), new(1, TopK: 1),
+            new(1, TopP: 1e-6f),
+        new(0.7f, TopK: 50, TopP: 0.9f, RepetitionPenalty: 1.3f), new(1, RepetitionPenalty: 0.5f), new(0, RepetitionPenalty: 5),
+            new(5, TopP: 0.99f), new(1, TopK: 1_000_000),
     ];
 
     [TestCaseSource(nameof(Cuts))]
@@ -472,7 +479,8 @@ public abstract class TensorBackendContract
                 {
                     using var scope = Ops.Scope();
                     var u = (before + weights[token] / 2) / total;
-                    Assert.That(Ops.Sample(Put(logits, 1), sampling, [u], [history]), Is.EqualTo(new[] { token }), $"{vocabulary} tokens, spread {spread}, u {u}");
+                    Assert.That(Ops.Sample(Put(logits, 1), sampling, [u], [history]), Is.EqualTo(new[] { token }),
+                        $"{vocabulary} tokens, spread {spread}, u {u}");
                 }
                 before += weights[token];
             }
@@ -492,7 +500,8 @@ public abstract class TensorBackendContract
         {
             using var scope = Ops.Scope();
             var seen = new SortedSet<int>();
-            for (var i = 0; i < 200; i++) seen.Add(Ops.Sample(Put(logits, 1), new SamplingParameters(1, TopP: topP), [i / 200.0], NoHistory(1))[0]);
+            for (var i = 0; i < 200; i++) seen.Add(
+                Ops.Sample(Put(logits, 1), new SamplingParameters(1, TopP: topP), [i / 200.0], NoHistory(1))[0]);
             Assert.That(seen, Is.EqualTo(kept), $"top-p {topP}");
         }
     }
@@ -505,7 +514,8 @@ public abstract class TensorBackendContract
         for (var i = 0; i < 100; i++)
         {
             Assert.That(Ops.Sample(Put(logits, 1), new SamplingParameters(1, TopK: 10), [i / 100.0], NoHistory(1))[0], Is.EqualTo(i / 10));
-            Assert.That(Ops.Sample(Put(logits, 1), new SamplingParameters(1, TopP: 0.0995f), [i / 100.0 + 0.001], NoHistory(1))[0], Is.EqualTo(i));
+            Assert.That(Ops.Sample(Put(logits, 1), new SamplingParameters(1, TopP: 0.0995f), [i / 100.0 + 0.001], NoHistory(1))[0],
+                Is.EqualTo(i));
         }
     }
 
@@ -514,7 +524,8 @@ public abstract class TensorBackendContract
     {
         using var scope = Ops.Scope();
         float[] row = [1, 1, 1, 1.01f];
-        var tokens = Ops.Sample(Put([.. row, .. row, .. row], 3), new SamplingParameters(0, RepetitionPenalty: 2), [0, 0, 0], [[], [3], [3, 0, 1]]);
+        var tokens = Ops.Sample(Put([.. row, .. row, .. row], 3), new SamplingParameters(0, RepetitionPenalty: 2), [0, 0, 0],
+            [[], [3], [3, 0, 1]]);
         Assert.That(tokens, Is.EqualTo(new[] { 3, 0, 2 }));
         tokens = Ops.Sample(Put([.. row, .. row, .. row], 3), new SamplingParameters(1), [0.1, 0.6, 0.9], NoHistory(3));
         Assert.That(tokens, Is.EqualTo(new[] { 0, 2, 3 }));
@@ -549,7 +560,8 @@ public abstract class TensorBackendContract
     private static double[] Distribution(float[] logits, SamplingParameters sampling, int[] history, out bool certain)
     {
         var l = Array.ConvertAll(logits, v => (double)v);
-        foreach (var token in history.Distinct()) l[token] = l[token] > 0 ? l[token] / sampling.RepetitionPenalty : l[token] * sampling.RepetitionPenalty;
+        foreach (var token in history.Distinct()) l[token] = l[token] > 0 ? l[token] / sampling.RepetitionPenalty
+            : l[token] * sampling.RepetitionPenalty;
         var order = Enumerable.Range(0, l.Length).OrderByDescending(i => l[i]).ThenBy(i => i).ToArray();
         var result = new double[l.Length];
         certain = true;

@@ -70,11 +70,13 @@ public abstract class TokenizerContract
         var random = new Random(5);
         for (var i = 0; i < 300; i++)
         {
-            var ids = Enumerable.Range(0, random.Next(1, 12)).Select(_ => random.Next(Math.Min(tokenizer.VocabularySize, random.Next(2) == 0 ? 300 : int.MaxValue))).ToArray();
+            var ids = Enumerable.Range(0, random.Next(1, 12))
+                .Select(_ => random.Next(Math.Min(tokenizer.VocabularySize, random.Next(2) == 0 ? 300 : int.MaxValue))).ToArray();
             var decoder = tokenizer.NewDecoder();
             string[] streamed = [.. ids.Select(decoder.Append), decoder.Flush()];
             Assert.That(string.Concat(streamed), Is.EqualTo(tokenizer.Decode(ids)));
-            Assert.That(streamed.Where(part => part.Length > 0 && (char.IsLowSurrogate(part[0]) || char.IsHighSurrogate(part[^1]))), Is.Empty);
+            Assert.That(streamed.Where(part => part.Length > 0 && (char.IsLowSurrogate(part[0]) || char.IsHighSurrogate(part[^1]))),
+                Is.Empty);
         }
     }
 
@@ -90,7 +92,8 @@ public abstract class TokenizerContract
     public void LoneSurrogatesAreReadAsReplacementCharacters()
     {
         var tokenizer = Tokenizer;
-        foreach (var (text, same) in new[] { ("\uD800", "\uFFFD"), ("a\uDC00 b", "a\uFFFD b"), ("\uDC00\uD800", "\uFFFD\uFFFD"), ("\uD83D", "\uFFFD") })
+        foreach (var (text, same) in new[] { ("\uD800", "\uFFFD"), ("a\uDC00 b", "a\uFFFD b"), ("\uDC00\uD800", "\uFFFD\uFFFD"),
+            ("\uD83D", "\uFFFD") })
             Assert.That(tokenizer.Encode(text, addBeginOfText: false), Is.EqualTo(tokenizer.Encode(same, addBeginOfText: false)));
     }
 
@@ -107,7 +110,8 @@ public abstract class TokenizerContract
     public void ThreadsMayShareATokenizer()
     {
         var (shared, texts) = (Tokenizer, Texts(200));
-        var together = texts.AsParallel().AsOrdered().WithDegreeOfParallelism(4).Select(t => shared.Encode(t, addBeginOfText: false)).ToList();
+        var together = texts.AsParallel().AsOrdered().WithDegreeOfParallelism(4).Select(t => shared.Encode(t, addBeginOfText: false))
+            .ToList();
         Assert.That(together, Is.EqualTo(texts.Select(t => shared.Encode(t, addBeginOfText: false))));
     }
 

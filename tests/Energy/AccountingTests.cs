@@ -12,9 +12,14 @@ public class AccountingTests
     [Test]
     public void A_device_that_four_ranks_read_counts_once()
     {
-        var run = Simulation.Run(0.1, [(12.0, 16.0)], new(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1), new(SimulatedSensor.Gpu("GPU-b"), Curve, 0.1));
+        var run = Simulation.Run(0.1, [(12.0, 16.0)], new(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1),
+            new(SimulatedSensor.Gpu("GPU-b"), Curve, 0.1));
         var (a, b) = (run.Series[0], run.Series[1]);
-        var holed = a with { Rank = 0, Readings = [.. a.Readings.Select((r, i) => i == 50 ? new EnergyReading { TimeSeconds = r.TimeSeconds } : r)] };
+        var holed = a with
+        {
+            Rank = 0,
+            Readings = [.. a.Readings.Select((r, i) => i == 50 ? new EnergyReading { TimeSeconds = r.TimeSeconds } : r)]
+        };
         var ledger = new DeviceLedger([b with { Rank = 3 }, a with { Rank = 2 }, b with { Rank = 1 }, holed]);
         Assert.That(ledger.Devices.Select(e => e.Domain.Key), Is.EqualTo(new[] { "node1/GPU-a", "node1/GPU-b" }));
         Assert.That(ledger.Devices[0].Ranks, Is.EqualTo(new[] { 0, 2 }));
@@ -107,26 +112,35 @@ public class AccountingTests
     public void A_window_that_ends_earlier_for_a_device_holds_its_joules_until_then()
     {
         var run = Simulation.Run(0.1, [(10.0, 20.0)],
-            new(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(100), 0.02), new(SimulatedSensor.Gpu("GPU-b"), ScriptedCurve.Constant(300), 0.02));
+            new(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(100), 0.02),
+                new(SimulatedSensor.Gpu("GPU-b"), ScriptedCurve.Constant(300), 0.02));
         var measured = run.Windows[0] with { Cuts = new Dictionary<string, double> { ["node1/GPU-b"] = 15 } };
-        EnergyWindow torn = new("torn-1", WindowKind.Torn, 15, 20, Cuts: new Dictionary<string, double> { ["node1/GPU-a"] = 20, ["node1/GPU-b"] = 15 });
+        EnergyWindow torn = new("torn-1", WindowKind.Torn, 15, 20, Cuts: new Dictionary<string,
+            double>
+        { ["node1/GPU-a"] = 20, ["node1/GPU-b"] = 15 });
         Assert.That(run.Account.Resolve(measured).Joules, Is.EqualTo(1000 + 1500).Within(0.1).Percent);
         Assert.That(run.Account.Resolve(torn).Devices.Select(device => device.Joules), Is.EqualTo(new[] { 0, 1500 }).Within(2));
         Assert.That(run.Account.Resolve(torn).Counted[0].InvalidReasons, Is.Empty, "nothing of it is torn, and that spoils nothing");
         Assert.That(run.Account.JoulesBetween(measured, 12, 18), Is.EqualTo(600 + 900).Within(0.1).Percent);
         Assert.That(run.Account.JoulesBetween(measured, 16, 18), Is.EqualTo(200).Within(0.1).Percent);
         var shared = run.Account.Attribute(measured, [Accounting.Step(10, 20, 0, new StepEntry(7, 1, StepPhase.Decode))])!;
-        Assert.That((shared.Prompts[7].Joules, shared.MeasuredJoules, shared.UnattributedJoules), Is.EqualTo((2500.0, 2500.0, 0.0)).Within(2.5));
+        Assert.That((shared.Prompts[7].Joules, shared.MeasuredJoules, shared.UnattributedJoules), Is.EqualTo((2500.0, 2500.0, 0.0))
+            .Within(2.5));
     }
 
-    /// <summary>100 W, then 300 W from 5 s on, seen every half second: 4 s to 8 s are 100 W·1 s + 300 W·3 s, and not those of a quarter second later.</summary>
+    /// <summary>
+    /// 100 W, then 300 W from 5 s on, seen every half second: 4 s to 8 s are 100 W·1 s + 300 W·3 s, and not those of a quarter second
+    /// later.
+    /// </summary>
     [TestCase("command", 1000)]
     [TestCase("rapl", 1050)]
     public void Readings_that_bear_the_time_of_the_update_are_not_dated_back(string source, double joules)
     {
         var domain = new EnergyDomain("node1", "node", DomainKind.Node, source);
-        var readings = Enumerable.Range(0, 21).Select(i => 0.5 * i).Select(t => new EnergyReading { TimeSeconds = t, EnergyJoules = 100 * t + 200 * Math.Max(0, t - 5) });
-        var timeline = new EnergyTimeline(new SampleSeries(domain, 0, [.. readings]), new SensorCharacteristics(domain.Key, 0.5, 50, null, 0.001), 0.1);
+        var readings = Enumerable.Range(0, 21).Select(i => 0.5 * i)
+            .Select(t => new EnergyReading { TimeSeconds = t, EnergyJoules = 100 * t + 200 * Math.Max(0, t - 5) });
+        var timeline = new EnergyTimeline(new SampleSeries(domain, 0, [.. readings]),
+            new SensorCharacteristics(domain.Key, 0.5, 50, null, 0.001), 0.1);
         Assert.That(timeline.Resolve(new("w", WindowKind.Measured, 4, 8), new()).Joules, Is.EqualTo(joules).Within(1e-9));
         Assert.That(timeline.LastSeconds, Is.EqualTo(source == "command" ? 10 : 9.75));
     }
@@ -154,7 +168,8 @@ public class AccountingTests
         };
         var run = Simulation.Run(0.1, [(12.05, 16.95)], sensor);
         var device = run.Account.Resolve(run.Windows[0]).Devices.Single();
-        Assert.That((device.StartTemperatureCelsius, device.MaxTemperatureCelsius), Is.EqualTo((24, 33)).Or.EqualTo((26, 32)).Or.EqualTo((24, 32)));
+        Assert.That((device.StartTemperatureCelsius, device.MaxTemperatureCelsius),
+            Is.EqualTo((24, 33)).Or.EqualTo((26, 32)).Or.EqualTo((24, 32)));
         Assert.That(device.MeanSmClockMhz, Is.InRange(1411, 1979));
         Assert.That(device.PowerLimitWatts, Is.EqualTo(300));
         Assert.That(device.MaxMemoryUsedBytes, Is.EqualTo(16));
@@ -168,7 +183,8 @@ public class AccountingTests
         Assert.That(curve.Between(0, 0.2), Is.EqualTo(20).Within(1e-9));
         Assert.That(curve.Between(0.3, 0.5), Is.EqualTo(80).Within(1e-9));
         Assert.That(new JoulesCurve([0, 1], [0, 310]).Between(0, 0.2), Is.EqualTo(62).Within(1e-9), "without power: the chord");
-        Assert.That(new JoulesCurve([0, 1], [0, 500], [100, 400]).Between(0, 0.2), Is.EqualTo(100).Within(1e-9), "joules that no single step explains: the chord");
+        Assert.That(new JoulesCurve([0, 1], [0, 500], [100, 400]).Between(0, 0.2), Is.EqualTo(100).Within(1e-9),
+            "joules that no single step explains: the chord");
         Assert.That(curve.Between(0.5, 1.1), Is.Null, "beyond what is known");
     }
 
@@ -185,7 +201,9 @@ public class AccountingTests
             CounterJoules = 1e6,
             InvalidReasons = [],
         };
-        DomainEnergy[] devices = [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700), Device("n2", DomainKind.Gpu, 5000)];
+        DomainEnergy[] devices =
+            [Device("n1", DomainKind.Gpu, 1000), Device("n1", DomainKind.Gpu, 1200), Device("n1", DomainKind.Package, 700),
+            Device("n2", DomainKind.Gpu, 5000)];
         Assert.That(PaperEnergy.Joules(devices, "n1", 2), Is.EqualTo(4400));
         Assert.That(PaperEnergy.Joules(devices, "n3", 2), Is.Null);
         Assert.That(PaperEnergy.Joules([.. devices, Device("n1", DomainKind.Gpu, null)], "n1", 2), Is.Null);

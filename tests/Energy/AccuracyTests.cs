@@ -24,7 +24,8 @@ public class AccuracyTests
         from curve in Curves
         from update in (double[])[0.02, 0.1]
         from interval in (double[])[0.1, 0.01]
-        select new TestCaseData(curve, update, interval).SetArgDisplayNames(curve.Name, $"update {update * 1e3} ms", $"every {interval * 1e3} ms");
+        select new TestCaseData(curve, update, interval)
+            .SetArgDisplayNames(curve.Name, $"update {update * 1e3} ms", $"every {interval * 1e3} ms");
 
     [TestCaseSource(nameof(Matrix))]
     public void Windows_are_within_half_a_percent_at_5_s_and_two_at_1_s(ScriptedCurve curve, double update, double interval)
@@ -50,7 +51,8 @@ public class AccuracyTests
             worstPower[length] = Math.Max(worstPower.GetValueOrDefault(length), Math.Abs(device.PowerJoules!.Value / truth - 1));
             Assert.That(device.InvalidReasons, Is.Empty, window.Name);
         }
-        TestContext.Out.WriteLine($"worst of 24: counter {worstCounter[5]:P3} at 5 s, {worstCounter[1]:P3} at 1 s; power {worstPower[5]:P3}, {worstPower[1]:P3}");
+        TestContext.Out.WriteLine($"worst of 24: counter {worstCounter[5]:P3} at 5 s, {worstCounter[1]:P3} at 1 s; power "
+            + $"{worstPower[5]:P3}, {worstPower[1]:P3}");
         Assert.Multiple(() =>
         {
             Assert.That(worstCounter[5], Is.LessThan(0.005), "counter, 5 s");
@@ -61,7 +63,8 @@ public class AccuracyTests
     }
 
     [Test]
-    public void A_window_that_opens_and_closes_with_the_load_keeps_all_of_its_joules([Values(0.02, 0.1)] double update, [Values(1.0, 5.0)] double length)
+    public void A_window_that_opens_and_closes_with_the_load_keeps_all_of_its_joules([Values(0.02, 0.1)] double update,
+        [Values(1.0, 5.0)] double length)
     {
         var errors = new List<double>();
         for (var i = 0; i < 10; i++)
@@ -82,7 +85,8 @@ public class AccuracyTests
     {
         var windows = Enumerable.Range(0, 20).Select(i => (Simulation.Ready + i * 2.137, Simulation.Ready + i * 2.137 + 1)).ToList();
         var curve = ScriptedCurve.Ramp(150, 400, 7.3);
-        var run = Simulation.Run(0.1, windows, new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), curve, update) { JitterSeconds = 0.1 * update });
+        var run = Simulation.Run(0.1, windows,
+            new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), curve, update) { JitterSeconds = 0.1 * update });
         foreach (var window in run.Windows)
         {
             var truth = curve.Between(window.StartSeconds, window.EndSeconds);

@@ -29,7 +29,8 @@ public class AttributionTests
             Assert.That(result.Prompts[7].DecodeJoules, Is.EqualTo(400).Within(1e-9));
             Assert.That(result.Prompts[9].PrefillJoules, Is.EqualTo(50).Within(1e-9));
             Assert.That(result.Prompts[9].Joules, Is.EqualTo(250).Within(1e-9));
-            Assert.That(result.UnattributedJoules, Is.EqualTo(200).Within(1e-9), "half a second before the first step and half after the last");
+            Assert.That(result.UnattributedJoules, Is.EqualTo(200).Within(1e-9),
+                "half a second before the first step and half after the last");
             // net of 40 W: prompt 9 had a quarter of 1 s and half of 2 s
             Assert.That(result.Prompts[9].NetJoules, Is.EqualTo(250 - 40 * 1.25).Within(1e-9));
             Assert.That((result.PrefillJoules, result.DecodeJoules), Is.EqualTo((200.0, 600.0)).Within(1e-9));
@@ -131,16 +132,19 @@ public class AttributionTests
         var result = Attribution.Compute(Window(0.5, 599.5), devices, steps);
         var sum = (decimal)result.UnattributedJoules + result.Prompts.Values.Sum(p => (decimal)p.PrefillJoules + (decimal)p.DecodeJoules);
         var error = (double)(sum / (decimal)result.MeasuredJoules - 1);
-        TestContext.Out.WriteLine($"{steps.Count} steps, {result.Prompts.Count} prompts, {result.MeasuredJoules:F0} J: relative difference {error:E1}");
+        TestContext.Out.WriteLine($"{steps.Count} steps, {result.Prompts.Count} prompts, {result.MeasuredJoules:F0} J: relative "
+            + $"difference {error:E1}");
         Assert.That(Math.Abs(error), Is.LessThan(1e-9));
-        Assert.That(result.PrefillJoules + result.DecodeJoules + result.UnattributedJoules, Is.EqualTo(result.MeasuredJoules).Within(1e-7).Percent);
+        Assert.That(result.PrefillJoules + result.DecodeJoules + result.UnattributedJoules, Is.EqualTo(result.MeasuredJoules)
+            .Within(1e-7).Percent);
     }
 
     [Test]
     public void An_account_attributes_what_its_timelines_measured()
     {
         var curve = ScriptedCurve.Steps(240, 300, 0.9);
-        SimulatedSensor[] sensors = [new(SimulatedSensor.Gpu("GPU-a"), curve, 0.1), new(SimulatedSensor.Gpu("GPU-b", "node2"), curve, 0.02)];
+        SimulatedSensor[] sensors =
+            [new(SimulatedSensor.Gpu("GPU-a"), curve, 0.1), new(SimulatedSensor.Gpu("GPU-b", "node2"), curve, 0.02)];
         var run = Simulation.Run(0.1, [(5, 7), (8, 12)], sensors);
         var account = run.WithIdle(run.Windows[0]);
         var measured = account.Resolve(run.Windows[1]);

@@ -47,6 +47,7 @@ public class ClockOffsetTests
     public void Series_are_moved_onto_the_runs_clock()
     {
         var series = new SampleSeries(SimulatedSensor.Gpu("g"), 1, [new() { TimeSeconds = 1, PowerWatts = 5 }, new() { TimeSeconds = 2 }]);
-        Assert.That(series.OnClock(t => t + 10).Readings, Is.EqualTo(new EnergyReading[] { new() { TimeSeconds = 11, PowerWatts = 5 }, new() { TimeSeconds = 12 } }));
+        Assert.That(series.OnClock(t => t + 10).Readings,
+            Is.EqualTo(new EnergyReading[] { new() { TimeSeconds = 11, PowerWatts = 5 }, new() { TimeSeconds = 12 } }));
     }
 }

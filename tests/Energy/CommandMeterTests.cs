@@ -84,7 +84,8 @@ public class CommandMeterTests
     [Test]
     public void A_program_that_cannot_be_started_is_the_users_mistake()
     {
-        Assert.That(() => CommandMeter.Open("n", Clock, "/nowhere/pdu"), Throws.InstanceOf<UserErrorException>().With.Message.Contains("/nowhere/pdu"));
+        Assert.That(() => CommandMeter.Open("n", Clock, "/nowhere/pdu"),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("/nowhere/pdu"));
         Assert.That(() => CommandMeter.Open("n", Clock, " "), Throws.InstanceOf<UserErrorException>());
     }
 
@@ -94,7 +95,8 @@ public class CommandMeterTests
         var file = Path.GetTempFileName();
         CommandMeter.Open("n", Clock, $"sh -c \"echo $$ > {file}; echo W 1; sleep 600\"").Dispose();
         var pid = File.ReadAllText(file).Trim();
-        Assert.That(() => Directory.Exists($"/proc/{pid}") && !File.ReadAllText($"/proc/{pid}/stat").Contains(") Z "), Is.False.After(5000, 20));
+        Assert.That(() => Directory.Exists($"/proc/{pid}") && !File.ReadAllText($"/proc/{pid}/stat").Contains(") Z "),
+            Is.False.After(5000, 20));
         File.Delete(file);
     }
 

@@ -20,7 +20,8 @@ public class ControlTests
         {
             Assert.That(File.Exists(path), Is.False);
             Assert.That(control.SetPowerLimit(250), Is.EqualTo(new ControlResult(ControlOutcome.Applied)));
-            Assert.That(File.ReadAllText(path), Is.EqualTo("{\"host\":\"n\",\"devices\":[{\"uuid\":\"GPU-1\",\"power_limit_mw\":650000}]}"));
+            Assert.That(File.ReadAllText(path),
+                Is.EqualTo("{\"host\":\"n\",\"devices\":[{\"uuid\":\"GPU-1\",\"power_limit_mw\":650000}]}"));
             Assert.That(control.SetPowerLimit(175).Outcome, Is.EqualTo(ControlOutcome.OutOfRange));
             Assert.That(fake.State("GPU-1"), Is.EqualTo((650000, 0)), "a cell that is refused leaves nothing changed");
             Assert.That(control.SetPowerLimit(300).Outcome, Is.EqualTo(ControlOutcome.Applied));
@@ -59,9 +60,11 @@ public class ControlTests
     {
         var directory = Directory.CreateTempSubdirectory().FullName;
         File.WriteAllText(Path.Combine(directory, PowerControl.FileName(3)), "{\"host\":");
-        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"), Throws.InstanceOf<UserErrorException>().With.Message.Contains("restore-rank3.json").And.Message.Contains("nvidia-smi"));
+        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("restore-rank3.json").And.Message.Contains("nvidia-smi"));
         Directory.Delete(directory, recursive: true);
-        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"), Throws.InstanceOf<UserErrorException>().With.Message.Contains(directory));
+        Assert.That(() => PowerControl.RestoreDirectory(directory, "n"),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains(directory));
     }
 
     [Test]
@@ -82,7 +85,8 @@ public class ControlTests
         "run/restore-rank3.json n " + Original,                 // the rank had another number
         "run/restore-rank0.json old-name " + Original,          // the host had another name: a GPU is its UUID
         "other-run/restore-rank0.json n " + Original,
-        "run/restore-rank0.json n {\"uuid\":\"GPU-0\",\"power_limit_mw\":500000}," + Original,       // devices in another order, and more of them
+        // devices in another order, and more of them
+        "run/restore-rank0.json n {\"uuid\":\"GPU-0\",\"power_limit_mw\":500000}," + Original,
     ];
 
     /// <summary>A killed run has left 250 W and its record; the next one sets 300 W and is killed or ends.</summary>
@@ -99,7 +103,8 @@ public class ControlTests
         fake.Set("GPU-1", 250000);
         if (before.Contains("GPU-0", StringComparison.Ordinal)) fake.Set("GPU-0", 500000);
         using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
-        using (var control = PowerControl.Open(meter, ["n/GPU-1"], Path.Combine(run, PowerControl.FileName(0)), [run, Path.Combine(fake.Folder, "other-run")]))
+        using (var control = PowerControl.Open(meter, ["n/GPU-1"], Path.Combine(run, PowerControl.FileName(0)),
+            [run, Path.Combine(fake.Folder, "other-run")]))
         {
             Assert.That(control.SetPowerLimit(300).Outcome, Is.EqualTo(ControlOutcome.Applied));
             Assert.That(fake.Log()[0], Is.EqualTo("GPU-1 700000 0"), "first it is put back");
@@ -109,7 +114,8 @@ public class ControlTests
             Assert.That(own, Is.Not.Empty.And.All.Contains("700000"), "killed here, harness restore finds the originals");
         }
         Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
-        Assert.That(Directory.GetFiles(fake.Folder, "restore-rank*", SearchOption.AllDirectories), Is.Empty, "what reads as it was needs no record");
+        Assert.That(Directory.GetFiles(fake.Folder, "restore-rank*", SearchOption.AllDirectories), Is.Empty,
+            "what reads as it was needs no record");
     }
 
     [Test]
@@ -137,7 +143,8 @@ public class ControlTests
         File.WriteAllText(path, content);
         fake.Set("GPU-1", 250000);
         using (var control = PowerControl.Open(meter, ["n/GPU-1"], path))
-            Assert.That(() => control.SetPowerLimit(300), Throws.InstanceOf<UserErrorException>().With.Message.Contains(path).And.Message.Contains("nvidia-smi -pl"));
+            Assert.That(() => control.SetPowerLimit(300),
+                Throws.InstanceOf<UserErrorException>().With.Message.Contains(path).And.Message.Contains("nvidia-smi -pl"));
         Assert.That((fake.State("GPU-1"), File.ReadAllText(path)), Is.EqualTo(((250000, 0), content)));
     }
 
@@ -146,13 +153,17 @@ public class ControlTests
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
         using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
-        PowerControl Open(string run) => PowerControl.Open(meter, ["n/GPU-1"], Path.Combine(Directory.CreateDirectory(Path.Combine(fake.Folder, run)).FullName, PowerControl.FileName(0)));
+        PowerControl Open(string run) =>
+            PowerControl.Open(meter, ["n/GPU-1"],
+            Path.Combine(Directory.CreateDirectory(Path.Combine(fake.Folder, run)).FullName, PowerControl.FileName(0)));
         using var second = Open("b");
         using (var first = Open("a"))
         {
             first.SetPowerLimit(250);
-            Assert.That(() => second.SetPowerLimit(300), Throws.InstanceOf<UserErrorException>().With.Message.Contains("GPU-1").And.Message.Contains("another run"));
-            Assert.That(PowerControl.RestoreDirectory(Path.Combine(fake.Folder, "a"), "n", fake.Library).Single(), Does.Contain("not restored").And.Contain("goes on"));
+            Assert.That(() => second.SetPowerLimit(300),
+                Throws.InstanceOf<UserErrorException>().With.Message.Contains("GPU-1").And.Message.Contains("another run"));
+            Assert.That(PowerControl.RestoreDirectory(Path.Combine(fake.Folder, "a"), "n", fake.Library).Single(),
+                Does.Contain("not restored").And.Contain("goes on"));
             Assert.That(fake.State("GPU-1"), Is.EqualTo((250000, 0)));
         }
         Assert.That(second.SetPowerLimit(300).Outcome, Is.EqualTo(ControlOutcome.Applied));

@@ -118,7 +118,8 @@ public class EnergySamplerTests
     {
         var clock = new SimulatedClock();
         using var meter = new SimulatedMeter(clock, Sensor);
-        Assert.That(() => new EnergySampler(meter, clock, interval, []), Throws.InstanceOf<UserErrorException>().With.Message.Contains("interval"));
+        Assert.That(() => new EnergySampler(meter, clock, interval, []),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("interval"));
     }
 
     [Test]
@@ -140,7 +141,9 @@ public class EnergySamplerTests
         Assert.That(cost.AllocatedBytes, Is.LessThan(16_384 + cost.Samples * 8), "nothing for each sample");
     }
 
-    /// <summary>A repeat's joules are asked for while the sampler goes on: the edge is known once the sensor has shown its next update.</summary>
+    /// <summary>
+    /// A repeat's joules are asked for while the sampler goes on: the edge is known once the sensor has shown its next update.
+    /// </summary>
     [Test]
     public void A_window_is_known_once_the_sampler_has_settled([Values(0.1, 0.02, 0.001)] double update, [Values] bool hasCounter)
     {

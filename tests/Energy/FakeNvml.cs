@@ -51,7 +51,8 @@ public sealed class FakeNvml : IDisposable
 
     /// <summary>As if somebody else had set a device so; clock in MHz, 0: not locked.</summary>
     public void Set(string uuid, int limitMilliwatts, int lockedMhz = 0) =>
-        File.WriteAllText(Path.Combine(Folder, $"nvml.state-{uuid}"), string.Create(CultureInfo.InvariantCulture, $"{limitMilliwatts} {lockedMhz}\n"));
+        File.WriteAllText(Path.Combine(Folder, $"nvml.state-{uuid}"),
+            string.Create(CultureInfo.InvariantCulture, $"{limitMilliwatts} {lockedMhz}\n"));
 
     /// <summary>
     /// From now on changes of a device return this code and change nothing (0: they are said to have been made); null: they are made
@@ -104,7 +105,8 @@ internal static class Processes
     }
 
     /// <summary>Runs to the end; fails the test after a minute.</summary>
-    public static (int ExitCode, string Output) Run(string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
+    public static (int ExitCode, string Output) Run(string program, IEnumerable<string> arguments,
+        params (string Name, string Value)[] environment)
     {
         using var process = Process.Start(Start(program, arguments, environment))!;
         var errors = process.StandardError.ReadToEndAsync();

@@ -20,14 +20,16 @@ public class MeterFactoryTests
     [TestCase("command:pdu --outlets 1,2,rapl", new[] { "command:pdu --outlets 1,2", "rapl" })]
     [TestCase("replay:a,b.csv,nvml:all", new[] { "replay:a,b.csv", "nvml:all" })]
     [TestCase("nvml,amd", new[] { "nvml", "amd" })]
-    public void A_comma_separates_before_a_meters_word_alone(string text, string[] parts) => Assert.That(MeterFactory.Split(text), Is.EqualTo(parts));
+    public void A_comma_separates_before_a_meters_word_alone(string text, string[] parts) =>
+        Assert.That(MeterFactory.Split(text), Is.EqualTo(parts));
 
     [TestCase("amd")]
     [TestCase("")]
     [TestCase("NVML")]
     [TestCase("none,wattmeter")]
     public void An_unknown_word_is_refused_with_the_ones_there_are(string text) =>
-        Assert.That(() => MeterFactory.Open(text, Context), Throws.InstanceOf<UserErrorException>().With.Message.Contains("nvml, nvml:all, rapl"));
+        Assert.That(() => MeterFactory.Open(text, Context),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("nvml, nvml:all, rapl"));
 
     [Test]
     public void None_has_no_domains_and_nothing_to_say()
@@ -59,7 +61,8 @@ public class MeterFactoryTests
     public void Several_meters_are_read_as_one()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 111");
-        using var meter = MeterFactory.Open("nvml,command:sh -c \"echo W 222; exec sleep 60\",rapl", Context with { NvmlLibrary = fake.Library });
+        using var meter = MeterFactory.Open("nvml,command:sh -c \"echo W 222; exec sleep 60\",rapl",
+            Context with { NvmlLibrary = fake.Library });
         Assert.That(meter.Domains.Select(d => d.Source), Is.EqualTo(new[] { "nvml", "command" }));
         var readings = new EnergyReading[2];
         meter.Read(readings);

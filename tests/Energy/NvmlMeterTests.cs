@@ -16,7 +16,8 @@ public class NvmlMeterTests
         using var fake = new FakeNvml("device 0 uuid GPU-11111111", "device 0 name NVIDIA H100 80GB HBM3",
             "device 0 curve constant 250.5", "device 0 base_mj 7200000123", "device 0 temperature 61 61 1", "device 0 throttle 4 0 1e9");
         using var meter = NvmlMeter.OpenForRank("node7", Clock, 0, null, fake.Library);
-        Assert.That(meter.Domains, Is.EqualTo(new[] { new EnergyDomain("node7", "GPU-11111111", DomainKind.Gpu, "nvml", "NVIDIA H100 80GB HBM3") }));
+        Assert.That(meter.Domains,
+            Is.EqualTo(new[] { new EnergyDomain("node7", "GPU-11111111", DomainKind.Gpu, "nvml", "NVIDIA H100 80GB HBM3") }));
 
         var reading = Read(meter)[0];
         // 7200000.123 J before second 0, then 250.5 W; the sensor is at most 20 ms old
@@ -108,7 +109,8 @@ public class NvmlMeterTests
     [TestCase("2", 0, null)]
     public void Devices_that_the_jobs_cgroup_denies_are_not_counted(string? visible, int localRank, string? expected)
     {
-        using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 denied 1", "device 1 uuid GPU-bbbb", "device 2 uuid GPU-cccc", "device 2 denied 1", "device 3 uuid GPU-dddd");
+        using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 denied 1", "device 1 uuid GPU-bbbb", "device 2 uuid GPU-cccc",
+            "device 2 denied 1", "device 3 uuid GPU-dddd");
         using var meter = NvmlMeter.OpenForRank("n", Clock, localRank, visible, fake.Library);
         Assert.That(meter.Domains.Select(d => d.Device), Is.EqualTo(expected == null ? [] : new[] { expected }));
     }
@@ -145,7 +147,8 @@ public class NvmlMeterTests
     [Test]
     public void Counts_processes_that_are_not_the_runs_own()
     {
-        using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 processes 100 200 300", "device 0 limit_mw 650000 700000 200000 700000",
+        using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 processes 100 200 300",
+            "device 0 limit_mw 650000 700000 200000 700000",
             $"device 1 uuid GPU-bbbb", $"device 1 processes {string.Join(' ', Enumerable.Range(1000, 100))}");
         using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
         var facts = meter.Inspect([200, 300, 1005]);
@@ -178,7 +181,8 @@ public class NvmlMeterTests
     [TestCase(0.1)]
     public void The_sensors_update_period_is_found_out(double update)
     {
-        using var fake = new FakeNvml("device 0 uuid GPU-1", FormattableString.Invariant($"device 0 update {update}"), "device 0 curve ramp 100 400 3");
+        using var fake = new FakeNvml("device 0 uuid GPU-1", FormattableString.Invariant($"device 0 update {update}"),
+            "device 0 curve ramp 100 400 3");
         using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
         var sensor = SensorCharacteristics.Measure(meter, Clock).Single();
         Assert.That(sensor.Key, Is.EqualTo("n/GPU-1"));
@@ -192,7 +196,8 @@ public class NvmlMeterTests
     public void A_reset_a_stall_and_a_throttle_event_are_noticed()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-reset", "device 0 base_mj 1e9", "device 0 reset_at 2.2",
-            "device 1 uuid GPU-stall", "device 1 stall 2 2.9", "device 2 uuid GPU-hot", "device 2 throttle 40 2.2 2.5", "device 3 uuid GPU-well");
+            "device 1 uuid GPU-stall", "device 1 stall 2 2.9", "device 2 uuid GPU-hot", "device 2 throttle 40 2.2 2.5",
+                "device 3 uuid GPU-well");
         using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
         var sensors = SensorCharacteristics.Measure(meter, Clock);
         using var sampler = new EnergySampler(meter, Clock, 0.1, sensors);

@@ -49,7 +49,8 @@ public class NvmlProcessTests
     public void Four_ranks_on_two_devices_count_two_devices()
     {
         using var fake = TwoDevices();
-        var ranks = Enumerable.Range(0, 4).Select(rank => Process.Start(Processes.Start("dotnet", Processes.Probe("measure", "nvml", fake.Folder, "0.1", "1.5"),
+        var ranks = Enumerable.Range(0, 4)
+            .Select(rank => Process.Start(Processes.Start("dotnet", Processes.Probe("measure", "nvml", fake.Folder, "0.1", "1.5"),
             ("HARNESS_NVML_LIBRARY", fake.Library), ("PROBE_RANK", $"{rank}"), ("PROBE_SIZE", "4")))!).ToList();
         foreach (var rank in ranks)
         {
@@ -64,12 +65,14 @@ public class NvmlProcessTests
     [Retry(3)]
     public void Under_mpiexec_too()
     {
-        var mpiexec = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(d => Path.Combine(d, "mpiexec")).FirstOrDefault(File.Exists);
+        var mpiexec = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(d => Path.Combine(d, "mpiexec"))
+            .FirstOrDefault(File.Exists);
         if (mpiexec == null) Assert.Ignore("mpiexec is not on this machine: not run");
         using var fake = TwoDevices();
         var isOpenMpi = Processes.Run(mpiexec!, ["--version"]).Output.Contains("Open", StringComparison.OrdinalIgnoreCase);
         string[] options = isOpenMpi ? ["--oversubscribe", "--allow-run-as-root"] : [];
-        var (code, output) = Processes.Run(mpiexec!, [.. options, "-n", "4", "dotnet", .. Processes.Probe("measure", "nvml", fake.Folder, "0.1", "1.5")],
+        var (code, output) =
+            Processes.Run(mpiexec!, [.. options, "-n", "4", "dotnet", .. Processes.Probe("measure", "nvml", fake.Folder, "0.1", "1.5")],
             ("HARNESS_NVML_LIBRARY", fake.Library));
         Assert.That(code, Is.Zero, output);
         AssertTwoDevices(fake);
@@ -118,7 +121,8 @@ public class NvmlProcessTests
         RunLimit(fake, "SIGKILL");
         Assert.That(fake.State(Gpu1), Is.EqualTo((250000, 1410)), "nobody could put them back");
 
-        Assert.That(PowerControl.RestoreDirectory(fake.Folder, "other-host", fake.Library).Single(), Does.Contain("probe-host").And.Contain("harness restore"));
+        Assert.That(PowerControl.RestoreDirectory(fake.Folder, "other-host", fake.Library).Single(),
+            Does.Contain("probe-host").And.Contain("harness restore"));
         Assert.That(fake.State(Gpu1), Is.EqualTo((250000, 1410)));
         var report = PowerControl.RestoreDirectory(fake.Folder, "probe-host", fake.Library);
         Assert.That(report.Single(), Does.Contain($"{Gpu1} to 650 W"));
@@ -135,7 +139,8 @@ public class NvmlProcessTests
         RunLimit(fake, "SIGKILL");
         foreach (var record in Directory.GetFiles(fake.Folder, "restore-*")) File.Delete(record);
         using (var meter = Harness.Energy.Nvml.NvmlMeter.OpenAll("h", new Harness.Energy.MonotonicClock(), fake.Library))
-        using (var control = PowerControl.Open(meter, [.. meter.Domains.Select(domain => domain.Key)], Path.Combine(fake.Folder, PowerControl.FileName(0))))
+        using (var control =
+            PowerControl.Open(meter, [.. meter.Domains.Select(domain => domain.Key)], Path.Combine(fake.Folder, PowerControl.FileName(0))))
             Assert.That(control.SetPowerLimit(300).Outcome, Is.EqualTo(ControlOutcome.Applied));
         Assert.That((fake.State(Gpu0), fake.State(Gpu1)), Is.EqualTo(((700000, 0), (650000, 0))));
     }
@@ -144,7 +149,8 @@ public class NvmlProcessTests
     {
         var isSignal = ending.StartsWith("SIG", StringComparison.Ordinal);
         // What a shell in the background, or nohup, has its children ignore.
-        using var process = Process.Start(Processes.Start("env", ["--default-signal=INT,HUP", "dotnet", .. Processes.Probe("limit", fake.Folder, "250", isSignal ? "wait" : ending)],
+        using var process = Process.Start(Processes.Start("env",
+            ["--default-signal=INT,HUP", "dotnet", .. Processes.Probe("limit", fake.Folder, "250", isSignal ? "wait" : ending)],
             ("HARNESS_NVML_LIBRARY", fake.Library)))!;
         while (process.StandardOutput.ReadLine() is { } line && line != "set") TestContext.Out.WriteLine(line);
         if (isSignal) Processes.Run("kill", [$"-{ending[3..]}", $"{process.Id}"]);
@@ -155,7 +161,8 @@ public class NvmlProcessTests
 
     private static void RunProbe(FakeNvml fake, string meter, params string[] arguments)
     {
-        var (code, output) = Processes.Run("dotnet", Processes.Probe(["measure", meter, fake.Folder, .. arguments]), ("HARNESS_NVML_LIBRARY", fake.Library));
+        var (code, output) =
+            Processes.Run("dotnet", Processes.Probe(["measure", meter, fake.Folder, .. arguments]), ("HARNESS_NVML_LIBRARY", fake.Library));
         Assert.That(code, Is.Zero, output);
         TestContext.Out.WriteLine(File.ReadAllText(Path.Combine(fake.Folder, "cost-0.json")));
     }
@@ -163,7 +170,8 @@ public class NvmlProcessTests
     private static EnergyAccount Account(FakeNvml fake, params int[] ranks)
     {
         var series = ranks.SelectMany(r => PowerRecords.Read(Path.Combine(fake.Folder, $"power-{r}.csv"))).ToList();
-        var sensors = ranks.SelectMany(r => JsonSerializer.Deserialize<SensorCharacteristics[]>(File.ReadAllText(Path.Combine(fake.Folder, $"sensors-{r}.json")))!);
+        var sensors = ranks.SelectMany(r =>
+            JsonSerializer.Deserialize<SensorCharacteristics[]>(File.ReadAllText(Path.Combine(fake.Folder, $"sensors-{r}.json")))!);
         return Accounting.Of(series, sensors);
     }
 
@@ -184,6 +192,7 @@ public class NvmlProcessTests
         var windows = Enumerable.Range(0, 4).Select(r => Windows(fake, r).Single()).ToList();
         var shared = windows[0] with { StartSeconds = windows.Max(w => w.StartSeconds), EndSeconds = windows.Min(w => w.EndSeconds) };
         var (start, end) = (shared.StartSeconds - fake.OriginSeconds, shared.EndSeconds - fake.OriginSeconds);
-        Assert.That(Account(fake, 0, 1, 2, 3).Resolve(shared).Joules, Is.EqualTo(Steps.Between(start, end) + Ramp.Between(start, end)).Within(2).Percent, "each device once");
+        Assert.That(Account(fake, 0, 1, 2, 3).Resolve(shared).Joules, Is.EqualTo(Steps.Between(start, end) + Ramp.Between(start, end))
+            .Within(2).Percent, "each device once");
     }
 }

@@ -24,7 +24,9 @@ public class PowerRecordsTests
             new() { TimeSeconds = 1e-7, EnergyJoules = 0, ThrottleReasons = 0 },
             new() { TimeSeconds = 12345.678 },
         ];
-        SampleSeries[] written = [new(Gpu, 5, readings), new(new EnergyDomain("n", "package-0", DomainKind.Package, "rapl"), 0, [new() { TimeSeconds = 2, PowerWatts = 1e-300 }])];
+        SampleSeries[] written =
+            [new(Gpu, 5, readings),
+            new(new EnergyDomain("n", "package-0", DomainKind.Package, "rapl"), 0, [new() { TimeSeconds = 2, PowerWatts = 1e-300 }])];
         var text = new StringWriter();
         PowerRecords.Write(text, written);
         var read = PowerRecords.Read(new StringReader(text.ToString()), "power.csv");
@@ -32,20 +34,25 @@ public class PowerRecordsTests
         Assert.That(read.Select(s => (s.Domain, s.Rank)), Is.EqualTo(written.Select(s => (s.Domain, s.Rank))));
         Assert.That(read[0].Readings, Is.EqualTo(readings));
         Assert.That(read[1].Readings, Is.EqualTo(written[1].Readings));
-        Assert.That(text.ToString(), Does.StartWith("t_s,rank,host,device,kind,source,energy_j,power_w,power_field,").And.Contain(",average_1s,").And.Contain(",0x44,"));
+        Assert.That(text.ToString(),
+            Does.StartWith("t_s,rank,host,device,kind,source,energy_j,power_w,power_field,").And.Contain(",average_1s,").And.Contain(
+            ",0x44,"));
         Assert.That(text.ToString(), Does.Contain("\n12345.678,5,\"node,1\",\"GPU-\"\"x\"\"\",gpu,nvml,,,,,,,,,,,,,\n"), "absent is empty");
     }
 
     [TestCase("t_s,rank,host,device,kind,source\n1,0,n,d,gpu,nvml\n", "line 2")]
     [TestCase("x\n", "power.csv")]
     public void A_file_of_another_kind_is_refused_with_its_line(string text, string expected) =>
-        Assert.That(() => PowerRecords.Read(new StringReader(text + "1,2\n"), "power.csv"), Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected));
+        Assert.That(() => PowerRecords.Read(new StringReader(text + "1,2\n"), "power.csv"),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected));
 
     [Test]
     public void A_file_from_before_there_were_processor_times_is_read()
     {
-        const string header = "t_s,rank,host,device,kind,source,energy_j,power_w,power_field,temperature_c,sm_clock_mhz,memory_clock_mhz,utilization_percent,throttle_reasons,power_limit_w,memory_used_bytes";
-        var reading = PowerRecords.Read(new StringReader($"{header}\n1.5,0,n,package-0,package,rapl,7,,,,,,,,,\n"), "power.csv").Single().Readings.Single();
+        const string header =
+            "t_s,rank,host,device,kind,source,energy_j,power_w,power_field,temperature_c,sm_clock_mhz,memory_clock_mhz,utilization_percent,throttle_reasons,power_limit_w,memory_used_bytes";
+        var reading = PowerRecords.Read(new StringReader($"{header}\n1.5,0,n,package-0,package,rapl,7,,,,,,,,,\n"), "power.csv")
+            .Single().Readings.Single();
         Assert.That((reading.EnergyJoules, reading.Processors), Is.EqualTo((7.0, (ProcessorTime?)null)));
     }
 
@@ -53,21 +60,26 @@ public class PowerRecordsTests
     public void A_damaged_number_is_refused_with_its_line()
     {
         var text = new StringWriter();
-        PowerRecords.Write(text, [new SampleSeries(Gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250 }, new() { TimeSeconds = 2, PowerWatts = 251 }])]);
+        PowerRecords.Write(text,
+            [new SampleSeries(Gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250 }, new() { TimeSeconds = 2, PowerWatts = 251 }])]);
         var damaged = text.ToString().Replace(",251,", ",2x1,");
-        Assert.That(() => PowerRecords.Read(new StringReader(damaged), "power.csv"), Throws.InstanceOf<UserErrorException>().With.Message.Contains("power.csv, line 3"));
+        Assert.That(() => PowerRecords.Read(new StringReader(damaged), "power.csv"),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("power.csv, line 3"));
     }
 
     [Test]
     public void Windows_read_back_as_they_were()
     {
-        var windows = Simulation.Run(0.1, [(5.0, 6.0)], new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(100), 0.1));
+        var windows = Simulation.Run(0.1, [(5.0, 6.0)],
+            new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(100), 0.1));
         var idle = new EnergyWindow("idle", WindowKind.Idle, 1.0 / 3, 2);
-        var written = new[] { new WindowRecord(idle, []), new WindowRecord(windows.Windows[0], windows.Account.Resolve(windows.Windows[0]).Devices) };
+        var written = new[] { new WindowRecord(idle, []),
+            new WindowRecord(windows.Windows[0], windows.Account.Resolve(windows.Windows[0]).Devices) };
         var text = new StringWriter();
         WindowRecords.Write(text, written);
         var lines = text.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.That(lines[0], Is.EqualTo("{\"window\":{\"window\":\"idle\",\"kind\":\"idle\",\"start_s\":0.3333333333333333,\"end_s\":2},\"devices\":[]}"));
+        Assert.That(lines[0],
+            Is.EqualTo("{\"window\":{\"window\":\"idle\",\"kind\":\"idle\",\"start_s\":0.3333333333333333,\"end_s\":2},\"devices\":[]}"));
         var read = WindowRecords.Read(new StringReader(text.ToString()), "windows.jsonl");
         Assert.That(read.Select(w => w.Window), Is.EqualTo(written.Select(w => w.Window)));
         Assert.That(read[1].Devices[0] with { InvalidReasons = written[1].Devices[0].InvalidReasons }, Is.EqualTo(written[1].Devices[0]));
@@ -110,7 +122,8 @@ public class PowerRecordsTests
         var path = Path.GetTempFileName();
         using (var file = new StreamWriter(path)) PowerRecords.Write(file, []);
         if (text == null) File.Delete(path);
-        Assert.That(() => new ReplayMeter(path, new SimulatedClock()), Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected).And.Message.Contains(path));
+        Assert.That(() => new ReplayMeter(path, new SimulatedClock()),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected).And.Message.Contains(path));
         File.Delete(path);
     }
 }

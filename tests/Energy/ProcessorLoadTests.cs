@@ -50,7 +50,13 @@ public sealed class ProcessorLoadTests
     {
         _proc.File("stat", "cpu  100 0 0 900\n");
         var clock = new SimulatedClock();
-        using var meter = new MeterWithLoad(new SimulatedMeter(clock, new SimulatedSensor(new("n", "node", DomainKind.Node, "command"), ScriptedCurve.Constant(100), 0.01) { Processors = _ => null }),
+        using var meter = new MeterWithLoad(
+            new SimulatedMeter(clock,
+            new SimulatedSensor(new("n", "node", DomainKind.Node, "command"), ScriptedCurve.Constant(100), 0.01)
+            {
+                Processors = _ =>
+            null
+            }),
             ProcessorLoad.Open([], _proc.Path));
         var readings = new EnergyReading[1];
         var with = 0;
@@ -66,5 +72,6 @@ public sealed class ProcessorLoadTests
         Assert.That(with, Is.EqualTo(25), "every fourth of 100 readings 0.03 s apart");
     }
 
-    private static string Process(string name, int user, int system) => $"17 ({name}) R 1 1 1 0 -1 4194304 99 0 0 0 {user} {system} 0 0 20 0 1 0 1655927\n";
+    private static string Process(string name, int user, int system) =>
+        $"17 ({name}) R 1 1 1 0 -1 4194304 99 0 0 0 {user} {system} 0 0 20 0 1 0 1655927\n";
 }

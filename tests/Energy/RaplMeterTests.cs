@@ -133,7 +133,8 @@ public class RaplMeterTests
         Zone("intel-rapl:0", "package-0", 5);
         var energy = Path.Combine(_root, "intel-rapl:0", "energy_uj");
         File.Delete(energy);
-        if (Environment.IsPrivilegedProcess) Directory.CreateDirectory(energy);   // root may read any file; a directory is refused to it alike
+        // root may read any file; a directory is refused to it alike
+        if (Environment.IsPrivilegedProcess) Directory.CreateDirectory(energy);
         else if (!OperatingSystem.IsWindows())
         {
             File.WriteAllText(energy, "5");

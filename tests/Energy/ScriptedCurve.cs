@@ -43,7 +43,8 @@ public sealed record ScriptedCurve(string Name, double[] Parameters, Func<double
     public static ScriptedCurve Noise(double mean, double slow, double fast) => new("noise", [mean, slow, fast],
         t => mean + SlowHertz.Select((f, i) => slow / 3 * Math.Sin(2 * Math.PI * f * t + i)).Sum()
             + FastHertz.Select((f, i) => fast / 2 * Math.Sin(2 * Math.PI * f * t + i)).Sum(),
-        t => mean * t + SlowHertz.Select((f, i) => Wave(slow / 3, f, i, t)).Sum() + FastHertz.Select((f, i) => Wave(fast / 2, f, i, t)).Sum());
+        t => mean * t + SlowHertz.Select((f, i) => Wave(slow / 3, f, i, t)).Sum() + FastHertz.Select((f, i) => Wave(fast / 2, f, i, t))
+            .Sum());
 
     /// <summary>Idle, but busy from start to stop.</summary>
     public static ScriptedCurve Load(double idle, double busy, double start, double stop) => new("load", [idle, busy, start, stop],

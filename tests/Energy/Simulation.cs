@@ -101,7 +101,8 @@ public static class Simulation
         Advance(clock, sampler, clock.Seconds + 2);
         var series = sampler.Series(0);
         var account = Accounting.Of(series, characteristics, interval);
-        return new Outcome(account, [.. windows.Select((w, i) => new EnergyWindow($"window-{i}", WindowKind.Measured, w.Start, w.End, i + 1))],
+        return new Outcome(account,
+            [.. windows.Select((w, i) => new EnergyWindow($"window-{i}", WindowKind.Measured, w.Start, w.End, i + 1))],
             series, characteristics);
     }
 
@@ -117,26 +118,27 @@ public static class Simulation
 public static class Accounting
 {
     public static EnergyAccount Of(
-        IEnumerable<SampleSeries> series, IEnumerable<SensorCharacteristics> sensors, params EnergyWindow[] windows) => new(Evidence(series, sensors, windows));
+        IEnumerable<SampleSeries> series, IEnumerable<SensorCharacteristics> sensors, params EnergyWindow[] windows) =>
+            new(Evidence(series, sensors, windows));
 
     public static EnergyAccount Of(IEnumerable<SampleSeries> series, IEnumerable<SensorCharacteristics> sensors, double interval) =>
         new(Evidence(series, sensors) with { SampleIntervalSeconds = interval });
 
     private static EnergyEvidence Evidence(
         IEnumerable<SampleSeries> series, IEnumerable<SensorCharacteristics> sensors, params EnergyWindow[] windows) => new()
-    {
-        SampleIntervalSeconds = 0.1,
-        Limits = new(),
-        Domains = [.. series.Select(one => one.Domain).DistinctBy(domain => domain.Key)],
-        Sensors = [.. sensors],
-        Facts = [],
-        Ranks = [new(0, "node1", 0, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0))],
-        WorldSize = 1,
-        ComputesOnGpus = true,
-        RanToEnd = true,
-        Series = [.. series],
-        Windows = windows,
-    };
+        {
+            SampleIntervalSeconds = 0.1,
+            Limits = new(),
+            Domains = [.. series.Select(one => one.Domain).DistinctBy(domain => domain.Key)],
+            Sensors = [.. sensors],
+            Facts = [],
+            Ranks = [new(0, "node1", 0, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0))],
+            WorldSize = 1,
+            ComputesOnGpus = true,
+            RanToEnd = true,
+            Series = [.. series],
+            Windows = windows,
+        };
 
     /// <summary>A step of which no more is known than attribution asks: times, whose it is, and what took part.</summary>
     public static Step Step(double start, double end, int replica, params StepEntry[] entries)

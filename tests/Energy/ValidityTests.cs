@@ -34,7 +34,8 @@ public class ValidityTests
     {
         var account = Accounting.Of([], []).Resolve(new EnergyWindow("w", WindowKind.Measured, 0, 5));
         Assert.That(Validity.Judge(account, new RunFacts(), Limits), Is.EqualTo(new[] { InvalidReason.NoMeter }));
-        Assert.That((account.Joules, account.NetJoules, account.Source, account.AverageWatts), Is.EqualTo(((double?)null, (double?)null, (string?)null, (double?)null)));
+        Assert.That((account.Joules, account.NetJoules, account.Source, account.AverageWatts),
+            Is.EqualTo(((double?)null, (double?)null, (string?)null, (double?)null)));
     }
 
     [Test]
@@ -82,7 +83,11 @@ public class ValidityTests
     public void Sample_gap_when_the_sensor_stands_still_though_it_is_read()
     {
         var stale = Healthy.At(6);
-        var stalled = Healthy with { Alter = r => r.TimeSeconds is > 6 and < 7 ? r with { EnergyJoules = stale.EnergyJoules, PowerWatts = stale.PowerWatts } : r };
+        var stalled = Healthy with
+        {
+            Alter = r =>
+            r.TimeSeconds is > 6 and < 7 ? r with { EnergyJoules = stale.EnergyJoules, PowerWatts = stale.PowerWatts } : r
+        };
         Assert.That(Reasons(stalled, Checked), Does.Contain(InvalidReason.SampleGap));
     }
 
@@ -90,7 +95,8 @@ public class ValidityTests
     public void Window_too_short()
     {
         var run = Simulation.Run(0.1, [(5, 5.7), (6, 7)], Healthy);
-        Assert.That(run.Account.Resolve(run.Windows[0]).InvalidReasons, Is.EqualTo(new[] { InvalidReason.WindowTooShort }), "seven updates");
+        Assert.That(run.Account.Resolve(run.Windows[0]).InvalidReasons, Is.EqualTo(new[] { InvalidReason.WindowTooShort }),
+            "seven updates");
         Assert.That(run.Account.Resolve(run.Windows[1]).InvalidReasons, Is.Empty, "ten updates");
     }
 
@@ -105,7 +111,12 @@ public class ValidityTests
     [TestCase(1)]
     [TestCase(null)]
     public void Device_shared(int? foreign) =>
-        Assert.That(Reasons(Healthy, Checked with { DomainFacts = [Checked.DomainFacts![0], new DomainFacts(Gpu) { MigEnabled = false, ForeignProcesses = foreign }] }),
+        Assert.That(Reasons(Healthy,
+            Checked with
+            {
+                DomainFacts =
+            [Checked.DomainFacts![0], new DomainFacts(Gpu) { MigEnabled = false, ForeignProcesses = foreign }]
+            }),
             Is.EqualTo(new[] { InvalidReason.DeviceShared }));
 
     [TestCase(true)]
@@ -123,7 +134,8 @@ public class ValidityTests
     /// <summary>A GPU is its UUID: a container of another name on one machine meets the same one.</summary>
     [Test]
     public void A_GPU_is_covered_on_whatever_host_it_is_counted() =>
-        Assert.That(Reasons(Healthy, Checked with { ComputePlaces = [.. Checked.ComputePlaces!, new ComputePlace("node2", "GPU-a")] }), Is.Empty);
+        Assert.That(Reasons(Healthy, Checked with { ComputePlaces = [.. Checked.ComputePlaces!, new ComputePlace("node2", "GPU-a")] }),
+            Is.Empty);
 
     [TestCase(DomainKind.Package, null, true)]
     [TestCase(DomainKind.Package, "GPU-a", false)]
@@ -140,7 +152,8 @@ public class ValidityTests
     [TestCase(null)]
     [TestCase(double.NaN)]
     public void Clock_offset(double? uncertainty) =>
-        Assert.That(Reasons(Healthy, Checked with { ClockUncertaintySeconds = uncertainty }), Is.EqualTo(new[] { InvalidReason.ClockOffset }));
+        Assert.That(Reasons(Healthy, Checked with { ClockUncertaintySeconds = uncertainty }),
+            Is.EqualTo(new[] { InvalidReason.ClockOffset }));
 
     [TestCase(ThrottleReasons.SoftwareThermalSlowdown)]
     [TestCase(ThrottleReasons.HardwareThermalSlowdown)]
@@ -148,13 +161,18 @@ public class ValidityTests
     [TestCase(ThrottleReasons.HardwarePowerBrake)]
     public void Throttled(ulong reason)
     {
-        var hot = Healthy with { Alter = r => r with { ThrottleReasons = r.TimeSeconds is > 6 and < 6.25 ? reason | ThrottleReasons.SoftwarePowerCap : 0 } };
+        var hot = Healthy with
+        {
+            Alter = r =>
+            r with { ThrottleReasons = r.TimeSeconds is > 6 and < 6.25 ? reason | ThrottleReasons.SoftwarePowerCap : 0 }
+        };
         Assert.That(Reasons(hot, Checked), Is.EqualTo(new[] { InvalidReason.Throttled }));
     }
 
     [Test]
     public void Throttled_when_nobody_could_tell() =>
-        Assert.That(Reasons(Healthy with { Alter = r => r with { ThrottleReasons = null } }, Checked), Is.EqualTo(new[] { InvalidReason.Throttled }));
+        Assert.That(Reasons(Healthy with { Alter = r => r with { ThrottleReasons = null } }, Checked),
+            Is.EqualTo(new[] { InvalidReason.Throttled }));
 
     [Test]
     public void The_power_cap_and_idling_are_no_throttling()
@@ -166,7 +184,8 @@ public class ValidityTests
     [TestCase(61.0)]
     [TestCase(null)]
     public void Start_temperature(double? celsius) =>
-        Assert.That(Reasons(Healthy, Checked with { MaxStartTemperatureCelsius = 60, StartTemperatureCelsius = celsius }), Is.EqualTo(new[] { InvalidReason.StartTemperature }));
+        Assert.That(Reasons(Healthy, Checked with { MaxStartTemperatureCelsius = 60, StartTemperatureCelsius = celsius }),
+            Is.EqualTo(new[] { InvalidReason.StartTemperature }));
 
     [Test]
     public void A_start_temperature_within_the_limit_or_without_one_is_no_reason()
@@ -206,11 +225,14 @@ public class ValidityTests
     [Test]
     public void Codes_are_joined_in_a_fixed_order_each_once()
     {
-        Assert.That(InvalidReason.Join([InvalidReason.Throttled, InvalidReason.MeterLost, InvalidReason.Throttled]), Is.EqualTo("meter_lost;throttled"));
+        Assert.That(InvalidReason.Join([InvalidReason.Throttled, InvalidReason.MeterLost, InvalidReason.Throttled]),
+            Is.EqualTo("meter_lost;throttled"));
         Assert.That(InvalidReason.Join([]), Is.Empty);
         Assert.That(InvalidReason.Join([InvalidReason.Interrupted, InvalidReason.NoMeter]), Is.EqualTo("no_meter"));
         // the codes of the design, to the letter: files out there hold them
-        Assert.That(InvalidReason.All, Is.EquivalentTo("no_meter meter_lost counter_decreased power_implausible sample_gap window_too_short device_shared mig device_missing clock_offset throttled start_temperature counter_power_mismatch rank_missing interrupted".Split(' ')));
+        Assert.That(InvalidReason.All,
+            Is.EquivalentTo("no_meter meter_lost counter_decreased power_implausible sample_gap window_too_short device_shared mig "
+            + "device_missing clock_offset throttled start_temperature counter_power_mismatch rank_missing interrupted".Split(' ')));
     }
 
     // A socket's counter that is said to have risen by 50 kJ within a tenth of a second: 250 kW, where no socket draws 2 kW.
@@ -300,7 +322,11 @@ public class ValidityTests
     public void A_part_of_the_hardware_is_not_the_hardware()
     {
         var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "rapl");
-        var facts = Checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain) with { UnreadParts = ["package-1"] }] };
+        var facts = Checked with
+        {
+            ComputePlaces = [new("node1", null)],
+            DomainFacts = [DomainFacts.NotApplicable(domain) with { UnreadParts = ["package-1"] }]
+        };
         Assert.That(Reasons(Healthy with { Domain = domain }, facts), Is.EqualTo(new[] { InvalidReason.DeviceMissing }));
     }
 

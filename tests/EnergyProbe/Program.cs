@@ -32,7 +32,8 @@ static int Measure(string word, string directory, double interval, double[] leng
         Thread.Sleep(100);
         var start = sampler.MarkEdge();
         clock.Wait(start + length, null);
-        windows.Add(new WindowRecord(new EnergyWindow($"repeat-{windows.Count + 1}", WindowKind.Measured, start, sampler.MarkEdge(), windows.Count + 1), []));
+        windows.Add(new WindowRecord(
+            new EnergyWindow($"repeat-{windows.Count + 1}", WindowKind.Measured, start, sampler.MarkEdge(), windows.Count + 1), []));
     }
     sampler.Stop();
     PowerRecords.Write(Path.Combine(directory, $"power-{rank}.csv"), sampler.Series(rank));
@@ -49,7 +50,8 @@ static int Limit(string directory, double watts, string ending)
     try
     {
         using var meter = MeterFactory.Open("nvml:all", new MeterContext("probe-host", new MonotonicClock()));
-        using var control = PowerControl.Open(meter, [.. meter.Domains.Select(d => d.Key)], Path.Combine(directory, PowerControl.FileName(0)));
+        using var control = PowerControl.Open(meter, [.. meter.Domains.Select(d => d.Key)],
+            Path.Combine(directory, PowerControl.FileName(0)));
         Console.WriteLine(control.SetPowerLimit(watts));
         Console.WriteLine(control.LockSmClock(1410));
         Console.WriteLine("set");
@@ -73,4 +75,5 @@ static void WaitForAll(string directory, int rank, int size)
 static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 
 static int FromEnvironment(params string[] names) =>
-    names.Select(Environment.GetEnvironmentVariable).FirstOrDefault(v => v != null) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : 0;
+    names.Select(Environment.GetEnvironmentVariable).FirstOrDefault(v => v != null) is { } text
+        ? int.Parse(text, CultureInfo.InvariantCulture) : 0;

@@ -12,7 +12,8 @@ namespace Harness.Tests;
 /// Whole runs of the demo model while the fake NVML library, or a program, plays the meter. The CPU backend computes, so a
 /// run that is measured by GPUs alone is never valid: device_missing is in every such list of reasons.
 /// </summary>
-[TestFixture, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[TestFixture, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux"), Parallelizable(ParallelScope.All),
+    FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class EnergyRunTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();
@@ -22,7 +23,8 @@ public sealed class EnergyRunTests : IDisposable
     [Test]
     public void TheJoulesOfAKnownPowerComeOutAndAddUp()
     {
-        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 name Fake H100", "device 0 curve constant 200", "device 0 update 0.02");
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 name Fake H100", "device 0 curve constant 200",
+            "device 0 update 0.02");
         var run = Run(fake, "--limit", "24");
         var summary = run.Summary();
         Assert.Multiple(() =>
@@ -32,8 +34,10 @@ public sealed class EnergyRunTests : IDisposable
             Assert.That(summary.EnergySource, Is.EqualTo("nvml_counter"));
             Assert.That(summary.InvalidReasons, Is.EqualTo("device_missing"));
             Assert.That((summary.Gpu, summary.NumGpus), Is.EqualTo(("Fake H100", 1)));
-            Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.Energy.Unattributed, Is.EqualTo(summary.Energy.Total).Within(1e-9 * summary.Energy.Total!.Value));
-            Assert.That(run.Prompts().Sum(row => row.PrefillEnergyJoules), Is.EqualTo(summary.Energy.Prefill).Within(1e-9 * summary.Energy.Total.Value));
+            Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.Energy.Unattributed, Is.EqualTo(summary.Energy.Total)
+                .Within(1e-9 * summary.Energy.Total!.Value));
+            Assert.That(run.Prompts().Sum(row => row.PrefillEnergyJoules), Is.EqualTo(summary.Energy.Prefill)
+                .Within(1e-9 * summary.Energy.Total.Value));
         });
         Assert.That(Verify(run), Is.Zero);
     }
@@ -41,11 +45,13 @@ public sealed class EnergyRunTests : IDisposable
     [Test]
     public void FourRanksOnTwoDevicesCountTwo()
     {
-        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 100", "device 1 uuid GPU-2", "device 1 curve constant 300");
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 100", "device 1 uuid GPU-2",
+            "device 1 curve constant 300");
         var run = Run(fake, "--limit", "24", "--tp", "4");
         Assert.That(run.Summary().Energy.AverageWatts, Is.EqualTo(400).Within(2).Percent);
         Assert.That(run.Summary().NumGpus, Is.EqualTo(2));
-        Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => row.Device), Is.EqualTo(new[] { "GPU-1", "GPU-2", "GPU-1", "GPU-2" }));
+        Assert.That(run.Ranks().Where(row => row.Window == "measured-1").Select(row => row.Device),
+            Is.EqualTo(new[] { "GPU-1", "GPU-2", "GPU-1", "GPU-2" }));
     }
 
     /// <summary>
@@ -60,7 +66,8 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That(run.Summary().InvalidReasons, Is.Null.Or.EqualTo("device_shared"));
         Assert.That(run.Summary().Valid, Is.EqualTo(run.Summary().InvalidReasons == null));
         Assert.That(run.Summary().Energy.AverageWatts, Is.EqualTo(80).Within(5).Percent);
-        Assert.That(run.Summary().Energy.Net, Is.Null.Or.EqualTo(0).Within(0.1 * run.Summary().Energy.Total!.Value), "an idle power as high as the load's leaves nothing");
+        Assert.That(run.Summary().Energy.Net, Is.Null.Or.EqualTo(0).Within(0.1 * run.Summary().Energy.Total!.Value),
+            "an idle power as high as the load's leaves nothing");
         Assert.That(run.Prompts().Select(row => row.Valid), Is.All.EqualTo(run.Summary().Valid));
     }
 
@@ -90,7 +97,8 @@ public sealed class EnergyRunTests : IDisposable
         var repeats = energy.RootElement.GetProperty("repeats").EnumerateArray().ToList();
         Assert.That(repeats.Select(repeat => repeat.GetProperty("repeat").GetInt32()), Is.EqualTo(new[] { 1, 2, 3, 4, 5 }));
         foreach (var repeat in repeats)
-            Assert.That(repeat.GetProperty("energy_j").GetDouble(), Is.EqualTo(200 * repeat.GetProperty("duration_s").GetDouble()).Within(5).Percent);
+            Assert.That(repeat.GetProperty("energy_j").GetDouble(), Is.EqualTo(200 * repeat.GetProperty("duration_s").GetDouble())
+                .Within(5).Percent);
         Assert.That(energy.RootElement.GetProperty("energy_per_output_token").GetProperty("repeats").GetInt32(), Is.EqualTo(5));
     }
 
@@ -117,12 +125,15 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That((summary.Status, summary.Completed), Is.EqualTo(("complete", 16)), "times and tokens stand");
     }
 
-    /// <summary>A polled counter: what the last reading shows is up to half a second old, and so is what is known of a killed run.</summary>
+    /// <summary>
+    /// A polled counter: what the last reading shows is up to half a second old, and so is what is known of a killed run.
+    /// </summary>
     [Test]
     public void OfAKilledRunCountsWhatTheSensorHasShown()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 200", "device 0 update 0.5");
-        string[] switches = ["run", "--name", "r", "--ignore-eos", "--max-new-tokens", "120", "--batch", "4", "--meter", "nvml", "--repeats", "5"];
+        string[] switches = ["run", "--name", "r", "--ignore-eos", "--max-new-tokens", "120", "--batch", "4", "--meter", "nvml",
+            "--repeats", "5"];
         var prompts = Path.Combine(_scratch["results", "r"], "prompts.partial.csv");
         using (var process = Harness(fake, switches))
         {
@@ -136,7 +147,8 @@ public sealed class EnergyRunTests : IDisposable
         var summary = run.Summary();
         Assert.That((summary.Pieces, summary.Completed), Is.EqualTo((2, 5 * 96)));
         Assert.That(summary.Energy.Total, Is.EqualTo(200 * summary.DurationSeconds!.Value).Within(5).Percent);
-        Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.Energy.Unattributed, Is.EqualTo(summary.Energy.Total).Within(1e-9 * summary.Energy.Total!.Value));
+        Assert.That(run.Prompts().Sum(row => row.EnergyJoules) + summary.Energy.Unattributed, Is.EqualTo(summary.Energy.Total)
+            .Within(1e-9 * summary.Energy.Total!.Value));
         Assert.That(Verify(run), Is.Zero);
 
         static int Lines(string path)
@@ -160,10 +172,12 @@ public sealed class EnergyRunTests : IDisposable
     public void PowerLimitsAreSweptAndPutBack()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
-        var result = Harness(fake, "run", "--limit", "4", "--warmup", "0", "--meter", "nvml", "--name", "sweep", "--power-limits", "250,175").Wait();
+        var result = Harness(fake, "run", "--limit", "4", "--warmup", "0", "--meter", "nvml", "--name", "sweep", "--power-limits",
+            "250,175").Wait();
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
-        var limits = new[] { "sweep-250W", "sweep-175W" }.Select(name => new RunReader(_scratch["results", name]).Summary().PowerLimitWatts);
+        var limits = new[] { "sweep-250W", "sweep-175W" }.Select(name =>
+            new RunReader(_scratch["results", name]).Summary().PowerLimitWatts);
         Assert.That(limits, Is.EqualTo(new double?[] { 250, 175 }));
         Assert.That(string.Join('\n', fake.Log()), Does.Match("(?s)250000.*700000.*175000.*700000"));
     }
@@ -173,16 +187,19 @@ public sealed class EnergyRunTests : IDisposable
     public void ASweepOverPowerLimitsGivesThePapersTable()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000", "device 0 update 0.02");
-        string[] switches = ["--limit", "8", "--ignore-eos", "--max-new-tokens", "120", "--idle-baseline", "1s", "--meter", "nvml", "--out", "caps", "--power-limits", "250,175"];
+        string[] switches = ["--limit", "8", "--ignore-eos", "--max-new-tokens", "120", "--idle-baseline", "1s", "--meter", "nvml",
+            "--out", "caps", "--power-limits", "250,175"];
         var swept = Harness(fake, ["sweep", .. switches]).Wait();
         Assert.That(swept.Output, Does.EndWith("2 cells: 2 invalid\n"), "a GPU's joules say nothing of work on the CPU");
         Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
-        var runs = new[] { 250.0, 175.0 }.Select(limit => Directory.GetDirectories(_scratch["caps"]).Where(path => File.Exists(Path.Combine(path, RunDirectory.SummaryFile)))
+        var runs = new[] { 250.0, 175.0 }.Select(limit =>
+            Directory.GetDirectories(_scratch["caps"]).Where(path => File.Exists(Path.Combine(path, RunDirectory.SummaryFile)))
             .Select(path => new RunReader(path).Summary()).Single(summary => summary.PowerLimitWatts == limit)).ToList();
 
         var reported = Harness(fake, "report", "caps", "--markdown", "caps.md").Wait();
         Assert.That(reported.ExitCode, Is.Zero, reported.Error);
-        var rows = File.ReadLines(_scratch["caps.md"]).SkipWhile(line => !line.StartsWith("| limit (W)", StringComparison.Ordinal)).Skip(2).Take(2)
+        var rows = File.ReadLines(_scratch["caps.md"]).SkipWhile(line => !line.StartsWith("| limit (W)", StringComparison.Ordinal)).Skip(2)
+            .Take(2)
             .Select(line => line.Trim('|', ' ').Split(" | ")).ToList();
         Assert.That(rows.Select(row => row[0]), Is.EqualTo(new[] { "250.0", "175.0" }));
         Assert.That(rows[0][3..7], Is.All.EqualTo("0 %"));
@@ -201,7 +218,8 @@ public sealed class EnergyRunTests : IDisposable
         var result = Harness(fake, "run", "--limit", "4", "--meter", "nvml", "--name", "sweep", "--power-limits", "250").Wait();
         Assert.That(result.Error, Does.Contain("not permitted"));
         var summary = new RunReader(_scratch["results", "sweep-250W"]).Summary();
-        Assert.That((summary.Status, summary.Energy.Total, summary.TokensPerSecond), Is.EqualTo((RunStatus.Skipped, (double?)null, (double?)null)));
+        Assert.That((summary.Status, summary.Energy.Total, summary.TokensPerSecond),
+            Is.EqualTo((RunStatus.Skipped, (double?)null, (double?)null)));
     }
 
     /// <summary>A sampler that a refused cell left running read the meter beside the next one's, and after the meter was closed.</summary>
@@ -209,22 +227,26 @@ public sealed class EnergyRunTests : IDisposable
     public void RefusedCellsLeaveNothingRunning()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
-        var result = Harness(fake, "run", "--limit", "4", "--warmup", "0", "--idle-baseline", "100ms", "--meter", "nvml", "--name", "r", "--sample-interval", "5ms", "--power-limits", "9999,9998,250,9996").Wait();
+        var result = Harness(fake, "run", "--limit", "4", "--warmup", "0", "--idle-baseline", "100ms", "--meter", "nvml", "--name", "r",
+            "--sample-interval", "5ms", "--power-limits", "9999,9998,250,9996").Wait();
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         var states = new[] { 9999, 9998, 250, 9996 }.Select(watts => new RunReader(_scratch["results", $"r-{watts}W"]).Summary().Status);
         Assert.That(states, Is.EqualTo(new[] { RunStatus.Skipped, RunStatus.Skipped, RunStatus.Complete, RunStatus.Skipped }));
-        Assert.That(result.Error, Does.Not.Contain("loading").Or.Match("(?s)skipped-9998W.*loading"), "a setting is refused before weights are loaded");
+        Assert.That(result.Error, Does.Not.Contain("loading").Or.Match("(?s)skipped-9998W.*loading"),
+            "a setting is refused before weights are loaded");
     }
 
     [Test]
     public void FinishedAnswersStayWhereARunIsContinuedWithoutThePrivilege()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
-        string[] switches = ["run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "3", "--idle-baseline", "100ms", "--batch", "4"];
+        string[] switches = ["run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "3", "--idle-baseline",
+            "100ms", "--batch", "4"];
         var directory = _scratch["results", "r-250W"];
         using (var process = Harness(fake, switches))
         {
-            Until(() => File.Exists(Path.Combine(directory, "prompts.partial.csv")) && new FileInfo(Path.Combine(directory, "prompts.partial.csv")).Length > 3000);
+            Until(() => File.Exists(Path.Combine(directory, "prompts.partial.csv"))
+                && new FileInfo(Path.Combine(directory, "prompts.partial.csv")).Length > 3000);
             process.Signal("TERM");
             Assert.That(process.Wait().ExitCode, Is.EqualTo(3));
         }
@@ -247,7 +269,8 @@ public sealed class EnergyRunTests : IDisposable
     public void AKilledRunThatIsContinuedPutsBackTheFirstLimit()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 650000 700000 100000 700000");
-        string[] switches = ["run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--limit", "24", "--idle-baseline", "100ms", "--batch", "4"];
+        string[] switches = ["run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--limit", "24", "--idle-baseline", "100ms",
+            "--batch", "4"];
         using (var process = Harness(fake, switches))
         {
             Until(() => fake.State("GPU-1") == (250000, 0));
@@ -269,7 +292,8 @@ public sealed class EnergyRunTests : IDisposable
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
         using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "1000");
         var directory = _scratch["results", "r-250W"];
-        Until(() => fake.State("GPU-1") == (250000, 0) && File.Exists(Path.Combine(directory, "prompts.partial.csv")) && new FileInfo(Path.Combine(directory, "prompts.partial.csv")).Length > 500);
+        Until(() => fake.State("GPU-1") == (250000, 0) && File.Exists(Path.Combine(directory, "prompts.partial.csv"))
+            && new FileInfo(Path.Combine(directory, "prompts.partial.csv")).Length > 500);
         process.Signal(signal);
         Assert.That(process.Wait().ExitCode, Is.EqualTo(exitCode));
         if (signal == "KILL")
@@ -311,7 +335,8 @@ public sealed class EnergyRunTests : IDisposable
         var result = process.Wait();
         Assert.That(result.ExitCode, Is.EqualTo(3), result.Error);
         Assert.That(new RunReader(directory).Summary().Status, Is.EqualTo(RunStatus.Interrupted));
-        Assert.That(File.ReadLines(Path.Combine(directory, "windows.partial.jsonl")).ToList(), Has.Count.EqualTo(1), "nothing came after the load");
+        Assert.That(File.ReadLines(Path.Combine(directory, "windows.partial.jsonl")).ToList(), Has.Count.EqualTo(1),
+            "nothing came after the load");
     }
 
     /// <summary>Whether the second finds the run at its end or cuts that short.</summary>
@@ -320,7 +345,8 @@ public sealed class EnergyRunTests : IDisposable
     public void PowerLimitsArePutBackAfterASecondSignal(string signal)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 700000 700000 100000 700000");
-        using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "1000", "--batch", "96", "--ignore-eos");
+        using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--power-limits", "250", "--repeats", "1000", "--batch",
+            "96", "--ignore-eos");
         Until(() => fake.State("GPU-1") == (250000, 0) && Directory.Exists(_scratch["results", "r-250W"]));
         process.Signal(signal);
         process.Signal(signal);
@@ -368,7 +394,8 @@ public sealed class EnergyRunTests : IDisposable
     {
         string[] meter = switches.Contains("--meter") ? [] : ["--meter", "nvml"];
         var name = $"r{TestContext.CurrentContext.CurrentRepeatCount}";
-        var result = Harness(fake, ["run", "--name", name, "--idle-baseline", "1s", "--ignore-eos", "--max-new-tokens", "120", .. meter, .. switches]).Wait();
+        var result = Harness(fake,
+            ["run", "--name", name, "--idle-baseline", "1s", "--ignore-eos", "--max-new-tokens", "120", .. meter, .. switches]).Wait();
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         return new RunReader(_scratch["results", name]);
     }

@@ -40,12 +40,14 @@ public class MLTokenizerAgreementTests
     [Test]
     public void TokenizerJsonIsRefusedInOneLine() =>
         Assert.That(() => MLTokenizerTests.Load("converted"), Throws.TypeOf<UserErrorException>()
-            .With.Message.EndsWith("tokenizer.json: Microsoft.ML.Tokenizers 2.0.1 reads no tokenizer.json; use --tokenizer-library own, or put the model's tokenizer.model beside it"));
+            .With.Message.EndsWith("tokenizer.json: Microsoft.ML.Tokenizers 2.0.1 reads no tokenizer.json; use --tokenizer-library own, "
+            + "or put the model's tokenizer.model beside it"));
 
     [Test]
     public void UserDefinedPiecesAreRefusedInOneLine() =>
         Assert.That(() => MLTokenizerTests.Load("user-defined"), Throws.TypeOf<UserErrorException>()
-            .With.Message.Match("tokenizer.model: the piece '.+' is user-defined, which Microsoft.ML.Tokenizers 2.0.1 does not honour; use --tokenizer-library own$"));
+            .With.Message.Match("tokenizer.model: the piece '.+' is user-defined, which Microsoft.ML.Tokenizers 2.0.1 does not honour; "
+            + "use --tokenizer-library own$"));
 
     [Test]
     public void ADamagedFileIsRefusedInOneLine()
@@ -53,8 +55,11 @@ public class MLTokenizerAgreementTests
         var factory = TokenizerLibraries.Find(TokenizerLibrary.Ml);
         foreach (var format in new[] { TokenizerFormat.SentencePiece, TokenizerFormat.Tiktoken })
         {
-            var error = Assert.Throws<UserErrorException>(() => factory.Create(new("x/tokenizer.model", format, "!!! ###"u8.ToArray(), CheckpointTokens.None)))!;
-            Assert.That(error.Message, Does.StartWith("x/tokenizer.model: Microsoft.ML.Tokenizers cannot read it (").And.EndWith("); use --tokenizer-library own").And.Not.Contain("\n"));
+            var error = Assert.Throws<UserErrorException>(() =>
+                factory.Create(new("x/tokenizer.model", format, "!!! ###"u8.ToArray(), CheckpointTokens.None)))!;
+            Assert.That(error.Message,
+                Does.StartWith("x/tokenizer.model: Microsoft.ML.Tokenizers cannot read it (").And.EndWith(
+                "); use --tokenizer-library own").And.Not.Contain("\n"));
         }
     }
 
@@ -66,7 +71,8 @@ public class MLTokenizerAgreementTests
         int[] a = own.Encode(text, addBeginOfText: true), b = package.Encode(text, addBeginOfText: true);
         var at = a.Zip(b).TakeWhile(pair => pair.First == pair.Second).Count();
         string Near(int[] ids) => $"[{string.Join(' ', ids[at..Math.Min(at + 6, ids.Length)])}]";
-        return $"own {Near(a)}, package {Near(b)}: {JsonValue.Create(own.Decode(a.AsSpan(at, Math.Min(6, a.Length - at)), continuation: true))!.ToJsonString()}";
+        return $"own {Near(a)}, package {Near(b)}: "
+            + $"{JsonValue.Create(own.Decode(a.AsSpan(at, Math.Min(6, a.Length - at)), continuation: true))!.ToJsonString()}";
     }
 
     private static string WithoutRuns(string text) => Regex.Replace(text, @"(.)\1\1+", "$1");

@@ -18,7 +18,9 @@ public class MLTokenizerTests(string kind) : Contracts.TokenizerContract
 
     protected override ITokenizer Tokenizer => Load(kind);
 
-    /// <summary>The package merges rank lists in quadratic time: 200,000 letters without a space take it minutes, which is no fault of ours to find.</summary>
+    /// <summary>
+    /// The package merges rank lists in quadratic time: 200,000 letters without a space take it minutes, which is no fault of ours to find.
+    /// </summary>
     protected override int LongRun => kind is "rank-list" or "shared/tokenizers/llama3" ? 2_000 : base.LongRun;
 
     public static ITokenizer Load(string kind) =>

@@ -22,7 +22,8 @@ public class MpiNetTests
     {
         var result = Run((Mpiexec)mpi, ranks, null, "contract");
         Assert.That(result.ExitCode, Is.Zero, result.Output);
-        var bodies = Contracts.CommunicatorContract.Bodies.Count + Contracts.HostLinkContract.Bodies.Count + Contracts.LaunchContract.Bodies.Count;
+        var bodies = Contracts.CommunicatorContract.Bodies.Count + Contracts.HostLinkContract.Bodies.Count
+            + Contracts.LaunchContract.Bodies.Count;
         Assert.That(result.Count("ok "), Is.EqualTo(bodies), result.Output);
         Assert.That(result.Output, Does.Not.Contain("leaked"));
     }

@@ -19,7 +19,8 @@ internal static class GatherBenchmark
         {
             var total = all.Sum(a => (long)a.Length);
             var peak = File.Exists("/proc/self/status")
-                ? File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split(':')[1].Trim() : "unknown";
+                ? File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split(':')[1].Trim()
+                : "unknown";
             Console.WriteLine(FormattableString.Invariant(
                 $"gather,{world.Name},ranks={world.Size},prompts={prompts},tokens={tokens},bytes_per_token={bytesPerToken},received_mb={total / 1e6:0},seconds={seconds:0.000},gb_per_s={total / seconds / 1e9:0.00},rank0_grew_mb={(Environment.WorkingSet - before) / 1e6:0},rank0_peak={peak}"));
         }

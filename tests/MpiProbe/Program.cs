@@ -12,7 +12,8 @@ var mpiNet = args is ["--mpinet", ..];
 if (mpiNet) args = args[1..];
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("MpiProbe [--mpinet] VERB [NUMBER...]: contract, open, wait, differ, throw R, step R, stall R, allreduce, gather PROMPTS TOKENS BYTES, gather-threads RANKS PROMPTS TOKENS BYTES");
+    Console.Error.WriteLine("MpiProbe [--mpinet] VERB [NUMBER...]: contract, open, wait, differ, throw R, step R, stall R, allreduce, "
+        + "gather PROMPTS TOKENS BYTES, gather-threads RANKS PROMPTS TOKENS BYTES");
     return 2;
 }
 int[] numbers = [.. args[1..].Select(a => int.Parse(a, CultureInfo.InvariantCulture))];
@@ -44,7 +45,8 @@ try
 {
     var threads = args[0] == "gather-threads";
     if (mpiNet) new MpiNetWorld().Run(Launcher.Detect(), 1, null, body, Fail);
-    else Worlds.Run(threads ? CommunicatorKind.Threads : CommunicatorKind.Mpi, threads ? numbers[0] : 1, 1, Launcher.Detect(), null, body, Fail);
+    else Worlds.Run(threads ? CommunicatorKind.Threads : CommunicatorKind.Mpi, threads ? numbers[0]
+        : 1, 1, Launcher.Detect(), null, body, Fail);
     return 0;
 }
 catch (Exception e)

@@ -10,7 +10,8 @@ internal static class Verbs
 {
     public static void Contract(ICommunicator world)
     {
-        foreach (var (name, body) in (IEnumerable<(string, Action<ICommunicator>)>)[.. CommunicatorContract.Bodies, .. HostLinkContract.Bodies, .. LaunchContract.Bodies])
+        foreach (var (name, body) in (IEnumerable<(string, Action<ICommunicator>)>)[.. CommunicatorContract.Bodies,
+            .. HostLinkContract.Bodies, .. LaunchContract.Bodies])
         {
             try
             {
@@ -18,7 +19,8 @@ internal static class Verbs
             }
             catch (Exception e)
             {
-                throw new ContractViolationException($"'{name}' on rank {world.Rank} of {world.Size}: {e.GetType().Name}: {e.Message}\n{e.StackTrace}");
+                throw new ContractViolationException(
+                    $"'{name}' on rank {world.Rank} of {world.Size}: {e.GetType().Name}: {e.Message}\n{e.StackTrace}");
             }
             if (world.Rank == 0) Console.WriteLine($"ok {name}");
         }

@@ -60,7 +60,8 @@ public sealed class DamagedRunsTests : IDisposable
         where files.Contains(damage.File)
         select new TestCaseData(damage.File, damage.Of).SetArgDisplayNames(damage.File, damage.Damage);
 
-    private static IEnumerable<TestCaseData> OfReport() => Damages(RunDirectory.WindowsFile, RunDirectory.PowerFile, RunDirectory.PromptsFile,
+    private static IEnumerable<TestCaseData> OfReport() =>
+        Damages(RunDirectory.WindowsFile, RunDirectory.PowerFile, RunDirectory.PromptsFile,
         RunDirectory.SummaryFile, RunDirectory.CategoriesFile, Manifest.FileName);
 
     private static IEnumerable<TestCaseData> OfMlEnergy() =>
@@ -130,7 +131,8 @@ public sealed class DamagedRunsTests : IDisposable
     {
         Make(file, damage);
         using var output = new MemoryStream();
-        Assert.That(new Export(Export.Find(format), output).Run([_scratch.Path], "-", includeInvalid: false, _log), Is.Zero, "one run is left");
+        Assert.That(new Export(Export.Find(format), output).Run([_scratch.Path], "-", includeInvalid: false, _log), Is.Zero,
+            "one run is left");
         // The whole run is there and the other is not: in every format the model stands once for each run.
         Assert.That(Encoding.UTF8.GetString(output.ToArray()).Split("llama-7b"), Has.Length.EqualTo(2));
         AssertNamed("export", file);

@@ -12,12 +12,15 @@ internal sealed class RunFileTests
 
     [Test]
     public void TheReadmeNamesWhatStays() => WrittenDocument.MustHold(Path.Combine(SharedData.RepositoryRoot, "README.md"), "files",
-        "| file | holds |\n|---|---|\n" + string.Concat(RunFile.All.Where(row => row.Stays).Select(row => $"| `{row.Name}` | {row.Holds} |\n")));
+        "| file | holds |\n|---|---|\n"
+            + string.Concat(RunFile.All.Where(row => row.Stays).Select(row => $"| `{row.Name}` | {row.Holds} |\n")));
 
     [Test]
-    public void TheDocumentNamesEveryFile() => WrittenDocument.MustHold(Path.Combine(SharedData.RepositoryRoot, "docs", "run-directory.md"), "files",
+    public void TheDocumentNamesEveryFile() =>
+        WrittenDocument.MustHold(Path.Combine(SharedData.RepositoryRoot, "docs", "run-directory.md"), "files",
         "| file | of a | holds | written by | when | stays |\n|---|---|---|---|---|---|\n" + string.Concat(RunFile.All.Select(row =>
-            $"| `{row.Name}` | {row.Place.ToString().ToLowerInvariant()} | {row.Holds} | {row.Writer} | {row.When} | {(row.Stays ? "yes" : "no")} |\n")));
+            $"| `{row.Name}` | {row.Place.ToString().ToLowerInvariant()} | {row.Holds} | {row.Writer} | {row.When} | "
+                + $"{(row.Stays ? "yes" : "no")} |\n")));
 
     [Test]
     public void NamesAreDifferent() => Assert.That(RunFile.All.Select(row => row.Name), Is.Unique);

@@ -19,7 +19,8 @@ public sealed class RunLeaseTests : IDisposable
         using (RunLease.Take(_scratch.Path))
         {
             Assert.That(RunLease.LivingHolder(_scratch.Path), Does.StartWith($"process {Environment.ProcessId} on "));
-            Assert.That(Directory.GetFiles(_scratch.Path), Is.EqualTo(new[] { _scratch["alive.json"] }), "written whole, and nothing beside it");
+            Assert.That(Directory.GetFiles(_scratch.Path), Is.EqualTo(new[] { _scratch["alive.json"] }),
+                "written whole, and nothing beside it");
         }
         Assert.That(RunLease.LivingHolder(_scratch.Path), Is.Null);
     }
@@ -63,7 +64,8 @@ public sealed class RunLeaseTests : IDisposable
     public void AZombieHasNothing()
     {
         // exec: the shell becomes a program that never waits for the child which the shell had.
-        using var parent = Process.Start(new ProcessStartInfo("sh", ["-c", "sleep 1000 & echo $!; exec sleep 1000"]) { RedirectStandardOutput = true })!;
+        using var parent = Process.Start(
+            new ProcessStartInfo("sh", ["-c", "sleep 1000 & echo $!; exec sleep 1000"]) { RedirectStandardOutput = true })!;
         try
         {
             var child = int.Parse(parent.StandardOutput.ReadLine()!, CultureInfo.InvariantCulture);

@@ -89,7 +89,9 @@ internal sealed class DirectExchangeTests
     public void TheContractHoldsOverMessagesAlone(int ranks, Action<ICommunicator> body) => ThreadWorld.Run(ranks, world =>
         body(new Changing(world, new CoreShortage { Outnumbered = true }, patient: false, new int[2])));
 
-    /// <summary>Ranks whose cores come and go, each at its own times, change over at the same collective: else they would wait for ever, or mix.</summary>
+    /// <summary>
+    /// Ranks whose cores come and go, each at its own times, change over at the same collective: else they would wait for ever, or mix.
+    /// </summary>
     [TestCaseSource(nameof(Cases))]
     [CancelAfter(120_000)]
     public void TheContractHoldsWhileCoresComeAndGo(int ranks, Action<ICommunicator> body) => ThreadWorld.Run(ranks, world =>

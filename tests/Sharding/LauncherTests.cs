@@ -17,12 +17,15 @@ public class LauncherTests
     [TestCase(SlurmStep, LauncherKind.Srun, 4, 3, 1)]
     [TestCase(SlurmStep + "PMIX_RANK=3 SLURM_MPI_TYPE=pmix SLURM_PTY_PORT=35001", LauncherKind.None, null, null, null)]
     [TestCase(SlurmStep + "SLURM_PTY_PORT=35001", LauncherKind.None, null, null, null)]
-    [TestCase(SlurmStep + "SLURM_PTY_PORT=35001 PMI_SIZE=4 PMI_RANK=3 PMI_FD=6 MPI_LOCALRANKID=1 HYDI_CONTROL_FD=7", LauncherKind.Hydra, 4, 3, 1)]
+    [TestCase(SlurmStep + "SLURM_PTY_PORT=35001 PMI_SIZE=4 PMI_RANK=3 PMI_FD=6 MPI_LOCALRANKID=1 HYDI_CONTROL_FD=7", LauncherKind.Hydra, 4,
+        3, 1)]
     // A batch script has Slurm's variables but no step: nobody started ranks.
     [TestCase("SLURM_JOB_ID=1 SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_LOCALID=0", LauncherKind.None, null, null, null)]
     // Under an mpiexec inside a job, Slurm's numbers are those of the launcher's daemon on the second node.
-    [TestCase("SLURM_STEP_ID=3 SLURM_STEP_NUM_TASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NTASKS=1 OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_RANK=1 PMIX_RANK=3", LauncherKind.OpenMpi, 4, 3, 1)]
-    [TestCase("SLURM_STEP_ID=4 SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1 SLURM_LOCALID=0 SLURM_NTASKS=4 PMI_RANK=3 PMI_SIZE=4 PMI_FD=6 MPI_LOCALRANKID=1 MPI_LOCALNRANKS=2", LauncherKind.Hydra, 4, 3, 1)]
+    [TestCase("SLURM_STEP_ID=3 SLURM_STEP_NUM_TASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NTASKS=1 OMPI_COMM_WORLD_SIZE=4 "
+        + "OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_RANK=1 PMIX_RANK=3", LauncherKind.OpenMpi, 4, 3, 1)]
+    [TestCase("SLURM_STEP_ID=4 SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1 SLURM_LOCALID=0 SLURM_NTASKS=4 PMI_RANK=3 PMI_SIZE=4 PMI_FD=6 "
+        + "MPI_LOCALRANKID=1 MPI_LOCALNRANKS=2", LauncherKind.Hydra, 4, 3, 1)]
     public void IsReadFromTheEnvironment(string environment, LauncherKind kind, int? size, int? rank, int? localRank) =>
         Assert.That(Detect(environment), Is.EqualTo(new Launcher(kind, size, rank, localRank)));
 
@@ -38,27 +41,36 @@ public class LauncherTests
     {
         var launcher = Detect("OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=0");
         Assert.That(() => Worlds.Choose(CommunicatorKind.Threads, 1, launcher), Throws.TypeOf<UserErrorException>()
-            .With.Message.StartsWith("4 processes were started by Open MPI's mpiexec, but communicator 'threads'").And.Message.Contains("--communicator mpi"));
+            .With.Message.StartsWith("4 processes were started by Open MPI's mpiexec, but communicator 'threads'").And.Message.Contains(
+                "--communicator mpi"));
         // https://github.com/open-mpi/ompi/issues/12027: below a rank of another program its variables are still there.
         Assert.That(Worlds.Choose(CommunicatorKind.Solo, 1, launcher), Is.EqualTo(CommunicatorKind.Solo));
     }
 
-    private const string OpenMpi = "OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=0 PMIX_RANK=0 PMIX_SERVER_URI21=prterun-node-7@0.0;tcp4://127.0.0.1:4711 ";
+    private const string OpenMpi =
+        "OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=0 PMIX_RANK=0 PMIX_SERVER_URI21=prterun-node-7@0.0;tcp4://127.0.0.1:4711 ";
     private const string Hydra = "PMI_SIZE=4 PMI_RANK=0 PMI_FD=6 ";
     private const string OnTerminal = SlurmStep + "SLURM_PTY_PORT=35001 SLURM_PTY_WIN_COL=80 ";
 
     // From the process upwards: name, process group, words of the command line. A group's number is that of its first process.
     [TestCase(SlurmStep, "harness 10|slurmstepd 20 slurmstepd:_[1.0]", true, TestName = "ATaskOfAStepIsARank")]
-    [TestCase(SlurmStep, "harness 10|timeout 10 timeout_60|bash 11 /bin/bash_wrap.sh|slurmstepd 20 slurmstepd:_[1.0]", true, TestName = "ATaskUnderAScriptIsARank")]
-    [TestCase(OnTerminal + "PMIX_RANK=0", "harness 10|bash 11 bash|slurmstepd 20 slurmstepd:_[1.0]", false, TestName = "AShellOnATerminalStartsNoRanks")]
-    [TestCase(OnTerminal, "harness 10|bash 11 -bash_--rcfile_x|slurmstepd 20 slurmstepd:_[1.0]", false, TestName = "ALoginShellStartsNoRanks")]
-    [TestCase(OnTerminal, "harness 10|python3 10 python3_study.py|zsh 11 zsh_-i|slurmstepd 20 slurmstepd:_[1.0]", false, TestName = "ABenchmarkFromAShellIsNoRank")]
+    [TestCase(SlurmStep, "harness 10|timeout 10 timeout_60|bash 11 /bin/bash_wrap.sh|slurmstepd 20 slurmstepd:_[1.0]", true,
+        TestName = "ATaskUnderAScriptIsARank")]
+    [TestCase(OnTerminal + "PMIX_RANK=0", "harness 10|bash 11 bash|slurmstepd 20 slurmstepd:_[1.0]", false,
+        TestName = "AShellOnATerminalStartsNoRanks")]
+    [TestCase(OnTerminal, "harness 10|bash 11 -bash_--rcfile_x|slurmstepd 20 slurmstepd:_[1.0]", false,
+        TestName = "ALoginShellStartsNoRanks")]
+    [TestCase(OnTerminal, "harness 10|python3 10 python3_study.py|zsh 11 zsh_-i|slurmstepd 20 slurmstepd:_[1.0]", false,
+        TestName = "ABenchmarkFromAShellIsNoRank")]
     [TestCase(OnTerminal, "harness 10|slurmstepd 20 slurmstepd:_[1.1]", false, TestName = "TheVariablesOfAnotherStepAreLeftOver")]
-    [TestCase(OnTerminal + "SLURM_STEP_ID=1", "harness 10|slurmstepd 20 slurmstepd:_[1.1]", true, TestName = "AStepFromWithinAShellOnATerminalHasRanks")]
-    [TestCase(SlurmStep, "harness 10|bash 10 /bin/bash_slurm_script|slurmstepd 20 slurmstepd:_[2.batch]", false, TestName = "ABatchJobThatWasSubmittedFromAStepHasNoRanks")]
+    [TestCase(OnTerminal + "SLURM_STEP_ID=1", "harness 10|slurmstepd 20 slurmstepd:_[1.1]", true,
+        TestName = "AStepFromWithinAShellOnATerminalHasRanks")]
+    [TestCase(SlurmStep, "harness 10|bash 10 /bin/bash_slurm_script|slurmstepd 20 slurmstepd:_[2.batch]", false,
+        TestName = "ABatchJobThatWasSubmittedFromAStepHasNoRanks")]
     [TestCase(OpenMpi, "harness 10|orted 20 orted_-mca|sshd 30 sshd", true, TestName = "OpenMpisDaemonStartsRanks")]
     [TestCase(OpenMpi, "harness 10|mpiexec.openmpi 20 mpiexec_-n_4|bash 30 bash", true, TestName = "MpiexecOnAShellStartsRanks")]
-    [TestCase(Hydra, "harness 20|hydra_pmi_proxy 20 hydra_pmi_proxy|mpiexec.hydra 20 mpiexec|bash 30 bash", true, TestName = "HydrasProxyStartsRanks")]
+    [TestCase(Hydra, "harness 20|hydra_pmi_proxy 20 hydra_pmi_proxy|mpiexec.hydra 20 mpiexec|bash 30 bash", true,
+        TestName = "HydrasProxyStartsRanks")]
     [TestCase(OpenMpi, "harness 10|bash 11 bash|sshd 12 sshd", false, TestName = "SavedVariablesInAShellAreLeftOver")]
     [TestCase(OpenMpi, "harness 10|systemd 1 systemd", false, TestName = "WhereNobodyListensThereIsNoLauncher")]
     [TestCase(OpenMpi + "LISTENS", "harness 10|entry 1 entry", true, TestName = "InAContainerThePortIsWhatThereIs")]
@@ -74,7 +86,8 @@ public class LauncherTests
         {
             var words = lines[id - 1].Split(' ');
             return words is ["hidden"] ? null
-                : new(id, id == lines.Length ? 0 : id + 1, int.Parse(words[1]), words[0], words.Length > 2 ? words[2].Split('_') : [words[0]]);
+                : new(id, id == lines.Length ? 0 : id + 1, int.Parse(words[1]), words[0], words.Length > 2 ? words[2].Split('_')
+                : [words[0]]);
         }
         var variables = environment.Replace("LISTENS", "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(v => v.Split('=')).GroupBy(v => v[0]).ToDictionary(v => v.Key, v => v.Last()[1]);
@@ -98,14 +111,16 @@ public class LauncherTests
     [TestCase(CommunicatorKind.Solo, 4, "'solo' is one rank, and 4 were asked for")]
     [TestCase(CommunicatorKind.Auto, 257, "257 ranks as threads of one process are more than 256")]
     public void AChoiceThatCannotWorkIsRefused(CommunicatorKind communicator, int ranks, string message) =>
-        Assert.That(() => Worlds.Choose(communicator, ranks, Detect("")), Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
+        Assert.That(() => Worlds.Choose(communicator, ranks, Detect("")),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
 
     [TestCase(SlurmStep, "srun without --mpi=pmix or --mpi=pmi2")]
     [TestCase(SlurmStep + "PMI_RANK=3 PMI_SIZE=4", "srun --mpi=pmi2")]
     [TestCase("PMI_RANK=3 PMI_SIZE=4", "MPICH's mpiexec (Hydra)")]
     public void OpenMpiIsRefusedBeforeItAbortsInInit(string environment, string label) =>
         Assert.That(() => LaunchChecks.LibraryFits(Detect(environment), "Open MPI", "libmpi.so.40", "v4.1.4"),
-            Throws.TypeOf<UserErrorException>().With.Message.StartsWith($"4 ranks were started by {label}").And.Message.Contains("srun --mpi=pmix"));
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith($"4 ranks were started by {label}").And.Message.Contains(
+                "srun --mpi=pmix"));
 
     [TestCase("OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3", "Open MPI")]
     [TestCase(SlurmStep + "PMIX_RANK=3", "Open MPI")]
@@ -121,7 +136,8 @@ public class LauncherTests
         var srun = Detect(SlurmStep + "PMIX_RANK=3");
         Assert.That(() => LaunchChecks.WorldSize(srun, 4, "MPICH", "libmpich.so.12", "MPICH 4.0.2"), Throws.Nothing);
         Assert.That(() => LaunchChecks.WorldSize(srun, 1, "MPICH", "libmpich.so.12", "MPICH 4.0.2"), Throws.TypeOf<UserErrorException>()
-            .With.Message.Contains("4 ranks were started by srun --mpi=pmix").And.Message.Contains("a world of 1").And.Message.Contains("srun --mpi=pmi2"));
+            .With.Message.Contains("4 ranks were started by srun --mpi=pmix").And.Message.Contains("a world of 1").And.Message.Contains(
+                "srun --mpi=pmi2"));
     }
 
     private static Launcher Detect(string environment) => Launcher.Detect(

@@ -27,7 +27,8 @@ public class MpiTests
     {
         var result = ((Mpiexec)mpi).Run(ranks, null, s_limit, "contract");
         Assert.That(result.ExitCode, Is.Zero, result.Output);
-        var bodies = Contracts.CommunicatorContract.Bodies.Count + Contracts.HostLinkContract.Bodies.Count + Contracts.LaunchContract.Bodies.Count;
+        var bodies = Contracts.CommunicatorContract.Bodies.Count + Contracts.HostLinkContract.Bodies.Count
+            + Contracts.LaunchContract.Bodies.Count;
         Assert.That(result.Count("ok "), Is.EqualTo(bodies), result.Output);
     }
 
@@ -61,14 +62,16 @@ public class MpiTests
         Requires(Mpiexec.Mpich);
         var result = Mpiexec.OpenMpi.Run(4, MpichLibrary, s_seconds, "open");
         EndsWithOneMessage(result, "4 ranks were started by Open MPI's mpiexec, but with the MPI library libmpich.so.12 (MPICH Version");
-        Assert.That(result.Output, Does.Contain("in a world of 1").And.Contain("mpiexec.mpich or srun --mpi=pmi2").And.Contain(OpenMpiLibrary));
+        Assert.That(result.Output,
+            Does.Contain("in a world of 1").And.Contain("mpiexec.mpich or srun --mpi=pmi2").And.Contain(OpenMpiLibrary));
     }
 
     private static Mpiexec[] Launchers() => [Mpiexec.OpenMpi, Mpiexec.Mpich];
 
     [TestCaseSource(nameof(Launchers))]
     public void AMissingLibraryIsNamedOnce(object mpi) =>
-        EndsWithOneMessage(((Mpiexec)mpi).Run(3, "/no/such/libmpi.so", s_seconds, "open"), "the MPI library '/no/such/libmpi.so' cannot be loaded");
+        EndsWithOneMessage(((Mpiexec)mpi).Run(3, "/no/such/libmpi.so", s_seconds, "open"),
+            "the MPI library '/no/such/libmpi.so' cannot be loaded");
 
     [TestCaseSource(nameof(Launchers))]
     public void ALibraryThatIsNotMpiIsNamedOnce(object mpi) =>

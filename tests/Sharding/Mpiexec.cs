@@ -89,7 +89,8 @@ internal sealed record Mpiexec(string Launcher, string[] Options)
         get
         {
             var framework = new DirectoryInfo(AppContext.BaseDirectory);
-            return Path.Combine(SharedData.RepositoryRoot, "tests", "MpiProbe", "bin", framework.Parent!.Name, framework.Name, "MpiProbe.dll");
+            return Path.Combine(SharedData.RepositoryRoot, "tests", "MpiProbe", "bin", framework.Parent!.Name, framework.Name,
+                "MpiProbe.dll");
         }
     }
 }

@@ -22,10 +22,13 @@ public class ProcessGridTests
         Assert.That(grid[23], Is.EqualTo(new GridPosition(3, 2, 1)));
     }
 
-    [TestCase(8, 4, 1, 1, "8 ranks are running, but --tp 4 × --pp 1 × --dp 1 needs 4; start 4 (mpiexec -n 4, or srun --ntasks=4) or choose degrees whose product is 8")]
-    [TestCase(1, 2, 2, 2, "1 rank is running, but --tp 2 × --pp 2 × --dp 2 needs 8; start 8 (mpiexec -n 8, or srun --ntasks=8) or choose degrees whose product is 1")]
+    [TestCase(8, 4, 1, 1, "8 ranks are running, but --tp 4 × --pp 1 × --dp 1 needs 4; start 4 (mpiexec -n 4, or srun --ntasks=4) or "
+        + "choose degrees whose product is 8")]
+    [TestCase(1, 2, 2, 2, "1 rank is running, but --tp 2 × --pp 2 × --dp 2 needs 8; start 8 (mpiexec -n 8, or srun --ntasks=8) or choose "
+        + "degrees whose product is 1")]
     public void AWorldOfAnotherSizeIsRefused(int world, int tensor, int pipeline, int data, string message) =>
-        Assert.That(() => new ProcessGrid(tensor, pipeline, data).Fit(world), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(message));
+        Assert.That(() => new ProcessGrid(tensor, pipeline, data).Fit(world),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo(message));
 
     [TestCase(0, 1, 1, "--tp 0")]
     [TestCase(1, -2, 1, "--pp -2")]
@@ -35,7 +38,9 @@ public class ProcessGridTests
 
     [Test]
     public void MoreRanksThanCanBeCountedAreRefused() =>
-        Assert.That(() => new ProcessGrid(100_000, 100_000, 1), Throws.TypeOf<UserErrorException>().With.Message.EqualTo("--tp 100000 × --pp 100000 × --dp 1 are more ranks than there can be; use smaller degrees"));
+        Assert.That(() => new ProcessGrid(100_000, 100_000, 1),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+            "--tp 100000 × --pp 100000 × --dp 1 are more ranks than there can be; use smaller degrees"));
 
     [Test]
     public void ANodeIsABootWhateverItsNames()
@@ -49,12 +54,14 @@ public class ProcessGridTests
         Assert.That(contained with { Hosts = [] }, Is.EqualTo(new NodeTopology(2, 3, 0, 2, [])));
         Assert.That(contained.Hosts, Is.EqualTo(new[] { "c1", "c1", "c1", "d" }));
         // No boot ids: names are all there is.
-        Assert.That(NodeTopology.From(["a", "b", "a"], ["", "", ""], 2), Has.Property(nameof(NodeTopology.LocalRank)).EqualTo(1).And.Property(nameof(NodeTopology.Nodes)).EqualTo(2));
+        Assert.That(NodeTopology.From(["a", "b", "a"], ["", "", ""], 2), Has.Property(nameof(NodeTopology.LocalRank))
+            .EqualTo(1).And.Property(nameof(NodeTopology.Nodes)).EqualTo(2));
     }
 
     [Test]
     public void AWireTypeThatIsNotOneIsRefused() =>
-        Assert.That(() => new HostLink(new SoloCommunicator(), new HostArrays(), DType.F16), Throws.TypeOf<UserErrorException>().With.Message.StartsWith("--comm-dtype f16"));
+        Assert.That(() => new HostLink(new SoloCommunicator(), new HostArrays(), DType.F16),
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith("--comm-dtype f16"));
 
     [Test]
     public void TheSoloLinkLeavesTensorsAlone()

@@ -50,7 +50,8 @@ public class RankWatchdogTests
         time.Pass(8);
         Assert.That(messages, Is.Empty, "140 s + 8 s: at the limit, not beyond it");
         time.Pass(100);
-        Assert.That(messages, Is.EqualTo(new[] { "no progress for 10.0 s; a peer has probably died, or the limit is shorter than a step" }));
+        Assert.That(messages,
+            Is.EqualTo(new[] { "no progress for 10.0 s; a peer has probably died, or the limit is shorter than a step" }));
     }
 
     [Test]

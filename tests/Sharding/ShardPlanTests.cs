@@ -27,7 +27,8 @@ internal sealed class ShardPlanTests
         CheckCover(Stories, tensor, pipeline);
 
     [Test]
-    public void SoTooWhereWidthsDoNotDivide([Values(1, 3, 6, 12)] int tensor, [Values(1, 4, 7)] int pipeline) => CheckCover(Odd, tensor, pipeline);
+    public void SoTooWhereWidthsDoNotDivide([Values(1, 3, 6, 12)] int tensor, [Values(1, 4, 7)] int pipeline) =>
+        CheckCover(Odd, tensor, pipeline);
 
     [Test]
     public void ARankHasTheKeyValueHeadsOfItsQueryHeads([Values(1, 3, 6, 12)] int tensor)
@@ -37,7 +38,8 @@ internal sealed class ShardPlanTests
             var plan = new ShardPlan(Odd, tensor, 1).For(rank, 0);
             for (var head = 0; head < plan.QueryHeads.Count; head++)
             {
-                var here = plan.KeyValueHeads.Start + head * plan.KeyValueHeads.Count / plan.QueryHeads.Count;      // as the backend pairs them
+                // as the backend pairs them
+                var here = plan.KeyValueHeads.Start + head * plan.KeyValueHeads.Count / plan.QueryHeads.Count;
                 var inTheWhole = (plan.QueryHeads.Start + head) * Odd.KeyValueHeads / Odd.QueryHeads;
                 Assert.That(here, Is.EqualTo(inTheWhole), $"rank {rank}, head {head}");
             }
@@ -68,7 +70,8 @@ internal sealed class ShardPlanTests
             // 12 query and 3 key/value heads: 2 and 4 would cut a key/value head or mix two on a rank.
             Assert.That(ShardPlan.TensorDegrees(Odd), Is.EqualTo(new[] { 1, 3, 6, 12 }));
             // Llama 2 70B: 64 query and 8 key/value heads.
-            Assert.That(ShardPlan.TensorDegrees(new(80, 8192, 28672, 64, 8, 128, 32000, false)), Is.EqualTo(new[] { 1, 2, 4, 8, 16, 32, 64 }));
+            Assert.That(ShardPlan.TensorDegrees(new(80, 8192, 28672, 64, 8, 128, 32000, false)),
+                Is.EqualTo(new[] { 1, 2, 4, 8, 16, 32, 64 }));
             // A vocabulary or feed-forward narrower than the degree would leave ranks with nothing.
             Assert.That(ShardPlan.TensorDegrees(Stories with { FeedForward = 6 }), Is.EqualTo(new[] { 1, 2, 4 }));
         });
@@ -76,11 +79,13 @@ internal sealed class ShardPlanTests
 
     /// <summary>Against all ways to give every stage at least one layer.</summary>
     [Test]
-    public void LayersAreSplitSoThatTheCostliestStageCostsLeast([Range(1, 9)] int layers, [Values(1, 2, 3, 4, 5)] int stages, [Values(60, 512, 5000)] int vocabulary)
+    public void LayersAreSplitSoThatTheCostliestStageCostsLeast([Range(1, 9)] int layers, [Values(1, 2, 3, 4, 5)] int stages,
+        [Values(60, 512, 5000)] int vocabulary)
     {
         if (stages > layers) return;
         var shape = Stories with { Layers = layers, Vocabulary = vocabulary };
-        // What one decoded token reads: attention 2 · 64 · (64 + 32), feed-forward 3 · 64 · 172, two norms; the head and the last norm; one row.
+        // What one decoded token reads: attention 2 · 64 · (64 + 32), feed-forward 3 · 64 · 172, two norms; the head and the last norm; one
+        // row.
         const long layer = 2 * 64 * (64 + 32) + 3 * 64 * 172 + 2 * 64;
         var head = 64L * vocabulary + 64;
 
@@ -95,7 +100,8 @@ internal sealed class ShardPlanTests
             Assert.That(Costliest([.. slices.Select(s => s.Count)]), Is.EqualTo(Compositions(layers, stages).Min(Costliest)));
         });
 
-        long Costliest(int[] counts) => counts.Select((count, stage) => count * layer + (stage == 0 ? 64 : 0) + (stage == stages - 1 ? head : 0)).Max();
+        long Costliest(int[] counts) =>
+            counts.Select((count, stage) => count * layer + (stage == 0 ? 64 : 0) + (stage == stages - 1 ? head : 0)).Max();
     }
 
     [Test]
@@ -123,7 +129,8 @@ internal sealed class ShardPlanTests
                 foreach (var slice in plan.For(rank, stage).Tensors())
                 {
                     Assert.That(names.Add(slice.Name), $"rank {rank} of stage {stage} has {slice.Name} twice");
-                    if (!counts.TryGetValue(slice.Name, out var count)) counts[slice.Name] = count = new int[slice.TotalRows, slice.TotalColumns];
+                    if (!counts.TryGetValue(slice.Name, out var count)) counts[slice.Name] = count =
+                        new int[slice.TotalRows, slice.TotalColumns];
                     Assert.That((slice.TotalRows, slice.TotalColumns), Is.EqualTo((count.GetLength(0), count.GetLength(1))));
                     for (var row = slice.Rows.Start; row < slice.Rows.End; row++)
                         for (var column = slice.Columns.Start; column < slice.Columns.End; column++) count[row, column]++;

@@ -144,7 +144,8 @@ public class ThreadWorldTests
 
     /// <summary>A rank that waits where cores are short leaves them to the one that works, however long that takes.</summary>
     [Test, Platform("Linux")]
-    public void AWaitWithoutACoreOfItsOwnTakesLittleProcessorTime() => ThreadWorld.Run(2, () => new CoreShortage { Outnumbered = true }, PatientWaits.Body);
+    public void AWaitWithoutACoreOfItsOwnTakesLittleProcessorTime() =>
+        ThreadWorld.Run(2, () => new CoreShortage { Outnumbered = true }, PatientWaits.Body);
 
     [TestCase(DType.F32, 1000)]
     [TestCase(DType.BF16, 1000)]

@@ -12,7 +12,8 @@ public class JobConfigurationTests
 {
     private static string Jobs => Path.Combine(SharedData.RepositoryRoot, "jobs");
 
-    private static IEnumerable<string> Files(string directory) => Directory.GetFiles(Path.Combine(Jobs, directory)).Select(path => Path.GetRelativePath(Jobs, path)).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> Files(string directory) =>
+        Directory.GetFiles(Path.Combine(Jobs, directory)).Select(path => Path.GetRelativePath(Jobs, path)).Order(StringComparer.Ordinal);
 
     private static IEnumerable<string> Configurations => Files("configs");
 
@@ -24,7 +25,8 @@ public class JobConfigurationTests
     public void AConfigurationIsAccepted(string file)
     {
         var configuration = new ResolvedConfiguration(Path.Combine(Jobs, file), new Dictionary<string, string?>());
-        Assert.That(configuration.Entries().Where(entry => entry.Source != "default").Select(entry => entry.Source).Distinct(), Has.One.EndsWith(file));
+        Assert.That(configuration.Entries().Where(entry => entry.Source != "default").Select(entry => entry.Source).Distinct(),
+            Has.One.EndsWith(file));
     }
 
     [TestCaseSource(nameof(Grids))]
@@ -36,15 +38,18 @@ public class JobConfigurationTests
     public void EveryCellOfAGridIsARunThatTheModelAllows(string file)
     {
         var cells = Cells(file).ToList();
-        Assert.That(cells, Has.Count.EqualTo(file.Contains("lengths") ? 5 * 5 : 3 * 2 * 4 * 3), "input × output lengths, or shards × data sets × batches × lengths");
+        Assert.That(cells, Has.Count.EqualTo(file.Contains("lengths") ? 5 * 5 : 3 * 2 * 4 * 3),
+            "input × output lengths, or shards × data sets × batches × lengths");
         foreach (var cell in cells)
         {
             var options = new ResolvedConfiguration(null, cell).Options;
             using var checkpoint = Checkpoint.Open(options.Model.Path);
             Assert.That(() => new ShardPlan(checkpoint.Config.Shape, options.Sharding.Tensor, options.Sharding.Pipeline), Throws.Nothing);
             Assert.That(options.Generation.MaxLength, Is.LessThanOrEqualTo(checkpoint.Config.MaxPositions));
-            Assert.That(options.Dataset.InputTokens + (options.Dataset.InputTokens > 0 ? options.Generation.MaxNewTokens : 0), Is.LessThanOrEqualTo(checkpoint.Config.MaxPositions), "fixed lengths fit");
-            Assert.That(options.Generation.MaxNewTokens, Is.GreaterThanOrEqualTo(options.Generation.MaxLength - 1), "the maximum length alone ends a response");
+            Assert.That(options.Dataset.InputTokens + (options.Dataset.InputTokens > 0 ? options.Generation.MaxNewTokens : 0),
+                Is.LessThanOrEqualTo(checkpoint.Config.MaxPositions), "fixed lengths fit");
+            Assert.That(options.Generation.MaxNewTokens, Is.GreaterThanOrEqualTo(options.Generation.MaxLength - 1),
+                "the maximum length alone ends a response");
         }
     }
 
@@ -62,7 +67,12 @@ public class JobConfigurationTests
             Assert.That(cells.Select(o => o.Dataset.Name).Distinct(), Is.EqualTo(new[] { "alpaca", "gsm8k" }));
             Assert.That(cells.Select(o => o.Batch.Size).Distinct(), Is.EqualTo(new[] { 64, 128, 256, 512 }));
             Assert.That(cells.Select(o => o.Generation.MaxLength).Distinct(), Is.EqualTo(new[] { 256, 512, 1024 }));
-            Assert.That(cells, Has.All.Matches<RunOptions>(o => o is { Dataset.Limit: 4096, Generation: { Temperature: 0.8f, TopP: 0.95f }, Energy.SampleInterval: { TotalMilliseconds: 100 } }));
+            Assert.That(cells, Has.All.Matches<RunOptions>(o =>
+                o is
+                {
+                    Dataset.Limit: 4096, Generation: { Temperature: 0.8f, TopP: 0.95f },
+                    Energy.SampleInterval: { TotalMilliseconds: 100 }
+                }));
         });
         var capped = new ResolvedConfiguration(Path.Combine(Jobs, "configs/words-to-watts-caps.json"), new Dictionary<string, string?>());
         Assert.That(capped.Options.Energy.PowerLimits, Is.EqualTo(new[] { 250, 175, 150 }));
@@ -93,7 +103,8 @@ public class JobConfigurationTests
             foreach (var (key, value) in keys!.AsObject())
             {
                 var values = value is JsonArray list ? list.Select(item => item!.ToString()).ToArray() : [value!.ToString()];
-                cells = [.. from cell in cells from one in values select new Dictionary<string, string?>(cell) { [$"{section}:{key}"] = one }];
+                cells = [.. from cell in cells from one in values select new Dictionary<string,
+                    string?>(cell) { [$"{section}:{key}"] = one }];
             }
         return cells;
     }

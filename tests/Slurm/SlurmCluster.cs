@@ -20,13 +20,15 @@ internal sealed class SlurmCluster : IDisposable
     private static readonly TimeSpan s_commandLimit = TimeSpan.FromMinutes(2);
 
     /// <summary>munge accepts no directory that is closed to others, as a scratch directory is.</summary>
-    private readonly string _state = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"harness-slurm-{Guid.NewGuid():N}")).FullName;
+    private readonly string _state =
+        Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"harness-slurm-{Guid.NewGuid():N}")).FullName;
 
     public SlurmCluster()
     {
         try
         {
-            var (code, output) = Run(null, "bash", [Script("start-slurm.sh"), _state, "--nodes", $"{Nodes}", "--cpus", "4", "--gpus", $"{GpusPerNode}",
+            var (code, output) =
+                Run(null, "bash", [Script("start-slurm.sh"), _state, "--nodes", $"{Nodes}", "--cpus", "4", "--gpus", $"{GpusPerNode}",
                 "--subnet", FreeSubnet(), "--port", $"{FreePort()}", "--until-pid", $"{Environment.ProcessId}", .. Shared("--share")]);
             if (code == CannotRunHere) Assert.Ignore($"Slurm tests not run: {output.Trim()}");
             Assert.That(code, Is.Zero, output);
@@ -48,9 +50,16 @@ internal sealed class SlurmCluster : IDisposable
 
     /// <summary>Runs a command where the cluster's users work, in the environment that their jobs will have.</summary>
     /// <param name="directory">Where it runs; null for anywhere.</param>
-    public (int ExitCode, string Output) Run(string? directory, string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
+    public (int ExitCode, string Output) Run(string? directory, string program, IEnumerable<string> arguments,
+        params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, WorkingDirectory = directory ?? "/" };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            WorkingDirectory = directory ?? "/"
+        };
         foreach (var name in start.Environment.Keys.Where(IsAnotherJobs).ToArray()) start.Environment.Remove(name);
         foreach (var (name, value) in (IEnumerable<(string, string)>)[.. JobEnvironment, .. environment]) start.Environment[name] = value;
         start.Environment["PATH"] += ":/usr/sbin:/sbin";
@@ -105,7 +114,8 @@ internal sealed class SlurmCluster : IDisposable
     ];
 
     private static bool IsAnotherJobs(string name) =>
-        new[] { "SLURM_", "SBATCH_", "OMPI_", "PMI_", "PMIX_", "MPI_", "HYDI_", "HARNESS" }.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal));
+        new[] { "SLURM_", "SBATCH_", "OMPI_", "PMI_", "PMIX_", "MPI_", "HYDI_", "HARNESS" }.Any(prefix =>
+            name.StartsWith(prefix, StringComparison.Ordinal));
 
     private static string Script(string name) => Path.Combine(SharedData.RepositoryRoot, "tests", "Slurm", "cluster", name);
 
@@ -116,8 +126,10 @@ internal sealed class SlurmCluster : IDisposable
     /// <summary>A /24 that no interface of this machine has, so that two clusters may run beside each other.</summary>
     private static string FreeSubnet()
     {
-        var taken = NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address.ToString()).ToList();
-        return Enumerable.Range(100, 100).OrderBy(_ => Random.Shared.Next()).Select(i => $"10.77.{i}").First(subnet => !taken.Any(address => address.StartsWith(subnet + ".", StringComparison.Ordinal)));
+        var taken = NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses)
+            .Select(a => a.Address.ToString()).ToList();
+        return Enumerable.Range(100, 100).OrderBy(_ => Random.Shared.Next()).Select(i => $"10.77.{i}")
+            .First(subnet => !taken.Any(address => address.StartsWith(subnet + ".", StringComparison.Ordinal)));
     }
 
     private static int FreePort()

@@ -19,7 +19,8 @@ internal sealed partial class SlurmJob
     /// <summary>Where it was submitted.</summary>
     public string Directory { get; }
 
-    private SlurmJob(SlurmCluster cluster, string id, string directory, string script) => (_cluster, Id, Directory, _script) = (cluster, id, directory, script);
+    private SlurmJob(SlurmCluster cluster, string id, string directory, string script) =>
+        (_cluster, Id, Directory, _script) = (cluster, id, directory, script);
 
     /// <summary>What the changed script asks for.</summary>
     /// <param name="Nodes">Nodes, and ranks on each of them.</param>
@@ -44,7 +45,8 @@ internal sealed partial class SlurmJob
         System.IO.Directory.CreateDirectory(directory);
         var script = Path.Combine(directory, request.Script);
         File.WriteAllText(script, Changed(File.ReadAllText(Path.Combine(SharedData.RepositoryRoot, "jobs", request.Script)), request));
-        var (code, output) = cluster.Run(directory, "sbatch", ["--parsable", .. request.Options, request.Script, .. request.Switches], request.Environment);
+        var (code, output) =
+            cluster.Run(directory, "sbatch", ["--parsable", .. request.Options, request.Script, .. request.Switches], request.Environment);
         Assert.That(code, Is.Zero, output);
         return new SlurmJob(cluster, output.Trim(), directory, request.Script);
     }
@@ -60,7 +62,8 @@ internal sealed partial class SlurmJob
     /// <summary>The log of the job, or of one task of an array.</summary>
     public string Log(int? task = null)
     {
-        var name = Path.GetFileNameWithoutExtension(_script).Replace("-srun", "", StringComparison.Ordinal).Replace("-mpiexec", "", StringComparison.Ordinal);
+        var name = Path.GetFileNameWithoutExtension(_script).Replace("-srun", "", StringComparison.Ordinal)
+            .Replace("-mpiexec", "", StringComparison.Ordinal);
         var path = Path.Combine(Directory, $"{name}-{Id}{(task is { } number ? $"_{number}" : "")}.log");
         return File.Exists(path) ? File.ReadAllText(path) : $"(no log {path})";
     }
@@ -121,7 +124,9 @@ internal sealed partial class SlurmJob
     {
         var block = script.Split("# ====");
         Assert.That(block, Has.Length.EqualTo(3), "one block of lines to change");
-        block[1] = Replace(block[1], @"^#SBATCH --nodes=.*$", $"#SBATCH --nodes={request.Nodes} --ntasks-per-node={request.RanksPerNode}{(request.Gpus ? $" --gpus-per-node={request.RanksPerNode}" : "")}");
+        block[1] = Replace(block[1], @"^#SBATCH --nodes=.*$",
+            $"#SBATCH --nodes={request.Nodes} "
+            + $"--ntasks-per-node={request.RanksPerNode}{(request.Gpus ? $" --gpus-per-node={request.RanksPerNode}" : "")}");
         block[1] = Replace(block[1], @"^MODEL=.*$", $"MODEL={request.Model}");
         block[1] = Replace(block[1], @"^DATA=.*$", $"DATA={request.Data}");
         return string.Join("# ====", block);

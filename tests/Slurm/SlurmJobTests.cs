@@ -17,7 +17,8 @@ public class SlurmJobTests
     private const int Interrupted = 3;
 
     /// <summary>Small enough for ranks that share two cores.</summary>
-    private static readonly string[] s_small = ["--backend", "cpu", "--meter", "none", "--dtype", "f32", "--threads", "1", "--limit", "4", "--batch", "2", "--max-new-tokens", "8", "--warmup", "0"];
+    private static readonly string[] s_small = ["--backend", "cpu", "--meter", "none", "--dtype", "f32", "--threads", "1", "--limit", "4",
+        "--batch", "2", "--max-new-tokens", "8", "--warmup", "0"];
 
     /// <summary>Goes on until it is stopped.</summary>
     private static readonly string[] s_endless = [.. s_small, "--repeats", "1000000"];
@@ -34,7 +35,9 @@ public class SlurmJobTests
         _cluster = new SlurmCluster();
         _scratch = new ScratchDirectory();
         var data = new SlurmJob.Request("", 1, 1).Data;
-        var (code, output) = _cluster.Run(null, SlurmCluster.DotNet, [SlurmCluster.Harness, "run", "--data", data, .. s_small, "--out", _scratch.Path, "--name", "solo"]);
+        var (code, output) =
+            _cluster.Run(null, SlurmCluster.DotNet,
+            [SlurmCluster.Harness, "run", "--data", data, .. s_small, "--out", _scratch.Path, "--name", "solo"]);
         Assert.That(code, Is.Zero, output);
         _expected = Tokens(new RunReader(_scratch["solo"]));
     }
@@ -67,7 +70,9 @@ public class SlurmJobTests
             Is.EqualTo(new[] { (0, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1) }), "a tensor group stays inside a node");
     }
 
-    /// <summary>As in the README: from a directory that holds jobs/ and out/harness, with nothing exported that says where they are.</summary>
+    /// <summary>
+    /// As in the README: from a directory that holds jobs/ and out/harness, with nothing exported that says where they are.
+    /// </summary>
     [Test]
     public void AnArrayRunsACellPerTask()
     {
@@ -119,7 +124,9 @@ public class SlurmJobTests
         foreach (var job in jobs) EndedInOrder(job);
     }
 
-    /// <summary>scancel gives the ranks little time: what was finished is on the storage, whether or not the run could close its books.</summary>
+    /// <summary>
+    /// scancel gives the ranks little time: what was finished is on the storage, whether or not the run could close its books.
+    /// </summary>
     [TestCaseSource(nameof(PairsOfLaunches))]
     public void ACancelledJobKeepsItsRows(object first, object second)
     {
@@ -163,14 +170,16 @@ public class SlurmJobTests
         Assert.That(rows.Where(row => row.Piece == 1).ToList(), Has.Count.GreaterThanOrEqualTo(before));
         Assert.That(rows.Select(row => row.Piece).Distinct(), Is.EqualTo(new[] { 1, 2 }));
         Assert.That(rows.Select(row => (row.Repeat, row.PromptIndex)), Is.Unique, "no prompt twice");
-        Assert.That(job.Log(), Does.Contain("requeued, start 2").And.Contain("continues ").And.Contain("stopped in order"), "the log holds both starts");
+        Assert.That(job.Log(), Does.Contain("requeued, start 2").And.Contain("continues ").And.Contain("stopped in order"),
+            "the log holds both starts");
     }
 
     /// <summary>Four GPUs of 100 W each, two on a node, as a fake NVML library shows them.</summary>
     [Test]
     public void EachRankHasItsOwnGpuAndEveryGpuCountsOnce()
     {
-        using var fake = new FakeNvml("device 0 uuid GPU-A@host", "device 0 curve constant 100", "device 1 uuid GPU-B@host", "device 1 curve constant 100");
+        using var fake = new FakeNvml("device 0 uuid GPU-A@host", "device 0 curve constant 100", "device 1 uuid GPU-B@host",
+            "device 1 curve constant 100");
         var jobs = new[] { "none", "per_task:1" }.Select(bind => Submit(new("many-nodes-srun.sbatch", 2, 2)
         {
             Switches = [.. s_small.Select(word => word == "none" ? "nvml" : word), "--repeats", "2", "--idle-baseline", "1s"],
@@ -182,7 +191,8 @@ public class SlurmJobTests
             var run = job.Runs.Single();
             var ranks = run.Ranks().Where(row => row.Window == "measured-1").ToList();
             Assert.That(ranks.Select(row => row.LocalRank), Is.EqualTo(new[] { 0, 1, 0, 1 }));
-            Assert.That(ranks.Select(row => row.Device), Is.EqualTo(ranks.Select(row => $"GPU-{"AB"[row.LocalRank]}-{row.Host}")).And.Unique);
+            Assert.That(ranks.Select(row => row.Device),
+                Is.EqualTo(ranks.Select(row => $"GPU-{"AB"[row.LocalRank]}-{row.Host}")).And.Unique);
             Assert.That(run.Summary().NumGpus, Is.EqualTo(4));
             Assert.That(run.Summary().Energy.AverageWatts, Is.EqualTo(400).Within(5).Percent);
         }
@@ -200,7 +210,8 @@ public class SlurmJobTests
             Environment = [("HARNESS_NVML_LIBRARY", library)],
         });
         job.WaitForResults();
-        int Limit() => int.Parse(File.ReadAllText(Path.Combine(Path.GetDirectoryName(library)!, "nvml.state-GPU-A")).Split(' ')[0], CultureInfo.InvariantCulture);
+        int Limit() => int.Parse(File.ReadAllText(Path.Combine(Path.GetDirectoryName(library)!, "nvml.state-GPU-A")).Split(' ')[0],
+            CultureInfo.InvariantCulture);
         Assert.That(Limit(), Is.EqualTo(175_000));
         KillRankOnItsLastNode(job);
         Assert.That(job.Wait().State, Is.EqualTo("FAILED"), job.Log());
@@ -224,7 +235,9 @@ public class SlurmJobTests
         Refused("the launcher is 'rsh', but srun or mpiexec is expected", ("LAUNCH", "rsh"));
     }
 
-    /// <summary>A run that is complete and one that a rank's death cut off, with every run that other tests have left so far, in one table.</summary>
+    /// <summary>
+    /// A run that is complete and one that a rank's death cut off, with every run that other tests have left so far, in one table.
+    /// </summary>
     [Test]
     public void CollectGivesOneTableOfAllRuns()
     {
@@ -234,7 +247,8 @@ public class SlurmJobTests
         KillRankOnItsLastNode(cutOff);
         Assert.That(cutOff.Wait().State, Is.EqualTo("FAILED"), cutOff.Log());
 
-        var runs = Directory.GetFiles(_cluster.Storage, Manifest.FileName, SearchOption.AllDirectories).Select(path => new RunReader(Path.GetDirectoryName(path)!)).ToList();
+        var runs = Directory.GetFiles(_cluster.Storage, Manifest.FileName, SearchOption.AllDirectories)
+            .Select(path => new RunReader(Path.GetDirectoryName(path)!)).ToList();
         var rows = Collect(_cluster.Storage);
         var expected = runs.Select(run => (run.Directory, run.IsComplete ? run.Summary().Status : RunStatus.Incomplete));
         Assert.That(rows.Select(row => (row["run_directory"], row["status"])), Is.EquivalentTo(expected));
@@ -264,7 +278,8 @@ public class SlurmJobTests
 
     private SlurmJob Submit(SlurmJob.Request request)
     {
-        var launch = request.Script.Contains("mpiexec", StringComparison.Ordinal) || request.Environment.Contains(("LAUNCH", "mpiexec")) ? "mpiexec" : "srun";
+        var launch = request.Script.Contains("mpiexec", StringComparison.Ordinal) || request.Environment.Contains(("LAUNCH", "mpiexec"))
+            ? "mpiexec" : "srun";
         var mpi = request.Environment.Contains(("MPI", "mpich")) ? "mpich" : "openmpi";
         RequiresMpi(mpi, launch);
         return SlurmJob.Submit(_cluster, NewDirectory(), request);
@@ -272,8 +287,10 @@ public class SlurmJobTests
 
     private static void RequiresMpi(string mpi, string launch)
     {
-        if (Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(directory => File.Exists(Path.Combine(directory, $"mpiexec.{mpi}"))) != true)
-            Assert.Ignore($"{launch} with {mpi} not run: mpiexec.{mpi} is missing; apt-get install {(mpi == "openmpi" ? "openmpi-bin libopenmpi-dev" : "mpich libmpich-dev")}");
+        if (Environment.GetEnvironmentVariable("PATH")?.Split(':')
+            .Any(directory => File.Exists(Path.Combine(directory, $"mpiexec.{mpi}"))) != true)
+            Assert.Ignore($"{launch} with {mpi} not run: mpiexec.{mpi} is missing; apt-get install "
+                + $"{(mpi == "openmpi" ? "openmpi-bin libopenmpi-dev" : "mpich libmpich-dev")}");
     }
 
     private RunReader IsComplete(SlurmJob job, int nodes, int tensor, int pipeline)
@@ -284,7 +301,8 @@ public class SlurmJobTests
         Assert.Multiple(() =>
         {
             Assert.That((summary.Status, summary.Completed, summary.Failed), Is.EqualTo((RunStatus.Complete, 4, 0)));
-            Assert.That((summary.Nodes, summary.Ranks, summary.TensorParallel, summary.PipelineParallel), Is.EqualTo((nodes, tensor * pipeline, tensor, pipeline)));
+            Assert.That((summary.Nodes, summary.Ranks, summary.TensorParallel, summary.PipelineParallel),
+                Is.EqualTo((nodes, tensor * pipeline, tensor, pipeline)));
             Assert.That(run.Ranks().Select(row => row.Host).Distinct().Count(), Is.EqualTo(nodes));
         });
         HasTheExpectedTokens(run);
@@ -298,7 +316,8 @@ public class SlurmJobTests
         foreach (var (prompt, output) in tokens) Assert.That(output, Is.EqualTo(_expected[prompt]), $"prompt {prompt} of {run.Directory}");
     }
 
-    private static Dictionary<int, IReadOnlyList<int>> Tokens(RunReader run) => run.Responses().ToDictionary(row => row.PromptIndex, row => row.OutputIds);
+    private static Dictionary<int, IReadOnlyList<int>> Tokens(RunReader run) =>
+        run.Responses().ToDictionary(row => row.PromptIndex, row => row.OutputIds);
 
     private static void EndedInOrder(SlurmJob job)
     {
@@ -307,7 +326,8 @@ public class SlurmJobTests
         var run = job.Runs.Single();
         Assert.That(run.Summary().Status, Is.EqualTo(RunStatus.Interrupted));
         Assert.That(run.Summary().Completed, Is.EqualTo(run.Prompts().Count()).And.Positive);
-        Assert.That(run.Prompts().GroupBy(row => (row.Repeat, row.BatchIndex)).Select(batch => batch.Count()), Has.All.EqualTo(2), "whole batches alone");
+        Assert.That(run.Prompts().GroupBy(row => (row.Repeat, row.BatchIndex)).Select(batch => batch.Count()), Has.All.EqualTo(2),
+            "whole batches alone");
     }
 
     private void KillRankOnItsLastNode(SlurmJob job)

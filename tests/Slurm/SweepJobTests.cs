@@ -32,26 +32,33 @@ public class SweepJobTests
 
     private string Results => Path.Combine(_directory, "results");
 
-    private IEnumerable<string> Runs => Directory.GetDirectories(Results).Where(path => File.Exists(Path.Combine(path, Manifest.FileName))).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+    private IEnumerable<string> Runs => Directory.GetDirectories(Results).Where(path => File.Exists(Path.Combine(path, Manifest.FileName)))
+        .Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
     private string Sweep(params string[] more)
     {
-        var (code, output) = _cluster.Run(_directory, SlurmCluster.DotNet, [SlurmCluster.Harness, "sweep", "--config", "study.json", .. more]);
+        var (code, output) =
+            _cluster.Run(_directory, SlurmCluster.DotNet, [SlurmCluster.Harness, "sweep", "--config", "study.json", .. more]);
         Assert.That(code, Is.Zero, output);
         return output;
     }
 
-    /// <summary>Two cells on one node of two ranks, two on two such nodes; then once more, when one of them is gone and one is not valid.</summary>
+    /// <summary>
+    /// Two cells on one node of two ranks, two on two such nodes; then once more, when one of them is gone and one is not valid.
+    /// </summary>
     [TestCase("srun", "openmpi")]
     [TestCase("mpiexec", "mpich")]
     public void ArraysFinishTheCellsOfEachNodeShape(string launch, string mpi)
     {
-        if (Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(directory => File.Exists(Path.Combine(directory, $"mpiexec.{mpi}"))) != true)
-            Assert.Ignore($"{launch} with {mpi} not run: mpiexec.{mpi} is missing; apt-get install {(mpi == "openmpi" ? "openmpi-bin libopenmpi-dev" : "mpich libmpich-dev")}");
+        if (Environment.GetEnvironmentVariable("PATH")?.Split(':')
+            .Any(directory => File.Exists(Path.Combine(directory, $"mpiexec.{mpi}"))) != true)
+            Assert.Ignore($"{launch} with {mpi} not run: mpiexec.{mpi} is missing; apt-get install "
+                + $"{(mpi == "openmpi" ? "openmpi-bin libopenmpi-dev" : "mpich libmpich-dev")}");
         if (Directory.Exists(Results)) Directory.Delete(Results, recursive: true);
         string[] cells = ["pp1-b2", "pp1-b4", "pp2-b2", "pp2-b4"];
         var emitted = Sweep("--gpus-per-node", "2", "--emit", "slurm");
-        Assert.That(emitted, Is.EqualTo("sbatch results/slurm/study-1x2-cpu.sbatch    # 2 cells\nsbatch results/slurm/study-2x2-cpu.sbatch    # 2 cells\n"));
+        Assert.That(emitted, Is.EqualTo("sbatch results/slurm/study-1x2-cpu.sbatch    # 2 cells\nsbatch "
+            + "results/slurm/study-2x2-cpu.sbatch    # 2 cells\n"));
         Assert.That(Submit(emitted, launch, mpi), Has.All.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)));
         Assert.That(Runs, Is.EqualTo(cells));
         foreach (var cell in cells)
@@ -61,7 +68,8 @@ public class SweepJobTests
             Assert.That((summary.Status, summary.Completed, summary.Nodes, summary.Ranks, summary.PipelineParallel, summary.BatchSize),
                 Is.EqualTo((RunStatus.Complete, 4, stages, 2 * stages, stages, cell[^1] - '0')), cell);
         }
-        Assert.That(Sweep("--dry-run", "--gpus-per-node", "2"), Does.EndWith("4 cells: 4 fit, 0 dropped; 4 done\n"), "what Slurm ran is what a sweep here would have run");
+        Assert.That(Sweep("--dry-run", "--gpus-per-node", "2"), Does.EndWith("4 cells: 4 fit, 0 dropped; 4 done\n"),
+            "what Slurm ran is what a sweep here would have run");
 
         Directory.Delete(Path.Combine(Results, "pp2-b2"), recursive: true);
         var invalid = Path.Combine(Results, "pp1-b4", RunDirectory.SummaryFile);
@@ -77,7 +85,8 @@ public class SweepJobTests
     public void ARequeuedTaskGoesOnWithItsCell()
     {
         if (Directory.Exists(Results)) Directory.Delete(Results, recursive: true);
-        var emitted = Sweep("--gpus-per-node", "2", "--emit", "slurm", "--Sharding:Pipeline=2", "--batch", "4", "--repeats", "150", "--name", "long");
+        var emitted = Sweep("--gpus-per-node", "2", "--emit", "slurm", "--Sharding:Pipeline=2", "--batch", "4", "--repeats", "150",
+            "--name", "long");
         var job = SlurmJob.SubmitWritten(_cluster, _directory, Regex.Match(emitted, @"^sbatch (\S+)").Groups[1].Value);
         var rows = Path.Combine(Results, "long", "prompts.partial.csv");
         for (var limit = Stopwatch.StartNew(); !File.Exists(rows) || new FileInfo(rows).Length < 2000; Thread.Sleep(100))
@@ -85,15 +94,18 @@ public class SweepJobTests
         _cluster.Must("scontrol", "requeue", $"{job.Id}_1");
         Assert.That(job.Wait(1), Is.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)), job.Log(1));
         Assert.That(job.Log(1), Does.Contain("long: requeued, start 2"));
-        var complete = Runs.Select(name => new RunReader(Path.Combine(Results, name))).Single(run => run.IsComplete && run.Summary().Status == RunStatus.Complete);
-        Assert.That(complete.Prompts().Select(row => (row.Repeat, row.PromptIndex)), Is.EquivalentTo(from repeat in Enumerable.Range(1, 150) from prompt in Enumerable.Range(0, 4) select (repeat, prompt)));
+        var complete = Runs.Select(name => new RunReader(Path.Combine(Results, name)))
+            .Single(run => run.IsComplete && run.Summary().Status == RunStatus.Complete);
+        Assert.That(complete.Prompts().Select(row => (row.Repeat, row.PromptIndex)),
+            Is.EquivalentTo(from repeat in Enumerable.Range(1, 150) from prompt in Enumerable.Range(0, 4) select (repeat, prompt)));
     }
 
     /// <summary>Runs the printed lines; how each task ended.</summary>
     private List<SlurmJob.End> Submit(string lines, string launch, string mpi)
     {
         var jobs = Regex.Matches(lines, @"(?m)^sbatch (\S+) +# (\d+) cells$").Select(match => (
-            Job: SlurmJob.SubmitWritten(_cluster, _directory, match.Groups[1].Value, ("LAUNCH", launch), ("MPI", mpi)), Tasks: int.Parse(match.Groups[2].Value))).ToList();
+            Job: SlurmJob.SubmitWritten(_cluster, _directory, match.Groups[1].Value, ("LAUNCH", launch), ("MPI", mpi)),
+                Tasks: int.Parse(match.Groups[2].Value))).ToList();
         return [.. from job in jobs from task in Enumerable.Range(1, job.Tasks) select WithLog(job.Job, task)];
 
         static SlurmJob.End WithLog(SlurmJob job, int task)

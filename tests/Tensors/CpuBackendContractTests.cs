@@ -16,7 +16,8 @@ internal static class VectorWidthTests
 {
     private static readonly (VectorWidth Width, int Threads)[] s_all =
     [
-        (VectorWidth.Bits128, 1), (VectorWidth.Bits128, 2), (VectorWidth.Bits256, 1), (VectorWidth.Bits256, 3), (VectorWidth.Bits512, 1), (VectorWidth.Bits512, 5),
+        (VectorWidth.Bits128, 1), (VectorWidth.Bits128, 2), (VectorWidth.Bits256, 1), (VectorWidth.Bits256, 3), (VectorWidth.Bits512, 1),
+            (VectorWidth.Bits512, 5),
     ];
 
     public static IEnumerable<TestFixtureData> Executed =>
@@ -27,6 +28,8 @@ internal static class VectorWidthTests
     public static void EveryWidthIsTried()
     {
         var missing = s_all.Select(one => one.Width).Distinct().Where(width => width > VectorWidths.Widest).ToList();
-        if (missing.Count > 0) Assert.Ignore($"this processor has no {string.Join(" and no ", missing.Select(width => width.Label()))}: the CPU backend's contract was not tried in it");
+        if (missing.Count > 0) Assert.Ignore(
+            $"this processor has no {string.Join(" and no ", missing.Select(width => width.Label()))}: the CPU backend's contract was not "
+            + "tried in it");
     }
 }

@@ -8,7 +8,8 @@ namespace Harness.Tests.Tensors;
 /// <summary>What the CPU backend promises beyond the contract: equal bits, refusals, memory.</summary>
 internal sealed class CpuBackendTests
 {
-    private static readonly AttentionHeads Heads = new(8, 2, 64, [.. Enumerable.Range(0, 32).Select(i => (float)Math.Pow(10000, -i / 32.0))]);
+    private static readonly AttentionHeads Heads =
+        new(8, 2, 64, [.. Enumerable.Range(0, 32).Select(i => (float)Math.Pow(10000, -i / 32.0))]);
 
     private static IEnumerable<VectorWidth> Widths => Enum.GetValues<VectorWidth>().Where(width => width <= VectorWidths.Widest);
 
@@ -28,13 +29,15 @@ internal sealed class CpuBackendTests
         float[] Product(int threads, int rows)
         {
             using var ops = Backend(threads, width);
-            var weight = ops.LoadWeight([MemorySlice.Of(w[..(100 * inputs)], 100, dtype), MemorySlice.Of(w[(100 * inputs)..], outputs - 100, dtype)], dtype);
+            var weight = ops.LoadWeight(
+                [MemorySlice.Of(w[..(100 * inputs)], 100, dtype), MemorySlice.Of(w[(100 * inputs)..], outputs - 100, dtype)], dtype);
             return Read(ops, ops.Linear(Put(ops, x[..(rows * inputs)], rows), weight));
         }
     }
 
     [Test]
-    public void AttentionGivesEqualBitsInPrefillAndDecodeAndForEveryNumberOfThreads([ValueSource(nameof(Widths))] VectorWidth width, [Values(0, 300)] int window)
+    public void AttentionGivesEqualBitsInPrefillAndDecodeAndForEveryNumberOfThreads([ValueSource(nameof(Widths))] VectorWidth width,
+        [Values(0, 300)] int window)
     {
         const int tokens = 700;
         var heads = Heads with { Window = window };
@@ -55,7 +58,8 @@ internal sealed class CpuBackendTests
             {
                 using var scope = ops.Scope();
                 var rows = Put(ops, qkv[(start * rowFloats)..((start + count) * rowFloats)], count);
-                result.AddRange(Read(ops, ops.Attend(rows, cache, 0, new RaggedBatch { Slots = [0], Starts = [start], Counts = [count] }, heads)));
+                result.AddRange(Read(ops,
+                    ops.Attend(rows, cache, 0, new RaggedBatch { Slots = [0], Starts = [start], Counts = [count] }, heads)));
                 start += count;
             }
             return [.. result];
@@ -88,7 +92,8 @@ internal sealed class CpuBackendTests
         var values = Values(70 * 33, 6);
         values[50 * 33 + 4] = bad;
         Assert.That(() => ops.LoadWeight([MemorySlice.Of(values, 70, DType.F16, mapped: mapped)], DType.F16),
-            Throws.TypeOf<UserErrorException>().With.Message.EqualTo("test: the value at row 50, column 4 is not a finite float16; the checkpoint is damaged"));
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+                "test: the value at row 50, column 4 is not a finite float16; the checkpoint is damaged"));
     }
 
     [Test]
@@ -96,7 +101,8 @@ internal sealed class CpuBackendTests
     {
         using var ops = Backend(1, VectorWidths.Widest);
         Assert.That(() => ops.LoadWeight([MemorySlice.Of([1, 70000], 1, DType.BF16)], DType.F16),
-            Throws.TypeOf<UserErrorException>().With.Message.EqualTo("test: the value at row 0, column 1 is not a finite float16; use dtype bf16 or f32"));
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+                "test: the value at row 0, column 1 is not a finite float16; use dtype bf16 or f32"));
     }
 
     [Test]
@@ -108,10 +114,12 @@ internal sealed class CpuBackendTests
         foreach (var (asked, ranks, expected) in new[] { (0, 1, cores), (0, 2, Math.Max(1, cores / 2)), (0, 1000, 1), (3, 1, 3) })
         {
             using var ops = factory.Create(new BackendOptions(asked, 0, ranks, DType.F32));
-            Assert.That(ops.Device, Does.Contain(expected == 1 ? ", 1 thread, " : $", {expected} threads, "), $"{asked} threads asked, {ranks} ranks");
+            Assert.That(ops.Device, Does.Contain(expected == 1 ? ", 1 thread, " : $", {expected} threads, "),
+                $"{asked} threads asked, {ranks} ranks");
             Assert.That(ops.Device, Does.EndWith(VectorWidths.Widest.Label()));
         }
-        Assert.That(() => factory.Create(new BackendOptions(-1, 0, 1, DType.F32)), Throws.TypeOf<UserErrorException>().With.Message.Contains("-1"));
+        Assert.That(() => factory.Create(new BackendOptions(-1, 0, 1, DType.F32)),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains("-1"));
     }
 
     [Test]
@@ -155,7 +163,8 @@ internal sealed class CpuBackendTests
         Assert.That(() => ops.Add(x, ops.NewTensor(2, 31)), Throws.ArgumentException);
         Assert.That(() => ops.SelectRows(x, [2]), Throws.ArgumentException);
         using var cache = ops.NewKvCache(1, 1, 8, Heads);
-        Assert.That(() => ops.Attend(ops.NewTensor(2, 12 * 64), cache, 0, new RaggedBatch { Slots = [0], Starts = [7], Counts = [2] }, Heads),
+        Assert.That(() => ops.Attend(ops.NewTensor(2, 12 * 64), cache, 0, new RaggedBatch { Slots = [0], Starts = [7], Counts = [2] },
+            Heads),
             Throws.ArgumentException.With.Message.Contains("8"));
     }
 

@@ -59,11 +59,13 @@ internal sealed class ForeignFileTests
     {
         using var scratch = new ScratchDirectory();
         var file = scratch.File("x.json", "");
-        Assert.That(() => InputFile.Read(file), Throws.TypeOf<UserErrorException>().With.Message.EqualTo($"{file} is empty; fetch it again"));
+        Assert.That(() => InputFile.Read(file),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo($"{file} is empty; fetch it again"));
     }
 
     private static TestCaseData Case(string name, string remedy, ReadOnlySpan<byte> content) =>
-        new TestCaseData(name, remedy, content.ToArray()).SetArgDisplayNames(name, Convert.ToHexString(content[..Math.Min(8, content.Length)]));
+        new TestCaseData(name, remedy, content.ToArray())
+            .SetArgDisplayNames(name, Convert.ToHexString(content[..Math.Min(8, content.Length)]));
 
     /// <summary>json.dumps of Python 3 writes these words for float('inf') and float('nan'); within a text they are text.</summary>
     [TestCase("{\"a\": Infinity, \"b\": [-Infinity,NaN]}", "{\"a\": \"Infinity\", \"b\": [\"-Infinity\",\"NaN\"]}")]

@@ -79,7 +79,8 @@ internal sealed class WorkerTeamTests
     }
 
     [Test]
-    public void SharesCoverAllItemsOnceInWholeGranules([Values(0, 1, 7, 64, 1000)] int count, [Values(1, 8)] int granule, [Values(1, 2, 3, 7)] int threads)
+    public void SharesCoverAllItemsOnceInWholeGranules([Values(0, 1, 7, 64, 1000)] int count, [Values(1, 8)] int granule,
+        [Values(1, 2, 3, 7)] int threads)
     {
         var next = 0;
         for (var worker = 0; worker < threads; worker++)

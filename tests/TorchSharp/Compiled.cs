@@ -12,7 +12,10 @@ internal static class Compiled
         File.WriteAllText(file, source);
         try
         {
-            using var compiler = Process.Start(new ProcessStartInfo("cc", ["-O1", "-shared", "-fPIC", "-o", path, file, .. options]) { RedirectStandardError = true })!;
+            using var compiler =
+                Process.Start(new ProcessStartInfo("cc",
+                ["-O1", "-shared", "-fPIC", "-o", path, file, .. options])
+                { RedirectStandardError = true })!;
             var errors = compiler.StandardError.ReadToEnd();
             compiler.WaitForExit();
             Assert.That(compiler.ExitCode, Is.Zero, errors);

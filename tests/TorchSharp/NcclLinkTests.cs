@@ -22,7 +22,10 @@ internal sealed class NcclLinkTests
         var library = Path.Combine(AppContext.BaseDirectory, "libfakenccl.so");
         try
         {
-            using var compiler = Process.Start(new ProcessStartInfo("cc", ["-O1", "-shared", "-fPIC", "-pthread", "-o", library, source]) { RedirectStandardError = true })!;
+            using var compiler =
+                Process.Start(new ProcessStartInfo("cc",
+                ["-O1", "-shared", "-fPIC", "-pthread", "-o", library, source])
+                { RedirectStandardError = true })!;
             var errors = compiler.StandardError.ReadToEnd();
             compiler.WaitForExit();
             Assert.That(compiler.ExitCode, Is.Zero, errors);
@@ -90,7 +93,8 @@ internal sealed class NcclLinkTests
         OnRanks(1, DType.F32, (link, ops) =>
         {
             var error = Assert.Throws<NcclException>(() => link.Send(Put(ops, [1], 1), 7))!;
-            Assert.That(error.Message, Is.EqualTo("ncclSend failed: invalid argument (status 4); run with NCCL_DEBUG=INFO for its reasons"));
+            Assert.That(error.Message,
+                Is.EqualTo("ncclSend failed: invalid argument (status 4); run with NCCL_DEBUG=INFO for its reasons"));
         });
     }
 
@@ -99,7 +103,8 @@ internal sealed class NcclLinkTests
     {
         var (library, obstacle) = NcclLinkFactory.Load("libnccl-of-nowhere.so.2");
         Assert.That(library, Is.Null);
-        Assert.That(obstacle, Is.EqualTo("libnccl-of-nowhere.so.2 was not found; install NCCL (libnccl2) or put its folder into LD_LIBRARY_PATH"));
+        Assert.That(obstacle, Is.EqualTo("libnccl-of-nowhere.so.2 was not found; install NCCL (libnccl2) or put its folder into "
+            + "LD_LIBRARY_PATH"));
     }
 
     [Test]
@@ -116,7 +121,8 @@ internal sealed class NcclLinkTests
         using var torch = new TorchBackend(TorchLibrary.Loaded, new BackendOptions(1, 0, 1, DType.F32));
         var factory = new NcclLinkFactory();
         Assert.That(factory.Obstacle(new Contracts.HostArrays()), Is.EqualTo("NCCL moves tensors of --backend torch, not of arrays"));
-        if (torch.Ordinal < 0) Assert.That(factory.Obstacle(torch), Is.EqualTo("NCCL moves tensors between CUDA devices, and this rank has none"));
+        if (torch.Ordinal < 0) Assert.That(factory.Obstacle(torch),
+            Is.EqualTo("NCCL moves tensors between CUDA devices, and this rank has none"));
     }
 
     private static string Library()
@@ -153,5 +159,6 @@ internal sealed class NcclLinkTests
     }
 
     /// <summary>Bytes of an activation: those asked for, or float32's where libtorch's CPU build cannot multiply float16.</summary>
-    private static int Width(TorchBackend ops, DType type) => ops.Device.Contains(type.Label(), StringComparison.Ordinal) ? type.Bytes() : 4;
+    private static int Width(TorchBackend ops, DType type) =>
+        ops.Device.Contains(type.Label(), StringComparison.Ordinal) ? type.Bytes() : 4;
 }

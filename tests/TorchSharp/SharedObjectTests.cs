@@ -47,7 +47,8 @@ public sealed class SharedObjectTests : IDisposable
     public void WhatNeedsNoSuchVersionIsLeftAsItIs()
     {
         var file = File.ReadAllBytes(Compiled.Library(_scratch["libplain.so"], Provides));
-        foreach (var bytes in (byte[][])[file, file[..64], file[..(file.Length / 2)], [], [.. "not an ELF file"u8], [.. "\u007fELF\u0002\u0001"u8, .. new byte[100]]])
+        foreach (var bytes in (byte[][])[file, file[..64], file[..(file.Length / 2)], [], [.. "not an ELF file"u8],
+            [.. "\u007fELF\u0002\u0001"u8, .. new byte[100]]])
         {
             var copy = bytes.ToArray();
             Assert.That(SharedObject.Weaken(copy, "PART_2"), Is.False);

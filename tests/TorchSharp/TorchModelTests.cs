@@ -22,7 +22,8 @@ internal sealed class TorchModelTests
     public void LogitsAreThoseOfTheCpuBackend()
     {
         var text = Stories.LongText;
-        var difference = Logits.LargestDifference(new ShardedModel(Stories.Directory) { Backend = "torch" }.Logits(text), s_cpu.Logits(text));
+        var difference = Logits.LargestDifference(new ShardedModel(Stories.Directory) { Backend = "torch" }.Logits(text),
+            s_cpu.Logits(text));
         Assert.That(difference, Is.LessThan(1e-3));
     }
 
@@ -35,7 +36,8 @@ internal sealed class TorchModelTests
         foreach (var sampling in new SamplingParameters[] { new(), new(0.8f, 40, 0.95f, 1.1f) })
         {
             var settings = new GenerationSettings(sampling, Seed: 5, new HashSet<int>(), microBatches, prefillRows);
-            Assert.That((s_cpu with { Backend = "torch" }).Generate(prompts, settings)[0], Is.EqualTo(s_cpu.Generate(prompts, settings)[0]));
+            Assert.That((s_cpu with { Backend = "torch" }).Generate(prompts, settings)[0],
+                Is.EqualTo(s_cpu.Generate(prompts, settings)[0]));
         }
     }
 

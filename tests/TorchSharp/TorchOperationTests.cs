@@ -7,7 +7,8 @@ namespace Harness.Tests.TorchSharp;
 /// <summary>What the contract cannot see: launches, memory, 16-bit activations, and what is said when memory runs out.</summary>
 internal sealed class TorchOperationTests
 {
-    private static readonly AttentionHeads s_heads = new(4, 2, 16, [.. Enumerable.Range(0, 8).Select(i => (float)Math.Pow(10000, -i / 8.0))]);
+    private static readonly AttentionHeads s_heads =
+        new(4, 2, 16, [.. Enumerable.Range(0, 8).Select(i => (float)Math.Pow(10000, -i / 8.0))]);
 
     private readonly Random _random = new(3);
 
@@ -39,7 +40,8 @@ internal sealed class TorchOperationTests
         using var exact = Backend();
         using var ops = new TorchBackend(TorchLibrary.Loaded, new BackendOptions(1, 0, 1, type));
         var width = (s_heads.Queries + 2 * s_heads.KeyValues) * s_heads.Dimension;
-        RaggedBatch[] passes = [Batch((0, 0, 9), (1, 0, 5), (2, 0, 33)), Batch((0, 9, 1), (1, 5, 1), (2, 33, 1)), Batch((1, 6, 4), (2, 34, 1))];
+        RaggedBatch[] passes =
+            [Batch((0, 0, 9), (1, 0, 5), (2, 0, 33)), Batch((0, 9, 1), (1, 5, 1), (2, 33, 1)), Batch((1, 6, 4), (2, 34, 1))];
         using KvCache expectedCache = exact.NewKvCache(1, 3, 64, s_heads), cache = ops.NewKvCache(1, 3, 64, s_heads);
         foreach (var batch in passes)
         {
@@ -67,7 +69,9 @@ internal sealed class TorchOperationTests
         }
     }
 
-    /// <summary>Ten thousand decode steps of a tiny model: a tensor that no scope owned, once a step, would show in libtorch's count.</summary>
+    /// <summary>
+    /// Ten thousand decode steps of a tiny model: a tensor that no scope owned, once a step, would show in libtorch's count.
+    /// </summary>
     [Test]
     public void TenThousandDecodeStepsLeaveNothingBehind()
     {
@@ -90,7 +94,8 @@ internal sealed class TorchOperationTests
             using var scope = ops.Scope();
             var position = step % capacity;
             var x = ops.Embed(table, 0, [1, 2, 3, 4]);
-            var y = ops.Attend(ops.Linear(ops.RmsNorm(x, gain, 1e-5f), qkv), cache, 0, Batch((0, position, 1), (1, position / 2, 1), (2, position, 1), (3, 0, 1)), s_heads);
+            var y = ops.Attend(ops.Linear(ops.RmsNorm(x, gain, 1e-5f), qkv), cache, 0,
+                Batch((0, position, 1), (1, position / 2, 1), (2, position, 1), (3, 0, 1)), s_heads);
             ops.Add(x, y);
             ops.Sample(ops.Linear(x, table), new SamplingParameters(0.8f, 10, 0.9f, 1.1f), [0.1, 0.2, 0.3, 0.4], [[1], [2], [3], [4]]);
         }
@@ -101,7 +106,8 @@ internal sealed class TorchOperationTests
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();
-            return long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture) * Environment.SystemPageSize;
+            return long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1],
+                System.Globalization.CultureInfo.InvariantCulture) * Environment.SystemPageSize;
         }
     }
 
@@ -143,7 +149,12 @@ internal sealed class TorchOperationTests
     }
 
     private static RaggedBatch Batch(params (int Slot, int Start, int Count)[] parts) =>
-        new() { Slots = [.. parts.Select(p => p.Slot)], Starts = [.. parts.Select(p => p.Start)], Counts = [.. parts.Select(p => p.Count)] };
+        new()
+        {
+            Slots = [.. parts.Select(p => p.Slot)],
+            Starts = [.. parts.Select(p => p.Start)],
+            Counts = [.. parts.Select(p => p.Count)]
+        };
 
     /// <summary>Values that the type represents exactly.</summary>
     private float[,] Values(int rows, int columns, DType type)

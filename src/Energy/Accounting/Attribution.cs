@@ -112,7 +112,8 @@ public sealed class Attribution
         }
     }
 
-    private static void ShareAmongEntries(Step step, double gross, double idle, long tokens, Dictionary<int, Shares> prompts, ref CompensatedSum unattributed)
+    private static void ShareAmongEntries(Step step, double gross, double idle, long tokens, Dictionary<int, Shares> prompts,
+        ref CompensatedSum unattributed)
     {
         foreach (var entry in step.Entries)
         {

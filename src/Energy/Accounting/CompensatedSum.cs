@@ -1,6 +1,8 @@
 namespace Harness.Energy.Accounting;
 
-/// <summary>Neumaier's compensated sum (Z. Angew. Math. Mech. 54, 1974): many small joules add up without losing their last digits.</summary>
+/// <summary>
+/// Neumaier's compensated sum (Z. Angew. Math. Mech. 54, 1974): many small joules add up without losing their last digits.
+/// </summary>
 internal struct CompensatedSum
 {
     private double _sum, _lost;

@@ -44,7 +44,9 @@ internal sealed class DeviceLedger
             var own = new List<LedgerEntry>();
             foreach (var zone in zones)
             {
-                if (own.FirstOrDefault(other => MirroredCounter.IsOneCounter(other.Series.Readings, zone.Series.Readings)) is { } first) mirrors[zone.Domain.Key] = first;
+                if (own.FirstOrDefault(other =>
+                    MirroredCounter.IsOneCounter(other.Series.Readings, zone.Series.Readings)) is { } first) mirrors[zone.Domain.Key] =
+                    first;
                 else own.Add(zone);
             }
         }

@@ -169,7 +169,8 @@ public sealed class EnergyAccount
     {
         var part = window.PartOf(key);
         var resolved = _timelines[key].Resolve(part, _evidence.Limits);
-        return part.DurationSeconds > 0 || window.DurationSeconds <= 0 ? resolved : resolved with { CounterJoules = 0, InvalidReasons = [] };
+        return part.DurationSeconds > 0 || window.DurationSeconds <= 0 ? resolved
+            : resolved with { CounterJoules = 0, InvalidReasons = [] };
     }
 
     private RankPlace PlaceOf(int rank) => _evidence.Ranks.First(place => place.Rank == rank);

@@ -28,7 +28,9 @@ public sealed record EnergyEvidence
     public double? MaxStartTemperatureCelsius { get; init; }
     public required bool RanToEnd { get; init; }
 
-    /// <summary>When second 0 of the run's clock was, by rank 0's wall clock; for what is known by the hour, such as carbon intensity.</summary>
+    /// <summary>
+    /// When second 0 of the run's clock was, by rank 0's wall clock; for what is known by the hour, such as carbon intensity.
+    /// </summary>
     public DateTimeOffset? OriginUtc { get; init; }
 
     /// <summary>On rank 0's clock, like the windows.</summary>
@@ -48,7 +50,8 @@ public sealed record EnergyEvidence
             var gpus = Domains.Where(domain => domain.Kind == DomainKind.Gpu).ToDictionary(domain => domain.Key, domain => domain.Device);
             var nodes = Domains.Where(domain => domain.Kind == DomainKind.Node).Select(domain => domain.Host).ToHashSet();
             var places = Ranks.Select(rank => new ComputePlace(rank.Host,
-                rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault() ?? (nodes.Contains(rank.Host) ? "any" : null))).ToList();
+                rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault() ?? (nodes.Contains(rank.Host) ? "any" : null)))
+                    .ToList();
             return places.Any(place => place.GpuUuid == null) ? null : places;
         }
     }

@@ -46,7 +46,9 @@ internal sealed class EnergyTimeline
     /// <summary>Joules by integrated power; null for a domain that shows none.</summary>
     public JoulesCurve? Power { get; }
 
-    /// <summary>Until when joules are known: the last update of the counter, or else of the power; later readings that show it again know no more.</summary>
+    /// <summary>
+    /// Until when joules are known: the last update of the counter, or else of the power; later readings that show it again know no more.
+    /// </summary>
     public double LastSeconds => (Counter ?? Power)?.LastSeconds ?? double.NegativeInfinity;
 
     /// <summary>
@@ -93,8 +95,10 @@ internal sealed class EnergyTimeline
         if (!(result.LongestGapSeconds <= longestGap)) yield return InvalidReason.SampleGap;
         var resolution = result.CounterJoules != null ? _sensor?.CounterUpdateSeconds : _sensor?.UpdateSeconds;
         if (!(window.DurationSeconds >= limits.MinimumWindowSeconds(resolution))) yield return InvalidReason.WindowTooShort;
-        if (Domain.Kind == DomainKind.Gpu && !((result.ThrottleReasons & ThrottleReasons.Spoiling) == 0)) yield return InvalidReason.Throttled;
-        if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits)) yield return InvalidReason.DeviceShared;
+        if (Domain.Kind == DomainKind.Gpu && !((result.ThrottleReasons & ThrottleReasons.Spoiling) == 0))
+            yield return InvalidReason.Throttled;
+        if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits))
+            yield return InvalidReason.DeviceShared;
         if (_hasCounter && _hasPower && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= limits.CounterPowerTolerance)
             && !Superchip.IsModuleScope(Domain, result.CounterPowerRatio, limits))
             yield return InvalidReason.CounterPowerMismatch;
@@ -126,7 +130,8 @@ internal sealed class EnergyTimeline
         var share = Math.Clamp((seconds - a.TimeSeconds) / (b.TimeSeconds - a.TimeSeconds), 0, 1);
         var (before, after) = (a.Processors!.Value, b.Processors!.Value);
         double Between(double from, double to) => from + (to - from) * share;
-        return new(Between(before.AllSeconds, after.AllSeconds), Between(before.BusySeconds, after.BusySeconds), Between(before.RunSeconds, after.RunSeconds));
+        return new(Between(before.AllSeconds, after.AllSeconds), Between(before.BusySeconds, after.BusySeconds),
+            Between(before.RunSeconds, after.RunSeconds));
     }
 
     private static bool HasAny(List<double> times, EnergyWindow window) =>
@@ -143,9 +148,11 @@ internal sealed class EnergyTimeline
         var moved = default(EnergyReading);     // when the counter last moved: what it then shows at once may have been drawn since
         foreach (var reading in _readings)
         {
-            if (reading.PowerWatts is { } watts && !(watts >= 0 && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
+            if (reading.PowerWatts is { } watts
+                && !(watts >= 0 && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
             if (reading.EnergyJoules is not { } joules || joules == moved.EnergyJoules) continue;
-            if (joules - moved.EnergyJoules > PlausiblePower.Joules(Domain.Kind, reading.TimeSeconds - moved.TimeSeconds + (_sensor?.CounterUpdateSeconds ?? 0)))
+            if (joules - moved.EnergyJoules > PlausiblePower.Joules(Domain.Kind, reading.TimeSeconds - moved.TimeSeconds
+                + (_sensor?.CounterUpdateSeconds ?? 0)))
             {
                 _implausible.Add(moved.TimeSeconds);
                 _implausible.Add(reading.TimeSeconds);
@@ -186,7 +193,9 @@ internal sealed class EnergyTimeline
         return news;
     }
 
-    /// <summary>One point per update of the counter. A reset is noted and bridged as no energy, so that later windows can still be resolved.</summary>
+    /// <summary>
+    /// One point per update of the counter. A reset is noted and bridged as no energy, so that later windows can still be resolved.
+    /// </summary>
     private JoulesCurve BuildCounter()
     {
         var used = Array.FindAll(_readings, r => r.EnergyJoules != null);
@@ -231,7 +240,8 @@ internal sealed class EnergyTimeline
 
     /// <summary>A power value that never changed has no period of its own to contradict the counter's.</summary>
     private bool SensorsUpdateTogether() =>
-        _sensor?.CounterUpdateSeconds is { } counter && (_sensor.PowerUpdateSeconds is not { } power || Math.Abs(power / counter - 1) < 0.2);
+        _sensor?.CounterUpdateSeconds is { } counter
+            && (_sensor.PowerUpdateSeconds is not { } power || Math.Abs(power / counter - 1) < 0.2);
 
     /// <summary>When the values were current.</summary>
     private double[] Dated(EnergyReading[] readings, double[] values, double? updateSeconds, bool alwaysMoves)

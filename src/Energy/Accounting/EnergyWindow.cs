@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace Harness.Energy.Accounting;
 
-/// <summary>The stages of a run, which are never mixed. Torn: work of a measured repeat that was given up when the run was cut off, and done again.</summary>
+/// <summary>
+/// The stages of a run, which are never mixed. Torn: work of a measured repeat that was given up when the run was cut off, and done again.
+/// </summary>
 public enum WindowKind { Load, Warmup, Idle, Measured, Cooldown, Torn }
 
 /// <summary>

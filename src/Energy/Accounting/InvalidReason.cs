@@ -22,7 +22,9 @@ public static class InvalidReason
     public const string RankMissing = "rank_missing";
     public const string Interrupted = "interrupted";
 
-    /// <summary>Each code, in the order in which they are written, with what it means to people (Markdown); docs/measurement.md has the same.</summary>
+    /// <summary>
+    /// Each code, in the order in which they are written, with what it means to people (Markdown); docs/measurement.md has the same.
+    /// </summary>
     public static readonly IReadOnlyList<(string Code, string Meaning)> Table =
     [
         (NoMeter, "nothing was measured; the only reason then"),

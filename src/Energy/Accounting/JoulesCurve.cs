@@ -36,7 +36,8 @@ public sealed class JoulesCurve
     /// <exception cref="ArgumentOutOfRangeException">The curve does not reach there.</exception>
     public double At(double seconds)
     {
-        if (!Covers(seconds, seconds)) throw new ArgumentOutOfRangeException(nameof(seconds), seconds, $"the curve covers {FirstSeconds} … {LastSeconds} s");
+        if (!Covers(seconds, seconds))
+            throw new ArgumentOutOfRangeException(nameof(seconds), seconds, $"the curve covers {FirstSeconds} … {LastSeconds} s");
         var found = Array.BinarySearch(_times, seconds);
         return found >= 0 ? _joules[found] : Interpolate(~found - 1, seconds);
     }

@@ -98,7 +98,9 @@ internal static class UpdateTimes
         return brackets;
     }
 
-    /// <summary>The samples <see cref="First"/> … <see cref="Last"/> show one update, which happened in <see cref="Low"/> … <see cref="High"/>.</summary>
+    /// <summary>
+    /// The samples <see cref="First"/> … <see cref="Last"/> show one update, which happened in <see cref="Low"/> … <see cref="High"/>.
+    /// </summary>
     private sealed class Bracket
     {
         public int First, Last;
@@ -110,7 +112,9 @@ internal static class UpdateTimes
 
         public double Width => High - Low;
 
-        /// <summary>With another bracket so many seconds on; left alone where the two exclude each other, since the sensor then skipped or stalled.</summary>
+        /// <summary>
+        /// With another bracket so many seconds on; left alone where the two exclude each other, since the sensor then skipped or stalled.
+        /// </summary>
         public void Intersect(Bracket other, double seconds, double tolerance)
         {
             var low = Math.Max(Low, other.Low + seconds - tolerance);

@@ -12,7 +12,9 @@ public sealed record ValidityLimits
     /// <summary>The longest pause between two samples, in sampling intervals (or sensor updates, if those are longer).</summary>
     public double MaximumGapIntervals { get; init; } = 5;
 
-    /// <summary>How far the ratio of counter to integrated power may be from 1. NVIDIA states ±5 % for the power sensor of most boards.</summary>
+    /// <summary>
+    /// How far the ratio of counter to integrated power may be from 1. NVIDIA states ±5 % for the power sensor of most boards.
+    /// </summary>
     public double CounterPowerTolerance { get; init; } = 0.10;
 
     /// <summary>The greatest uncertainty of a node's clock against rank 0's, as a share of the window.</summary>

@@ -120,7 +120,9 @@ internal sealed class DeviceClaim : IDisposable
             try
             {
                 Directory.CreateDirectory(place);
-                if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(place, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);    // refused to all but the owner
+                // refused to all but the owner
+                if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(place,
+                    UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
                 return place;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }

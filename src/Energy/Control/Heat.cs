@@ -31,7 +31,8 @@ public static class Heat
             var warmest = warmestCelsius();
             var waited = clock.Seconds - start;
             if (maxCelsius is null || warmest <= maxCelsius) return new StartTemperature(warmest, waited, true);
-            if (waited >= (warmest is null ? Math.Min(limitSeconds, FirstTemperatureSeconds) : limitSeconds)) return new StartTemperature(warmest, waited, false);
+            if (waited >= (warmest is null ? Math.Min(limitSeconds, FirstTemperatureSeconds) : limitSeconds))
+                return new StartTemperature(warmest, waited, false);
             clock.Wait(clock.Seconds + PauseSeconds, null);
         }
     }

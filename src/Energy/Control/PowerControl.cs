@@ -37,7 +37,8 @@ public sealed class PowerControl : IDisposable
     /// that went back then would be missing from a run that goes on.
     /// </summary>
     private static readonly Lazy<PosixSignal[]> s_endings = new(() => HangupEnds()
-        ? [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT, PosixSignal.SIGHUP] : [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT]);
+        ? [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT, PosixSignal.SIGHUP]
+        : [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT]);
 
     private readonly Lock _gate = new();
     private readonly string _host;
@@ -54,7 +55,8 @@ public sealed class PowerControl : IDisposable
     private LeftRecords? _left;
     private bool _ended;
 
-    private PowerControl(string host, string path, NvmlLibrary? nvml, List<NvmlDevice> devices, IEnumerable<string> elsewhere, Action<string> say)
+    private PowerControl(string host, string path, NvmlLibrary? nvml, List<NvmlDevice> devices, IEnumerable<string> elsewhere,
+        Action<string> say)
     {
         (_host, _path, _nvml, _devices, _elsewhere, _say) = (host, path, nvml, devices, elsewhere, say);
     }
@@ -65,7 +67,8 @@ public sealed class PowerControl : IDisposable
     /// <param name="elsewhere">Other run directories, in which killed runs may have left originals of the same devices.</param>
     /// <param name="say">Told what could not be put back, and how to mend it, where no caller learns of it: on disposal and on
     /// signals.</param>
-    public static PowerControl Open(IEnergyMeter meter, IReadOnlyCollection<string> ownedKeys, string path, IEnumerable<string>? elsewhere = null, Action<string>? say = null)
+    public static PowerControl Open(IEnergyMeter meter, IReadOnlyCollection<string> ownedKeys, string path,
+        IEnumerable<string>? elsewhere = null, Action<string>? say = null)
     {
         var nvml = meter as NvmlMeter ?? (meter as Meters.CompositeMeter)?.Meters.OfType<NvmlMeter>().FirstOrDefault();
         var owned = nvml?.Devices.Where((_, i) => ownedKeys.Contains(nvml.Domains[i].Key)).ToList() ?? [];
@@ -109,7 +112,8 @@ public sealed class PowerControl : IDisposable
         using var nvml = NvmlLibrary.TryOpen(null, out var whyNot);
         if (nvml == null) return [whyNot!];
         var devices = VisibleDevices.Find(nvml, null);
-        return PutBack(JsonSerializer.Deserialize<List<RestoredDevice>>(originals)!, uuid => devices.Find(device => device.Uuid == uuid), nvml, directory);
+        return PutBack(JsonSerializer.Deserialize<List<RestoredDevice>>(originals)!, uuid =>
+            devices.Find(device => device.Uuid == uuid), nvml, directory);
     }
 
     /// <summary>All owned devices, or none: a device that refuses brings the others back.</summary>
@@ -136,7 +140,8 @@ public sealed class PowerControl : IDisposable
         lock (_gate)
         {
             if (_originals == null) return [];
-            var problems = PutBack(_originals.Values.Select(device => device with { SmClockLocked = _locked.Contains(device.Uuid) }), Find, _nvml!, Path.GetDirectoryName(_path)!);
+            var problems = PutBack(_originals.Values.Select(device => device with { SmClockLocked = _locked.Contains(device.Uuid) }), Find,
+                _nvml!, Path.GetDirectoryName(_path)!);
             if (problems.Count > 0) return problems;
             Forget();
             return [];
@@ -154,7 +159,8 @@ public sealed class PowerControl : IDisposable
         if (!Directory.Exists(directory)) throw new UserErrorException($"{directory}: there is no such run directory");
         var (lines, damaged) = (new List<string>(), new List<UserErrorException>());
         var files = Directory.GetFiles(directory, RestoreState.Pattern);
-        if (files.Length == 0) files = [.. Directory.GetDirectories(directory).SelectMany(run => Directory.GetFiles(run, RestoreState.Pattern))];
+        if (files.Length == 0) files =
+            [.. Directory.GetDirectories(directory).SelectMany(run => Directory.GetFiles(run, RestoreState.Pattern))];
         foreach (var file in files.Order(StringComparer.Ordinal))
         {
             try { lines.Add(RestoreFile(file, host, nvmlLibrary)); }
@@ -196,10 +202,12 @@ public sealed class PowerControl : IDisposable
     {
         lock (_gate)
         {
-            if (_devices.Count == 0) return new ControlResult(ControlOutcome.NotSupported, "there is no NVIDIA GPU here whose limits this rank could set");
+            if (_devices.Count == 0) return new ControlResult(ControlOutcome.NotSupported, "there is no NVIDIA GPU here whose limits this "
+                + "rank could set");
             if (_ended) return new ControlResult(ControlOutcome.Ending, "the run is ending: limits are no longer changed");
             if (_originals == null && Hold() is { } obstacle) return obstacle;
-            if (locksClocks && _originals!.Values.Any(device => !device.SmClockLocked)) WriteDown([.. _originals.Values.Select(device => device with { SmClockLocked = true })]);
+            if (locksClocks && _originals!.Values.Any(device => !device.SmClockLocked)) WriteDown(
+                [.. _originals.Values.Select(device => device with { SmClockLocked = true })]);
             foreach (var device in _devices)
             {
                 var result = change(device);
@@ -233,7 +241,8 @@ public sealed class PowerControl : IDisposable
                 {
                     var before = device.ReadPowerLimitMilliwatts();
                     if (PutBackOne(device, found, _nvml, Path.GetDirectoryName(_path)!, out var code) is { } problem)
-                        return Abandon(new ControlResult(code == NvmlReturn.NoPermission ? ControlOutcome.NotPermitted : ControlOutcome.NotSupported, $"{problem} (it was left changed by a run that was killed)"));
+                        return Abandon(new ControlResult(code == NvmlReturn.NoPermission ? ControlOutcome.NotPermitted
+                            : ControlOutcome.NotSupported, $"{problem} (it was left changed by a run that was killed)"));
                     if (before != found.PowerLimitMilliwatts || found.SmClockLocked) _say($"{device.Uuid} was left changed by a run that "
                         + $"was killed: put back{found.Describe()[device.Uuid.Length..]}");
                 }
@@ -292,7 +301,8 @@ public sealed class PowerControl : IDisposable
     private NvmlDevice? Find(string uuid) =>
         _devices.Find(d => d.Uuid == uuid) ?? VisibleDevices.Find(_nvml!, null).Find(d => d.Uuid == uuid);
 
-    private static List<string> PutBack(IEnumerable<RestoredDevice> saved, Func<string, NvmlDevice?> find, NvmlLibrary nvml, string directory)
+    private static List<string> PutBack(IEnumerable<RestoredDevice> saved, Func<string, NvmlDevice?> find, NvmlLibrary nvml,
+        string directory)
     {
         var problems = new List<string>();
         foreach (var one in saved)
@@ -307,7 +317,8 @@ public sealed class PowerControl : IDisposable
     private static string? PutBackOne(NvmlDevice device, RestoredDevice saved, NvmlLibrary nvml, string directory, out NvmlReturn code)
     {
         code = NvmlReturn.Success;
-        if (saved.SmClockLocked && device.UnlockSmClock() is not (NvmlReturn.Success or NvmlReturn.NotSupported or NvmlReturn.FunctionNotFound) and var clocks)
+        if (saved.SmClockLocked
+            && device.UnlockSmClock() is not (NvmlReturn.Success or NvmlReturn.NotSupported or NvmlReturn.FunctionNotFound) and var clocks)
         {
             code = clocks;
             return $"{saved.Uuid}: SM clock not unlocked: {nvml.Describe(clocks)}; as root: "
@@ -319,7 +330,8 @@ public sealed class PowerControl : IDisposable
         if (code == NvmlReturn.Success && now == limit) return null;
         var why = code != NvmlReturn.Success ? nvml.Describe(code) : FormattableString.Invariant($"it reads {now * 1e-3} W");
         if (code == NvmlReturn.Success) code = NvmlReturn.NotSupported;
-        return FormattableString.Invariant($"{saved.Uuid}: power limit not set back to {limit * 1e-3} W: {why}; as root: nvidia-smi -i {saved.Uuid} -pl {limit * 1e-3}, or harness restore {directory}");
+        return FormattableString.Invariant(
+            $"{saved.Uuid}: power limit not set back to {limit * 1e-3} W: {why}; as root: nvidia-smi -i {saved.Uuid} -pl {limit * 1e-3}, or harness restore {directory}");
     }
 
     private ControlResult Judge(NvmlDevice device, NvmlReturn result, string what) => result switch
@@ -355,7 +367,8 @@ public sealed class PowerControl : IDisposable
     {
         const string status = "/proc/self/status";
         if (!File.Exists(status)) return true;
-        return !File.ReadLines(status).Where(line => line.StartsWith("SigIgn:", StringComparison.Ordinal) || line.StartsWith("SigCgt:", StringComparison.Ordinal))
+        return !File.ReadLines(status)
+            .Where(line => line.StartsWith("SigIgn:", StringComparison.Ordinal) || line.StartsWith("SigCgt:", StringComparison.Ordinal))
             .Any(line => (Convert.ToUInt64(line.Split('\t')[1], 16) & 1) != 0);
     }
 }

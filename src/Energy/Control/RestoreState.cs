@@ -9,7 +9,8 @@ namespace Harness.Energy.Control;
 internal sealed record RestoredDevice(
     [property: JsonPropertyName("uuid")] string Uuid,
     [property: JsonPropertyName("power_limit_mw")] uint? PowerLimitMilliwatts,
-    [property: JsonPropertyName("sm_clock_locked"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool SmClockLocked = false)
+    [property: JsonPropertyName("sm_clock_locked"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool SmClockLocked =
+        false)
 {
     public string Describe() => PowerLimitMilliwatts is { } limit ? FormattableString.Invariant($"{Uuid} to {limit * 1e-3} W") : Uuid;
 }
@@ -54,7 +55,8 @@ internal sealed record RestoreState(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserErrorException($"{path}: the GPUs' power limits cannot be written down ({e.Message.TrimEnd('.')}), so none was set; "
+            throw new UserErrorException($"{path}: the GPUs' power limits cannot be written down ({e.Message.TrimEnd('.')}), so none was "
+                + "set; "
                 + "put that right, or choose another directory with --out", e);
         }
     }

@@ -51,13 +51,15 @@ public sealed class CommandMeter : IEnergyMeter
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new UserErrorException($"command:{command}: the program '{words[0]}' cannot be started ({e.Message}); give its full path", e);
+            throw new UserErrorException(
+                $"command:{command}: the program '{words[0]}' cannot be started ({e.Message}); give its full path", e);
         }
         meter._process.StandardInput.Close();
         new Thread(meter.Listen) { IsBackground = true, Name = "command meter" }.Start();
         if (meter._first.Wait(TimeSpan.FromSeconds(patienceSeconds)) && meter.Notices.Count == 0) return meter;
         var notice = meter.Notices is [var first, ..] ? first
-            : $"command:{command}: printed no reading within {patienceSeconds.ToString(CultureInfo.InvariantCulture)} s; does it flush its output after each line?";
+            : $"command:{command}: printed no reading within {patienceSeconds.ToString(CultureInfo.InvariantCulture)} s; does it flush "
+            + "its output after each line?";
         meter.Dispose();
         return new NullMeter(notice);
     }
@@ -120,7 +122,8 @@ public sealed class CommandMeter : IEnergyMeter
         if (words.Length is not (2 or 4)) return false;
         for (var i = 0; i < words.Length; i += 2)
         {
-            if (!double.TryParse(words[i + 1], NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value)) return false;
+            if (!double.TryParse(words[i + 1], NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value))
+                return false;
             if (words[i] == "J" && joules is null) joules = value;
             else if (words[i] == "W" && watts is null) watts = value;
             else return false;

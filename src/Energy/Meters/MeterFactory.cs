@@ -7,7 +7,10 @@ namespace Harness.Energy.Meters;
 /// <summary>What a meter needs to know of the rank that opens it.</summary>
 public sealed record MeterContext(string Host, IRunClock Clock)
 {
-    /// <summary>The rank's number among those of its host; chooses its GPU. Only local rank 0 reads what the node has once (RAPL, a command, a recording).</summary>
+    /// <summary>
+    /// The rank's number among those of its host; chooses its GPU. Only local rank 0 reads what the node has once (RAPL, a command, a
+    /// recording).
+    /// </summary>
     public int LocalRank { get; init; }
 
     /// <summary>Null when CUDA shows every device.</summary>
@@ -50,7 +53,8 @@ public static class MeterFactory
     ];
 
     public static string Usage { get; } =
-        string.Join(", ", s_kinds.SkipLast(1).Select(kind => kind.Usage)) + $", {s_kinds[^1].Usage}, or several of them separated by commas";
+        string.Join(", ", s_kinds.SkipLast(1).Select(kind => kind.Usage))
+            + $", {s_kinds[^1].Usage}, or several of them separated by commas";
 
     /// <summary>
     /// <c>nvml</c>: the GPU this rank computes on. <c>nvml:all</c>: every GPU of the node, read by its first rank.

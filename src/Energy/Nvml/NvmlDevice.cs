@@ -78,7 +78,8 @@ internal sealed unsafe class NvmlDevice
     public (long? Used, long? Total) ReadMemoryBytes()
     {
         NvmlMemory value;
-        return _nvml.GetMemory != null && _nvml.GetMemory(_handle, &value) == NvmlReturn.Success ? ((long)value.Used, (long)value.Total) : (null, null);
+        return _nvml.GetMemory != null && _nvml.GetMemory(_handle, &value) == NvmlReturn.Success ? ((long)value.Used, (long)value.Total)
+            : (null, null);
     }
 
     public uint? ReadPowerLimitMilliwatts() => ReadLimit(_nvml.GetPowerLimit);
@@ -87,7 +88,8 @@ internal sealed unsafe class NvmlDevice
     public (uint Min, uint Max)? ReadPowerLimitConstraintsMilliwatts()
     {
         uint min, max;
-        return _nvml.GetPowerLimitConstraints != null && _nvml.GetPowerLimitConstraints(_handle, &min, &max) == NvmlReturn.Success ? (min, max) : null;
+        return _nvml.GetPowerLimitConstraints != null && _nvml.GetPowerLimitConstraints(_handle, &min, &max) == NvmlReturn.Success
+            ? (min, max) : null;
     }
 
     /// <summary>A GPU too old for MIG says "not supported", and is not in MIG mode.</summary>
@@ -145,7 +147,8 @@ internal sealed unsafe class NvmlDevice
     private PowerField FieldOfPowerUsage()
     {
         uint architecture;
-        if (_nvml.GetArchitecture == null || _nvml.GetArchitecture(_handle, &architecture) != NvmlReturn.Success) return PowerField.Unspecified;
+        if (_nvml.GetArchitecture == null || _nvml.GetArchitecture(_handle, &architecture) != NvmlReturn.Success)
+            return PowerField.Unspecified;
         if (architecture == uint.MaxValue) return PowerField.Unspecified;
         if (architecture < ArchitectureAmpere) return PowerField.Instant;
         var isGa100 = architecture == ArchitectureAmpere && (Name.Contains("A100") || Name.Contains("A800") || Name.Contains("A30"));

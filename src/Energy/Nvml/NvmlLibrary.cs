@@ -33,7 +33,8 @@ internal sealed unsafe class NvmlLibrary : IDisposable
             "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons");
         GetPowerLimit = (delegate* unmanaged<nint, uint*, NvmlReturn>)Export("nvmlDeviceGetPowerManagementLimit");
         GetDefaultPowerLimit = (delegate* unmanaged<nint, uint*, NvmlReturn>)Export("nvmlDeviceGetPowerManagementDefaultLimit");
-        GetPowerLimitConstraints = (delegate* unmanaged<nint, uint*, uint*, NvmlReturn>)Export("nvmlDeviceGetPowerManagementLimitConstraints");
+        GetPowerLimitConstraints =
+            (delegate* unmanaged<nint, uint*, uint*, NvmlReturn>)Export("nvmlDeviceGetPowerManagementLimitConstraints");
         SetPowerLimit = (delegate* unmanaged<nint, uint, NvmlReturn>)Export("nvmlDeviceSetPowerManagementLimit");
         SetLockedClocks = (delegate* unmanaged<nint, uint, uint, NvmlReturn>)Export("nvmlDeviceSetGpuLockedClocks");
         ResetLockedClocks = (delegate* unmanaged<nint, NvmlReturn>)Export("nvmlDeviceResetGpuLockedClocks");
@@ -71,7 +72,9 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     public readonly delegate* unmanaged<nint, byte*, uint, NvmlReturn> GetName;
     public readonly delegate* unmanaged<nint, byte*, uint, NvmlReturn> GetUuid;
 
-    /// <summary>Loads and initialises. Null, with the reason and its remedy, where there is no library, no driver or no permission.</summary>
+    /// <summary>
+    /// Loads and initialises. Null, with the reason and its remedy, where there is no library, no driver or no permission.
+    /// </summary>
     public static NvmlLibrary? TryOpen(string? path, out string? whyNot)
     {
         path = Resolve(path);

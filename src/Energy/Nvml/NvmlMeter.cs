@@ -25,7 +25,8 @@ public sealed class NvmlMeter : IEnergyMeter
     internal NvmlLibrary Library => _nvml;
 
     /// <summary>The one GPU that a rank computes on: its local rank modulo the devices CUDA shows it.</summary>
-    public static IEnergyMeter OpenForRank(string host, IRunClock clock, int localRank, string? cudaVisibleDevices, string? library = null) =>
+    public static IEnergyMeter OpenForRank(string host, IRunClock clock, int localRank, string? cudaVisibleDevices,
+        string? library = null) =>
         Open(host, clock, library, nvml => VisibleDevices.Find(nvml, cudaVisibleDevices) is { Count: > 0 } visible
             ? [visible[localRank % visible.Count]] : [],
             $"NVML: no GPU is visible to this process (CUDA_VISIBLE_DEVICES={cudaVisibleDevices ?? "unset"})");

@@ -35,7 +35,9 @@ internal static class VisibleDevices
         return matches.Count == 1 ? matches[0] : null;
     }
 
-    /// <summary>A slice has no energy of its own: its GPU is read, and marked. Before driver 470 a slice was named <c>MIG-GPU-uuid/gi/ci</c>.</summary>
+    /// <summary>
+    /// A slice has no energy of its own: its GPU is read, and marked. Before driver 470 a slice was named <c>MIG-GPU-uuid/gi/ci</c>.
+    /// </summary>
     private static unsafe NvmlDevice? ParentOfSlice(NvmlLibrary nvml, string entry)
     {
         if (entry.StartsWith("MIG-GPU-", StringComparison.Ordinal))

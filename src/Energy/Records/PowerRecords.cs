@@ -129,7 +129,8 @@ public static class PowerRecords
             }
             catch (Exception e) when (e is FormatException or OverflowException or KeyNotFoundException)
             {
-                throw new UserErrorException($"{name}, line {(e as CsvFormatException)?.LineNumber ?? csv.LineNumber}: not a row of power.csv ({e.Message})", e);
+                throw new UserErrorException($"{name}, line {(e as CsvFormatException)?.LineNumber ?? csv.LineNumber}: not a row of "
+                    + $"power.csv ({e.Message})", e);
             }
             yield return row;
         }
@@ -171,7 +172,8 @@ public static class PowerRecords
             ? new(all, busy, run) : null;
 
     private static DomainKind KindOf(string text) =>
-        Enum.TryParse<DomainKind>(text, ignoreCase: true, out var kind) ? kind : throw new FormatException($"kind '{text}' is none of gpu, package, dram, node");
+        Enum.TryParse<DomainKind>(text, ignoreCase: true, out var kind) ? kind
+            : throw new FormatException($"kind '{text}' is none of gpu, package, dram, node");
 
     private static T? Number<T>(CsvReader csv, string column) where T : struct, IUtf8SpanParsable<T> =>
         csv.GetSpan(column) is { Length: > 0 } text ? Finite(T.Parse(text, CultureInfo.InvariantCulture), column) : null;

@@ -38,12 +38,14 @@ public sealed class EnergySampler : IDisposable
     private double? _cpuSeconds;
 
     /// <param name="intervalSeconds">Between two samples; 0.1 is the default of the harness.</param>
-    /// <param name="sensors">From <see cref="SensorCharacteristics.Measure"/>; without them edges are not resolved finer than the interval.</param>
+    /// <param name="sensors">From <see cref="SensorCharacteristics.Measure"/>; without them edges are not resolved finer than the
+    /// interval.</param>
     /// <exception cref="UserErrorException">The interval is not a sensible number of seconds.</exception>
     public EnergySampler(IEnergyMeter meter, IRunClock clock, double intervalSeconds, IReadOnlyList<SensorCharacteristics> sensors)
     {
         if (!(intervalSeconds is >= 0.001 and <= 60))
-            throw new UserErrorException(FormattableString.Invariant($"the sampling interval of {intervalSeconds} s is outside 0.001 … 60 s"));
+            throw new UserErrorException(
+                FormattableString.Invariant($"the sampling interval of {intervalSeconds} s is outside 0.001 … 60 s"));
         (_meter, _clock, _intervalSeconds) = (meter, clock, intervalSeconds);
         _readings = new EnergyReading[meter.Domains.Count];
         _logs = [.. meter.Domains.Select(_ => new SampleLog())];
@@ -205,7 +207,8 @@ public sealed class EnergySampler : IDisposable
     private bool AwaitsNews()
     {
         lock (_gate)
-            return AnyCounterStands() || _readings.Where((reading, i) => _meter.Domains[i].IsDatedAtItsSource && reading.TimeSeconds <= _edgeSeconds).Any();
+            return AnyCounterStands()
+                || _readings.Where((reading, i) => _meter.Domains[i].IsDatedAtItsSource && reading.TimeSeconds <= _edgeSeconds).Any();
     }
 
     /// <summary>Whether one shows what it showed at the latest edge.</summary>

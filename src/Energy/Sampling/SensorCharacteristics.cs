@@ -10,7 +10,8 @@ namespace Harness.Energy.Sampling;
 /// <param name="CounterUpdateSeconds">Time between two updates of the counter; null when fewer than two were seen.</param>
 /// <param name="CounterStepJoules">The smallest increment seen: an upper bound of the counter's resolution.</param>
 /// <param name="PowerUpdateSeconds">Likewise for the power reading; null as well when its value never changed.</param>
-/// <param name="ReadSeconds">Median time between two readings in a busy loop: what one reading costs, and how sharply updates were seen.</param>
+/// <param name="ReadSeconds">Median time between two readings in a busy loop: what one reading costs, and how sharply updates were
+/// seen.</param>
 public sealed record SensorCharacteristics(
     [property: JsonPropertyName("device")] string Key,
     [property: JsonPropertyName("counter_update_s")] double? CounterUpdateSeconds,
@@ -28,7 +29,8 @@ public sealed record SensorCharacteristics(
     /// Reads the meter about once a millisecond until every domain has shown a dozen updates, for at least
     /// <paramref name="atLeastSeconds"/> and at most <paramref name="atMostSeconds"/>. Done once, before anything is measured.
     /// </summary>
-    public static IReadOnlyList<SensorCharacteristics> Measure(IEnergyMeter meter, IRunClock clock, double atLeastSeconds = 0.3, double atMostSeconds = 3)
+    public static IReadOnlyList<SensorCharacteristics> Measure(IEnergyMeter meter, IRunClock clock, double atLeastSeconds = 0.3,
+        double atMostSeconds = 3)
     {
         var readings = new EnergyReading[meter.Domains.Count];
         var observations = meter.Domains.Select(d => new Observation(d.Key)).ToArray();

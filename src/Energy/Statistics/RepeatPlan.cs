@@ -23,8 +23,11 @@ public sealed class RepeatPlan
     /// <param name="relativeHalfWidth">0.02 for "± 2 % of the mean".</param>
     public static RepeatPlan UntilInterval(double relativeHalfWidth, int most)
     {
-        if (!(relativeHalfWidth is > 0 and < 1)) throw new UserErrorException(FormattableString.Invariant($"the interval of {relativeHalfWidth:P} is not between 0 and 100 %"));
-        if (most < FewestForInterval) throw new UserErrorException($"the limit of {most} repeats is too low for a confidence interval; allow {FewestForInterval} or more");
+        if (!(relativeHalfWidth is > 0 and < 1))
+            throw new UserErrorException(FormattableString.Invariant($"the interval of {relativeHalfWidth:P} is not between 0 and 100 %"));
+        if (most < FewestForInterval)
+            throw new UserErrorException($"the limit of {most} repeats is too low for a confidence interval; allow {FewestForInterval} or "
+                + "more");
         return new RepeatPlan(most, relativeHalfWidth);
     }
 

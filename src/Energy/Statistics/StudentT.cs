@@ -7,7 +7,8 @@ public static class StudentT
     public static double TwoSidedQuantile(int degreesOfFreedom, double confidence)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(degreesOfFreedom, 1);
-        if (!(confidence is > 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(confidence), confidence, "a confidence lies between 0 and 1");
+        if (!(confidence is > 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(confidence), confidence, "a confidence lies between 0 and 1");
         var (low, high) = (0.0, 1.0);
         while (ProbabilityWithin(high, degreesOfFreedom) < confidence) high *= 2;
         for (var i = 0; i < 200 && high - low > 1e-14 * high; i++)

@@ -137,7 +137,8 @@ public sealed record ShardingOptions
         // A timer takes 2³² - 2 ms at most, and the watchdog looks four times in this.
         new Setting<TimeSpan>(options => options.Sharding.StallLimit, Kinds.Time("1s", "43200min"))
         {
-            Meaning = "a rank under MPI that has no sign of life for this long, of itself and of each rank that it waits for, takes one for "
+            Meaning = "a rank under MPI that has no sign of life for this long, of itself and of each rank that it waits for, takes one "
+                + "for "
                 + "dead and ends the job; longer than any pass, and than any tensor takes to load",
         },
     ];

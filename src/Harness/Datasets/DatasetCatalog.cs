@@ -49,12 +49,15 @@ public static class DatasetCatalog
         if (IsDemo(name, path)) return new DemoPrompts(Path.Combine(AppContext.BaseDirectory, "Demo"), shots, seed);
         var named = name == null ? null : Find(name);
         if (path == null)
-            throw new UserErrorException($"dataset {named!.Name} needs its file: give --data with {named.Files[0]} or the directory that holds it");
+            throw new UserErrorException($"dataset {named!.Name} needs its file: give --data with {named.Files[0]} or the directory that "
+                + "holds it");
         if (!File.Exists(path) && !Directory.Exists(path))
-            throw new UserErrorException($"there is no dataset at {path}; give --data with the dataset's file or the directory that holds it");
+            throw new UserErrorException($"there is no dataset at {path}; give --data with the dataset's file or the directory that holds "
+                + "it");
         var (kind, file) = Directory.Exists(path) ? FindIn(path, named) : (named ?? Recognise(path), path);
         if (shots > 0 && kind.Name != GsmPrompts.Name)
-            throw new UserErrorException($"worked examples (shots) come from GSM8K's training file, and the dataset is {kind.Name}; leave the shots out");
+            throw new UserErrorException($"worked examples (shots) come from GSM8K's training file, and the dataset is {kind.Name}; leave "
+                + "the shots out");
         return kind.Open(file, shots, seed);
     }
 
@@ -64,7 +67,8 @@ public static class DatasetCatalog
     {
         if (path == null) return name is null || name.Equals(DemoPrompts.Name, StringComparison.OrdinalIgnoreCase);
         return name?.Equals(DemoPrompts.Name, StringComparison.OrdinalIgnoreCase) == true
-            ? throw new UserErrorException($"dataset demo comes with the program and takes no --data (it is {path}); leave one of the two out")
+            ? throw new UserErrorException(
+                $"dataset demo comes with the program and takes no --data (it is {path}); leave one of the two out")
             : false;
     }
 
@@ -75,12 +79,14 @@ public static class DatasetCatalog
     /// <summary>Looks for the files of one kind or of all, in a directory and in its subdirectory of the dataset's name.</summary>
     private static (Kind, string) FindIn(string directory, Kind? named)
     {
-        var found = (named == null ? Kinds : [named]).Select(k => (Kind: k, File: FileIn(directory, k))).Where(f => f.File != null).ToList();
+        var found = (named == null ? Kinds : [named]).Select(k => (Kind: k, File: FileIn(directory, k))).Where(f => f.File != null)
+            .ToList();
         return found switch
         {
             [var one] => (one.Kind, one.File!),
             [] when named != null => throw new UserErrorException(
-                $"{directory} does not hold {named.Name}: none of {string.Join(", ", named.Files)} is there; give --data with the file itself"),
+                $"{directory} does not hold {named.Name}: none of {string.Join(", ", named.Files)} is there; give --data with the file "
+                    + "itself"),
             [] => throw new UserErrorException(
                 $"{directory} holds no dataset that can be told by its file name; give --data with the file itself"),
             _ => throw new UserErrorException(

@@ -38,7 +38,8 @@ internal sealed record DatasetFields(string Kind, string[] Required, string[] Us
         {
             if (Required.Contains(property.Name) || Used.Contains(property.Name)) continue;
             if (IsForeign(property.Name) && !IsEmpty(property.Value))
-                throw record.Malformed($"has \"{property.Name}\", of which {Kind} makes no prompt: the answers would be to another question; "
+                throw record.Malformed($"has \"{property.Name}\", of which {Kind} makes no prompt: the answers would be to another "
+                    + "question; "
                     + $"write the whole prompt as \"{JsonLinesPrompts.PromptKey}\" of JSON lines (--dataset {JsonLinesPrompts.Name})");
             unread.Add(property.Name);
         }

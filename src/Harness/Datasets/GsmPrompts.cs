@@ -70,7 +70,8 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
         string[] names = [$"{Path.GetFileNameWithoutExtension(path)}-train.jsonl", "train.jsonl"];
         return names.Select(n => Path.Combine(directory, n)).FirstOrDefault(File.Exists)
             ?? throw new UserErrorException(
-                $"{shots} worked examples need GSM8K's training file: neither {names[0]} nor {names[1]} lies in {directory}; put it there or leave the shots out");
+                $"{shots} worked examples need GSM8K's training file: neither {names[0]} nor {names[1]} lies in {directory}; put it there "
+                    + "or leave the shots out");
     }
 
     [GeneratedRegex("<<[^<>]*>>")]

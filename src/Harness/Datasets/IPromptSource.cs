@@ -10,6 +10,7 @@ public interface IPromptSource
     ReadLog Log { get; }
 
     /// <summary>Streams the file, so that a limit reads no more than it needs.</summary>
-    /// <exception cref="Harness.Common.UserErrorException">A record is malformed (named by file and line), or the file cannot be read.</exception>
+    /// <exception cref="Harness.Common.UserErrorException">A record is malformed (named by file and line), or the file cannot be
+    /// read.</exception>
     IEnumerable<Prompt> Read();
 }

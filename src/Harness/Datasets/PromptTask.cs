@@ -9,7 +9,8 @@ namespace Harness.Datasets;
 /// </summary>
 public static class PromptTask
 {
-    private const string Chat = "A chat between a human user (prompter) and an artificial intelligence (AI) assistant. The assistant gives helpful, detailed, and polite answers to the user's questions. ";
+    private const string Chat = "A chat between a human user (prompter) and an artificial intelligence (AI) assistant. The assistant "
+        + "gives helpful, detailed, and polite answers to the user's questions. ";
 
     private static readonly Dictionary<string, Func<Prompt, string>> s_templates = new(StringComparer.Ordinal)
     {
@@ -28,8 +29,11 @@ public static class PromptTask
     public static Prompt Apply(string? task, Prompt prompt)
     {
         if (task == null) return prompt;
-        if (!s_templates.TryGetValue(task, out var template)) throw new UserErrorException($"--task is '{task}', but one of {Known} is expected");
-        if (prompt.Question.Length == 0) throw new UserErrorException($"{prompt.Source} has an empty prompt, which --task {task} cannot ask; leave --task out or remove the prompt");
+        if (!s_templates.TryGetValue(task, out var template))
+            throw new UserErrorException($"--task is '{task}', but one of {Known} is expected");
+        if (prompt.Question.Length == 0)
+            throw new UserErrorException($"{prompt.Source} has an empty prompt, which --task {task} cannot ask; leave --task out or "
+                + "remove the prompt");
         return prompt with { Text = template(prompt) };
     }
 

@@ -24,7 +24,8 @@ public sealed class ReadLog
         foreach (var (reason, count) in _leftOut)
             yield return $"{source}: {count} of {_records} records {(count == 1 ? "is" : "are")} left out: {reason}";
         if (_unread.Count > 0)
-            yield return $"{source}: no prompt is made of {string.Join(", ", _unread.Take(MostFields).Select(field => $"\"{field}\""))}{(_unread.Count > MostFields ? $" and {_unread.Count - MostFields} more fields" : "")}";
+            yield return $"{source}: no prompt is made of "
+                + $"{string.Join(", ", _unread.Take(MostFields).Select(field => $"\"{field}\""))}{(_unread.Count > MostFields ? $" and {_unread.Count - MostFields} more fields" : "")}";
     }
 
     internal void Begin()

@@ -18,14 +18,19 @@ internal static class Clocks
         for (var i = 0; i < Readings; i++)
         {
             var now = Stopwatch.GetTimestamp();
-            if (now < last) throw new UserErrorException("the monotonic clock went backwards; choose another clocksource in the kernel (tsc, hpet)");
+            if (now < last) throw new UserErrorException(
+                "the monotonic clock went backwards; choose another clocksource in the kernel (tsc, hpet)");
             if (now > last) step = Math.Min(step, now - last);
             last = now;
         }
         var seconds = (double)step / Stopwatch.Frequency;
         if (step == long.MaxValue || seconds > CoarsestSeconds)
-            throw new UserErrorException(FormattableString.Invariant($"the monotonic clock moves in steps of {seconds:G3} s; choose another clocksource in the kernel (tsc, hpet)"));
+            throw new UserErrorException(
+                FormattableString.Invariant(
+                $"the monotonic clock moves in steps of {seconds:G3} s; choose another clocksource in the kernel (tsc, hpet)"));
         var source = File.Exists(SourceFile) ? $", kernel source {File.ReadAllText(SourceFile).Trim()}" : "";
-        yield return Finding.Ok("clock", FormattableString.Invariant($"monotonic over {Readings:N0} readings, smallest step {seconds * 1e9:N0} ns, ticks of {1e9 / Stopwatch.Frequency:G3} ns{source}"));
+        yield return Finding.Ok("clock",
+            FormattableString.Invariant(
+            $"monotonic over {Readings:N0} readings, smallest step {seconds * 1e9:N0} ns, ticks of {1e9 / Stopwatch.Frequency:G3} ns{source}"));
     }
 }

@@ -58,7 +58,8 @@ internal static class Doctor
         }
         catch (Exception e)
         {
-            return [new(subject, ifItThrows, $"could not be examined: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}", "please report it")];
+            return [new(subject, ifItThrows, $"could not be examined: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}",
+                "please report it")];
         }
     }
 }

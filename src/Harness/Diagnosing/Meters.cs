@@ -21,7 +21,8 @@ internal static class Meters
         var facts = meter.Inspect([Environment.ProcessId]);
         return
         [
-            .. meter.Domains.Select((domain, i) => Describe($"{subject} {domain.Device}", domain, readings[i], facts.FirstOrDefault(f => f.Domain == domain))),
+            .. meter.Domains.Select((domain, i) =>
+            Describe($"{subject} {domain.Device}", domain, readings[i], facts.FirstOrDefault(f => f.Domain == domain))),
             .. meter.Notices.Select(notice => Finding.FromMessage(subject, FindingState.Missing, notice)),
         ];
     }
@@ -49,6 +50,7 @@ internal static class Meters
             found.Add($"{others.ToString(CultureInfo.InvariantCulture)} other process(es) compute on it");
             remedy.Add("reserve it, since a shared device makes a run's energy invalid");
         }
-        return new(subject, remedy.Count == 0 ? FindingState.Ok : FindingState.Missing, string.Join(", ", found), remedy.Count == 0 ? null : string.Join("; ", remedy));
+        return new(subject, remedy.Count == 0 ? FindingState.Ok : FindingState.Missing, string.Join(", ", found), remedy.Count == 0 ? null
+            : string.Join("; ", remedy));
     }
 }

@@ -22,7 +22,8 @@ internal static class Software
     {
         var found = TorchSharp.Torch.Examine(folder);
         yield return Finding.Ok("libtorch", found.Description);
-        yield return found.Obstacle == null ? Finding.Ok("backend torch", $"computes on {string.Join(", ", found.Devices.Select((name, i) => $"{name} (cuda:{i})"))}")
+        yield return found.Obstacle == null
+            ? Finding.Ok("backend torch", $"computes on {string.Join(", ", found.Devices.Select((name, i) => $"{name} (cuda:{i})"))}")
             : Finding.FromMessage("backend torch", FindingState.Ok, $"computes on the CPU: {found.Obstacle}");
     }
 
@@ -35,13 +36,16 @@ internal static class Software
 
     public static IEnumerable<Finding> TokenizerLibrary()
     {
-        yield return Finding.Ok($"tokenizer library {EnumWord.Of(Configuration.TokenizerLibrary.Ml)}", $"Microsoft.ML.Tokenizers {MLTokenizers.MLTokenizerFactory.Version}");
+        yield return Finding.Ok($"tokenizer library {EnumWord.Of(Configuration.TokenizerLibrary.Ml)}",
+            $"Microsoft.ML.Tokenizers {MLTokenizers.MLTokenizerFactory.Version}");
     }
 
     public static IEnumerable<Finding> DemoModel(string directory)
     {
         using var checkpoint = Checkpoint.Open(directory);
         var tokenizer = TokenizerLoader.Load(directory);
-        yield return Finding.Ok("demo model", FormattableString.Invariant($"{checkpoint.Config.Shape.Parameters:N0} parameters, a vocabulary of {tokenizer.VocabularySize:N0}"));
+        yield return Finding.Ok("demo model",
+            FormattableString.Invariant(
+            $"{checkpoint.Config.Shape.Parameters:N0} parameters, a vocabulary of {tokenizer.VocabularySize:N0}"));
     }
 }

@@ -6,7 +6,9 @@ using Spectre.Console;
 
 namespace Harness.Planning;
 
-/// <summary>The layouts for people, within 100 columns: the smallest that fits first, then those that fit, then those that do not.</summary>
+/// <summary>
+/// The layouts for people, within 100 columns: the smallest that fits first, then those that fit, then those that do not.
+/// </summary>
 internal static class PlanTable
 {
     /// <summary>Above so many layouts, only those are shown whose count of devices divides the whole, so that none stands idle.</summary>

@@ -16,7 +16,8 @@ internal static class Failure
                 Console.Error.WriteLine($"harness: {failure.Message}");
                 break;
             case OutOfMemoryException:
-                Console.Error.WriteLine("harness: out of memory; use more ranks (--tp, --pp), a smaller --batch or --max-length, or see harness plan");
+                Console.Error.WriteLine("harness: out of memory; use more ranks (--tp, --pp), a smaller --batch or --max-length, or see "
+                    + "harness plan");
                 break;
             default:
                 Console.Error.Write($"harness: this is a defect, please report it: {failure}{Environment.NewLine}");

@@ -13,6 +13,7 @@ public interface IProgressReporter
 /// <summary>Takes reports from the thread that generates, and never makes it wait for a terminal.</summary>
 public interface IStageProgress : IProgress<GenerationProgress>, IDisposable;
 
-/// <param name="PromptsDone">Since the stage began; a fraction stands for prompts that are under way, so that a bar moves within a batch.</param>
+/// <param name="PromptsDone">Since the stage began; a fraction stands for prompts that are under way, so that a bar moves within a
+/// batch.</param>
 /// <param name="OutputTokens">Since the stage began.</param>
 public readonly record struct GenerationProgress(double PromptsDone, long OutputTokens);

@@ -41,7 +41,8 @@ public sealed class LineProgress(TextWriter output, TimeProvider time) : IProgre
             (_saidAt, _saidTenths, _said) = (clock.Elapsed, Tenths, clock.Latest);
             var left = clock.FractionDone < 1 && clock.Remaining is { } remaining ? $", about {Figures.Clock(remaining)} left" : "";
             reporter.Note(
-                $"{stage}: {clock.WholePromptsDone} of {clock.Prompts} prompts, {Figures.Significant(clock.TokensPerSecond)} tokens/s, {Figures.Clock(clock.Elapsed)}{left}");
+                $"{stage}: {clock.WholePromptsDone} of {clock.Prompts} prompts, {Figures.Significant(clock.TokensPerSecond)} tokens/s, "
+                    + $"{Figures.Clock(clock.Elapsed)}{left}");
         }
     }
 }

@@ -74,6 +74,7 @@ public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IPro
     {
         protected override bool NoWrap => true;
 
-        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(text()).RightJustified();
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
+            new Text(text()).RightJustified();
     }
 }

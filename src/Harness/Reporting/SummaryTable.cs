@@ -27,27 +27,36 @@ public static class SummaryTable
     private static Grid Facts(SummaryRecord run)
     {
         var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn();
-        void Fact(string name, string text) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Bold)), new Text(VisibleText.Of(text)));
+        void Fact(string name, string text) =>
+            grid.AddRow(new Text(name, new Style(decoration: Decoration.Bold)), new Text(VisibleText.Of(text)));
 
         Fact("run", $"{run.RunId}: {run.Status}");
         Fact("model", Join(run.Model, Unit(run.ParametersBillions, "billion parameters"), run.Dtype, run.Backend, run.Gpu));
-        Fact("ranks", $"{Figures.Count(run.Ranks)} on {Plural(run.Nodes, "node")}, tensor parallel {Figures.Count(run.TensorParallel)}, pipeline stages {Figures.Count(run.PipelineParallel)}");
+        Fact("ranks", $"{Figures.Count(run.Ranks)} on {Plural(run.Nodes, "node")}, tensor parallel {Figures.Count(run.TensorParallel)}, "
+            + $"pipeline stages {Figures.Count(run.PipelineParallel)}");
         var inFlight = run.Concurrency is { } requests ? $"concurrency {Figures.Count(requests)}" : $"batch {Figures.Count(run.BatchSize)}";
         Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, inFlight)})");
-        Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in {Figures.Significant(run.DurationSeconds)} s");
-        Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, {Figures.Significant(run.ResponsesPerSecond)} responses/s");
+        Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in "
+            + $"{Figures.Significant(run.DurationSeconds)} s");
+        Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, "
+            + $"{Figures.Significant(run.ResponsesPerSecond)} responses/s");
         if (run.Steady.DurationSeconds is { } steady) Fact("steady state", $"{Figures.Significant(steady)} s: {Steady(run)}");
         if (run.Accuracy is { } accuracy)
-            Fact("accuracy", Join($"{Figures.Significant(100 * accuracy)} % ({Figures.Significant(100 * run.AccuracyLow)} to {Figures.Significant(100 * run.AccuracyHigh)} %) correct", Unit(run.EnergyPerCorrectJoules, "J/correct answer")));
+            Fact("accuracy", Join($"{Figures.Significant(100 * accuracy)} % ({Figures.Significant(100 * run.AccuracyLow)} to "
+                + $"{Figures.Significant(100 * run.AccuracyHigh)} %) correct", Unit(run.EnergyPerCorrectJoules, "J/correct answer")));
         Fact("energy", Energy(run));
-        if (run.Carbon.GramsPerResponse != null) Fact("carbon", $"{Figures.Significant(run.Carbon.GramsPerResponse)} g CO2e/response, {Figures.Significant(run.Carbon.GramsPerOutputToken)} g/token (SCI)");
-        Fact("valid", run.Valid ? "yes" : $"not for energy: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"}; times and tokens stand");
+        if (run.Carbon.GramsPerResponse != null) Fact("carbon",
+            $"{Figures.Significant(run.Carbon.GramsPerResponse)} g CO2e/response, {Figures.Significant(run.Carbon.GramsPerOutputToken)} "
+            + "g/token (SCI)");
+        Fact("valid", run.Valid ? "yes"
+            : $"not for energy: {run.InvalidReasons?.Replace(";", ", ") ?? "not checked"}; times and tokens stand");
         return grid;
     }
 
     /// <summary>Beside throughput and energy of the whole run.</summary>
     private static string Steady(SummaryRecord run) => Join(
-        Unit(run.Steady.TokensPerSecond, "tokens/s"), Unit(run.Steady.PerOutputToken, "J/token"), Unit(run.Steady.AverageWatts, "W on average"));
+        Unit(run.Steady.TokensPerSecond, "tokens/s"), Unit(run.Steady.PerOutputToken, "J/token"),
+            Unit(run.Steady.AverageWatts, "W on average"));
 
     private static string Energy(SummaryRecord run) => run.Energy.Total == null
         ? "not measured"
@@ -74,10 +83,12 @@ public static class SummaryTable
     private static Table Categories(IReadOnlyList<CategoryRecord> categories)
     {
         var table = new Table().Border(TableBorder.Horizontal).AddColumn("category");
-        foreach (var column in new[] { "prompts", "tokens", "latency s", "J/token", "J/response", "correct" }) table.AddColumn(new TableColumn(column).RightAligned());
+        foreach (var column in new[] { "prompts", "tokens", "latency s", "J/token", "J/response", "correct" }) table.AddColumn(
+            new TableColumn(column).RightAligned());
         foreach (var row in categories)
             Row(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.Latency.Mean),
-                Figures.Significant(row.EnergyPerOutputTokenJoules), Figures.Significant(row.EnergyPerResponseJoules), row.Accuracy is { } accuracy ? $"{Figures.Significant(100 * accuracy)} %" : "-");
+                Figures.Significant(row.EnergyPerOutputTokenJoules), Figures.Significant(row.EnergyPerResponseJoules),
+                    row.Accuracy is { } accuracy ? $"{Figures.Significant(100 * accuracy)} %" : "-");
         // As plain text: a category is the user's own word, and a bare string would be read as markup.
         void Row(params string[] cells) => table.AddRow(cells.Select(cell => new Text(VisibleText.Of(cell))));
         return table;

@@ -7,15 +7,19 @@ namespace Harness.Running;
 /// <summary>What came of one sequence; times in seconds on the run's clock.</summary>
 /// <param name="StartSeconds">When its clock began.</param>
 /// <param name="QueueSeconds">From its arrival until it got a slot; null where requests do not arrive.</param>
-internal sealed record SequenceReport(int Number, FinishReason Finish, double StartSeconds, double? QueueSeconds, int[] Output, double[] TokenSeconds);
+internal sealed record SequenceReport(int Number, FinishReason Finish, double StartSeconds, double? QueueSeconds, int[] Output,
+    double[] TokenSeconds);
 
-/// <summary>What a replica's first rank tells rank 0 of what was finished since the last report; times in seconds on the run's clock.</summary>
+/// <summary>
+/// What a replica's first rank tells rank 0 of what was finished since the last report; times in seconds on the run's clock.
+/// </summary>
 /// <param name="Pass">Of the repeat over the prompts, from 0.</param>
 /// <param name="Batch">The batch, or the report's own number under continuous batching.</param>
 /// <param name="EndSeconds">When everything in it had been done.</param>
 /// <param name="Sequences">None in the last report of work that was given up.</param>
 /// <param name="Steps">All since the last report, those of sequences that go on included.</param>
-internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch, double EndSeconds, SequenceReport[] Sequences, StepReport[] Steps)
+internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch, double EndSeconds, SequenceReport[] Sequences,
+    StepReport[] Steps)
 {
     public bool HasFinished => Sequences.Length > 0;
 
@@ -53,7 +57,8 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
         return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(),
-            Many(reader, r => new SequenceReport(r.ReadInt32(), (FinishReason)r.ReadByte(), r.ReadDouble(), ReadNumber(r), Read<int>(r), Read<double>(r))),
+            Many(reader, r => new SequenceReport(r.ReadInt32(), (FinishReason)r.ReadByte(), r.ReadDouble(), ReadNumber(r), Read<int>(r),
+                Read<double>(r))),
             Many(reader, r => new StepReport(r.ReadInt32(), r.ReadDouble(), r.ReadDouble(), Read<StepShare>(r))));
     }
 

@@ -38,13 +38,16 @@ internal sealed class CellDevices : IDisposable
             return;
         }
         if (owned.Count > 0)
-            _control = PowerControl.Open(energy.Meter, [.. owned.Select(domain => domain.Key)], Path.Combine(directory, PowerControl.FileName(_world.Rank)), OtherRuns(directory), Say);
+            _control = PowerControl.Open(energy.Meter, [.. owned.Select(domain => domain.Key)],
+                Path.Combine(directory, PowerControl.FileName(_world.Rank)), OtherRuns(directory), Say);
         var neighbours = Neighbour.Others(_world, [.. owned.Select(domain => domain.Device)]);
         _lastAct = LastActs.Add(() =>
         {
             _control?.Dispose();
-            LastActs.Warn([.. neighbours.Select(one => one.Process)], () => !neighbours.SelectMany(one => one.Devices).Any(PowerControl.IsSetElsewhere));
-            foreach (var problem in neighbours.SelectMany(one => PowerControl.PutBackInPlaceOf(_originals[one.Rank], directory))) Say(problem);
+            LastActs.Warn([.. neighbours.Select(one => one.Process)], () =>
+                !neighbours.SelectMany(one => one.Devices).Any(PowerControl.IsSetElsewhere));
+            foreach (var problem in neighbours.SelectMany(one => PowerControl.PutBackInPlaceOf(_originals[one.Rank], directory))) Say(
+                problem);
         });
         try
         {
@@ -76,8 +79,8 @@ internal sealed class CellDevices : IDisposable
     }
 
     /// <summary>
-    /// Puts back this rank's own. Where an exception brought it here, the other ranks' are still as the setting made them: the last act stays,
-    /// to be performed before the world is aborted.
+    /// Puts back this rank's own. Where an exception brought it here, the other ranks' are still as the setting made them: the last act
+    /// stays, to be performed before the world is aborted.
     /// </summary>
     public void Dispose() => _control?.Dispose();
 
@@ -91,7 +94,8 @@ internal sealed class CellDevices : IDisposable
     private List<EnergyDomain> Owned(IEnergyMeter meter)
     {
         List<EnergyDomain> gpus = [.. meter.Domains.Where(domain => domain.Kind == DomainKind.Gpu)];
-        var lower = _world.AllTexts(string.Join('\n', gpus.Select(domain => domain.Device))).Take(_world.Rank).SelectMany(text => text.Split('\n')).ToHashSet();
+        var lower = _world.AllTexts(string.Join('\n', gpus.Select(domain => domain.Device))).Take(_world.Rank)
+            .SelectMany(text => text.Split('\n')).ToHashSet();
         return [.. gpus.Where(domain => !lower.Contains(domain.Device))];
     }
 
@@ -112,9 +116,12 @@ internal sealed class CellDevices : IDisposable
         public static List<Neighbour> Others(ICommunicator world, string[] devices)
         {
             var place = Machine.ProcessPlace;
-            var all = world.AllTexts(string.Join('\n', [place, Environment.ProcessId.ToString(CultureInfo.InvariantCulture), .. devices])).Select(text => text.Split('\n'));
-            return [.. all.Select((one, rank) => (Texts: one, Rank: rank)).Where(one => one.Texts.Length > 2 && place.Length > 0 && one.Texts[0] == place)
-                .Select(one => new Neighbour(one.Rank, int.Parse(one.Texts[1], CultureInfo.InvariantCulture), one.Texts[2..])).Where(one => one.Process != Environment.ProcessId)];
+            var all = world.AllTexts(string.Join('\n', [place, Environment.ProcessId.ToString(CultureInfo.InvariantCulture), .. devices]))
+                .Select(text => text.Split('\n'));
+            return [.. all.Select((one, rank) => (Texts: one, Rank: rank))
+                .Where(one => one.Texts.Length > 2 && place.Length > 0 && one.Texts[0] == place)
+                .Select(one => new Neighbour(one.Rank, int.Parse(one.Texts[1], CultureInfo.InvariantCulture), one.Texts[2..]))
+                .Where(one => one.Process != Environment.ProcessId)];
         }
     }
 }

@@ -60,7 +60,12 @@ internal sealed class EarlierStarts
         }
         for (var i = 0; i < _records.Count; i++)
             if (_records[i].End == null)
-                _records[i] = _records[i] with { End = "killed", EndedUtc = RunLease.LastBeat(StartRecord.DirectoryOf(runDirectory, _records[i].Start))?.ToString(StartRecord.TimeFormat, CultureInfo.InvariantCulture) };
+                _records[i] = _records[i] with
+                {
+                    End = "killed",
+                    EndedUtc = RunLease.LastBeat(StartRecord.DirectoryOf(runDirectory, _records[i].Start))?.ToString(
+                    StartRecord.TimeFormat, CultureInfo.InvariantCulture)
+                };
         FinishedRepeats = Enumerable.Range(1, int.MaxValue).TakeWhile(whole.Contains).Count();
         OfTornRepeat = [.. batches.Where(batch => batch.Repeat > FinishedRepeats)];
     }
@@ -98,7 +103,8 @@ internal sealed class EarlierStarts
             var rows = TornRepeat.Rows(evidence.Windows, [], evidence.WorldSize, rank => _model.RowOf(_book.RunId, rank));
             new PieceEvidence(piece, evidence).Write(_directory, _book.Steps(piece, evidence.ClockOf), rows);
         }
-        if (record >= 0) _records[record] = _records[record] with { Piece = batches.Count > 0 ? piece : null, Batches = batches.Count(batch => batch.HasFinished) };
+        if (record >= 0) _records[record] =
+            _records[record] with { Piece = batches.Count > 0 ? piece : null, Batches = batches.Count(batch => batch.HasFinished) };
         if (batches.Count > 0) _pieces.Add(PieceEvidence.Read(_directory, piece));
         return batches;
     }
@@ -144,10 +150,12 @@ internal sealed class EarlierStarts
         if (counting.Count < batches.Count) BatchJournal.Replace(directory, counting.Select(batch => batch.Serialize()));
         batches = counting;
 
-        foreach (var torn in journal.Where(entry => entry.Window.Repeat != null && !(isWhole(entry) && entry.Window.EndSeconds <= knownUntil))
+        foreach (var torn in journal.Where(entry =>
+            entry.Window.Repeat != null && !(isWhole(entry) && entry.Window.EndSeconds <= knownUntil))
             .Select(entry => entry.Window))
         {
-            double? CutOf(int replica) => counting.Where(batch => batch.Repeat == torn.Repeat && batch.Replica == replica && batch.HasFinished)
+            double? CutOf(int replica) =>
+                counting.Where(batch => batch.Repeat == torn.Repeat && batch.Replica == replica && batch.HasFinished)
                 .Max(batch => (double?)EndOf(batch));
             var end = WindowJournal.HasEnded(torn) ? Math.Min(torn.EndSeconds, knownUntil) : double.IsFinite(knownUntil) ? knownUntil : 0;
             evidence = evidence with { Windows = TornRepeat.Cut(evidence, torn, CutOf, end) };

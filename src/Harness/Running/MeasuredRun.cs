@@ -138,7 +138,8 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
         if (_options.Repeats.UntilCi is not { } width) return RepeatPlan.Fixed(_options.Repeats.Count);
         var plan = RepeatPlan.UntilInterval(width, _options.Repeats.Max);
         if (rank.World.Any(rank.Energy.Meter.Domains.Count > 0)) return plan;
-        rank.Log.NoteOnce($"--until-ci {Kinds.Percentage.Write(width)}: no meter measures here, so there are no joules per token to be known "
+        rank.Log.NoteOnce($"--until-ci {Kinds.Percentage.Write(width)}: no meter measures here, so there are no joules per token to be "
+            + "known "
             + $"better; {RepeatPlan.FewestForInterval} repeats are made, --repeats makes another number");
         return RepeatPlan.Fixed(RepeatPlan.FewestForInterval);
     }
@@ -183,7 +184,8 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
     /// <summary>Seconds that the slowest sensor of any rank needs.</summary>
     private double ShortestWindowSeconds()
     {
-        var mine = rank.Energy.Sensors.Select(sensor => new ValidityLimits().MinimumWindowSeconds(sensor.UpdateSeconds) ?? 0).DefaultIfEmpty(0).Max();
+        var mine = rank.Energy.Sensors.Select(sensor => new ValidityLimits().MinimumWindowSeconds(sensor.UpdateSeconds) ?? 0)
+            .DefaultIfEmpty(0).Max();
         return rank.World.AllTexts(mine.ToString("R", System.Globalization.CultureInfo.InvariantCulture))
             .Max(text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
     }

@@ -17,7 +17,9 @@ internal sealed record PromptSet(IReadOnlyList<Prompt> Prompts, ITokenizer Token
         var workload = Workload.Of(prompts, tokenizer, options.Generation, dataset.InputTokens, model);
         // An answer to a question that was cut or repeated says nothing of the model.
         if (dataset.InputTokens > 0)
-            prompts = [.. prompts.Zip(workload.Items, (prompt, item) => prompt with { Text = tokenizer.Decode(item.Tokens.AsSpan(Workload.BeginTokens(item.Tokens, tokenizer))), ReferenceAnswer = null })];
+            prompts = [.. prompts.Zip(workload.Items, (prompt, item) =>
+                prompt with { Text = tokenizer.Decode(item.Tokens.AsSpan(Workload.BeginTokens(item.Tokens, tokenizer))),
+                ReferenceAnswer = null })];
         return new(prompts, tokenizer, workload, loaded);
     }
 }

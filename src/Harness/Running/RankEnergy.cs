@@ -198,7 +198,11 @@ internal sealed record EnergyReport(
     {
         try
         {
-            return JsonSerializer.Deserialize<EnergyReport>(head) is { Domains: not null, Sensors: not null, Facts: not null, Clock: not null } report
+            return JsonSerializer.Deserialize<EnergyReport>(head) is
+            {
+                Domains: not null, Sensors: not null, Facts: not null,
+                Clock: not null
+            } report
                 ? report with { Series = readings } : null;
         }
         catch (JsonException)

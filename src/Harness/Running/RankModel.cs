@@ -12,7 +12,9 @@ using Harness.Tensors;
 
 namespace Harness.Running;
 
-/// <summary>One rank's place in the grid and its part of the model. Opening checks everything that can be checked without weights.</summary>
+/// <summary>
+/// One rank's place in the grid and its part of the model. Opening checks everything that can be checked without weights.
+/// </summary>
 internal sealed class RankModel : IDisposable
 {
     private readonly RunOptions _options;
@@ -39,13 +41,16 @@ internal sealed class RankModel : IDisposable
         LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]>
         {
             ["program"] = Encoding.UTF8.GetBytes(Build.Version),
-            ["configuration"] = Encoding.UTF8.GetBytes(string.Join('\n', configuration.Entries().Select(entry => $"{entry.Key}={entry.Value}"))),
+            ["configuration"] = Encoding.UTF8.GetBytes(
+                string.Join('\n', configuration.Entries().Select(entry => $"{entry.Key}={entry.Value}"))),
         });
         Groups = new GridGroups(new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data), world);
         Topology = NodeTopology.Of(world);
         BackendChoice = Backends.Choose(_options.Runtime, world);
         Checkpoint = LaunchChecks.OnEveryRank(world, () => Models.Llama.Checkpoints.Checkpoint.Open(_options.Model.EffectivePath));
-        LaunchChecks.SameEverywhere(world, new Dictionary<string, byte[]> { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
+        LaunchChecks.SameEverywhere(world, new Dictionary<string,
+            byte[]>
+        { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
         Storage = _options.Model.Dtype ?? Checkpoint.DType;
         _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline);
         Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);

@@ -109,7 +109,8 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             var times = sequence.TokenSeconds;
             var (first, latency) = (times[0] - sequence.StartSeconds, times[^1] - sequence.StartSeconds);
             _rowOf[(Piece, report.Repeat, report.Pass, sequence.Number)] = _rows.Count + rows.Count;
-            var row = Row(report.Repeat, item, sequence.Finish == Models.Llama.Generation.FinishReason.Eos ? FinishReason.Eos : FinishReason.Length) with
+            var row = Row(report.Repeat, item, sequence.Finish == Models.Llama.Generation.FinishReason.Eos ? FinishReason.Eos
+                : FinishReason.Length) with
             {
                 BatchIndex = report.Batch,
                 StartSeconds = sequence.StartSeconds,
@@ -162,7 +163,8 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             Kind = step.Kind.ToString().ToLowerInvariant(),
             StartSeconds = clock.ToRunClock(step.StartSeconds),
             EndSeconds = clock.ToRunClock(step.EndSeconds),
-            Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, report.Repeat, report.Pass, share.SequenceId), out var row) ? row : (int?)null)],
+            Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, report.Repeat, report.Pass, share.SequenceId), out var row)
+                ? row : (int?)null)],
             Tokens = step.Kind == StepKind.Decode ? null : [.. step.Shares.Select(share => share.Tokens)],
             DecodeRows = step.Kind == StepKind.Mixed ? step.Shares.Count(share => !share.IsPrefill) : null,
         };

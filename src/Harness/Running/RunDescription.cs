@@ -9,33 +9,34 @@ namespace Harness.Running;
 /// <summary>The columns of <c>summary.csv</c> that are known before anything is measured.</summary>
 internal static class RunDescription
 {
-    public static SummaryRecord Of(RunOptions options, RankModel model, PromptSet prompts, PowerCell cell, string runId, string timestampUtc) => new()
-    {
-        RunId = runId,
-        Status = RunStatus.Incomplete,
-        TimestampUtc = timestampUtc,
-        Commit = Build.Commit.Length > 0 ? Build.Commit : null,
-        Model = ModelName(options.Model),
-        ParametersBillions = model.Checkpoint.Config.Shape.Parameters / 1e9,
-        Dtype = DTypes.Label(model.Storage),
-        Backend = model.BackendChoice.Name,
-        Nodes = model.Topology.Nodes,
-        Ranks = model.World.Size,
-        TensorParallel = options.Sharding.Tensor,
-        PipelineParallel = options.Sharding.Pipeline,
-        MicroBatches = options.Sharding.EffectiveMicroBatches,
-        BatchSize = options.Batch.Schedule == ScheduleKind.Continuous ? null : options.Batch.Size,
-        Concurrency = options.Batch.Schedule == ScheduleKind.Continuous ? options.Batch.EffectiveConcurrency * options.Sharding.Data : null,
-        RequestRatePerSecond = options.Batch.Rate > 0 ? options.Batch.Rate : null,
-        Schedule = EnumWord.Of(options.Batch.Schedule),
-        MaxNewTokens = options.Generation.MaxNewTokens,
-        Dataset = prompts.Prompts[0].Dataset,
-        Task = options.Dataset.Task,
-        NumPrompts = prompts.Prompts.Count,
-        FixedInputTokens = options.Dataset.InputTokens > 0 ? options.Dataset.InputTokens : null,
-        PowerLimitWatts = cell.LimitWatts,
-        SmClockMhz = cell.SmClockMhz,
-    };
+    public static SummaryRecord Of(RunOptions options, RankModel model, PromptSet prompts, PowerCell cell, string runId,
+        string timestampUtc) => new()
+        {
+            RunId = runId,
+            Status = RunStatus.Incomplete,
+            TimestampUtc = timestampUtc,
+            Commit = Build.Commit.Length > 0 ? Build.Commit : null,
+            Model = ModelName(options.Model),
+            ParametersBillions = model.Checkpoint.Config.Shape.Parameters / 1e9,
+            Dtype = DTypes.Label(model.Storage),
+            Backend = model.BackendChoice.Name,
+            Nodes = model.Topology.Nodes,
+            Ranks = model.World.Size,
+            TensorParallel = options.Sharding.Tensor,
+            PipelineParallel = options.Sharding.Pipeline,
+            MicroBatches = options.Sharding.EffectiveMicroBatches,
+            BatchSize = options.Batch.Schedule == ScheduleKind.Continuous ? null : options.Batch.Size,
+            Concurrency = options.Batch.Schedule == ScheduleKind.Continuous ? options.Batch.EffectiveConcurrency * options.Sharding.Data : null,
+            RequestRatePerSecond = options.Batch.Rate > 0 ? options.Batch.Rate : null,
+            Schedule = EnumWord.Of(options.Batch.Schedule),
+            MaxNewTokens = options.Generation.MaxNewTokens,
+            Dataset = prompts.Prompts[0].Dataset,
+            Task = options.Dataset.Task,
+            NumPrompts = prompts.Prompts.Count,
+            FixedInputTokens = options.Dataset.InputTokens > 0 ? options.Dataset.InputTokens : null,
+            PowerLimitWatts = cell.LimitWatts,
+            SmClockMhz = cell.SmClockMhz,
+        };
 
     /// <summary>What the user typed, without the path in front: llama-7b of /models/llama-7b/, or demo.</summary>
     public static string ModelName(ModelOptions model) =>

@@ -30,8 +30,10 @@ internal sealed class RunFiles : IRunRecorder
     public RunStart Start { get; }
 
     /// <summary>Begins the run, or goes on with one of the same identity; in either case the manifest says what is about to run.</summary>
-    /// <returns>Null where another process has it and the options refuse another name for this one; <paramref name="takenBy"/> says who.</returns>
-    public static RunFiles? Open(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, CarbonInputs? carbon, out string? takenBy)
+    /// <returns>Null where another process has it and the options refuse another name for this one; <paramref name="takenBy"/> says
+    /// who.</returns>
+    public static RunFiles? Open(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell,
+        CarbonInputs? carbon, out string? takenBy)
     {
         var output = configuration.Options.Output;
         var modelName = RunDescription.ModelName(configuration.Options.Model) + cell.Suffix;
@@ -64,7 +66,8 @@ internal sealed class RunFiles : IRunRecorder
         }
     }
 
-    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, RunDirectory directory, RunLease lease, string identity,
+    private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, RunDirectory directory,
+        RunLease lease, string identity,
         UnfinishedRun? unfinished, CarbonInputs? carbon)
     {
         (_options, _model, _carbon, _lease, Directory) = (configuration.Options, model, carbon, lease, directory);
@@ -77,7 +80,8 @@ internal sealed class RunFiles : IRunRecorder
         PieceEvidence.Prepare(Directory.Path, _piece);
         Book.Begin(_piece, startDirectory);
         Start = new(Directory.Path, startDirectory, Directory.RunId, earlier.FinishedRepeats,
-            [.. earlier.OfTornRepeat.SelectMany(batch => batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
+            [.. earlier.OfTornRepeat.SelectMany(batch =>
+                batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
             earlier.OfTornRepeat.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max());
         _starts.Add(new()
         {
@@ -89,9 +93,20 @@ internal sealed class RunFiles : IRunRecorder
         _manifest = new(RunDescription.Of(_options, model, prompts, cell, Directory.RunId, unfinished?.Known?.TimestampUtc ?? Now()))
         {
             [Manifest.IdentitySection] = identity,
-            ["configuration"] = configuration.Entries().ToDictionary(entry => entry.Key, entry => new { value = entry.Value, source = entry.Source }),
-            ["software"] = new { harness = Build.Version, dotnet = RuntimeInformation.FrameworkDescription, operating_system = RuntimeInformation.OSDescription },
-            ["hardware"] = new { hosts = model.Topology.Hosts, cores_rank_0 = Environment.ProcessorCount, architecture = RuntimeInformation.ProcessArchitecture.ToString() },
+            ["configuration"] = configuration.Entries()
+                .ToDictionary(entry => entry.Key, entry => new { value = entry.Value, source = entry.Source }),
+            ["software"] = new
+            {
+                harness = Build.Version,
+                dotnet = RuntimeInformation.FrameworkDescription,
+                operating_system = RuntimeInformation.OSDescription
+            },
+            ["hardware"] = new
+            {
+                hosts = model.Topology.Hosts,
+                cores_rank_0 = Environment.ProcessorCount,
+                architecture = RuntimeInformation.ProcessArchitecture.ToString()
+            },
             ["backend"] = model.BackendChoice.Described,
             ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint },
             ["data"] = new { left_out = prompts.Loaded.Log.LeftOut, unread_fields = prompts.Loaded.Log.UnreadFields },
@@ -113,14 +128,16 @@ internal sealed class RunFiles : IRunRecorder
     public void CheckDevice(string device)
     {
         if (_starts.Select(start => start.Device).FirstOrDefault(other => other != null && other != device) is { } before)
-            throw new UserErrorException($"{Directory.Path} was begun on {before}, and this is {device}; continue it on such a device, or begin anew with --fresh");
+            throw new UserErrorException($"{Directory.Path} was begun on {before}, and this is {device}; continue it on such a device, or "
+                + "begin anew with --fresh");
         _starts[^1] = _starts[^1] with { Device = device };
         _manifest[StartRecord.Section] = _starts;
         Directory.WriteManifest(_manifest);
     }
 
     /// <summary>Seconds that earlier starts measured of a repeat.</summary>
-    public double EarlierSeconds(int repeat) => _earlier.Count == 0 ? 0 : new RunAccount(_earlier).Repeats.Where(one => one.Repeat == repeat).Sum(one => one.DurationSeconds);
+    public double EarlierSeconds(int repeat) =>
+        _earlier.Count == 0 ? 0 : new RunAccount(_earlier).Repeats.Where(one => one.Repeat == repeat).Sum(one => one.DurationSeconds);
 
     /// <summary>Joules per output token of the first repeats, each with all its pieces; null where they are not known.</summary>
     /// <param name="evidence">Of this piece so far; null: nothing is measured yet.</param>
@@ -174,10 +191,18 @@ internal sealed class RunFiles : IRunRecorder
         if (Book.Batches > 0 || pieces.Count == 0 || evidence.RanToEnd)
         {
             pieces.Add(new(_piece, evidence));
-            pieces[^1].Write(Directory.Path, Book.Steps(_piece, evidence.ClockOf), TornRepeat.Rows(evidence.Windows, ranks, evidence.WorldSize, rank => _model.RowOf(Directory.RunId, rank)));
+            pieces[^1].Write(Directory.Path, Book.Steps(_piece, evidence.ClockOf),
+                TornRepeat.Rows(evidence.Windows, ranks, evidence.WorldSize, rank => _model.RowOf(Directory.RunId, rank)));
         }
 
-        _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = evidence.RanToEnd ? "complete" : "interrupted", Batches = Book.Batches, Piece = pieces.Count == _piece ? _piece : null };
+        _starts[^1] = _starts[^1] with
+        {
+            EndedUtc = Now(),
+            End = evidence.RanToEnd ? "complete"
+            : "interrupted",
+            Batches = Book.Batches,
+            Piece = pieces.Count == _piece ? _piece : null
+        };
         Conclude(pieces, evidence.RanToEnd ? RunStatus.Complete : RunStatus.Interrupted);
     }
 
@@ -219,7 +244,9 @@ internal sealed class RunFiles : IRunRecorder
         if (status == RunStatus.Complete) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
-        if (_carbon != null && summary.Carbon.GramsPerResponse == null) console.Write(new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities lacks\n"));
+        if (_carbon != null && summary.Carbon.GramsPerResponse == null) console.Write(
+            new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities "
+            + "lacks\n"));
         foreach (var remark in remarks) console.Write(new Spectre.Console.Text(remark + "\n"));
         SummaryTable.Write(console, summary, categories, Directory.Path);
     }

@@ -20,11 +20,13 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var carbon = world.Rank == 0 ? Carbon(options.Carbon) : null;
         using var model = new RankModel(configuration, world);
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
-        foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Tokenizer.Notes ?? []).Concat(prompts?.Loaded.Notes ?? []).Distinct()) log.NoteOnce(note);
+        foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Tokenizer.Notes ?? []).Concat(prompts?.Loaded.Notes ?? [])
+            .Distinct()) log.NoteOnce(note);
         var workload = Workload.Share(world, prompts?.Workload);
         var clock = new RankClock(world, model.Topology);
         using var energy = new RankEnergy(options.Energy, model, clock, log);
-        var rank = new RankContext(options, model, clock, energy, JointStages.Of(options.Sharding, world, () => stop.Requested), log, progress);
+        var rank = new RankContext(options, model, clock, energy, JointStages.Of(options.Sharding, world, () => stop.Requested), log,
+            progress);
 
         var code = ExitCode.Success;
         foreach (var cell in cells)
@@ -71,7 +73,8 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
 
     /// <returns>Null where no carbon figures are asked for.</returns>
     /// <exception cref="UserErrorException">A file of hourly values is damaged or does not cover this hour.</exception>
-    private static CarbonInputs? Carbon(CarbonOptions carbon) => carbon is not { Pue: { } pue, Embodied: { } embodied } ? null : CarbonInputs.From(
+    private static CarbonInputs? Carbon(CarbonOptions carbon) =>
+        carbon is not { Pue: { } pue, Embodied: { } embodied } ? null : CarbonInputs.From(
         CarbonIntensity.Parse(carbon.Intensity, Settings.Of(options => options.Carbon.Intensity).Named),
         pue, embodied, carbon.Lifetime, DateTimeOffset.UtcNow);
 }

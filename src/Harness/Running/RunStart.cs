@@ -15,10 +15,12 @@ internal readonly record struct FinishedPrompt(int Repeat, int Pass, int Number)
 /// <param name="Finished">Prompts that were finished of the repeat that is not whole.</param>
 /// <param name="NextBatch">A number that no report of that repeat has, nor any above it.</param>
 /// <param name="TakenBy">Set where this start has no run to do: who has it.</param>
-internal sealed record RunStart(string Directory, string StartDirectory, string RunId, int FinishedRepeats, IReadOnlyList<FinishedPrompt> Finished, int NextBatch, string? TakenBy = null)
+internal sealed record RunStart(string Directory, string StartDirectory, string RunId, int FinishedRepeats,
+    IReadOnlyList<FinishedPrompt> Finished, int NextBatch, string? TakenBy = null)
 {
     public static RunStart Taken(string by) => new("", "", "", 0, [], 0, by);
 
     /// <summary>Rank 0's, on every rank.</summary>
-    public static RunStart Share(ICommunicator world, RunStart? mine) => JsonSerializer.Deserialize<RunStart>(world.Share(mine == null ? null : JsonSerializer.Serialize(mine)))!;
+    public static RunStart Share(ICommunicator world, RunStart? mine) =>
+        JsonSerializer.Deserialize<RunStart>(world.Share(mine == null ? null : JsonSerializer.Serialize(mine)))!;
 }

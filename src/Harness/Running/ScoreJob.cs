@@ -16,11 +16,13 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
     public int Execute(ICommunicator world)
     {
         using var model = new RankModel(configuration, world);
-        if (configuration.Options.Sharding.Data > 1) 
-            throw Settings.Of(options => options.Sharding.Data).Wrong(configuration.Options.Sharding.Data, "1, since a text is scored once,");
+        if (configuration.Options.Sharding.Data > 1)
+            throw Settings.Of(options => options.Sharding.Data)
+                .Wrong(configuration.Options.Sharding.Data, "1, since a text is scored once,");
         var config = model.Checkpoint.Config;
         var tokenizer = model.IsRoot ? Tokenizers.For(configuration.Options.Model) : null;
-        foreach (var note in tokenizer == null ? [] : model.Checkpoint.Notes.Concat(tokenizer.Notes).Distinct()) Console.Error.WriteLine(note);
+        foreach (var note in tokenizer == null ? []
+            : model.Checkpoint.Notes.Concat(tokenizer.Notes).Distinct()) Console.Error.WriteLine(note);
         var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config)).Items[0].Tokens;
 
         var stages = JointStages.Of(configuration.Options.Sharding, world, stopRequested: () => false);
@@ -37,8 +39,11 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         using var reader = new StreamReader(new MemoryStream(InputFile.Read(textFile)));
         var text = reader.ReadToEnd();
         var tokens = tokenizer.Encode(text, addBeginOfText: true);
-        if (tokens.Length < 2) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens; a text to score needs at least one after beginning-of-text");
-        if (tokens.Length > model.MaxPositions) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {model.MaxPositions}; score a shorter text");
+        if (tokens.Length < 2) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens; a text to score needs at least one "
+            + "after beginning-of-text");
+        if (tokens.Length > model.MaxPositions)
+            throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {model.MaxPositions}; "
+                + "score a shorter text");
         Workload.CheckVocabulary(tokens, textFile, model);
         return new([new(0, 0, tokens, 1)], tokenizer.EndOfText);
     }
@@ -62,7 +67,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
             npy?.Complete();
         });
         var mean = -sum / (tokens.Length - 1);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tokens.Length - 1} tokens scored, {mean:F6} nats per token, perplexity {Math.Exp(mean):F4}"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{tokens.Length - 1} tokens scored, {mean:F6} nats per token, perplexity {Math.Exp(mean):F4}"));
     }
 
     /// <summary>The first token, beginning-of-text, has no probability: nothing comes before it.</summary>

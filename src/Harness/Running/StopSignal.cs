@@ -15,7 +15,8 @@ internal sealed class StopSignal : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
     private volatile string? _reason;
 
-    public StopSignal() => _registrations = [On(PosixSignal.SIGINT, "Ctrl-C"), On(PosixSignal.SIGTERM, "SIGTERM"), On(UserSignal1, "SIGUSR1")];
+    public StopSignal() =>
+        _registrations = [On(PosixSignal.SIGINT, "Ctrl-C"), On(PosixSignal.SIGTERM, "SIGTERM"), On(UserSignal1, "SIGUSR1")];
 
     public bool Requested => _reason != null;
 

@@ -14,9 +14,12 @@ internal static class Tokenizers
     {
         var library = TokenizerLibraries.Find(model.TokenizerLibrary);
         if (model.Tokenizer.Length > 0) return TokenizerLoader.Load(model.Tokenizer, library);
-        if (!model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal)) return TokenizerLoader.Load(model.EffectivePath, library);
+        if (!model.Path.StartsWith(SyntheticCheckpoint.Prefix, StringComparison.Ordinal))
+            return TokenizerLoader.Load(model.EffectivePath, library);
         return model.TokenizerLibrary == TokenizerLibrary.Own ? new ByteTokenizer()
-            : throw new UserErrorException($"{model.Path} has no tokenizer file for tokenizer library '{EnumWord.Of(model.TokenizerLibrary)}'; "
-                + $"name one with --tokenizer DIR, or use --tokenizer-library {EnumWord.Of(TokenizerLibrary.Own)}, which reads its text as bytes");
+            : throw new UserErrorException(
+                $"{model.Path} has no tokenizer file for tokenizer library '{EnumWord.Of(model.TokenizerLibrary)}'; "
+                + $"name one with --tokenizer DIR, or use --tokenizer-library {EnumWord.Of(TokenizerLibrary.Own)}, which reads its text "
+                + "as bytes");
     }
 }

@@ -26,20 +26,26 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     public IReadOnlyList<WorkItem[]> Batches(int size) => [.. Items.Where(item => item.Fits).Chunk(size)];
 
     /// <summary>Tokens of the longest sequence, prompt and output.</summary>
-    public int LongestSequence => Items.Where(item => item.Fits).Select(item => item.Tokens.Length + item.MaxNewTokens).DefaultIfEmpty(1).Max();
+    public int LongestSequence =>
+        Items.Where(item => item.Fits).Select(item => item.Tokens.Length + item.MaxNewTokens).DefaultIfEmpty(1).Max();
 
     /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
-    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int inputTokens, LlamaConfig model)
+    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int inputTokens,
+        LlamaConfig model)
     {
         if (generation.Lengths == OutputLengths.Reference && prompts.All(prompt => prompt.ReferenceOutput == null))
             throw Settings.Of(options => options.Generation.Lengths).Wrong(EnumWord.Of(generation.Lengths),
                 "limit, since these prompts have no replies of their own whose lengths could be taken,");
         var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
         if (inputTokens >= limit)
-            throw new UserErrorException($"--input-tokens is {inputTokens}, but prompt and output together have room for {limit} tokens; use fewer, or a larger --max-length where the model allows it");
+            throw new UserErrorException($"--input-tokens is {inputTokens}, but prompt and output together have room for {limit} tokens; "
+                + "use fewer, or a larger --max-length where the model allows it");
         // Of fixed lengths, both are: an output that ends early for lack of room would be of another length than the study says.
-        if (inputTokens > 0 && generation.IgnoreEos && generation.Lengths != OutputLengths.Reference && (long)inputTokens + generation.MaxNewTokens > limit)
-            throw new UserErrorException($"--input-tokens {inputTokens} and --max-new-tokens {generation.MaxNewTokens} make {(long)inputTokens + generation.MaxNewTokens} tokens, but prompt and output together have room for {limit}; use fewer, or a larger --max-length where the model allows it");
+        if (inputTokens > 0 && generation.IgnoreEos && generation.Lengths != OutputLengths.Reference
+            && (long)inputTokens + generation.MaxNewTokens > limit)
+            throw new UserErrorException($"--input-tokens {inputTokens} and --max-new-tokens {generation.MaxNewTokens} make "
+                + $"{(long)inputTokens + generation.MaxNewTokens} tokens, but prompt and output together have room for {limit}; use "
+                + "fewer, or a larger --max-length where the model allows it");
         var items = new WorkItem[prompts.Count];
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
         for (var i = 0; i < items.Length; i++)
@@ -57,15 +63,21 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     /// <param name="begin">Tokens in front that are not repeated.</param>
     private static int[] Fit(int[] tokens, int begin, int count, string source)
     {
-        if (tokens.Length <= begin) throw new UserErrorException($"{source} has no tokens that could be repeated to --input-tokens {count}; remove the prompt");
-        return [.. Enumerable.Range(0, count).Select(i => i < tokens.Length ? tokens[i] : tokens[begin + (i - begin) % (tokens.Length - begin)])];
+        if (tokens.Length <= begin) throw new UserErrorException($"{source} has no tokens that could be repeated to --input-tokens "
+            + $"{count}; remove the prompt");
+        return [.. Enumerable.Range(0, count)
+            .Select(i => i < tokens.Length ? tokens[i] : tokens[begin + (i - begin) % (tokens.Length - begin)])];
     }
 
     /// <summary>1 where a beginning-of-text stands in front; 0 for models that were trained without one.</summary>
-    public static int BeginTokens(ReadOnlySpan<int> tokens, ITokenizer tokenizer) => tokenizer.BeginOfText is { } begin && tokens.Length > 0 && tokens[0] == begin ? 1 : 0;
+    public static int BeginTokens(ReadOnlySpan<int> tokens, ITokenizer tokenizer) =>
+        tokenizer.BeginOfText is { } begin && tokens.Length > 0 && tokens[0] == begin ? 1 : 0;
 
-    /// <summary>Tokens of the data set's own reply, where lengths follow it; one for an empty reply, since every prompt yields a token.</summary>
-    private static int OutputLimit(Prompt prompt, ITokenizer tokenizer, GenerationOptions generation) => generation.Lengths == OutputLengths.Reference
+    /// <summary>
+    /// Tokens of the data set's own reply, where lengths follow it; one for an empty reply, since every prompt yields a token.
+    /// </summary>
+    private static int OutputLimit(Prompt prompt, ITokenizer tokenizer, GenerationOptions generation) =>
+        generation.Lengths == OutputLengths.Reference
         ? Math.Clamp(tokenizer.Encode(prompt.ReferenceOutput ?? "", addBeginOfText: false).Length, 1, generation.MaxNewTokens)
         : generation.MaxNewTokens;
 
@@ -73,7 +85,8 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     public static void CheckVocabulary(int[] tokens, string source, LlamaConfig model)
     {
         if (tokens.FirstOrDefault(token => token >= model.Shape.Vocabulary, -1) is >= 0 and var foreign)
-            throw new UserErrorException($"the tokenizer gives token {foreign} for {source}, but the model has {model.Shape.Vocabulary}; tokenizer and checkpoint do not belong together");
+            throw new UserErrorException($"the tokenizer gives token {foreign} for {source}, but the model has {model.Shape.Vocabulary}; "
+                + "tokenizer and checkpoint do not belong together");
     }
 
     /// <summary>Rank 0 gives its workload, every rank gets it.</summary>

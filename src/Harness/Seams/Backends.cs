@@ -26,9 +26,13 @@ internal static class Backends
 {
     public const string Cpu = CpuBackend.Word, Torch = "torch";
 
-    /// <summary>The same on every rank: all call together, each looks at its own devices, and ranks that see different ones end here.</summary>
-    /// <exception cref="UserErrorException">libtorch was asked for and does not load, or auto would differ between ranks; one line with the remedy.</exception>
-    public static BackendChoice Choose(RuntimeOptions options, ICommunicator world) => Agree(world, LaunchChecks.OnEveryRank(world, () => Choose(options)));
+    /// <summary>
+    /// The same on every rank: all call together, each looks at its own devices, and ranks that see different ones end here.
+    /// </summary>
+    /// <exception cref="UserErrorException">libtorch was asked for and does not load, or auto would differ between ranks; one line with the
+    /// remedy.</exception>
+    public static BackendChoice Choose(RuntimeOptions options, ICommunicator world) =>
+        Agree(world, LaunchChecks.OnEveryRank(world, () => Choose(options)));
 
     internal static BackendChoice Agree(ICommunicator world, BackendChoice choice)
     {
@@ -36,7 +40,8 @@ internal static class Backends
         world.AllGather([(byte)(choice.IsCpu ? 0 : 1)], onDevices);
         if (!onDevices.Contains((byte)1)) return choice;
         return LaunchChecks.OnEveryRank(world, () => !choice.IsCpu ? choice : throw new UserErrorException(
-            $"--backend auto finds a CUDA device on other ranks and would compute on the CPU here, since {choice.Reason}; give every rank a device, or say --backend cpu"));
+            $"--backend auto finds a CUDA device on other ranks and would compute on the CPU here, since {choice.Reason}; give every rank "
+                + "a device, or say --backend cpu"));
     }
 
     /// <summary>What this process would take.</summary>
@@ -48,7 +53,9 @@ internal static class Backends
         _ => Best(options.LibTorch),
     };
 
-    /// <summary>torch where a libtorch loads and sees a CUDA device, else cpu. Without a device libtorch is not touched: loading it takes a second.</summary>
+    /// <summary>
+    /// torch where a libtorch loads and sees a CUDA device, else cpu. Without a device libtorch is not touched: loading it takes a second.
+    /// </summary>
     private static BackendChoice Best(string libTorch)
     {
         if (TorchSharp.Torch.CudaDevices(out var none) == 0) return OnCpu(none);

@@ -10,7 +10,8 @@ namespace Harness.Seams;
 internal static class TensorLinks
 {
     /// <summary>The same choice on every rank: all call together, and one rank that cannot use NCCL decides for all.</summary>
-    /// <returns>The factory, or null for host memory; and, where auto would have liked NCCL for this backend, what stood in its way.</returns>
+    /// <returns>The factory, or null for host memory; and, where auto would have liked NCCL for this backend, what stood in its
+    /// way.</returns>
     /// <exception cref="UserErrorException">nccl was asked for, and some rank cannot use it.</exception>
     public static (ITensorLinkFactory? Factory, string? Obstacle) Choose(LinkKind kind, ICommunicator world, ITensorBackend backend)
     {

@@ -58,9 +58,11 @@ internal sealed class CellDirectories
     public static CellDirectories Look(SweepCell cell)
     {
         var output = cell.Options.Output.Directory;
-        var pattern = new Regex($@"^({Regex.Escape(cell.RunName)}(?:-(\d+))*){Regex.Escape(cell.Suffix)}(?:-(\d+))*$", RegexOptions.CultureInvariant);
+        var pattern = new Regex($@"^({Regex.Escape(cell.RunName)}(?:-(\d+))*){Regex.Escape(cell.Suffix)}(?:-(\d+))*$",
+            RegexOptions.CultureInvariant);
         var found = Directory.Exists(output)
-            ? Directory.EnumerateDirectories(output, cell.RunName + "*").Select(path => (Path: path, Match: pattern.Match(Path.GetFileName(path)))).Where(entry => entry.Match.Success)
+            ? Directory.EnumerateDirectories(output, cell.RunName + "*")
+            .Select(path => (Path: path, Match: pattern.Match(Path.GetFileName(path)))).Where(entry => entry.Match.Success)
             : [];
         var attempts = found.Select(entry => (entry.Path, Run: entry.Match.Groups[1].Value, Numbers: Numbers(entry.Match)))
             .OrderBy(attempt => attempt.Numbers, Comparer<int[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b))).ToList();
@@ -71,7 +73,8 @@ internal sealed class CellDirectories
     /// <summary>Output:Name under which the cell goes on, or begins anew.</summary>
     public string NextRunName()
     {
-        if (!_cell.Options.Output.Fresh && Runs.LastOrDefault(run => run.State == CellState.Unfinished) is { } unfinished) return unfinished.RunName;
+        if (!_cell.Options.Output.Fresh && Runs.LastOrDefault(run => run.State == CellState.Unfinished) is { } unfinished)
+            return unfinished.RunName;
         return _lastAttempt == 0 ? _cell.RunName : string.Create(CultureInfo.InvariantCulture, $"{_cell.RunName}-{_lastAttempt + 1}");
     }
 
@@ -86,11 +89,14 @@ internal sealed class CellDirectories
         try
         {
             var summary = run.Summary();
-            if (Completeness.Objection(summary, run) is { } objection) return new(directory, runName, CellState.Invalid, summary, objection);
+            if (Completeness.Objection(summary, run) is { } objection)
+                return new(directory, runName, CellState.Invalid, summary, objection);
             return summary.Status switch
             {
-                RunStatus.Complete when summary.Valid || summary.InvalidReasons == NoMeter => new(directory, runName, CellState.Done, summary, null),
-                RunStatus.Complete => new(directory, runName, CellState.Invalid, summary, summary.InvalidReasons?.Replace(";", ", ") ?? "not checked"),
+                RunStatus.Complete when summary.Valid || summary.InvalidReasons == NoMeter =>
+                    new(directory, runName, CellState.Done, summary, null),
+                RunStatus.Complete =>
+                    new(directory, runName, CellState.Invalid, summary, summary.InvalidReasons?.Replace(";", ", ") ?? "not checked"),
                 RunStatus.Skipped => new(directory, runName, CellState.Invalid, summary, "the devices did not take the power setting"),
                 _ => new(directory, runName, CellState.Unfinished, summary, null),
             };
@@ -106,7 +112,8 @@ internal sealed class CellDirectories
     {
         if (Difference(cell, directory) is not { } difference) return true;
         return Path.GetFileName(directory) != cell.Name ? false : throw new UserErrorException(
-            $"{directory} holds a run of another configuration: {difference}; give this sweep a directory (--out) or a name (--name) of its own");
+            $"{directory} holds a run of another configuration: {difference}; give this sweep a directory (--out) or a name (--name) of "
+                + "its own");
     }
 
     private static string? Difference(SweepCell cell, string directory)

@@ -43,7 +43,8 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         };
         var row = planner.Row(options.Sharding.Tensor, options.Sharding.Pipeline);
         var ranks = row.Gpus * options.Sharding.Data;
-        return new(cell, row, ranks, row.TotalBytes != null && gpusPerNode is { } most ? NodeShape.Of(ranks, most) : null, GpuHours(options, row, prompts));
+        return new(cell, row, ranks, row.TotalBytes != null && gpusPerNode is { } most ? NodeShape.Of(ranks, most)
+            : null, GpuHours(options, row, prompts));
     }
 
     private LlamaConfig Model(ModelOptions options)
@@ -70,7 +71,8 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     private static int Length(RunOptions options, LlamaConfig model)
     {
         var limit = options.Generation.MaxLength > 0 ? Math.Min(options.Generation.MaxLength, model.MaxPositions) : model.MaxPositions;
-        return options.Dataset.InputTokens > 0 ? (int)Math.Min(limit, (long)options.Dataset.InputTokens + options.Generation.MaxNewTokens) : limit;
+        return options.Dataset.InputTokens > 0 ? (int)Math.Min(limit, (long)options.Dataset.InputTokens + options.Generation.MaxNewTokens)
+            : limit;
     }
 
     /// <summary>
@@ -79,7 +81,8 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
     /// </summary>
     private static double? GpuHours(RunOptions options, PlanRow row, int? promptsOfARepeat)
     {
-        if (row is not { DecodeTokensPerSecond: { } decode, PrefillTokensPerSecond: { } prefill } || promptsOfARepeat is not { } prompts) return null;
+        if (row is not { DecodeTokensPerSecond: { } decode, PrefillTokensPerSecond: { } prefill } || promptsOfARepeat is not { } prompts)
+            return null;
         var output = Math.Min(options.Generation.MaxNewTokens, row.MaxLength - Math.Max(1, options.Dataset.InputTokens));
         var perPrompt = Math.Max(0, output) / decode + (row.MaxLength - Math.Max(0, output)) / prefill;
         var repeats = options.Repeats.UntilCi != null ? options.Repeats.Max : options.Repeats.Count;
@@ -87,7 +90,8 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         var together = options.Batch.Schedule == ScheduleKind.Continuous ? 1 : options.Batch.Size;
         var rounds = DivideUp(DivideUp(prompts, together), options.Sharding.Data);
         var busiest = Math.Min(prompts, rounds * together);
-        var seconds = (repeats * (double)busiest + options.Repeats.Warmup * (double)Math.Min(options.Batch.EffectiveConcurrency, prompts)) * perPrompt;
+        var seconds = (repeats * (double)busiest
+            + options.Repeats.Warmup * (double)Math.Min(options.Batch.EffectiveConcurrency, prompts)) * perPrompt;
         return seconds * row.Gpus * options.Sharding.Data / SecondsPerHour;
     }
 

@@ -15,7 +15,9 @@ internal static partial class ChildProcess
 {
     private const int SignalTerminate = 15, SignalUser1 = 10;
 
-    /// <summary>A terminal's Ctrl-C reaches the child too, by itself; a second signal that overtook it would be taken for a second Ctrl-C.</summary>
+    /// <summary>
+    /// A terminal's Ctrl-C reaches the child too, by itself; a second signal that overtook it would be taken for a second Ctrl-C.
+    /// </summary>
     private static readonly TimeSpan s_untilPassedOn = TimeSpan.FromMilliseconds(300);
 
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(50);
@@ -44,7 +46,8 @@ internal static partial class ChildProcess
     /// <summary>How this process was started: an executable, or dotnet and the library.</summary>
     private static string[] Program()
     {
-        var host = Environment.ProcessPath ?? throw new UserErrorException("this program's own path is not known, so that no cell can be started");
+        var host = Environment.ProcessPath
+            ?? throw new UserErrorException("this program's own path is not known, so that no cell can be started");
         return Path.GetFileNameWithoutExtension(host) == "dotnet" ? [host, Path.Combine(AppContext.BaseDirectory, "harness.dll")] : [host];
     }
 

@@ -11,7 +11,8 @@ internal sealed record GridKey(Setting Setting, IReadOnlyList<string> Values, bo
 internal static class GridFile
 {
     /// <summary>As lenient as the configuration files of <c>harness run</c>.</summary>
-    private static readonly JsonDocumentOptions s_lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+    private static readonly JsonDocumentOptions s_lenient =
+        new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
     /// <summary>The keys in the file's order.</summary>
     /// <exception cref="UserErrorException">It is no JSON object of known keys, or a value is neither plain nor a list of plain

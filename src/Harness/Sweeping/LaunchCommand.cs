@@ -16,7 +16,8 @@ internal sealed class LaunchCommand
     public LaunchCommand(string text)
     {
         _words = [.. CommandLineParser.SplitCommandLine(text)];
-        if (_words.FirstOrDefault(word => s_known.Aggregate(word, (rest, name) => rest.Replace(name, "", StringComparison.Ordinal)).Contains('{')) is { } strange)
+        if (_words.FirstOrDefault(word =>
+            s_known.Aggregate(word, (rest, name) => rest.Replace(name, "", StringComparison.Ordinal)).Contains('{')) is { } strange)
             throw new UserErrorException($"--launcher has '{strange}', but {string.Join(", ", s_known)} are what is replaced");
     }
 
@@ -26,6 +27,8 @@ internal sealed class LaunchCommand
     {
         var sharding = plan.Cell.Options.Sharding;
         int[] values = [plan.Ranks, plan.Shape?.Nodes ?? 1, sharding.Tensor, sharding.Pipeline, sharding.Data];
-        return [.. _words.Select(word => s_known.Zip(values).Aggregate(word, (text, pair) => text.Replace(pair.First, pair.Second.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)))];
+        return [.. _words.Select(word =>
+            s_known.Zip(values).Aggregate(word, (text, pair) =>
+            text.Replace(pair.First, pair.Second.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)))];
     }
 }

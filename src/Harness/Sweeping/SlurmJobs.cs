@@ -18,28 +18,32 @@ internal static class SlurmJobs
     /// <param name="plans">With the shapes of their jobs.</param>
     /// <exception cref="UserErrorException">A cell leaves its backend to the node.</exception>
     /// <returns>The scripts, in the order in which the cells need them, with the number of cells of each.</returns>
-    public static IReadOnlyList<(string Script, int Cells)> Write(string directory, string study, IReadOnlyList<CellPlan> plans, string outputDirectory)
+    public static IReadOnlyList<(string Script, int Cells)> Write(string directory, string study, IReadOnlyList<CellPlan> plans,
+        string outputDirectory)
     {
         var scripts = new List<(string, int)>();
         var files = Path.Combine(directory, "cells");
         if (plans.FirstOrDefault(plan => plan.Fits && plan.Cell.Options.Runtime.Backend == BackendKind.Auto) is { } undecided)
-            
+
             throw new UserErrorException($"cell {undecided.Cell.Name}: {Settings.Of(options => options.Runtime.Backend).Named} is 'auto', "
                 + "which the node decides; a job must ask Slurm for GPUs or not before it has one: give cpu or torch");
-        foreach (var shape in plans.Where(plan => plan.Fits).GroupBy(plan => (Shape: plan.Shape!.Value, Gpus: plan.Cell.Options.Runtime.Backend != BackendKind.Cpu)))
+        foreach (var shape in plans.Where(plan => plan.Fits)
+            .GroupBy(plan => (Shape: plan.Shape!.Value, Gpus: plan.Cell.Options.Runtime.Backend != BackendKind.Cpu)))
             foreach (var (part, cells) in shape.Chunk(LargestArray).Index())
             {
                 foreach (var plan in cells) CellFile.Write(files, plan.Cell);
                 var name = $"{study}-{shape.Key.Shape}{(shape.Key.Gpus ? "" : "-cpu")}{(part > 0 ? string.Create(CultureInfo.InvariantCulture, $"-{part + 1}") : "")}";
                 var path = Path.Combine(directory, name + ".sbatch");
-                var script = Script(name, shape.Key.Shape, shape.Key.Gpus, [.. cells.Select(plan => plan.Cell.Name)], Path.GetFullPath(files), Path.GetFullPath(outputDirectory));
+                var script = Script(name, shape.Key.Shape, shape.Key.Gpus, [.. cells.Select(plan => plan.Cell.Name)],
+                    Path.GetFullPath(files), Path.GetFullPath(outputDirectory));
                 AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(script)));
                 scripts.Add((path, cells.Length));
             }
         return scripts;
     }
 
-    private static string Script(string name, NodeShape shape, bool gpus, string[] cells, string files, string output) => string.Create(CultureInfo.InvariantCulture,
+    private static string Script(string name, NodeShape shape, bool gpus, string[] cells, string files, string output) =>
+        string.Create(CultureInfo.InvariantCulture,
         $$"""
         #!/bin/bash
         # {{cells.Length}} cells of a grid, each on {{shape.Nodes}} × {{shape.RanksPerNode}} ranks, one a task; written by `harness sweep --emit slurm`.

@@ -60,7 +60,8 @@ internal sealed class Sweep(IReadOnlyList<CellPlan> plans, LaunchCommand launche
     {
         var after = CellDirectories.Look(cell);
         if (after.State == CellState.Done) return new(cell, code == ExitCode.Success ? Outcome.Complete : Outcome.Skipped, after.Best);
-        if (code == ExitCode.Taken) return new(cell, Outcome.Taken, after.Best, "another process has it, or began it otherwise; --fresh begins anew");
+        if (code == ExitCode.Taken) return new(cell, Outcome.Taken, after.Best, "another process has it, or began it otherwise; --fresh "
+            + "begins anew");
         if (stop.Requested && code != ExitCode.Failure) return new(cell, Outcome.Stopped, after.Best, "finished batches are kept");
         if (code == ExitCode.Success && after.State == CellState.Invalid) return new(cell, Outcome.Invalid, after.Best, after.Best!.Why);
         return new(cell, Outcome.Failed, after.Best, End(code));

@@ -21,7 +21,8 @@ internal static class SweepTables
         foreach (var (plan, directory) in plans.Zip(directories))
         {
             var sharding = plan.Cell.Options.Sharding;
-            Add(table, plan.Cell.Name, string.Create(CultureInfo.InvariantCulture, $"{sharding.Tensor}×{sharding.Pipeline}×{sharding.Data}"),
+            Add(table, plan.Cell.Name,
+                string.Create(CultureInfo.InvariantCulture, $"{sharding.Tensor}×{sharding.Pipeline}×{sharding.Data}"),
                 Figures.Count(plan.Shape?.Nodes), Gibibytes(plan.Row.TotalBytes), Fit(plan.Row),
                 predicted ? Figures.Significant(plan.GpuHours) : null, plan.Fits ? State(directory) : "dropped");
         }
@@ -37,12 +38,16 @@ internal static class SweepTables
         foreach (var outcome in outcomes)
         {
             var (summary, known) = (outcome.Run?.Summary, outcome.Outcome is Outcome.Complete or Outcome.Skipped or Outcome.Invalid);
-            Add(table, outcome.Cell.Name, outcome.Outcome.ToString().ToLowerInvariant(), Figures.Significant(known ? summary?.TokensPerSecond : null),
-                Figures.Significant(known ? summary?.Energy.PerOutputToken : null), outcome.Outcome == Outcome.Dropped ? "see below" : outcome.Why ?? outcome.Run?.Directory ?? "");
+            Add(table, outcome.Cell.Name, outcome.Outcome.ToString().ToLowerInvariant(),
+                Figures.Significant(known ? summary?.TokensPerSecond : null),
+                Figures.Significant(known ? summary?.Energy.PerOutputToken : null), outcome.Outcome == Outcome.Dropped ? "see below"
+                    : outcome.Why ?? outcome.Run?.Directory ?? "");
         }
         console.Write(table);
-        WriteDropped(output, outcomes.Where(outcome => outcome.Outcome == Outcome.Dropped).Select(outcome => (outcome.Cell.Name, outcome.Why!)));
-        output.WriteLine($"{Plural(outcomes.Count, "cell")}: {Counted(outcomes.Select(outcome => outcome.Outcome), Enum.GetValues<Outcome>())}");
+        WriteDropped(output, outcomes.Where(outcome => outcome.Outcome == Outcome.Dropped)
+            .Select(outcome => (outcome.Cell.Name, outcome.Why!)));
+        output.WriteLine($"{Plural(outcomes.Count, "cell")}: "
+            + $"{Counted(outcomes.Select(outcome => outcome.Outcome), Enum.GetValues<Outcome>())}");
         output.Flush();
     }
 
@@ -56,12 +61,16 @@ internal static class SweepTables
 
     private static string Total(IReadOnlyList<CellPlan> plans, IReadOnlyList<CellDirectories?> directories)
     {
-        var open = plans.Zip(directories).Where(pair => pair.First.Fits && pair.Second?.State != CellState.Done).Select(pair => pair.First).ToList();
+        var open = plans.Zip(directories).Where(pair => pair.First.Fits && pair.Second?.State != CellState.Done).Select(pair => pair.First)
+            .ToList();
         var states = plans.Zip(directories).Where(pair => pair.First.Fits).Select(pair => pair.Second?.State ?? CellState.ToDo).ToList();
         string[] names = ["to do", "unfinished", "invalid", "done"];
-        var counts = string.Join(", ", Enum.GetValues<CellState>().Where(states.Contains).Select(state => $"{Figures.Count(states.Count(s => s == state))} {names[(int)state]}"));
-        var hours = open.Count > 0 && open.All(plan => plan.GpuHours != null) ? $"; {Figures.Significant(open.Sum(plan => plan.GpuHours))} GPU-hours predicted for what is not done" : "";
-        return $"{Plural(plans.Count, "cell")}: {Figures.Count(states.Count)} fit, {Figures.Count(plans.Count - states.Count)} dropped{(counts.Length > 0 ? $"; {counts}" : "")}{hours}";
+        var counts = string.Join(", ", Enum.GetValues<CellState>().Where(states.Contains)
+            .Select(state => $"{Figures.Count(states.Count(s => s == state))} {names[(int)state]}"));
+        var hours = open.Count > 0 && open.All(plan => plan.GpuHours != null)
+            ? $"; {Figures.Significant(open.Sum(plan => plan.GpuHours))} GPU-hours predicted for what is not done" : "";
+        return $"{Plural(plans.Count, "cell")}: {Figures.Count(states.Count)} fit, {Figures.Count(plans.Count - states.Count)} "
+            + $"dropped{(counts.Length > 0 ? $"; {counts}" : "")}{hours}";
     }
 
     private static string Fit(PlanRow row) => row switch
@@ -72,7 +81,8 @@ internal static class SweepTables
         _ => "impossible",
     };
 
-    private static string Gibibytes(long? bytes) => bytes is { } b ? (b / (double)(1L << 30)).ToString("N2", CultureInfo.InvariantCulture) : Figures.Missing;
+    private static string Gibibytes(long? bytes) => bytes is { } b ? (b / (double)(1L << 30)).ToString("N2", CultureInfo.InvariantCulture)
+        : Figures.Missing;
 
     /// <summary>Whole, however long: a line each.</summary>
     private static void WriteDropped(TextWriter output, IEnumerable<(string Name, string Why)> dropped)
@@ -81,7 +91,8 @@ internal static class SweepTables
     }
 
     private static string Counted(IEnumerable<Outcome> outcomes, Outcome[] kinds) =>
-        string.Join(", ", kinds.Select(kind => (Kind: kind, Count: outcomes.Count(outcome => outcome == kind))).Where(pair => pair.Count > 0)
+        string.Join(", ", kinds.Select(kind => (Kind: kind, Count: outcomes.Count(outcome => outcome == kind)))
+            .Where(pair => pair.Count > 0)
             .Select(pair => $"{Figures.Count(pair.Count)} {pair.Kind.ToString().ToLowerInvariant()}"));
 
     private static string Plural(int count, string noun) => $"{Figures.Count(count)} {noun}{(count == 1 ? "" : "s")}";

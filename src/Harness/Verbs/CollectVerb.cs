@@ -8,9 +8,19 @@ internal static class CollectVerb
 {
     public static Command Create()
     {
-        var command = new Command("collect", "Merge the summaries of all runs below the directories into one CSV; invalid and incomplete ones are marked.");
-        var directories = new Argument<string[]>("DIR") { Description = "run directories, or directories that hold them", Arity = ArgumentArity.OneOrMore };
-        var output = new Option<string>("--out") { HelpName = "FILE.csv", Description = "where to write; - for standard output", DefaultValueFactory = _ => "-" };
+        var command = new Command("collect",
+            "Merge the summaries of all runs below the directories into one CSV; invalid and incomplete ones are marked.");
+        var directories = new Argument<string[]>("DIR")
+        {
+            Description = "run directories, or directories that hold them",
+            Arity = ArgumentArity.OneOrMore
+        };
+        var output = new Option<string>("--out")
+        {
+            HelpName = "FILE.csv",
+            Description = "where to write; - for standard output",
+            DefaultValueFactory = _ => "-"
+        };
         command.Arguments.Add(directories);
         command.Options.Add(output);
         command.SetAction(parsed =>

@@ -7,8 +7,8 @@ namespace Harness.Verbs;
 /// <summary>The switches of a verb that works from the configuration tree: friendly ones, --config, and --Section:Key=value.</summary>
 internal sealed class ConfigurationSwitches
 {
-    private readonly Option<string?> _config = new("--config") 
-        { HelpName = "FILE", Description = $"JSON file with sections {Settings.Sections}" };
+    private readonly Option<string?> _config = new("--config")
+    { HelpName = "FILE", Description = $"JSON file with sections {Settings.Sections}" };
     private readonly List<(Switch Switch, Option Option)> _switches = [];
 
     public ConfigurationSwitches(Command command, IReadOnlyList<Switch> switches)

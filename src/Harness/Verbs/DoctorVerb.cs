@@ -14,8 +14,15 @@ internal static class DoctorVerb
 
     public static Command Create()
     {
-        var command = new Command("doctor", "List what this build and this machine can do, with the remedy for each thing missing; succeeds where harness run without options can work.");
-        var output = new Option<string>("--out") { HelpName = "DIR", Description = "where run directories would be made", DefaultValueFactory = _ => new OutputOptions().Directory };
+        var command = new Command("doctor",
+            "List what this build and this machine can do, with the remedy for each thing missing; succeeds where harness run without "
+            + "options can work.");
+        var output = new Option<string>("--out")
+        {
+            HelpName = "DIR",
+            Description = "where run directories would be made",
+            DefaultValueFactory = _ => new OutputOptions().Directory
+        };
         var format = new Option<string>("--format")
         {
             HelpName = "NAME",
@@ -38,7 +45,8 @@ internal static class DoctorVerb
             var findings = Doctor.Examine(new Places { Output = parsed.GetValue(output)!, LibTorch = parsed.GetValue(libTorch)! });
             var can = Doctor.CanRun(findings);
             var text = parsed.InvocationConfiguration.Output;
-            if (chosen == Format.Json) text.WriteLine(JsonSerializer.Serialize(new { CanRunDefaultJob = can, Findings = findings }, JsonRows.Document));
+            if (chosen == Format.Json) text.WriteLine(
+                JsonSerializer.Serialize(new { CanRunDefaultJob = can, Findings = findings }, JsonRows.Document));
             else WriteTable(text, findings, can);
             return can ? ExitCode.Success : ExitCode.Failure;
         });

@@ -9,10 +9,26 @@ internal static class ExportVerb
 {
     public static Command Create()
     {
-        var command = new Command("export", "Write the runs below the directories in a format that other tools read; runs without valid energy are left out where the format could not say so.");
-        var directories = new Argument<string[]>("DIR") { Description = "run directories, or directories that hold them", Arity = ArgumentArity.OneOrMore };
-        var format = new Option<string>("--format") { HelpName = "NAME", Description = string.Join(", ", Export.Formats.Select(known => known.Name)), Required = true };
-        var output = new Option<string>("--out") { HelpName = "FILE", Description = "where to write; - for standard output", DefaultValueFactory = _ => "-" };
+        var command = new Command("export",
+            "Write the runs below the directories in a format that other tools read; runs without valid energy are left out where the "
+            + "format could not say so.");
+        var directories = new Argument<string[]>("DIR")
+        {
+            Description = "run directories, or directories that hold them",
+            Arity = ArgumentArity.OneOrMore
+        };
+        var format = new Option<string>("--format")
+        {
+            HelpName = "NAME",
+            Description = string.Join(", ", Export.Formats.Select(known => known.Name)),
+            Required = true
+        };
+        var output = new Option<string>("--out")
+        {
+            HelpName = "FILE",
+            Description = "where to write; - for standard output",
+            DefaultValueFactory = _ => "-"
+        };
         var invalid = new Option<bool>("--include-invalid") { Description = "also runs whose energy is not valid" };
         command.Arguments.Add(directories);
         command.Options.Add(format);

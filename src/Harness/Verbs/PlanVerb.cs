@@ -17,12 +17,15 @@ internal static class PlanVerb
 
     public static Command Create()
     {
-        var command = new Command("plan", "List the layouts (tensor-parallel degree × pipeline stages) of up to --gpus GPUs: bytes per rank and link, what fits, and why not. Needs a config.json, no weights.");
+        var command = new Command("plan",
+            "List the layouts (tensor-parallel degree × pipeline stages) of up to --gpus GPUs: bytes per rank and link, what fits, and "
+            + "why not. Needs a config.json, no weights.");
         var switches = new PlanSwitches(command);
         command.SetAction(parsed =>
         {
             var question = switches.Resolve(parsed);
-            Write(parsed.InvocationConfiguration.Output, question, [.. question.Planner.Rows(question.Gpus, question.Tensor, question.Pipeline)]);
+            Write(parsed.InvocationConfiguration.Output, question,
+                [.. question.Planner.Rows(question.Gpus, question.Tensor, question.Pipeline)]);
             return ExitCode.Success;
         });
         return command;

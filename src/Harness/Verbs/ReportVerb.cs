@@ -9,11 +9,24 @@ internal static class ReportVerb
 {
     public static Command Create()
     {
-        var command = new Command("report", "Show all runs below the directories in one page that opens from disk; also as a Markdown table and as figures for papers.");
-        var directories = new Argument<string[]>("DIR") { Description = "run directories, or directories that hold them", Arity = ArgumentArity.OneOrMore };
+        var command = new Command("report",
+            "Show all runs below the directories in one page that opens from disk; also as a Markdown table and as figures for papers.");
+        var directories = new Argument<string[]>("DIR")
+        {
+            Description = "run directories, or directories that hold them",
+            Arity = ArgumentArity.OneOrMore
+        };
         var page = new Option<string?>("--out") { HelpName = "FILE.html", Description = "the page" };
-        var markdown = new Option<string?>("--markdown") { HelpName = "FILE.md", Description = "a table for papers and READMEs; - for standard output" };
-        var figures = new Option<string?>("--figures") { HelpName = "DIR", Description = "the figures as SVG and PNG files (600 dpi), sized for one column of a two-column paper" };
+        var markdown = new Option<string?>("--markdown")
+        {
+            HelpName = "FILE.md",
+            Description = "a table for papers and READMEs; - for standard output"
+        };
+        var figures = new Option<string?>("--figures")
+        {
+            HelpName = "DIR",
+            Description = "the figures as SVG and PNG files (600 dpi), sized for one column of a two-column paper"
+        };
         command.Arguments.Add(directories);
         foreach (var option in new[] { page, markdown, figures }) command.Options.Add(option);
         command.SetAction(parsed =>

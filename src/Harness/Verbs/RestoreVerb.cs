@@ -9,7 +9,8 @@ internal static class RestoreVerb
 {
     public static Command Create()
     {
-        var command = new Command("restore", "After a run with --power-limits or --sm-clocks was killed: put the GPUs of this host back as they were.");
+        var command = new Command("restore",
+            "After a run with --power-limits or --sm-clocks was killed: put the GPUs of this host back as they were.");
         var run = new Argument<string>("RUN") { Description = "the killed run's directory, or one that holds it" };
         command.Arguments.Add(run);
         command.SetAction(parsed =>

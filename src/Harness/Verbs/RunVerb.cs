@@ -10,16 +10,22 @@ internal static class RunVerb
 {
     public static Command Create()
     {
-        var command = new Command("run", "Generate on prompts and write a run directory: time, tokens and joules. Without options: the demo model on the demo prompts.");
+        var command = new Command("run",
+            "Generate on prompts and write a run directory: time, tokens and joules. Without options: the demo model on the demo prompts.");
         var switches = new ConfigurationSwitches(command, Switch.All);
-        var print = new Option<bool>("--print-config") { Description = "show the resolved configuration and where each value came from, and stop" };
+        var print = new Option<bool>("--print-config")
+        {
+            Description =
+            "show the resolved configuration and where each value came from, and stop"
+        };
         command.Options.Add(print);
         command.SetAction(parsed =>
         {
             var configuration = switches.Resolve(parsed);
             if (parsed.GetValue(print)) return Print(configuration, parsed.InvocationConfiguration.Output);
             using var stop = new StopSignal();
-            return Ranks.Run(configuration.Options.Sharding, configuration.Options.Runtime.Threads, new RunJob(configuration, stop).Execute);
+            return Ranks.Run(configuration.Options.Sharding, configuration.Options.Runtime.Threads,
+                new RunJob(configuration, stop).Execute);
         });
         return command;
     }

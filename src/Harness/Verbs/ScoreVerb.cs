@@ -9,11 +9,22 @@ internal static class ScoreVerb
 {
     public static Command Create()
     {
-        var command = new Command("score", "Write each token's probability under the model, and print the perplexity: shows that a dtype, a backend or a sharding plan computes the same model.");
+        var command = new Command("score",
+            "Write each token's probability under the model, and print the perplexity: shows that a dtype, a backend or a sharding plan "
+            + "computes the same model.");
         var switches = new ConfigurationSwitches(command, Switch.Model);
         var text = new Option<string>("--text") { HelpName = "FILE", Description = "UTF-8 text to score", Required = true };
-        var output = new Option<string>("--out") { HelpName = "FILE.jsonl", Description = "a line per token: position, id, text, natural-log probability", Required = true };
-        var logits = new Option<string?>("--logits") { HelpName = "FILE.npy", Description = "raw float32 logits [positions, vocabulary], position 0 being beginning-of-text" };
+        var output = new Option<string>("--out")
+        {
+            HelpName = "FILE.jsonl",
+            Description = "a line per token: position, id, text, natural-log probability",
+            Required = true
+        };
+        var logits = new Option<string?>("--logits")
+        {
+            HelpName = "FILE.npy",
+            Description = "raw float32 logits [positions, vocabulary], position 0 being beginning-of-text"
+        };
         foreach (var option in (Option[])[text, output, logits]) command.Options.Add(option);
         command.SetAction(parsed =>
         {

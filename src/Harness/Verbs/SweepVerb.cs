@@ -13,9 +13,12 @@ namespace Harness.Verbs;
 internal sealed class SweepVerb
 {
     /// <summary>A plan's --link is a rate; the transport keeps its long name.</summary>
-    private static readonly Switch[] s_switches = [.. Switch.All.Where(known => known.Settings[0] != Settings.Of(options => options.Sharding.Link))];
+    private static readonly Switch[] s_switches =
+        [.. Switch.All.Where(known => known.Settings[0] != Settings.Of(options => options.Sharding.Link))];
 
-    private readonly Command _command = new("sweep", "Run every combination of the lists in a configuration, one run each; complete ones are skipped, unfinished ones go on, those that cannot fit are dropped.");
+    private readonly Command _command =
+        new("sweep", "Run every combination of the lists in a configuration, one run each; complete ones are skipped, unfinished ones go "
+        + "on, those that cannot fit are dropped.");
     private readonly ConfigurationSwitches _configuration;
     private readonly DeviceSwitches _devices;
     private readonly Option<string?> _gpusPerNode, _launcher, _emit, _emitDirectory;
@@ -23,9 +26,19 @@ internal sealed class SweepVerb
 
     private SweepVerb()
     {
-        _dryRun = new("--dry-run") { Description = "show the cells with what fits, predicted GPU-hours and how far each has come, and stop" };
-        _next = new("--next") { Description = "print the --name under which each unfinished cell goes on or begins, and stop: for job scripts" };
-        _launcher = Text("--launcher", "COMMAND", "starts the ranks of a cell, such as \"mpiexec -n {ranks}\"; {ranks}, {nodes}, {tp}, {pp} and {dp} are replaced; default: ranks are threads");
+        _dryRun = new("--dry-run")
+        {
+            Description =
+            "show the cells with what fits, predicted GPU-hours and how far each has come, and stop"
+        };
+        _next = new("--next")
+        {
+            Description =
+            "print the --name under which each unfinished cell goes on or begins, and stop: for job scripts"
+        };
+        _launcher = Text("--launcher", "COMMAND",
+            "starts the ranks of a cell, such as \"mpiexec -n {ranks}\"; {ranks}, {nodes}, {tp}, {pp} and {dp} are replaced; default: "
+            + "ranks are threads");
         _gpusPerNode = Text("--gpus-per-node", "N", "ranks that a node takes, from which the nodes of a cell follow");
         _emit = Text("--emit", "slurm", "write a Slurm job array for each node shape instead of running here");
         _emitDirectory = Text("--emit-dir", "DIR", "where --emit writes; default: slurm in the output directory");
@@ -37,15 +50,18 @@ internal sealed class SweepVerb
 
     public static Command Create() => new SweepVerb()._command;
 
-    private static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+    private static Option<string?> Text(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description };
 
     private int Execute(ParseResult parsed)
     {
         if (parsed.GetValue(_emit) is { } kind and not "slurm") throw Quantity.Wrong(kind, _emit.Name, "slurm");
         if (((bool[])[parsed.GetValue(_emit) != null, parsed.GetValue(_dryRun), parsed.GetValue(_next)]).Count(given => given) > 1)
-            throw new UserErrorException($"{_emit.Name}, {_dryRun.Name} and {_next.Name} each do something else than run; give one of them");
+            throw new UserErrorException(
+                $"{_emit.Name}, {_dryRun.Name} and {_next.Name} each do something else than run; give one of them");
         if (Launcher.Detect() is { Size: > 1 } above)
-            throw new UserErrorException($"{above.Size} sweeps were started by {above.Label}; start one, and let it start the ranks: harness sweep --launcher \"mpiexec -n {{ranks}}\"");
+            throw new UserErrorException($"{above.Size} sweeps were started by {above.Label}; start one, and let it start the ranks: "
+                + $"harness sweep --launcher \"mpiexec -n {{ranks}}\"");
         var launcher = new LaunchCommand(parsed.GetValue(_launcher) ?? "");
         int? perNode = parsed.GetValue(_gpusPerNode) is { } text ? Quantity.Whole(text, _gpusPerNode.Name) : null;
         if (perNode == null && (launcher.NeedsNodes || parsed.GetValue(_emit) != null))

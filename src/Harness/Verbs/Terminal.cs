@@ -5,7 +5,9 @@ using Harness.Reporting;
 
 namespace Harness.Verbs;
 
-/// <summary>How a verb ends: a user's mistake is one line without a stack trace, anything else is a defect and shows where it happened.</summary>
+/// <summary>
+/// How a verb ends: a user's mistake is one line without a stack trace, anything else is a defect and shows where it happened.
+/// </summary>
 internal static class Terminal
 {
     public static int Invoke(RootCommand root, string[] args)
@@ -32,7 +34,8 @@ internal static class Terminal
     private static UserErrorException Mistake(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;
-        var what = command is RootCommand && parsed.UnmatchedTokens.Count > 0 ? $"'{parsed.UnmatchedTokens[0]}' is no command" : parsed.Errors[0].Message.TrimEnd('.');
+        var what = command is RootCommand && parsed.UnmatchedTokens.Count > 0 ? $"'{parsed.UnmatchedTokens[0]}' is no command"
+            : parsed.Errors[0].Message.TrimEnd('.');
         return new UserErrorException($"{what}; see harness {(command is RootCommand ? "" : command.Name + " ")}--help");
     }
 }

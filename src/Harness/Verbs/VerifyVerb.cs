@@ -13,7 +13,9 @@ internal static class VerifyVerb
 
     public static Command Create()
     {
-        var command = new Command("verify", "Compute a run's figures again from its raw files; fails on a difference, a gap in samples, a decreasing counter, a missing rank.");
+        var command = new Command("verify",
+            "Compute a run's figures again from its raw files; fails on a difference, a gap in samples, a decreasing counter, a missing "
+            + "rank.");
         var run = new Argument<string>("RUN") { Description = "a run directory" };
         command.Arguments.Add(run);
         command.SetAction(parsed => Verify(parsed.GetValue(run)!));
@@ -27,7 +29,8 @@ internal static class VerifyVerb
         if (problems.Count > MostLines) Console.Error.WriteLine($"verify: and {problems.Count - MostLines} more");
         if (problems.Count > 0) return ExitCode.Failure;
         var summary = new RunReader(directory).Summary();
-        Console.WriteLine($"{directory}: every figure follows from the raw files; status {summary.Status}, energy {(summary.Valid ? "valid" : $"not valid ({summary.InvalidReasons ?? summary.Status})")}");
+        Console.WriteLine($"{directory}: every figure follows from the raw files; status {summary.Status}, energy "
+            + $"{(summary.Valid ? "valid" : $"not valid ({summary.InvalidReasons ?? summary.Status})")}");
         return ExitCode.Success;
     }
 }

@@ -4,7 +4,9 @@ using Harness.Tensors;
 
 namespace Harness.Models.Llama;
 
-/// <summary>One transformer layer (Touvron et al. 2023): pre-norm attention and SwiGLU feed-forward, each added to the residual stream.</summary>
+/// <summary>
+/// One transformer layer (Touvron et al. 2023): pre-norm attention and SwiGLU feed-forward, each added to the residual stream.
+/// </summary>
 internal sealed class Block
 {
     private readonly Weight _attentionNorm, _qkv, _output, _feedForwardNorm, _gateUp, _down;
@@ -25,7 +27,8 @@ internal sealed class Block
     public IEnumerable<Weight> Weights => [_attentionNorm, _qkv, _output, _feedForwardNorm, _gateUp, _down];
 
     /// <summary>Advances the residual stream <paramref name="x"/>, [rows, hidden], in place.</summary>
-    public void Forward(ITensorBackend ops, Tensor x, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads, float epsilon, ITensorLink tensorGroup)
+    public void Forward(ITensorBackend ops, Tensor x, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads, float epsilon,
+        ITensorLink tensorGroup)
     {
         using var scope = ops.Scope();
         var h = ops.RmsNorm(x, _attentionNorm, epsilon);

@@ -34,13 +34,16 @@ public sealed class LlamaStage
 
     /// <param name="storage">Element type in which matrices are kept.</param>
     /// <param name="pipeline">The stages in order; this rank's number in it is its stage.</param>
-    public LlamaStage(ITensorBackend ops, ICheckpoint checkpoint, RankPlan plan, DType storage, ITensorLink tensorGroup, ITensorLink pipeline)
+    public LlamaStage(ITensorBackend ops, ICheckpoint checkpoint, RankPlan plan, DType storage, ITensorLink tensorGroup,
+        ITensorLink pipeline)
     {
         (_ops, _plan, _config, _tensorGroup, _pipeline) = (ops, plan, checkpoint.Config, tensorGroup, pipeline);
-        Heads = new(plan.QueryHeads.Count, plan.KeyValueHeads.Count, _config.Shape.HeadDimension, _config.Rotary.Frequencies, _config.Window);
+        Heads = new(plan.QueryHeads.Count, plan.KeyValueHeads.Count, _config.Shape.HeadDimension, _config.Rotary.Frequencies,
+            _config.Window);
 
         if (plan.IsFirstStage) _embedding = Load(RankPlan.Embedding, storage);
-        _blocks = [.. Enumerable.Range(plan.Layers.Start, plan.Layers.Count).Select(layer => new Block(ops, checkpoint, plan, layer, storage))];
+        _blocks = [.. Enumerable.Range(plan.Layers.Start, plan.Layers.Count)
+            .Select(layer => new Block(ops, checkpoint, plan, layer, storage))];
         if (plan.IsLastStage)
         {
             _norm = Load(RankPlan.FinalNorm, DType.F32);

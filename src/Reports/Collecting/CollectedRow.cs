@@ -58,7 +58,8 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
                 // No cell is kept that is not what its column says.
                 if (row.Typed().BatchSize == null && columns.ContainsKey("batch_size")) columns["batch_size"] = "";
                 var objection = Completeness.Objection(
-                    columns.GetValueOrDefault("status"), Count("num_prompts"), Count("completed"), Count("failed"), Completeness.RepeatsOf(new RunReader(directory)));
+                    columns.GetValueOrDefault("status"), Count("num_prompts"), Count("completed"), Count("failed"),
+                        Completeness.RepeatsOf(new RunReader(directory)));
                 if (objection != null) columns["status"] = RunStatus.Incomplete;
                 rows.Add(row with { Objection = objection });
 
@@ -80,10 +81,19 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
         var prompts = run.HasPrompts ? run.Prompts().ToList() : [];
         if (known == null && !run.HasPrompts) return null;
         var runId = known?.RunId ?? prompts.FirstOrDefault()?.RunId ?? Path.GetFileName(Path.GetFullPath(run.Directory));
-        known = (known ?? new SummaryRecord { RunId = runId, Status = RunStatus.Incomplete, Dataset = prompts.FirstOrDefault()?.Dataset }) with { Status = RunStatus.Incomplete };
+        known = (known ?? new SummaryRecord
+        {
+            RunId = runId,
+            Status = RunStatus.Incomplete,
+            Dataset = prompts.FirstOrDefault()?.Dataset
+        }) with
+        { Status = RunStatus.Incomplete };
         var numPrompts = known.NumPrompts; // How many there would have been; those that are done say nothing of it.
-        var summary = Summary.Compute(known, prompts, durationSeconds: null, new EnergyTotals { Source = known.EnergySource }) with { NumPrompts = numPrompts };
-        var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject().ToDictionary(p => p.Name, p => Text(p.Value));
+        var summary = Summary.Compute(known, prompts, durationSeconds: null,
+            new EnergyTotals { Source = known.EnergySource }) with
+        { NumPrompts = numPrompts };
+        var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject()
+            .ToDictionary(p => p.Name, p => Text(p.Value));
         return new CollectedRow(runId, run.Directory, columns);
     }
 

@@ -2,7 +2,9 @@ using Harness.Runs;
 
 namespace Harness.Reports.Collecting;
 
-/// <summary>Walks directories for those that hold a run. Follows links, enters no directory twice, and reports what it may not read.</summary>
+/// <summary>
+/// Walks directories for those that hold a run. Follows links, enters no directory twice, and reports what it may not read.
+/// </summary>
 public sealed class RunFinder(Action<string> unreadable)
 {
     private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
@@ -25,7 +27,8 @@ public sealed class RunFinder(Action<string> unreadable)
         try
         {
             var info = new DirectoryInfo(directory);
-            if (!_seen.Add(Path.TrimEndingDirectorySeparator((info.ResolveLinkTarget(returnFinalTarget: true) ?? info).FullName))) return null;
+            if (!_seen.Add(Path.TrimEndingDirectorySeparator((info.ResolveLinkTarget(returnFinalTarget: true) ?? info).FullName)))
+                return null;
             return [.. Directory.EnumerateDirectories(directory).OrderDescending(StringComparer.Ordinal)];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

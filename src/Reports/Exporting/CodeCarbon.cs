@@ -47,7 +47,8 @@ public sealed class CodeCarbon : IExportFormat
             GpuCount = s.NumGpus,
             GpuModel = s.NumGpus > 0 ? s.Gpu : null,
             CpuModel = s.NumGpus > 0 ? null : s.Gpu,
-            Pue = s.Carbon.EnergyJoules != null && double.TryParse(run.Setting("Carbon:Pue"), CultureInfo.InvariantCulture, out var pue) ? pue : null,
+            Pue = s.Carbon.EnergyJoules != null && double.TryParse(run.Setting("Carbon:Pue"), CultureInfo.InvariantCulture, out var pue)
+                ? pue : null,
         };
     }
 

@@ -8,11 +8,13 @@ namespace Harness.Reports.Exporting;
 /// <summary>Runs below some directories in a format of someone else's.</summary>
 public sealed class Export(IExportFormat format, Stream standardOutput)
 {
-    public static IReadOnlyList<IExportFormat> Formats { get; } = [new MlEnergyResult(), new MlEnergyLegacy(), new InferenceX(), new CodeCarbon()];
+    public static IReadOnlyList<IExportFormat> Formats { get; } =
+        [new MlEnergyResult(), new MlEnergyLegacy(), new InferenceX(), new CodeCarbon()];
 
     /// <exception cref="UserErrorException">There is none of that name.</exception>
     public static IExportFormat Find(string name) => Formats.FirstOrDefault(format => format.Name == name)
-        ?? throw new UserErrorException($"--format is '{name}', but one of {string.Join(", ", Formats.Select(format => format.Name))} is expected");
+        ?? throw new UserErrorException(
+            $"--format is '{name}', but one of {string.Join(", ", Formats.Select(format => format.Name))} is expected");
 
     /// <param name="output">The file to write, or <c>-</c> for standard output.</param>
     /// <param name="includeInvalid">Also runs whose energy is not valid, in formats that could not say so.</param>

@@ -34,24 +34,31 @@ public sealed class ExportedRun(string directory)
     {
         List<PromptRecord> rows = [.. _reader.Prompts()];
         List<ResponseRecord> responses = [.. _reader.Responses()];
-        if (!rows.Select(row => (row.Repeat, row.PromptIndex)).SequenceEqual(responses.Select(response => (response.Repeat, response.PromptIndex))))
-            throw new UserErrorException($"{Path.Combine(directory, RunDirectory.ResponsesFile)} has {responses.Count} responses, which are not "
+        if (!rows.Select(row => (row.Repeat, row.PromptIndex))
+            .SequenceEqual(responses.Select(response => (response.Repeat, response.PromptIndex))))
+            throw new UserErrorException($"{Path.Combine(directory, RunDirectory.ResponsesFile)} has {responses.Count} responses, which "
+                + "are not "
                 + $"those of the {rows.Count} rows of {RunDirectory.PromptsFile}; run 'harness verify {directory}'");
         return [.. rows.Zip(responses).Where(pair => !FinishReason.IsFailure(pair.First.FinishReason))];
     }
 
-    /// <summary>Joules of a kind of domain in all measured windows; null where there is none of the kind, or one lacks its joules.</summary>
-    public double? Joules(DomainKind kind) => RunAccount.Sum(MeasuredDevices().Where(device => device.Kind == kind).Select(device => device.Joules));
+    /// <summary>
+    /// Joules of a kind of domain in all measured windows; null where there is none of the kind, or one lacks its joules.
+    /// </summary>
+    public double? Joules(DomainKind kind) =>
+        RunAccount.Sum(MeasuredDevices().Where(device => device.Kind == kind).Select(device => device.Joules));
 
     /// <summary>Joules of each domain of a kind in all measured windows, in the order in which they were seen first.</summary>
     public IReadOnlyList<double?> JoulesOfEach(DomainKind kind) =>
-        [.. MeasuredDevices().Where(device => device.Kind == kind).GroupBy(device => device.Key).Select(device => RunAccount.Sum(device.Select(window => window.Joules)))];
+        [.. MeasuredDevices().Where(device => device.Kind == kind).GroupBy(device => device.Key)
+            .Select(device => RunAccount.Sum(device.Select(window => window.Joules)))];
 
     /// <summary>A setting as resolved; empty where the manifest has none.</summary>
     public string Setting(string key) => Manifest.Setting(_reader.ReadManifest(), key) ?? "";
 
     /// <summary>Requests in flight at a time.</summary>
-    public int? Concurrency => Summary.Concurrency ?? Summary.BatchSize * (Summary.Ranks / (Summary.TensorParallel * Summary.PipelineParallel));
+    public int? Concurrency =>
+        Summary.Concurrency ?? Summary.BatchSize * (Summary.Ranks / (Summary.TensorParallel * Summary.PipelineParallel));
 
     private IReadOnlyList<DomainEnergy> MeasuredDevices() => _devices ??=
     [

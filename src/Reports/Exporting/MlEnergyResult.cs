@@ -52,7 +52,8 @@ public sealed class MlEnergyResult : IExportFormat
             ["entire_benchmark_measurement"] = new JsonObject
             {
                 ["time"] = s.DurationSeconds,
-                ["gpu_energy"] = new JsonObject(run.JoulesOfEach(DomainKind.Gpu).Select((joules, i) => KeyValuePair.Create($"{i}", (JsonNode?)joules))),
+                ["gpu_energy"] = new JsonObject(run.JoulesOfEach(DomainKind.Gpu)
+                    .Select((joules, i) => KeyValuePair.Create($"{i}", (JsonNode?)joules))),
             },
         };
         Latency(result, "ttft", s.Ttft);

@@ -10,8 +10,10 @@ internal sealed record Ecdf(int Count, IReadOnlyList<double> Values, IReadOnlyLi
     {
         sample.Sort();
         var count = Math.Min(points, sample.Count);
-        var ranks = Enumerable.Range(0, count).Select(i => count == sample.Count ? i : (int)((long)i * (sample.Count - 1) / (count - 1))).ToArray();
-        return new(sample.Count, [.. ranks.Select(rank => Rounded.Digits(sample[rank], 6))], [.. ranks.Select(rank => Rounded.Digits((rank + 1.0) / sample.Count, 6))]);
+        var ranks = Enumerable.Range(0, count).Select(i => count == sample.Count ? i : (int)((long)i * (sample.Count - 1) / (count - 1)))
+            .ToArray();
+        return new(sample.Count, [.. ranks.Select(rank => Rounded.Digits(sample[rank], 6))],
+            [.. ranks.Select(rank => Rounded.Digits((rank + 1.0) / sample.Count, 6))]);
     }
 }
 

@@ -19,7 +19,8 @@ internal enum SeriesStyle
 internal sealed record FigureSeries(string Label, IReadOnlyList<FigurePoint> Points, SeriesStyle Style = SeriesStyle.Means)
 {
     /// <summary>At each x the mean of the valid runs, or of all where none is valid.</summary>
-    public IEnumerable<(double X, double Y)> Means(Func<int, bool> isValid) => Points.GroupBy(point => point.X).OrderBy(at => at.Key).Select(at =>
+    public IEnumerable<(double X, double Y)> Means(Func<int, bool> isValid) =>
+        Points.GroupBy(point => point.X).OrderBy(at => at.Key).Select(at =>
     {
         var valid = at.Where(point => isValid(point.Run)).ToList();
         return (at.Key, (valid.Count > 0 ? valid : at.AsEnumerable()).Average(point => point.Y));
@@ -30,12 +31,16 @@ internal sealed record FigureSeries(string Label, IReadOnlyList<FigurePoint> Poi
 /// <param name="Id">A plain name, also of its file.</param>
 /// <param name="LogX">Base 2, for quantities that are doubled.</param>
 /// <param name="Empty">Why there is nothing to draw; null where there is.</param>
-internal sealed record Figure(string Id, string Title, string XLabel, string YLabel, bool LogX, IReadOnlyList<FigureSeries> Series, string? Empty)
+internal sealed record Figure(string Id, string Title, string XLabel, string YLabel, bool LogX, IReadOnlyList<FigureSeries> Series,
+    string? Empty)
 {
     /// <summary>What is left out; null where all is drawn.</summary>
     public string? Note { get; init; }
 
-    /// <summary>Whether the y-axis shows energy or power, of which a run without valid energy says nothing certain; times and tokens stand in any case.</summary>
+    /// <summary>
+    /// Whether the y-axis shows energy or power, of which a run without valid energy says nothing certain; times and tokens stand in any
+    /// case.
+    /// </summary>
     public bool ShowsEnergy { get; init; } = true;
 
     /// <summary>Stretches of the x-axis that are shaded and named.</summary>

@@ -53,7 +53,8 @@ internal static class MarkdownReport
         foreach (var group in figures.Caps) Caps(text, group);
         var reasons = runs.SelectMany(run => run.Reasons).Distinct().Order(StringComparer.Ordinal).ToList();
         if (reasons.Count > 0) text.Append('\n');
-        foreach (var reason in reasons) text.Append(CultureInfo.InvariantCulture, $"- `{reason}`: {ReasonTexts.All.GetValueOrDefault(reason, "not explained by this version")}\n");
+        foreach (var reason in reasons) text.Append(CultureInfo.InvariantCulture,
+            $"- `{reason}`: {ReasonTexts.All.GetValueOrDefault(reason, "not explained by this version")}\n");
         return text.ToString();
     }
 
@@ -63,24 +64,34 @@ internal static class MarkdownReport
 
     private static void Caps(StringBuilder text, CapGroup group)
     {
-        text.Append(CultureInfo.InvariantCulture, $"\nUnder power limits{(group.Label.Length > 0 ? $" ({Escaped(group.Label)})" : "")}, relative to the highest:\n\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"\nUnder power limits{(group.Label.Length > 0 ? $" ({Escaped(group.Label)})" : "")}, relative to the highest:\n\n");
         Row(text, ["limit (W)", "time (s)", "energy (J)", "time", "energy", "tokens/s", "1/(1+Δt) − 1", "energy valid"]);
         text.Append("|--:|--:|--:|--:|--:|--:|--:|---|\n");
         foreach (var row in group.Rows)
-            Row(text, [Figures.Significant(row.LimitWatts), Figures.Significant(row.Seconds), Figures.Significant(row.Joules), Percent(row.TimeChange),
+            Row(text, [Figures.Significant(row.LimitWatts), Figures.Significant(row.Seconds), Figures.Significant(row.Joules),
+                Percent(row.TimeChange),
                 Percent(row.EnergyChange), Percent(row.RateChange), Percent(row.ExpectedRateChange), row.Valid ? "yes" : "no"]);
     }
 
     private static string Percent(double? fraction) =>
         fraction == null ? Figures.Missing : (100 * fraction.Value).ToString("+0.00 '%';−0.00 '%';0 '%'", CultureInfo.InvariantCulture);
 
-    private static void Row(StringBuilder text, IReadOnlyList<string> cells) => text.Append("| ").AppendJoin(" | ", cells.Select(Escaped)).Append(" |\n");
+    private static void Row(StringBuilder text, IReadOnlyList<string> cells) =>
+        text.Append("| ").AppendJoin(" | ", cells.Select(Escaped)).Append(" |\n");
 
     private static string Escaped(string text)
     {
         var line = new StringBuilder();
         foreach (var c in VisibleText.Of(string.Join(' ', text.Split('\n', '\r', '\t'))))
-            line.Append(c switch { '|' or '\\' or '`' or '*' or '_' or '[' or ']' => $"\\{c}", '<' => "&lt;", '&' => "&amp;", _ => c.ToString() });
+            line.Append(c switch
+            {
+                '|' or '\\' or '`' or '*' or '_' or '[' or ']' => $"\\{c}",
+                '<' => "&lt;",
+                '&' => "&amp;",
+                _ =>
+                c.ToString()
+            });
         return line.ToString();
     }
 }

@@ -20,7 +20,8 @@ internal sealed class NaturalOrder : IComparer<string>
         return a.Length != b.Length ? a.Length - b.Length : string.CompareOrdinal(a, b);
     }
 
-    private static int CompareNumbers(ReadOnlySpan<char> a, ReadOnlySpan<char> b) => a.Length != b.Length ? a.Length - b.Length : a.SequenceCompareTo(b);
+    private static int CompareNumbers(ReadOnlySpan<char> a, ReadOnlySpan<char> b) =>
+        a.Length != b.Length ? a.Length - b.Length : a.SequenceCompareTo(b);
 
     /// <summary>How many there are from here on.</summary>
     private static int Digits(string text, int from)

@@ -27,7 +27,9 @@ internal sealed class PageModel
     /// <summary>Of one run, and of all: a column of identifiers is not one of categories.</summary>
     private const int CategoriesOfOne = 40, MostCategories = 10_000;
 
-    /// <summary>The default encoder writes &lt;, &gt; and &amp; as \u escapes: no text of a run can end the script element that holds it.</summary>
+    /// <summary>
+    /// The default encoder writes &lt;, &gt; and &amp; as \u escapes: no text of a run can end the script element that holds it.
+    /// </summary>
     private static readonly JsonSerializerOptions Format = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -45,7 +47,8 @@ internal sealed class PageModel
     {
         _runs = runs;
         _points = Math.Clamp(MostPoints / Math.Max(1, 3 * runs.Count), FewestPoints, PointsOfOne);
-        _buckets = Math.Clamp(MostBuckets / Math.Max(1, DevicesExpected * runs.Count(run => PowerTrace.Exists(run.Directory))), FewestBuckets, BucketsOfOne);
+        _buckets = Math.Clamp(MostBuckets / Math.Max(1, DevicesExpected * runs.Count(run => PowerTrace.Exists(run.Directory))),
+            FewestBuckets, BucketsOfOne);
     }
 
     /// <param name="found">What a damaged file would have shown is left out.</param>
@@ -55,9 +58,13 @@ internal sealed class PageModel
     private string Json(ReportFigures figures, DateTimeOffset now, RunsBelow found)
     {
         var details = _runs.Select(run => Details(run, found)).ToList();
-        if (_withoutPower > 0) _notes.Add($"Power over time of {_withoutPower} runs was left out to keep this page small; a report of fewer runs has it.");
-        if (_withoutManifest > 0) _notes.Add($"The manifests of {_withoutManifest} runs were left out to keep this page small; they lie in the run directories.");
-        if (_withoutCategories > 0) _notes.Add($"Of {_withoutCategories} runs not all categories are shown: at most {CategoriesOfOne} of each run; categories.csv of the run has them.");
+        if (_withoutPower > 0) _notes.Add(
+            $"Power over time of {_withoutPower} runs was left out to keep this page small; a report of fewer runs has it.");
+        if (_withoutManifest > 0) _notes.Add(
+            $"The manifests of {_withoutManifest} runs were left out to keep this page small; they lie in the run directories.");
+        if (_withoutCategories > 0) _notes.Add(
+            $"Of {_withoutCategories} runs not all categories are shown: at most {CategoriesOfOne} of each run; categories.csv of the run "
+            + "has them.");
         if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
         return JsonSerializer.Serialize(new
         {
@@ -71,7 +78,8 @@ internal sealed class PageModel
             Figures = figures.Sweeps,
             figures.Caps,
             CapFigure = figures.CapFigure,
-            Pareto = figures.Pareto.Select(front => new { front.Id, front.Title, front.XLabel, ParetoFront.YLabel, front.Points, front.Front }),
+            Pareto = figures.Pareto.Select(front =>
+                new { front.Id, front.Title, front.XLabel, ParetoFront.YLabel, front.Points, front.Front }),
             Reasons = ReasonTexts.All,
             Notes = _notes,
         }, Format);
@@ -134,7 +142,8 @@ internal sealed class PageModel
                 Low = s.Thinned ? s.Low : null,
                 High = s.Thinned ? s.High : null,
             }),
-            Windows = trace.Windows.Select(w => new { w.Name, w.Kind, Start = Rounded.Digits(w.StartSeconds, 7), End = Rounded.Digits(w.EndSeconds, 7) }),
+            Windows = trace.Windows.Select(w =>
+                new { w.Name, w.Kind, Start = Rounded.Digits(w.StartSeconds, 7), End = Rounded.Digits(w.EndSeconds, 7) }),
         });
     }
 
@@ -142,7 +151,8 @@ internal sealed class PageModel
     {
         if (!reader.HasCategories) return [];
         using var stream = reader.OpenCategories(out var source);
-        var all = LooseRow<CategoryRecord>.Read(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) }).ToList();
+        var all = LooseRow<CategoryRecord>.Read(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) })
+            .ToList();
         var shown = all.Take(Math.Min(CategoriesOfOne, _categoriesLeft)).ToList();
         _categoriesLeft -= shown.Count;
         if (shown.Count < all.Count) _withoutCategories++;
@@ -161,7 +171,8 @@ internal sealed class PageModel
 }
 
 /// <summary>The figures and tables that page, Markdown and files of figures have in common.</summary>
-internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure, IReadOnlyList<ParetoFront> Pareto)
+internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure,
+    IReadOnlyList<ParetoFront> Pareto)
 {
     public static ReportFigures Of(IReadOnlyList<ReportedRun> runs)
     {

@@ -4,7 +4,8 @@ using Harness.Runs.Records;
 namespace Harness.Reports.Publishing;
 
 /// <summary>Energy per token against a latency: the runs that no valid run beats in both.</summary>
-internal sealed record ParetoFront(string Id, string Title, string XLabel, IReadOnlyList<FigurePoint> Points, IReadOnlyList<FigurePoint> Front)
+internal sealed record ParetoFront(string Id, string Title, string XLabel, IReadOnlyList<FigurePoint> Points,
+    IReadOnlyList<FigurePoint> Front)
 {
     private static readonly Column s_energy = ColumnMap<SummaryRecord>.Named("energy_per_output_token_j");
 

@@ -6,17 +6,21 @@ namespace Harness.Reports.Publishing;
 /// <param name="Seconds">Of one repeat, like <paramref name="Joules"/>.</param>
 /// <param name="RateChange">Of output tokens per second, as measured.</param>
 /// <param name="ExpectedRateChange">1 / (1 + Δt) − 1: what the change of time lets one expect for the same tokens.</param>
-internal sealed record CapRow(IReadOnlyList<int> Runs, double LimitWatts, double Seconds, double? Joules, double TimeChange, double? EnergyChange, double? RateChange, double ExpectedRateChange, bool Valid);
+internal sealed record CapRow(IReadOnlyList<int> Runs, double LimitWatts, double Seconds, double? Joules, double TimeChange,
+    double? EnergyChange, double? RateChange, double ExpectedRateChange, bool Valid);
 
 /// <summary>The runs of one configuration under several power limits, highest first.</summary>
 internal sealed record CapGroup(string Label, IReadOnlyList<CapRow> Rows)
 {
-    /// <summary>The table of power caps in 'From Words to Watts' (arXiv 2310.03003), for every configuration that ran under at least two.</summary>
+    /// <summary>
+    /// The table of power caps in 'From Words to Watts' (arXiv 2310.03003), for every configuration that ran under at least two.
+    /// </summary>
     public static IReadOnlyList<CapGroup> Of(IReadOnlyList<ReportedRun> runs)
     {
         var others = Setting.All.Where(setting => setting != Setting.PowerLimit).ToList();
         var capped = runs.Index().Where(run => run.Item.Summary is { PowerLimitWatts: > 0, DurationSeconds: > 0, Completed: > 0 });
-        var groups = capped.GroupBy(run => string.Join('\n', others.Select(setting => setting.Of(run.Item)).Append($"{run.Item.Summary.NumPrompts}")))
+        var groups = capped.GroupBy(run =>
+            string.Join('\n', others.Select(setting => setting.Of(run.Item)).Append($"{run.Item.Summary.NumPrompts}")))
             .Where(group => group.Select(run => run.Item.Summary.PowerLimitWatts).Distinct().Count() > 1).ToList();
         var labels = Setting.Describe([.. groups.Select(group => group.First().Item)], others);
         return [.. groups.Zip(labels, (group, label) => new CapGroup(label, AgainstHighest(group)))];
@@ -28,7 +32,8 @@ internal sealed record CapGroup(string Label, IReadOnlyList<CapRow> Rows)
         foreach (var (label, rows) in groups)
         {
             void Add(string what, Func<CapRow, double?> change) => series.Add(new(label.Length > 0 ? $"{what}, {label}" : what,
-                [.. from row in rows let y = change(row) where y != null select new FigurePoint(row.Runs[0], row.LimitWatts, 100 * y.Value)]));
+                [.. from row in rows let y =
+                    change(row) where y != null select new FigurePoint(row.Runs[0], row.LimitWatts, 100 * y.Value)]));
             Add("time", row => row.TimeChange);
             Add("energy", row => row.EnergyChange);
             Add("tokens/s", row => row.RateChange);
@@ -40,7 +45,8 @@ internal sealed record CapGroup(string Label, IReadOnlyList<CapRow> Rows)
 
     private static List<CapRow> AgainstHighest(IEnumerable<(int Index, ReportedRun Item)> group)
     {
-        var cells = group.GroupBy(run => run.Item.Summary.PowerLimitWatts!.Value).OrderByDescending(cell => cell.Key).Select(Cell.Of).ToList();
+        var cells = group.GroupBy(run => run.Item.Summary.PowerLimitWatts!.Value).OrderByDescending(cell => cell.Key).Select(Cell.Of)
+            .ToList();
         var highest = cells[0];
         return [.. cells.Select(cell => new CapRow(cell.Runs, cell.LimitWatts, cell.Seconds, cell.Joules,
             cell.Seconds / highest.Seconds - 1, cell.Joules / highest.Joules - 1, cell.TokensPerSecond / highest.TokensPerSecond - 1,
@@ -48,7 +54,8 @@ internal sealed record CapGroup(string Label, IReadOnlyList<CapRow> Rows)
     }
 
     /// <summary>The mean of the valid runs under one limit, or of all where none is valid.</summary>
-    private sealed record Cell(IReadOnlyList<int> Runs, double LimitWatts, double Seconds, double? Joules, double? TokensPerSecond, bool Valid)
+    private sealed record Cell(IReadOnlyList<int> Runs, double LimitWatts, double Seconds, double? Joules, double? TokensPerSecond,
+        bool Valid)
     {
         public static Cell Of(IGrouping<double, (int Index, ReportedRun Item)> all)
         {

@@ -2,9 +2,12 @@ using Harness.Energy;
 
 namespace Harness.Reports.Publishing;
 
-/// <summary>Watts of one device over time, in at most so many buckets of equal width, each with the lowest, mean and highest sample.</summary>
+/// <summary>
+/// Watts of one device over time, in at most so many buckets of equal width, each with the lowest, mean and highest sample.
+/// </summary>
 /// <param name="Derived">From differences of the energy counter, since there is no reading of power: then every point is a mean.</param>
-internal sealed record PowerSeries(EnergyDomain Domain, bool Derived, bool Thinned, IReadOnlyList<double> Seconds, IReadOnlyList<double> Low, IReadOnlyList<double> Mean, IReadOnlyList<double> High);
+internal sealed record PowerSeries(EnergyDomain Domain, bool Derived, bool Thinned, IReadOnlyList<double> Seconds,
+    IReadOnlyList<double> Low, IReadOnlyList<double> Mean, IReadOnlyList<double> High);
 
 /// <summary>Takes a device's readings in order of time and keeps no more than its buckets.</summary>
 internal sealed class PowerEnvelope(EnergyDomain domain, double start, double end, int buckets)

@@ -22,22 +22,26 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
         var found = new RunsBelow("report", log);
         var runs = RunSet.Load(directories, found);
         if (runs.Count == 0)
-            throw new UserErrorException($"no run found below {string.Join(", ", directories)}; name directories that 'harness run' wrote, or that hold some");
+            throw new UserErrorException($"no run found below {string.Join(", ", directories)}; name directories that 'harness run' "
+                + "wrote, or that hold some");
         var figures = ReportFigures.Of(runs);
         if (outputs.Page is { } page) WriteFile(page, ReportPage.Html(PageModel.Json(runs, figures, DateTimeOffset.UtcNow, found)));
         if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
         else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
         int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, found) : null;
-        found.Say($"{runs.Count} runs, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, {runs.Count(run => !run.Summary.Valid)} without valid energy"
+        found.Say($"{runs.Count} runs, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, "
+            + $"{runs.Count(run => !run.Summary.Valid)} without valid energy"
             + (found.Unreadable > 0 ? $", {found.Unreadable} unreadable" : "")
-            + (outputs.Page != null ? $"; page {outputs.Page}" : "") + (outputs.Markdown is { } md and not "-" ? $"; table {md}" : "") + (drawn != null ? $"; {drawn} figures in {outputs.Figures}" : ""));
+            + (outputs.Page != null ? $"; page {outputs.Page}" : "") + (outputs.Markdown is { } md and not "-" ? $"; table {md}" : "")
+            + (drawn != null ? $"; {drawn} figures in {outputs.Figures}" : ""));
         return found.Unreadable > 0 ? 1 : 0;
     }
 
     private static int WriteFigures(string folder, IReadOnlyList<ReportedRun> runs, ReportFigures figures, RunsBelow found)
     {
         var (drawn, canPng) = (0, true);
-        IEnumerable<Figure> all = [.. figures.Sweeps, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()), .. RunFigures.Of(runs, found)];
+        IEnumerable<Figure> all =
+            [.. figures.Sweeps, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()), .. RunFigures.Of(runs, found)];
         foreach (var figure in all.Where(figure => figure.Empty == null))
         {
             var plot = new FigurePlot(figure, run => runs[run].Summary.Valid);

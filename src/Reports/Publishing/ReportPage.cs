@@ -14,7 +14,8 @@ internal static class ReportPage
     public static string Html(string json)
     {
         var scripts = Scripts.Select(Resources.Text).ToList();
-        var policy = $"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {string.Join(' ', scripts.Select(Digest))}";
+        var policy = $"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src "
+            + $"{string.Join(' ', scripts.Select(Digest))}";
         return Resources.Text("page.html")
             .Replace("{{policy}}", policy, StringComparison.Ordinal)
             .Replace("{{style}}", Resources.Text("page.css"), StringComparison.Ordinal)

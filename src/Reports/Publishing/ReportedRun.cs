@@ -6,7 +6,9 @@ namespace Harness.Reports.Publishing;
 /// <param name="Label">Short, and unlike that of every other run in the report.</param>
 internal sealed record ReportedRun(string Label, string Directory, SummaryRecord Summary)
 {
-    /// <summary>Devices that a replica's weights are spread over: tensor × pipeline degree, the 'shards' of 'From Words to Watts'.</summary>
+    /// <summary>
+    /// Devices that a replica's weights are spread over: tensor × pipeline degree, the 'shards' of 'From Words to Watts'.
+    /// </summary>
     public int? Shards => Summary.TensorParallel * Summary.PipelineParallel;
 
     public int? Replicas => Shards > 0 ? Summary.Ranks / Shards : null;

@@ -25,12 +25,15 @@ internal static class RunFigures
             if (prompts.Count < MostLines && reader.HasPrompts && found.Try(() => new PromptFigures(PromptRow.Read(reader))) is { } own)
                 prompts.Add((index, own));
             if (traces.Count < MostTraces && PowerTrace.Exists(run.Directory))
-                traces.AddRange((found.Try(() => PowerTrace.Of(run.Directory, Buckets).ToList()) ?? []).Select(trace => Power(run, index, trace)));
+                traces.AddRange((found.Try(() => PowerTrace.Of(run.Directory, Buckets).ToList()) ?? [])
+                    .Select(trace => Power(run, index, trace)));
         }
-        Figure Latency(string id, string time, Func<PromptFigures, Ecdf> of) => new($"{id}-distribution", Title(time), $"{time} (s)", "share of prompts", LogX: false,
-            [.. prompts.Select(p => new FigureSeries(runs[p.Run].Label, Steps(p.Run, of(p.Figures)), SeriesStyle.Curve)).Where(series => series.Points.Count > 0)],
+        Figure Latency(string id, string time, Func<PromptFigures, Ecdf> of) =>
+            new($"{id}-distribution", Title(time), $"{time} (s)", "share of prompts", LogX: false,
+            [.. prompts.Select(p => new FigureSeries(runs[p.Run].Label, Steps(p.Run, of(p.Figures)), SeriesStyle.Curve))
+                .Where(series => series.Points.Count > 0)],
             prompts.Any(p => of(p.Figures).Count > 0) ? null : "No run has such times.")
-        { ShowsEnergy = false };
+            { ShowsEnergy = false };
         return
         [
             Latency("ttft", PromptTimes.Ttft, p => p.Ttft(Points)),
@@ -44,14 +47,19 @@ internal static class RunFigures
     public static string Title(string time) => char.ToUpperInvariant(time[0]) + time[1..];
 
     private static List<FigurePoint> Steps(int run, Ecdf ecdf) =>
-        [.. ecdf.Values.Index().SelectMany(at => new[] { at.Index > 0 ? ecdf.Share[at.Index - 1] : 0, ecdf.Share[at.Index] }.Select(share => new FigurePoint(run, at.Item, share)))];
+        [.. ecdf.Values.Index()
+            .SelectMany(at => new[] { at.Index > 0 ? ecdf.Share[at.Index - 1] : 0, ecdf.Share[at.Index] }.Select(share =>
+            new FigurePoint(run, at.Item, share)))];
 
     private static Figure Power(ReportedRun run, int index, PowerTrace trace)
     {
         var from = trace.Windows.Count > 0 ? trace.Windows.Min(window => window.StartSeconds) : 0;
         var name = string.Concat(run.Label.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '-'));
-        return new($"power-{name}{(trace.Piece > 1 ? FormattableString.Invariant($"-piece-{trace.Piece}") : "")}", $"Power, {run.Label}", "time (s)", "power (W)", LogX: false,
-            [.. trace.Series.Select(s => new FigureSeries(s.Domain.Key, [.. s.Seconds.Zip(s.Mean, (t, watts) => new FigurePoint(index, t - from, watts))], SeriesStyle.Curve))],
+        return new($"power-{name}{(trace.Piece > 1 ? FormattableString.Invariant($"-piece-{trace.Piece}") : "")}", $"Power, {run.Label}",
+            "time (s)", "power (W)", LogX: false,
+            [.. trace.Series.Select(s =>
+                new FigureSeries(s.Domain.Key, [.. s.Seconds.Zip(s.Mean, (t, watts) => new FigurePoint(index, t - from, watts))],
+                SeriesStyle.Curve))],
             trace.Series.Count > 0 ? null : "power.csv holds no readings.")
         {
             Bands = [.. trace.Windows.Select(window => (window.Name, window.StartSeconds - from, window.EndSeconds - from))],

@@ -30,7 +30,8 @@ internal sealed record Setting(string Name, Func<ReportedRun, string> Of, string
         new("task", run => run.Summary.Task ?? ""),
         new("replicas", run => Text(run.Replicas)),
         Shards, Layout, Nodes,
-        new("micro-batches", run => run.Summary.MicroBatches == run.Summary.PipelineParallel ? "" : Text(run.Summary.MicroBatches), Absent: "a micro-batch per stage"),
+        new("micro-batches", run => run.Summary.MicroBatches == run.Summary.PipelineParallel ? ""
+            : Text(run.Summary.MicroBatches), Absent: "a micro-batch per stage"),
         new("", run => run.Summary.Schedule ?? ""),
         Batch,
         Concurrency,

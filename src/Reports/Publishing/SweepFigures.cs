@@ -52,13 +52,16 @@ internal static class SweepFigures
         var lines = Lines(points, [.. Setting.All.Except(axis.Varied)]);
         var drawn = lines.SelectMany(line => line.Points).Select(point => point.Run).Distinct().Count();
         var empty = points.Count == 0 ? $"No run has both {axis.Title} and {measure.Title.ToLowerInvariant()}."
-            : values.Count == 1 ? $"All runs with this figure have the same {axis.Title}: {values[0]:0.##}. Runs that differ in it make a line."
+            : values.Count == 1 ? $"All runs with this figure have the same {axis.Title}: {values[0]:0.##}. Runs that differ in it make a "
+            + "line."
             : lines.Count == 0 ? $"No two runs differ in {axis.Title} alone: each differs in something else, too."
             : null;
-        return new($"{measure.Id}-by-{axis.Id}", $"{measure.Title} by {axis.Title}", axis.Label, measure.Column.Axis, LogX: true, lines, empty)
+        return new($"{measure.Id}-by-{axis.Id}", $"{measure.Title} by {axis.Title}", axis.Label, measure.Column.Axis, LogX: true, lines,
+            empty)
         {
             ShowsEnergy = measure.ShowsEnergy,
-            Note = empty == null && drawn < points.Count ? $"{points.Count - drawn} of {points.Count} runs are not drawn: no other differs from them in {axis.Title} alone." : null,
+            Note = empty == null && drawn < points.Count
+                ? $"{points.Count - drawn} of {points.Count} runs are not drawn: no other differs from them in {axis.Title} alone." : null,
         };
     }
 
@@ -68,12 +71,15 @@ internal static class SweepFigures
         // One shard is the beginning of the line of every layout.
         var lines = (from alike in points.GroupBy(p => string.Join('\n', others.Select(setting => setting.Of(p.Run))))
                      from layout in LayoutsOf(alike)
-                     let line = alike.Where(p => Setting.Layout.Of(p.Run) is var own && (own == layout || own.Length == 0)).OrderBy(p => p.Point.X).ToList()
+                     let line = alike.Where(p => Setting.Layout.Of(p.Run) is var own && (own == layout || own.Length == 0))
+                         .OrderBy(p => p.Point.X).ToList()
                      where line.Select(p => p.Point.X).Distinct().Count() > 1
                      select line).ToList();
         // The last run of a line has its layout, if it has one.
-        var labels = Setting.Describe([.. lines.Select(line => line[^1].Run)], kept.Contains(Setting.Shards) ? kept : [.. others, Setting.Layout]);
-        return [.. lines.Zip(labels, (line, label) => new FigureSeries(label, [.. line.Select(p => p.Point)])).OrderBy(series => series.Label, NaturalOrder.Instance)];
+        var labels = Setting.Describe([.. lines.Select(line => line[^1].Run)], kept.Contains(Setting.Shards) ? kept
+            : [.. others, Setting.Layout]);
+        return [.. lines.Zip(labels, (line, label) => new FigureSeries(label, [.. line.Select(p => p.Point)]))
+            .OrderBy(series => series.Label, NaturalOrder.Instance)];
     }
 
     private static List<string> LayoutsOf(IEnumerable<(ReportedRun Run, FigurePoint Point)> alike)

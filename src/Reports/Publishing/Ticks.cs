@@ -13,5 +13,6 @@ internal static class Ticks
         return [.. distinct.Where((_, i) => i % Math.Max(1, every) == 0)];
     }
 
-    public static string Text(double value) => value.ToString(Math.Abs(value) is >= 1e6 or (< 1e-3 and > 0) ? "0.###e0" : "#,0.######", CultureInfo.InvariantCulture);
+    public static string Text(double value) =>
+        value.ToString(Math.Abs(value) is >= 1e6 or (< 1e-3 and > 0) ? "0.###e0" : "#,0.######", CultureInfo.InvariantCulture);
 }

@@ -6,7 +6,9 @@ using Harness.Runs.Records;
 
 namespace Harness.Runs.Accounting;
 
-/// <summary>What one start of a run measured. The first piece's files lie in the run directory, those of piece N in <c>piece-N</c>.</summary>
+/// <summary>
+/// What one start of a run measured. The first piece's files lie in the run directory, those of piece N in <c>piece-N</c>.
+/// </summary>
 public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
 {
     /// <summary>Where a piece's raw files lie.</summary>
@@ -16,7 +18,8 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     public static IReadOnlyList<int> In(string runDirectory) => RunLayout.PiecesIn(runDirectory);
 
     /// <summary>Whether the piece's figures are on disk as a whole, however it ended.</summary>
-    public static bool IsConcluded(string runDirectory, int piece) => File.Exists(Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.EnergyFile));
+    public static bool IsConcluded(string runDirectory, int piece) =>
+        File.Exists(Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.EnergyFile));
 
     /// <summary>
     /// Makes a piece's directory and takes away what a start without a finished batch, or one that is told anew, may have left there and
@@ -28,7 +31,8 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
         StorageFailure.Guard(directory, () =>
         {
             Directory.CreateDirectory(directory);
-            foreach (var file in new[] { RunDirectory.EnergyFile, RunDirectory.PowerFile, RunDirectory.WindowsFile, RunDirectory.StepsFile, RunDirectory.RanksFile })
+            foreach (var file in new[] { RunDirectory.EnergyFile, RunDirectory.PowerFile, RunDirectory.WindowsFile, RunDirectory.StepsFile,
+                RunDirectory.RanksFile })
                 File.Delete(Path.Combine(directory, file));
             for (var later = piece + 1; Directory.Exists(DirectoryOf(runDirectory, later)); later++)
                 Directory.Delete(DirectoryOf(runDirectory, later), recursive: true);
@@ -46,7 +50,12 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
         AtomicFile.Write(PathOf(RunDirectory.RanksFile), stream =>
         {
             CsvRows.WriteHeader<RankRecord>(stream);
-            CsvRows.Write(stream, ranks.Select(row => row with { EnergyJoules = energy.JoulesOfRank(row.Rank, row.Window), Device = energy.DevicesOfRank(row.Rank) }));
+            CsvRows.Write(stream,
+                ranks.Select(row => row with
+                {
+                    EnergyJoules = energy.JoulesOfRank(row.Rank, row.Window),
+                    Device = energy.DevicesOfRank(row.Rank)
+                }));
         });
         AtomicFile.Write(PathOf(RunDirectory.EnergyFile), stream => JsonSerializer.Serialize(stream, new { Evidence }, JsonRows.Document));
     }
@@ -67,7 +76,8 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     public static PieceEvidence Read(string runDirectory, int piece)
     {
         var reader = new RunReader(runDirectory);
-        return new(piece, reader.Document(RunFile.Energy, piece, tree => JsonRows.Checked<EnergyEvidence>(tree.GetProperty("evidence"))) with
+        return new(piece, reader.Document(RunFile.Energy, piece, tree =>
+            JsonRows.Checked<EnergyEvidence>(tree.GetProperty("evidence"))) with
         {
             Series = reader.Samples(piece),
             Windows = [.. reader.Windows(piece).Select(record => record.Window)],

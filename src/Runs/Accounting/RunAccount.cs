@@ -40,7 +40,8 @@ public sealed class RunAccount
            orderby parts.Key
            let seconds = parts.Sum(part => part.Window.Window.DurationSeconds)
            let joules = Sum(parts.Select(part => part.Window.Joules))
-           select new RepeatFigures(parts.Key, seconds, joules, Sum(parts.Select(part => part.Window.NetJoules)), seconds > 0 ? joules / seconds : null,
+           select new RepeatFigures(parts.Key, seconds, joules, Sum(parts.Select(part => part.Window.NetJoules)), seconds > 0
+               ? joules / seconds : null,
                InvalidReason.Ordered(parts.SelectMany(part => part.Energy.Reasons(part.Window)))),
     ];
 
@@ -89,7 +90,8 @@ public sealed class RunAccount
         UnattributedJoules = Sum(attributions.Select(a => a?.UnattributedJoules)),
         CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated
             ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
-        Source = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source ? source : null,
+        Source = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source
+            ? source : null,
         Valid = Repeats.Count > 0 && Repeats.All(repeat => repeat.InvalidReasons.Count == 0),
         InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),
     };
@@ -97,7 +99,9 @@ public sealed class RunAccount
     /// <summary>The figure of 'From Words to Watts'; null where a piece has none.</summary>
     public double? PaperJoules() => Sum(Pieces.Where(piece => piece.Energy.Repeats.Count > 0).Select(piece => piece.Energy.PaperJoules()));
 
-    /// <summary>Joules per output token over the repeats, with its 95 % interval; null for fewer than two repeats or without energy.</summary>
+    /// <summary>
+    /// Joules per output token over the repeats, with its 95 % interval; null for fewer than two repeats or without energy.
+    /// </summary>
     public ConfidenceInterval? JoulesPerToken(IEnumerable<PromptRecord> rows)
     {
         var values = JoulesPerTokenOf(rows).Values;
@@ -112,7 +116,8 @@ public sealed class RunAccount
             repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null);
     }
 
-    private IEnumerable<double?> Counted(Func<DomainEnergy, double?> value) => Measured.SelectMany(part => part.Window.Counted).Select(value);
+    private IEnumerable<double?> Counted(Func<DomainEnergy, double?> value) =>
+        Measured.SelectMany(part => part.Window.Counted).Select(value);
 
     /// <inheritdoc cref="EnergyAccount.Sum"/>
     public static double? Sum(IEnumerable<double?> values) => EnergyAccount.Sum(values);

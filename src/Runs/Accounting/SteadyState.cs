@@ -13,13 +13,20 @@ namespace Harness.Runs.Accounting;
 /// <param name="Joules">Null without energy, and where a part is shorter than the sensors resolve.</param>
 public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
 {
-    /// <summary>Of a whole run; null where there was none: a static schedule, too few requests, or requests that arrive by themselves, since then slots need not be full.</summary>
+    /// <summary>
+    /// Of a whole run; null where there was none: a static schedule, too few requests, or requests that arrive by themselves, since then
+    /// slots need not be full.
+    /// </summary>
     /// <param name="run">Its concurrency over all replicas.</param>
     /// <param name="rows">Of the run; steps name them by their places.</param>
     public static SteadyState? Of(
         SummaryRecord run, RunAccount account, IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<Step>> stepsOf)
     {
-        if (run is not { Concurrency: { } slots, RequestRatePerSecond: null, Ranks: { } ranks, TensorParallel: { } tensor, PipelineParallel: { } pipeline }) return null;
+        if (run is not
+            {
+                Concurrency: { } slots, RequestRatePerSecond: null, Ranks: { } ranks, TensorParallel: { } tensor,
+                PipelineParallel: { } pipeline
+            }) return null;
         var replicas = ranks / (tensor * pipeline);
         var found = new List<SteadyState>();
         foreach (var (piece, energy) in account.Pieces)
@@ -31,7 +38,8 @@ public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
                 if (end <= start) continue;
                 found.Add(new(end - start, emitted.Sum(one => one!.TokensWithin(start, end)), energy.JoulesWithin(start, end)));
             }
-        return found.Count == 0 ? null : new(found.Sum(one => one.Seconds), found.Sum(one => one.Tokens), RunAccount.Sum(found.Select(one => one.Joules)));
+        return found.Count == 0 ? null
+            : new(found.Sum(one => one.Seconds), found.Sum(one => one.Tokens), RunAccount.Sum(found.Select(one => one.Joules)));
     }
 
     /// <summary>The summary with the steady state's columns.</summary>

@@ -3,10 +3,12 @@ namespace Harness.Runs.Carbon;
 /// <summary>What a user must say for a run to have an SCI.</summary>
 /// <param name="IntensityAt">Grams per kWh at a time; null where that is not known.</param>
 /// <param name="IsHourly">Joules are to be told apart by the hour.</param>
-public sealed record CarbonInputs(Func<DateTimeOffset, double?> IntensityAt, bool IsHourly, double Pue, double EmbodiedKilograms, double LifetimeYears)
+public sealed record CarbonInputs(Func<DateTimeOffset, double?> IntensityAt, bool IsHourly, double Pue, double EmbodiedKilograms,
+    double LifetimeYears)
 {
     /// <exception cref="UserErrorException">A file of hourly values does not cover <paramref name="now"/>.</exception>
-    public static CarbonInputs From(CarbonIntensity intensity, double pue, double embodiedKilograms, double lifetimeYears, DateTimeOffset now)
+    public static CarbonInputs From(CarbonIntensity intensity, double pue, double embodiedKilograms, double lifetimeYears,
+        DateTimeOffset now)
     {
         intensity.MustCover(now);
         return new(intensity.At, intensity.IsHourly, pue, embodiedKilograms, lifetimeYears);
@@ -17,7 +19,8 @@ public sealed record CarbonInputs(Func<DateTimeOffset, double?> IntensityAt, boo
     {
         var hourly = terms.Hours.Any(hour => hour.HourUtc != null);
         return new(
-            time => hourly ? terms.Hours.FirstOrDefault(hour => hour.HourUtc == CarbonIntensity.Hour(time))?.GramsPerKilowattHour : terms.Hours[0].GramsPerKilowattHour,
+            time => hourly ? terms.Hours.FirstOrDefault(hour => hour.HourUtc == CarbonIntensity.Hour(time))?.GramsPerKilowattHour
+                : terms.Hours[0].GramsPerKilowattHour,
             hourly, terms.Pue, terms.EmbodiedKilograms, terms.LifetimeYears);
     }
 }

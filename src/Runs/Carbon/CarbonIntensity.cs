@@ -51,7 +51,8 @@ public sealed class CarbonIntensity
     public void MustCover(DateTimeOffset time)
     {
         if (At(time) == null)
-            throw new UserErrorException($"{_source} has no carbon intensity for {Text(Hour(time))} (it has {Text(_hours.Keys.Min())} to {Text(_hours.Keys.Max())}); add the hours of this run, or give one number with --carbon-intensity");
+            throw new UserErrorException($"{_source} has no carbon intensity for {Text(Hour(time))} (it has {Text(_hours.Keys.Min())} to "
+                + $"{Text(_hours.Keys.Max())}); add the hours of this run, or give one number with --carbon-intensity");
     }
 
     public static DateTimeOffset Hour(DateTimeOffset time) => new(time.UtcDateTime.Date.AddHours(time.UtcDateTime.Hour), TimeSpan.Zero);
@@ -65,17 +66,21 @@ public sealed class CarbonIntensity
         string[] header = [.. csv.Headers];
         var time = Array.FindIndex(header, name => name.Contains("time", StringComparison.OrdinalIgnoreCase));
         string[] grams = ["g_per_kwh", "(LCA)", "(direct)", "Carbon intensity"];
-        var value = grams.Select(known => Array.FindIndex(header, name => name.Contains(known, StringComparison.OrdinalIgnoreCase))).FirstOrDefault(i => i >= 0, -1);
+        var value = grams.Select(known => Array.FindIndex(header, name => name.Contains(known, StringComparison.OrdinalIgnoreCase)))
+            .FirstOrDefault(i => i >= 0, -1);
         if (time < 0 || value < 0)
-            throw new UserErrorException($"{_source} has the columns {string.Join(", ", header)}, but a time and g_per_kwh are expected (or the columns of Electricity Maps)");
+            throw new UserErrorException($"{_source} has the columns {string.Join(", ", header)}, but a time and g_per_kwh are expected "
+                + "(or the columns of Electricity Maps)");
         while (csv.Read())
         {
             if (!DateTimeOffset.TryParse(csv.GetString(time), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
                 throw Wrong(csv, time, "a time such as 2026-11-21T05:00Z");
-            if (!double.TryParse(csv.GetString(value), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || !(number >= 0 && double.IsFinite(number)))
+            if (!double.TryParse(csv.GetString(value), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                || !(number >= 0 && double.IsFinite(number)))
                 throw Wrong(csv, value, "grams of CO2e per kWh");
             if (!_hours.TryAdd(Hour(at), number))
-                throw new UserErrorException($"{_source}:{csv.LineNumber}: a second value for the hour {Text(Hour(at))}; give one for each hour, such as the mean");
+                throw new UserErrorException($"{_source}:{csv.LineNumber}: a second value for the hour {Text(Hour(at))}; give one for "
+                    + "each hour, such as the mean");
         }
         if (_hours.Count == 0) throw new UserErrorException($"{_source} holds no hour; give one number with --carbon-intensity instead");
     }

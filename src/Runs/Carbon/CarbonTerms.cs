@@ -20,7 +20,9 @@ public sealed record CarbonTerms
     private const double JoulesPerKilowattHour = 3.6e6;
     private const double SecondsPerYear = 365.25 * 86_400;
 
-    [JsonPropertyName("formula")] public string Formula { get; init; } = "SCI = (E * I + M) / R; M = TE * TS * RS (Green Software Foundation, SCI v1.1)";
+    [JsonPropertyName("formula")]
+    public string Formula { get; init; } =
+        "SCI = (E * I + M) / R; M = TE * TS * RS (Green Software Foundation, SCI v1.1)";
 
     /// <summary>The run's total_energy_j.</summary>
     [JsonPropertyName("energy_measured_j")] public required double MeasuredJoules { get; init; }
@@ -38,7 +40,8 @@ public sealed record CarbonTerms
     /// <summary>I: the mean over the hours, weighted with measured joules; missing where an hour's is not known.</summary>
     [JsonPropertyName("intensity_g_per_kwh")]
     public double? GramsPerKilowattHour => Hours.Any(hour => hour.GramsPerKilowattHour == null) || Hours.Count == 0 ? null
-        : Hours.Sum(hour => hour.Joules) is > 0 and var joules ? Hours.Sum(hour => hour.Joules * hour.GramsPerKilowattHour) / joules : Hours[0].GramsPerKilowattHour;
+        : Hours.Sum(hour => hour.Joules) is > 0 and var joules ? Hours.Sum(hour => hour.Joules * hour.GramsPerKilowattHour) / joules
+        : Hours[0].GramsPerKilowattHour;
 
     [JsonPropertyName("operational_g")] public double? OperationalGrams => EnergyJoules / JoulesPerKilowattHour * GramsPerKilowattHour;
 
@@ -70,7 +73,8 @@ public sealed record CarbonTerms
     /// <returns>Null where the run has no energy: then it has no carbon either.</returns>
     public static CarbonTerms? Of(CarbonInputs inputs, RunAccount account, SummaryRecord summary, IEnumerable<PromptRecord> rows)
     {
-        if (summary.Energy.Total is not { } joules || CarbonEnergy.Reserved(account) is not { } reserved || CarbonEnergy.Hours(account, inputs) is not { } hours) return null;
+        if (summary.Energy.Total is not { } joules || CarbonEnergy.Reserved(account) is not { } reserved
+            || CarbonEnergy.Hours(account, inputs) is not { } hours) return null;
         return new()
         {
             MeasuredJoules = joules,

@@ -51,7 +51,8 @@ public sealed class BatchJournal : IDisposable
     }
 
     /// <summary>Keeps these alone.</summary>
-    public static void Replace(string directory, IEnumerable<byte[]> batches) => AtomicFile.Write(RunFile.BatchJournal.In(directory), stream =>
+    public static void Replace(string directory, IEnumerable<byte[]> batches) =>
+        AtomicFile.Write(RunFile.BatchJournal.In(directory), stream =>
     {
         foreach (var batch in batches) stream.Write(Entry(batch));
     });

@@ -35,7 +35,8 @@ public static class TornRepeat
     /// <summary>Rows of <c>ranks.csv</c> for these windows: of one that was cut, what crossed a rank's links is not known.</summary>
     /// <param name="rows">As the ranks saw their own windows.</param>
     /// <param name="place">A row with the rank's place, for ranks that left none.</param>
-    public static IEnumerable<RankRecord> Rows(IReadOnlyList<EnergyWindow> windows, IReadOnlyList<RankRecord> rows, int ranks, Func<int, RankRecord> place) =>
+    public static IEnumerable<RankRecord> Rows(IReadOnlyList<EnergyWindow> windows, IReadOnlyList<RankRecord> rows, int ranks, Func<int,
+        RankRecord> place) =>
         from window in windows
         from rank in Enumerable.Range(0, ranks)
         let seen = rows.FirstOrDefault(row => row.Rank == rank && row.Window == window.Name)

@@ -9,7 +9,9 @@ namespace Harness.Runs.Pieces;
 /// included.</param>
 public sealed record JournalWindow(EnergyWindow Window, int? Answers);
 
-/// <summary>The windows of a piece as they begin and end, in <c>windows.partial.jsonl</c>: one that never ended ends where it began.</summary>
+/// <summary>
+/// The windows of a piece as they begin and end, in <c>windows.partial.jsonl</c>: one that never ended ends where it began.
+/// </summary>
 public static class WindowJournal
 {
     private static readonly JsonSerializerOptions Format = new(JsonRows.Document) { WriteIndented = false };

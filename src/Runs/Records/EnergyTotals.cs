@@ -1,6 +1,8 @@
 namespace Harness.Runs.Records;
 
-/// <summary>A run's measured energy over all devices and measured repeats, as the summary states it. What is not known is null, never 0.</summary>
+/// <summary>
+/// A run's measured energy over all devices and measured repeats, as the summary states it. What is not known is null, never 0.
+/// </summary>
 public sealed record EnergyTotals
 {
     public double? TotalJoules { get; init; }

@@ -30,11 +30,30 @@ public sealed class RunVerification(string directory)
         if (!reader.IsComplete) throw new UserErrorException($"{directory} is not a finished run: it has no {RunDirectory.SummaryFile}");
         var summary = reader.Summary();
         if (summary.SchemaVersion != SummaryRecord.CurrentSchema)
-            throw new UserErrorException($"{directory} has schema version {summary.SchemaVersion}, this program verifies {SummaryRecord.CurrentSchema}; use the version that wrote it");
+            throw new UserErrorException($"{directory} has schema version {summary.SchemaVersion}, this program verifies "
+                + $"{SummaryRecord.CurrentSchema}; use the version that wrote it");
         if (summary.Status == RunStatus.Skipped) return [];
 
         var pieces = PieceEvidence.In(directory).Select(number => PieceEvidence.Read(directory, number)).ToList();
         if (pieces.Count == 0) throw new UserErrorException($"{directory} cannot be verified: it has no {RunDirectory.EnergyFile}");
+        _problems.AddRange(pieces.SelectMany(piece => Contradictions.In(piece.Evidence)));
+        if (_problems.Count > 0) return _problems;
+        try
+        {
+            Compute(reader, summary, pieces);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or KeyNotFoundException or IndexOutOfRangeException
+            or OverflowException or FormatException or JsonException)
+        {
+            // Each file is one of its kind by itself, and nothing can be computed from them together.
+            throw new UserErrorException($"{directory} cannot be verified: its files contradict each other "
+                + $"({e.Message.ReplaceLineEndings(" ")})", e);
+        }
+        return _problems;
+    }
+
+    private void Compute(RunReader reader, SummaryRecord summary, List<PieceEvidence> pieces)
+    {
         var account = new RunAccount(pieces);
         var rows = reader.Prompts().ToList();
         var steps = pieces.ToDictionary(piece => piece.Number, piece => PieceEvidence.ReadSteps(directory, piece.Number));
@@ -52,11 +71,11 @@ public sealed class RunVerification(string directory)
         CheckFigures(pieces, account, rows);
         CheckManifest(reader, summary);
         CheckSums(account, rows, attributions);
-        var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() }, SteadyState.Of(summary, account, rows, piece => steps[piece]));
+        var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() },
+            SteadyState.Of(summary, account, rows, piece => steps[piece]));
         var computed = Summary.Compute(known, rows, account.DurationSeconds, account.Totals(attributions));
         Compare(RunDirectory.SummaryFile, summary, WithCarbon(computed, account, rows));
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
-        return _problems;
     }
 
     /// <summary>A gap or a fallen counter is a failure even where the run itself has marked it.</summary>
@@ -66,8 +85,10 @@ public sealed class RunVerification(string directory)
             foreach (var reason in energy.Reasons(repeat).Intersect(FatalReasons))
                 Problem($"{repeat.Window.Name}: {reason}");
         foreach (var series in evidence.Series)
-            if (series.Readings.Zip(series.Readings.Skip(1)).FirstOrDefault(pair => pair.Second.EnergyJoules < pair.First.EnergyJoules) is { Second.EnergyJoules: not null } fallen)
-                Problem(string.Create(CultureInfo.InvariantCulture, $"{RunDirectory.PowerFile}: the counter of {series.Domain.Key} falls at {fallen.Second.TimeSeconds} s"));
+            if (series.Readings.Zip(series.Readings.Skip(1))
+                .FirstOrDefault(pair => pair.Second.EnergyJoules < pair.First.EnergyJoules) is { Second.EnergyJoules: not null } fallen)
+                Problem(string.Create(CultureInfo.InvariantCulture,
+                    $"{RunDirectory.PowerFile}: the counter of {series.Domain.Key} falls at {fallen.Second.TimeSeconds} s"));
     }
 
     private void CheckRanks(List<RankRecord> ranks, EnergyAccount energy, EnergyEvidence evidence)
@@ -79,7 +100,8 @@ public sealed class RunVerification(string directory)
                 Problem($"{RunDirectory.RanksFile}: rank {missing} is missing from window {window.Name}");
         }
         foreach (var row in ranks.Where(row => evidence.Ranks.Any(place => place.Rank == row.Rank)))
-            Compare($"{RunDirectory.RanksFile}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules, energy.JoulesOfRank(row.Rank, row.Window));
+            Compare($"{RunDirectory.RanksFile}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules,
+                energy.JoulesOfRank(row.Rank, row.Window));
     }
 
     /// <summary>Every prompt of every repeat; of a run that was cut off, of those before its last repeat.</summary>
@@ -106,7 +128,8 @@ public sealed class RunVerification(string directory)
             foreach (var (line, window) in File.ReadLines(path).Where(line => line.Length > 0).Zip(energy.Windows))
             {
                 using var document = JsonDocument.Parse(line);
-                var (written, computed, place) = (document.RootElement, WindowRecords.Tree(WindowRecord.Of(window)), $"{RunDirectory.WindowsFile}, "
+                var (written, computed, place) =
+                    (document.RootElement, WindowRecords.Tree(WindowRecord.Of(window)), $"{RunDirectory.WindowsFile}, "
                     + $"{window.Window.Name}");
                 var devices = written.GetProperty("devices").EnumerateArray()
                     .Where(device => known.Contains($"{device.GetProperty("host")}/{device.GetProperty("device")}")
@@ -145,7 +168,8 @@ public sealed class RunVerification(string directory)
     private static void CheckText(string path, Action<string> check)
     {
         try { check(path); }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or IOException
+            or UnauthorizedAccessException)
         {
             throw new UserErrorException($"{path} cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
         }
@@ -182,9 +206,13 @@ public sealed class RunVerification(string directory)
         foreach (var (row, response) in rows.Zip(responses))
         {
             var place = $"prompt {row.PromptIndex} of repeat {row.Repeat}";
-            if (row.PromptIndex != response.PromptIndex || row.Repeat != response.Repeat) Problem($"{place}: its response is that of prompt {response.PromptIndex}, repeat {response.Repeat}");
-            if (row.OutputTokens != response.OutputIds.Count) Problem($"{place}: output_tokens is {row.OutputTokens}, but its response has {response.OutputIds.Count}");
-            if (row.OutputWords != Words.Count(response.Text)) Problem($"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
+            if (row.PromptIndex != response.PromptIndex
+                || row.Repeat != response.Repeat) Problem(
+                $"{place}: its response is that of prompt {response.PromptIndex}, repeat {response.Repeat}");
+            if (row.OutputTokens != response.OutputIds.Count) Problem(
+                $"{place}: output_tokens is {row.OutputTokens}, but its response has {response.OutputIds.Count}");
+            if (row.OutputWords != Words.Count(response.Text)) Problem(
+                $"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
             if (response.ItlSeconds is { } gaps) Compare($"{place}, latency_s", row.LatencySeconds, row.TtftSeconds + gaps.Sum());
         }
     }
@@ -198,14 +226,16 @@ public sealed class RunVerification(string directory)
         try
         {
             using var written = JsonDocument.Parse(File.ReadAllBytes(path));
-            var terms = written.Deserialize<CarbonTerms>(JsonRows.Document) is { Hours.Count: > 0 } read ? read : throw new JsonException("it holds no hours");
+            var terms = written.Deserialize<CarbonTerms>(JsonRows.Document) is { Hours.Count: > 0 } read ? read
+                : throw new JsonException("it holds no hours");
             if (CarbonTerms.Of(CarbonInputs.Of(terms), account, none, rows) is not { } again)
             {
                 Problem($"{RunFile.Carbon.Name}: the run has no energy that it could follow from");
                 return none;
             }
             // The text of the file, not the record read from it: that has derived terms anew, whatever the file says.
-            foreach (var difference in JsonDifferences.Between(RunFile.Carbon.Name, written.RootElement, JsonSerializer.SerializeToElement(again, JsonRows.Document), Tolerance))
+            foreach (var difference in JsonDifferences.Between(RunFile.Carbon.Name, written.RootElement,
+                JsonSerializer.SerializeToElement(again, JsonRows.Document), Tolerance))
                 Problem(difference);
             return again.AddTo(none);
         }
@@ -218,7 +248,8 @@ public sealed class RunVerification(string directory)
     private void CheckCategories(List<CategoryRecord> written, IReadOnlyList<CategoryRecord> computed)
     {
         if (!written.Select(row => row.Category).SequenceEqual(computed.Select(row => row.Category)))
-            Problem($"{RunDirectory.CategoriesFile}: has {string.Join(", ", written.Select(row => row.Category))}, the prompts {string.Join(", ", computed.Select(row => row.Category))}");
+            Problem($"{RunDirectory.CategoriesFile}: has {string.Join(", ", written.Select(row => row.Category))}, the prompts "
+                + $"{string.Join(", ", computed.Select(row => row.Category))}");
         else
             foreach (var (was, now) in written.Zip(computed)) Compare($"{RunDirectory.CategoriesFile}, {was.Category}", was, now);
     }
@@ -226,10 +257,12 @@ public sealed class RunVerification(string directory)
     /// <summary>What the prompts were given, with what nobody was given, is what the meter showed.</summary>
     private void CheckSums(RunAccount account, List<PromptRecord> rows, List<Attribution?> attributions)
     {
-        foreach (var ((piece, repeat), attribution) in account.Pieces.SelectMany(piece => piece.Energy.Repeats.Select(repeat => (piece.Number, repeat))).Zip(attributions))
+        foreach (var ((piece, repeat), attribution) in account.Pieces.SelectMany(piece =>
+            piece.Energy.Repeats.Select(repeat => (piece.Number, repeat))).Zip(attributions))
             if (attribution != null)
                 Compare($"{repeat.Window.Name}: prompts + unattributed",
-                    rows.Where(row => row.Repeat == repeat.Window.Repeat && row.Piece == piece).Sum(row => row.EnergyJoules ?? 0) + attribution.UnattributedJoules, repeat.Joules);
+                    rows.Where(row => row.Repeat == repeat.Window.Repeat && row.Piece == piece).Sum(row => row.EnergyJoules ?? 0)
+                        + attribution.UnattributedJoules, repeat.Joules);
     }
 
     /// <summary>Every column of two records.</summary>
@@ -245,7 +278,8 @@ public sealed class RunVerification(string directory)
 
     private void Compare(string place, double? written, double? computed)
     {
-        if (!(written is { } was && computed is { } now ? JsonDifferences.AreEqual(was, now, Tolerance) : written == null && computed == null))
+        if (!(written is { } was && computed is { } now ? JsonDifferences.AreEqual(was, now, Tolerance) : written == null
+            && computed == null))
             Problem(string.Create(CultureInfo.InvariantCulture, $"{place}: written {Text(written)}, computed {Text(computed)}"));
     }
 

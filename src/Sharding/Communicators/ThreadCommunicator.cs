@@ -107,7 +107,8 @@ internal sealed unsafe class ThreadCommunicator(ThreadGroup group, int rank, Cor
         CheckRank(source);
         var message = group.Take(rank, source, tag);
         if (message.Length != data.Length)
-            throw new CommunicationException($"a message of {message.Length} bytes with tag {tag} came from rank {source} where {data.Length} were expected");
+            throw new CommunicationException(
+                $"a message of {message.Length} bytes with tag {tag} came from rank {source} where {data.Length} were expected");
         message.Buffer.AsSpan(0, message.Length).CopyTo(data);
         ArrayPool<byte>.Shared.Return(message.Buffer);
     }

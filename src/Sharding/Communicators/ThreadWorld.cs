@@ -39,7 +39,9 @@ public sealed class ThreadWorld
         for (var rank = 0; rank < size; rank++)
         {
             var number = rank;
-            threads[rank] = new Thread(() => world.RunRank(new ThreadCommunicator(all, number, shortage()), body)) { Name = $"rank {rank}", IsBackground = true };
+            threads[rank] = new Thread(() =>
+                world.RunRank(new ThreadCommunicator(all, number, shortage()), body))
+            { Name = $"rank {rank}", IsBackground = true };
         }
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads) thread.Join();

@@ -61,7 +61,8 @@ public static class LastActs
         public void Perform()
         {
             try { act(); }
-            catch (Exception e) { Console.Error.WriteLine($"harness: {e.Message}"); }       // the process ends for another reason, which is the one to report
+            // the process ends for another reason, which is the one to report
+            catch (Exception e) { Console.Error.WriteLine($"harness: {e.Message}"); }
         }
 
         public void Dispose()

@@ -17,20 +17,27 @@ public static class LaunchChecks
     internal static void LibraryFits(Launcher launcher, string family, string library, string version)
     {
         if (family == "Open MPI" && launcher.Kind is LauncherKind.Hydra or LauncherKind.SrunPmi2 or LauncherKind.Srun && launcher.Size > 1)
-            throw new UserErrorException($"{launcher.Size} ranks were started by {launcher.Label}, which the MPI library {library} ({version}) cannot join; {Remedy(launcher, family)}");
-    }
-
-    /// <summary>After MPI has started: a world of another size than the launcher announced means that launcher and library do not belong together.</summary>
-    internal static void WorldSize(Launcher launcher, int worldSize, string family, string library, string version)
-    {
-        if (launcher.Size is { } started && started != worldSize)
-            throw new UserErrorException($"{started} ranks were started by {launcher.Label}, but with the MPI library {library} ({version}) this one is in a world of {worldSize}: launcher and library do not belong together; {Remedy(launcher, family)}");
+            throw new UserErrorException($"{launcher.Size} ranks were started by {launcher.Label}, which the MPI library {library} "
+                + $"({version}) cannot join; {Remedy(launcher, family)}");
     }
 
     /// <summary>
-    /// Compares what the ranks see. Every rank gives the same names ("configuration", "checkpoint", …), each with a content or a digest of it.
+    /// After MPI has started: a world of another size than the launcher announced means that launcher and library do not belong together.
     /// </summary>
-    /// <exception cref="UserErrorException">Something differs: thrown on every rank, with the same message, which says in what and on which ranks.</exception>
+    internal static void WorldSize(Launcher launcher, int worldSize, string family, string library, string version)
+    {
+        if (launcher.Size is { } started && started != worldSize)
+            throw new UserErrorException($"{started} ranks were started by {launcher.Label}, but with the MPI library {library} "
+                + $"({version}) this one is in a world of {worldSize}: launcher and library do not belong together; "
+                + $"{Remedy(launcher, family)}");
+    }
+
+    /// <summary>
+    /// Compares what the ranks see. Every rank gives the same names ("configuration", "checkpoint", …), each with a content or a digest of
+    /// it.
+    /// </summary>
+    /// <exception cref="UserErrorException">Something differs: thrown on every rank, with the same message, which says in what and on which
+    /// ranks.</exception>
     public static void SameEverywhere(ICommunicator world, IReadOnlyDictionary<string, byte[]> contents)
     {
         var names = contents.Keys.Order(StringComparer.Ordinal).ToArray();
@@ -75,7 +82,8 @@ public static class LaunchChecks
         const int length = SHA256.HashSizeInBytes;
         var all = new byte[mine.Length * world.Size];
         world.AllGather(mine, all);
-        bool Differs(int rank, int name) => !all.AsSpan(rank * mine.Length + name * length, length).SequenceEqual(all.AsSpan(name * length, length));
+        bool Differs(int rank, int name) =>
+            !all.AsSpan(rank * mine.Length + name * length, length).SequenceEqual(all.AsSpan(name * length, length));
         var differences = Enumerable.Range(0, names.Length)
             .Select(name => (Name: names[name], Ranks: Enumerable.Range(0, world.Size).Where(rank => Differs(rank, name)).ToArray()))
             .Where(difference => difference.Ranks.Length > 0).ToArray();
@@ -102,5 +110,6 @@ public static class LaunchChecks
 
     private sealed class AgreedUserError(string message, Exception? cause = null) : UserErrorException(message, cause), IAgreedFailure;
 
-    private sealed class AgreedCommunicationError(string message, Exception? cause) : CommunicationException(message, cause), IAgreedFailure;
+    private sealed class AgreedCommunicationError(string message, Exception? cause)
+        : CommunicationException(message, cause), IAgreedFailure;
 }

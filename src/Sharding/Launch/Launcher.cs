@@ -67,7 +67,8 @@ public sealed record Launcher(LauncherKind Kind, int? Size = null, int? Rank = n
         bool Has(string name) => environment.ContainsKey(name);
 
         if (Has("OMPI_COMM_WORLD_SIZE"))
-            return new(LauncherKind.OpenMpi, Number("OMPI_COMM_WORLD_SIZE"), Number("OMPI_COMM_WORLD_RANK"), Number("OMPI_COMM_WORLD_LOCAL_RANK"));
+            return new(LauncherKind.OpenMpi, Number("OMPI_COMM_WORLD_SIZE"), Number("OMPI_COMM_WORLD_RANK"),
+                Number("OMPI_COMM_WORLD_LOCAL_RANK"));
 
         var step = Has("SLURM_STEP_ID");
         if (Has("PMI_RANK"))

@@ -18,7 +18,8 @@ internal static unsafe class ProcessManager
     }
 
     /// <summary>End every rank, from any thread and without MPI: a rank that just dies takes only those of its own node with it.</summary>
-    public static void Abort(Launcher launcher, int exitCode) => Tell(launcher, FormattableString.Invariant($"cmd=abort exitcode={exitCode}\n"), out _);
+    public static void Abort(Launcher launcher, int exitCode) =>
+        Tell(launcher, FormattableString.Invariant($"cmd=abort exitcode={exitCode}\n"), out _);
 
     /// <summary>Whether there is one that hears.</summary>
     public static bool Listens(Launcher launcher) => launcher.Kind == LauncherKind.Hydra && Socket() != null;

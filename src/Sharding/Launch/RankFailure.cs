@@ -22,8 +22,8 @@ public static class RankFailure
     private static readonly TimeSpan s_untilRead = TimeSpan.FromSeconds(0.3);
 
     /// <summary>
-    /// Calls <paramref name="report"/> when this rank's turn has come: at once on rank 0, after 3.1 s on rank 1, then 0.1 s later for each, up
-    /// to 6 s. A rank that is told to end meanwhile (SIGTERM: another has aborted the world) ends without a word, with exit code 1.
+    /// Calls <paramref name="report"/> when this rank's turn has come: at once on rank 0, after 3.1 s on rank 1, then 0.1 s later for each,
+    /// up to 6 s. A rank that is told to end meanwhile (SIGTERM: another has aborted the world) ends without a word, with exit code 1.
     /// </summary>
     /// <returns>What <paramref name="report"/> returned.</returns>
     public static T InTurn<T>(int rank, Func<T> report)
@@ -34,7 +34,9 @@ public static class RankFailure
         return result;
     }
 
-    /// <summary>The same for an exception; of an agreed failure every rank but 0 waits to be ended and then ends by itself, without a word.</summary>
+    /// <summary>
+    /// The same for an exception; of an agreed failure every rank but 0 waits to be ended and then ends by itself, without a word.
+    /// </summary>
     /// <returns>What <paramref name="report"/> returned.</returns>
     public static int Of(Exception e, int rank, Func<Exception, int> report)
     {

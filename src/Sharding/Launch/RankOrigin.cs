@@ -24,7 +24,9 @@ internal sealed record ProcessEntry(int Id, int Parent, int Group, string Name, 
             return new(id, int.Parse(fields[1], CultureInfo.InvariantCulture), int.Parse(fields[2], CultureInfo.InvariantCulture),
                 stat[(open + 1)..close], words);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or ArgumentOutOfRangeException) { return null; }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException
+            or ArgumentOutOfRangeException)
+        { return null; }
     }
 }
 
@@ -110,7 +112,8 @@ internal sealed class RankOrigin(Func<int, ProcessEntry?> processes, Func<int, b
         // PMIx: namespace.rank;tcp4://127.0.0.1:PORT, one for each version of the protocol.
         var addresses = environment.Where(variable => variable.Key.StartsWith("PMIX_SERVER_URI", StringComparison.Ordinal))
             .Select(variable => variable.Value).ToList();
-        return addresses.Any(address => !int.TryParse(address.Split(':')[^1], CultureInfo.InvariantCulture, out var port) || isListening(port));
+        return addresses.Any(address => !int.TryParse(address.Split(':')[^1], CultureInfo.InvariantCulture, out var port)
+            || isListening(port));
     }
 
     private static bool IsInheritedSocket(int descriptor)
@@ -124,7 +127,9 @@ internal sealed class RankOrigin(Func<int, ProcessEntry?> processes, Func<int, b
             return new FileInfo($"/proc/self/fd/{name}").LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true
                 && (Convert.ToInt64(flags, 8) & closeOnExecution) == 0;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException or FormatException) { return false; }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException
+            or FormatException)
+        { return false; }
     }
 
     private static bool IsListening(int port)

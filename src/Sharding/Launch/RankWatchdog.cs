@@ -53,6 +53,7 @@ public sealed class RankWatchdog : IDisposable
     {
         var silent = _time.GetElapsedTime(Volatile.Read(ref _lastSign));
         if (silent > _limit && Interlocked.Exchange(ref _fired, 1) == 0)
-            _stalled(FormattableString.Invariant($"no progress for {silent.TotalSeconds:0.0} s; a peer has probably died, or the limit is shorter than a step"));
+            _stalled(FormattableString.Invariant(
+                $"no progress for {silent.TotalSeconds:0.0} s; a peer has probably died, or the limit is shorter than a step"));
     }
 }

@@ -68,7 +68,8 @@ public sealed class HostLink : ITensorLink
     public Tensor AllGatherColumns(Tensor x, ReadOnlySpan<int> columns)
     {
         if (columns.Length != Size || columns[Rank] != x.Columns)
-            throw new ArgumentException($"rank {Rank} of {Size} has {x.Columns} columns, not [{string.Join(", ", columns.ToArray())}]", nameof(columns));
+            throw new ArgumentException($"rank {Rank} of {Size} has {x.Columns} columns, not [{string.Join(", ", columns.ToArray())}]",
+                nameof(columns));
         if (Size == 1) return x;
         var start = Stopwatch.GetTimestamp();
         int total = 0, widest = 0;
@@ -120,7 +121,9 @@ public sealed class HostLink : ITensorLink
         return result;
     }
 
-    /// <summary>Each rank sums its share of the elements and hands the sum round; small tensors are gathered whole and summed everywhere.</summary>
+    /// <summary>
+    /// Each rank sums its share of the elements and hands the sum round; small tensors are gathered whole and summed everywhere.
+    /// </summary>
     private void AllReduceBf16(Span<float> values)
     {
         var whole = Size == 2 || values.Length <= GatherElements;

@@ -14,11 +14,13 @@ public sealed class SoloLink : ITensorLink
     public Tensor AllGatherColumns(Tensor x, ReadOnlySpan<int> columns)
     {
         if (columns.Length != 1 || columns[0] != x.Columns)
-            throw new ArgumentException($"one rank with {x.Columns} columns, not [{string.Join(", ", columns.ToArray())}]", nameof(columns));
+            throw new ArgumentException($"one rank with {x.Columns} columns, not [{string.Join(", ", columns.ToArray())}]",
+                nameof(columns));
         return x;
     }
 
     public void Send(Tensor x, int destination) => throw new InvalidOperationException("a group of one rank has nobody to send to");
 
-    public Tensor Receive(int rows, int columns, int source) => throw new InvalidOperationException("a group of one rank has nobody to receive from");
+    public Tensor Receive(int rows, int columns, int source) =>
+        throw new InvalidOperationException("a group of one rank has nobody to receive from");
 }

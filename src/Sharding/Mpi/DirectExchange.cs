@@ -145,7 +145,8 @@ internal sealed class DirectExchange(IDirectMessages ranks, CoreShortage shortag
     }
 
     /// <summary>The elements of which a rank makes the sum.</summary>
-    private (int First, int Last) Share(int length, int rank) => ((int)((long)length * rank / ranks.Size), (int)((long)length * (rank + 1) / ranks.Size));
+    private (int First, int Last) Share(int length, int rank) =>
+        ((int)((long)length * rank / ranks.Size), (int)((long)length * (rank + 1) / ranks.Size));
 
     /// <summary>Rank r starts with its neighbour, so that not everyone sends to rank 0 first.</summary>
     private int After(int step) => (ranks.Rank + step) % ranks.Size;

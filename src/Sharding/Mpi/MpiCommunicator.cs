@@ -42,7 +42,8 @@ internal sealed unsafe class MpiCommunicator : MpiRanks
             for (var done = 0; done < data.Length;)
             {
                 var count = Math.Min(data.Length - done, PieceBytes / sizeof(float));
-                _mpi.Check(_mpi.AllReduce((void*)_mpi.Abi.InPlace, p + done, count, _mpi.Abi.Float, _mpi.Abi.Sum, _handle), "MPI_Allreduce");
+                _mpi.Check(_mpi.AllReduce((void*)_mpi.Abi.InPlace, p + done, count, _mpi.Abi.Float, _mpi.Abi.Sum, _handle),
+                    "MPI_Allreduce");
                 done += count;
             }
         }
@@ -175,7 +176,8 @@ internal sealed unsafe class MpiCommunicator : MpiRanks
             if (result != 0) _mpi.Check(result, $"MPI_Irecv of {piece.Length} bytes with tag {tag} from rank {source}");
             _mpi.Check(_mpi.GetCount(status, _mpi.Abi.Byte, &count), "MPI_Get_count");
             if (count != piece.Length)
-                throw new CommunicationException($"a message of {count} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
+                throw new CommunicationException(
+                    $"a message of {count} bytes with tag {tag} came from rank {source} where {piece.Length} were expected");
             data = data[piece.Length..];
         }
         while (data.Length > 0);

@@ -11,7 +11,9 @@ public sealed record MpiInstallation(string Name, string Version, string Abi)
     /// <summary>The variable that names a library to take in place of the usual ones.</summary>
     public const string Variable = MpiLibrary.Variable;
 
-    /// <summary>The names under which libraries are looked for, Open MPI's first; where <see cref="Variable"/> is set, its value before them.</summary>
+    /// <summary>
+    /// The names under which libraries are looked for, Open MPI's first; where <see cref="Variable"/> is set, its value before them.
+    /// </summary>
     public static IReadOnlyList<string> Names =>
         Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } asked ? [asked, .. MpiLibrary.UsualNames] : MpiLibrary.UsualNames;
 

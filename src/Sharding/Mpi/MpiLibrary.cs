@@ -47,7 +47,8 @@ internal sealed unsafe class MpiLibrary
         HangsInFinalize = description.Contains("ch4:ucx", StringComparison.Ordinal);
         Abi = NativeLibrary.TryGetExport(handle, "ompi_mpi_comm_world", out _) ? MpiAbi.OpenMpi(Symbol)
             : IsMpichAbi(Version) ? MpiAbi.Mpich
-            : throw new UserErrorException($"'{name}' is {Version}, whose binary interface is neither Open MPI's nor MPICH's; name another library in {Variable}");
+            : throw new UserErrorException(
+                $"'{name}' is {Version}, whose binary interface is neither Open MPI's nor MPICH's; name another library in {Variable}");
         InitThread = (delegate* unmanaged<nint, nint, int, int*, int>)Symbol("MPI_Init_thread");
         Finalize = (delegate* unmanaged<int>)Symbol("MPI_Finalize");
         Abort = (delegate* unmanaged<nint, int, int>)Symbol("MPI_Abort");
@@ -91,7 +92,8 @@ internal sealed unsafe class MpiLibrary
         if (asked != null)
         {
             return TryLoad(asked, out var error)
-                ?? throw new UserErrorException($"the MPI library '{asked}' cannot be loaded ({error}); name an installed one in {Variable}");
+                ?? throw new UserErrorException(
+                    $"the MPI library '{asked}' cannot be loaded ({error}); name an installed one in {Variable}");
         }
         var candidates = launcher.Kind switch
         {
@@ -104,7 +106,9 @@ internal sealed unsafe class MpiLibrary
                 + $"install it (Debian: libopenmpi3 or libmpich12) or name one in {Variable}");
     }
 
-    /// <summary>Says what a library is without preparing it for use: its symbols stay its own, so that several can be looked at in one process.</summary>
+    /// <summary>
+    /// Says what a library is without preparing it for use: its symbols stay its own, so that several can be looked at in one process.
+    /// </summary>
     /// <param name="name">A path or a file name.</param>
     /// <returns>Null where it cannot be loaded.</returns>
     /// <exception cref="UserErrorException">It is no MPI library, or one of an unknown ABI.</exception>

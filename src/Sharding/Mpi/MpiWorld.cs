@@ -14,8 +14,8 @@ public static unsafe class MpiWorld
 
     /// <summary>
     /// Joins the world, runs <paramref name="body"/> and leaves it. An exception on any rank ends every rank: it is
-    /// given to <paramref name="fail"/>, which reports it and returns the exit code, and the world is aborted before any <c>finally</c> runs,
-    /// so that no clean-up waits for a peer; what must not be left undone is one of the <see cref="LastActs"/>. Of several ranks that
+    /// given to <paramref name="fail"/>, which reports it and returns the exit code, and the world is aborted before any <c>finally</c>
+    /// runs, so that no clean-up waits for a peer; what must not be left undone is one of the <see cref="LastActs"/>. Of several ranks that
     /// fail alike, the lowest reports (<see cref="RankFailure"/>).
     /// </summary>
     /// <param name="launcher">Who started this process.</param>
@@ -35,7 +35,8 @@ public static unsafe class MpiWorld
     /// <param name="join">Starts MPI; gives the communicator of all ranks, and what completes its pending sends.</param>
     /// <param name="body">Called once with the communicator.</param>
     /// <param name="fail">Reports an exception.</param>
-    internal static void Run(Launcher launcher, int threads, Func<MpiLibrary> load, Func<MpiLibrary, CoreShortage, (ICommunicator World, Action Drain)> join,
+    internal static void Run(Launcher launcher, int threads, Func<MpiLibrary> load, Func<MpiLibrary, CoreShortage,
+        (ICommunicator World, Action Drain)> join,
         Action<ICommunicator> body, Func<Exception, int> fail)
     {
         // Else UCX, which reads it when it is loaded, takes the signals by which .NET turns a null dereference into an exception.
@@ -111,7 +112,8 @@ public static unsafe class MpiWorld
         world.Barrier();
         drain();
         // Hydra loses the exit codes of ranks after a signal: of those that end in the same moment, and of nodes with one rank.
-        if (Environment.ExitCode is not 0 and var code && ProcessManager.Listens(launcher)) RankFailure.EndTogether(launcher, world.Rank, code);
+        if (Environment.ExitCode is not 0 and var code && ProcessManager.Listens(launcher)) RankFailure.EndTogether(launcher, world.Rank,
+            code);
         if (places == 1)
         {
             mpi.Check(mpi.Finalize(), "MPI_Finalize");

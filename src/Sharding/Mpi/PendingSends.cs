@@ -10,7 +10,8 @@ internal record struct PendingSend(nint Request, nint Buffer, int SizeClass);
 /// <summary>
 /// Messages on their way. Memory held is that of the messages not yet received, plus up to <see cref="SpareBytes"/> for reuse.
 /// </summary>
-internal sealed unsafe class PendingSends(MpiLibrary mpi, bool fromAnyThread, CoreShortage shortage) : SerializedCalls<PendingSend>(fromAnyThread, shortage)
+internal sealed unsafe class PendingSends(MpiLibrary mpi, bool fromAnyThread, CoreShortage shortage)
+    : SerializedCalls<PendingSend>(fromAnyThread, shortage)
 {
     private const long SpareBytes = 64 << 20;
 

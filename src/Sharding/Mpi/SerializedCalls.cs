@@ -24,7 +24,8 @@ internal abstract class SerializedCalls<TSend>
     private int _next;
     private Exception? _failure;
 
-    /// <param name="fromAnyThread">MPI allows calls from several threads, one at a time; else sends advance only with the rank's own calls.</param>
+    /// <param name="fromAnyThread">MPI allows calls from several threads, one at a time; else sends advance only with the rank's own
+    /// calls.</param>
     /// <param name="shortage">How this rank waits.</param>
     protected SerializedCalls(bool fromAnyThread, CoreShortage shortage)
     {

@@ -23,7 +23,9 @@ internal struct Wait(CoreShortage shortage)
     private int _looks;
     private long _started;
 
-    /// <summary>Looks at memory before a thread blocks until it is woken: for some 100 µs, or for as long as <see cref="Pause"/> spins.</summary>
+    /// <summary>
+    /// Looks at memory before a thread blocks until it is woken: for some 100 µs, or for as long as <see cref="Pause"/> spins.
+    /// </summary>
     public static int SpinsBeforeBlocking(CoreShortage shortage) => shortage.Patient ? 10 : 200;
 
     /// <summary>Called after every look that found nothing.</summary>

@@ -50,7 +50,8 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
         public readonly int MaxRows => Math.Max(ItemRows, Group);
     }
 
-    public static void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer, RaggedBatch batch, AttentionHeads heads)
+    public static void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer, RaggedBatch batch,
+        AttentionHeads heads)
     {
         var mark = arena.Current;
         var job = new Job
@@ -128,7 +129,8 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
             var cache = job->Keys + job->Slots[sequence] * job->SlotFloats;
             for (var head = 0; head < job->KeyHeads; head++, x += d, cache += job->HeadFloats)
             {
-                Rotate(x, rope, d / 2, 1, cache + (long)(position / CpuKvCache.BlockTokens) * CpuKvCache.BlockTokens * d + position % CpuKvCache.BlockTokens,
+                Rotate(x, rope, d / 2, 1, cache + (long)(position / CpuKvCache.BlockTokens) * CpuKvCache.BlockTokens * d
+                    + position % CpuKvCache.BlockTokens,
                     CpuKvCache.BlockTokens);
                 new Span<float>(x + job->KeyHeads * d, d).CopyTo(new Span<float>(cache + job->KeyFloats + (long)position * job->Padded, d));
             }
@@ -173,7 +175,16 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
                 var (firstPiece, pieceCount) = Pieces(job, s, first, count);
                 for (var head = 0; head < job->KeyHeads; head++)
                 {
-                    var item = new Item { Sequence = s, Head = head, FirstToken = first, Tokens = count, FirstPiece = firstPiece, Pieces = pieceCount, Partial = -1 };
+                    var item = new Item
+                    {
+                        Sequence = s,
+                        Head = head,
+                        FirstToken = first,
+                        Tokens = count,
+                        FirstPiece = firstPiece,
+                        Pieces = pieceCount,
+                        Partial = -1
+                    };
                     if (!split || job->Counts[s] > tokens || pieceCount == 1)
                     {
                         job->Items[job->ItemCount++] = item;
@@ -208,7 +219,9 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
         }
     }
 
-    /// <summary>Scratch: scores [rows][piece], the piece's result [rows][padded], the merged result [rows][padded], then maxima and sums.</summary>
+    /// <summary>
+    /// Scratch: scores [rows][piece], the piece's result [rows][padded], the merged result [rows][padded], then maxima and sums.
+    /// </summary>
     private static void Compute(Job* job, Item* item, float* scratch)
     {
         var (d, padded, group) = (job->Dimension, job->Padded, job->Group);
@@ -250,7 +263,8 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
                 Merge(ref maxima[r], ref sums[r], result + r * padded, partialMax[r], partialSum[r], partial + r * padded, padded);
         }
         for (var r = 0; r < rows; r++)
-            Finish(result + r * padded, sums[r], d, job->Output + ((long)(firstRow + r / group) * job->Heads + item->Head * group + r % group) * d);
+            Finish(result + r * padded, sums[r], d,
+                job->Output + ((long)(firstRow + r / group) * job->Heads + item->Head * group + r % group) * d);
     }
 
     // ---------------------------------------------------------------- merging pieces
@@ -269,7 +283,8 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
         {
             var item = job->Items + i;
             // The first piece of each; the others follow it.
-            if (item->Partial < 0 || (i > 0 && item[-1].Partial >= 0 && item[-1].Sequence == item->Sequence && item[-1].Head == item->Head)) continue;
+            if (item->Partial < 0
+                || (i > 0 && item[-1].Partial >= 0 && item[-1].Sequence == item->Sequence && item[-1].Head == item->Head)) continue;
             var rows = item->Tokens * group;
             var pieces = 1;
             while (i + pieces < job->ItemCount && item[pieces].Sequence == item->Sequence && item[pieces].Head == item->Head) pieces++;
@@ -283,7 +298,8 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
                     Merge(ref max, ref sum, result, partial[0], partial[1], partial + 16, padded);
                 }
                 var row = job->FirstRows[item->Sequence] + item->FirstToken + r / group;
-                Finish(result, sum, job->Dimension, job->Output + ((long)row * job->Heads + item->Head * group + r % group) * job->Dimension);
+                Finish(result, sum, job->Dimension,
+                    job->Output + ((long)row * job->Heads + item->Head * group + r % group) * job->Dimension);
             }
         }
     }
@@ -332,7 +348,8 @@ internal static unsafe class Attention<S, V> where S : struct, ISimd<V> where V 
     }
 
     /// <summary>Keys of tokens t, t + 1, … for feature 0; the next feature lies a block further.</summary>
-    private static long KeyOffset(int t, int d) => (long)(t / CpuKvCache.BlockTokens) * CpuKvCache.BlockTokens * d + t % CpuKvCache.BlockTokens;
+    private static long KeyOffset(int t, int d) =>
+        (long)(t / CpuKvCache.BlockTokens) * CpuKvCache.BlockTokens * d + t % CpuKvCache.BlockTokens;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4x2(float* q0, float* q1, float* q2, float* q3, int d, float* first, float* second, float* scores)

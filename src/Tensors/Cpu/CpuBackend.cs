@@ -113,7 +113,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
     {
         var source = (CpuTensor)x;
         var weight = (CpuWeight)gain;
-        Require(weight.Outputs == 1 && weight.Inputs == x.Columns, $"a gain of [{weight.Outputs}, {weight.Inputs}] does not fit {x.Columns} columns");
+        Require(weight.Outputs == 1 && weight.Inputs == x.Columns, $"a gain of [{weight.Outputs}, {weight.Inputs}] does not fit "
+            + $"{x.Columns} columns");
         var y = New(x.Rows, x.Columns);
         _kernels.RmsNorm(_team, source.Data, weight.Vector, y.Data, x.Rows, x.Columns, epsilon);
         GC.KeepAlive(weight);
@@ -131,9 +132,11 @@ public sealed unsafe class CpuBackend : ITensorBackend
     public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads)
     {
         var store = (CpuKvCache)cache;
-        Require(qkv.Columns == (heads.Queries + 2 * heads.KeyValues) * heads.Dimension, $"{qkv.Columns} columns are not the queries, keys and values of {heads}");
+        Require(qkv.Columns == (heads.Queries + 2 * heads.KeyValues) * heads.Dimension,
+            $"{qkv.Columns} columns are not the queries, keys and values of {heads}");
         Require(qkv.Rows == batch.Rows, $"{qkv.Rows} rows are not the {batch.Rows} of the batch");
-        Require(heads.KeyValues == store.Heads.KeyValues && heads.Dimension == store.Heads.Dimension, $"the cache was made for {store.Heads}, not {heads}");
+        Require(heads.KeyValues == store.Heads.KeyValues
+            && heads.Dimension == store.Heads.Dimension, $"the cache was made for {store.Heads}, not {heads}");
         Require(heads.Queries % heads.KeyValues == 0, $"{heads.Queries} query heads are no multiple of {heads.KeyValues} key/value heads");
         var end = 0;
         for (var i = 0; i < batch.Sequences; i++)
@@ -170,7 +173,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
         for (var i = 0; i < rows.Length; i++)
         {
             Require((uint)rows[i] < (uint)x.Rows, $"row {rows[i]} is not one of {x.Rows}");
-            new Span<float>(source.Data + (long)rows[i] * x.Columns, x.Columns).CopyTo(new Span<float>(y.Data + (long)i * x.Columns, x.Columns));
+            new Span<float>(source.Data + (long)rows[i] * x.Columns, x.Columns)
+                .CopyTo(new Span<float>(y.Data + (long)i * x.Columns, x.Columns));
         }
         return y;
     }
@@ -186,9 +190,11 @@ public sealed unsafe class CpuBackend : ITensorBackend
         }
     }
 
-    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms, IReadOnlyList<IReadOnlyList<int>> history)
+    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms,
+        IReadOnlyList<IReadOnlyList<int>> history)
     {
-        Require(uniforms.Length == logits.Rows && history.Count == logits.Rows, $"{uniforms.Length} numbers and {history.Count} histories are not one for each of {logits.Rows} rows");
+        Require(uniforms.Length == logits.Rows && history.Count == logits.Rows,
+            $"{uniforms.Length} numbers and {history.Count} histories are not one for each of {logits.Rows} rows");
         var (data, columns) = ((nint)((CpuTensor)logits).Data, logits.Columns);
         var (tokens, draws) = (new int[logits.Rows], uniforms.ToArray());
         var scratchBytes = _kernels.SamplingScratchBytes(columns);
@@ -198,7 +204,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
         {
             var (first, last) = WorkerTeam.Share(tokens.Length, 1, worker, _team.Threads);
             for (var r = first; r < last; r++)
-                tokens[r] = _kernels.Draw((float*)data + (long)r * columns, columns, r, sampling, draws[r], history[r], (byte*)scratch + worker * scratchBytes);
+                tokens[r] = _kernels.Draw((float*)data + (long)r * columns, columns, r, sampling, draws[r], history[r],
+                    (byte*)scratch + worker * scratchBytes);
         });
         _arena.Release(mark);
         return tokens;

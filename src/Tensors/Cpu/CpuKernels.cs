@@ -16,10 +16,12 @@ internal abstract unsafe class CpuKernels
     public abstract void RmsNorm(WorkerTeam team, float* x, float* gain, float* y, int rows, int columns, float epsilon);
     public abstract void SwiGlu(WorkerTeam team, float* gateUp, float* y, int rows, int width);
     public abstract void Add(WorkerTeam team, float* x, float* y, int rows, int columns);
-    public abstract void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer, RaggedBatch batch, AttentionHeads heads);
+    public abstract void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer, RaggedBatch batch,
+        AttentionHeads heads);
     public abstract int ArgMax(float* logits, int count, int row);
     public abstract long SamplingScratchBytes(int count);
-    public abstract int Draw(float* logits, int count, int row, SamplingParameters sampling, double uniform, IReadOnlyList<int> history, byte* scratch);
+    public abstract int Draw(float* logits, int count, int row, SamplingParameters sampling, double uniform, IReadOnlyList<int> history,
+        byte* scratch);
 
     private sealed class Of<S, V> : CpuKernels where S : struct, ISimd<V> where V : struct
     {
@@ -38,18 +40,22 @@ internal abstract unsafe class CpuKernels
         public override void RmsNorm(WorkerTeam team, float* x, float* gain, float* y, int rows, int columns, float epsilon) =>
             Elementwise<S, V>.RmsNorm(team, x, gain, y, rows, columns, epsilon);
 
-        public override void SwiGlu(WorkerTeam team, float* gateUp, float* y, int rows, int width) => Elementwise<S, V>.SwiGlu(team, gateUp, y, rows, width);
+        public override void SwiGlu(WorkerTeam team, float* gateUp, float* y, int rows, int width) =>
+            Elementwise<S, V>.SwiGlu(team, gateUp, y, rows, width);
 
-        public override void Add(WorkerTeam team, float* x, float* y, int rows, int columns) => Elementwise<S, V>.Add(team, x, y, rows, columns);
+        public override void Add(WorkerTeam team, float* x, float* y, int rows, int columns) =>
+            Elementwise<S, V>.Add(team, x, y, rows, columns);
 
-        public override void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer, RaggedBatch batch, AttentionHeads heads) =>
+        public override void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer,
+            RaggedBatch batch, AttentionHeads heads) =>
             Attention<S, V>.Attend(team, arena, qkv, output, cache, layer, batch, heads);
 
         public override int ArgMax(float* logits, int count, int row) => Sampler<S, V>.ArgMax(logits, count, row);
 
         public override long SamplingScratchBytes(int count) => Sampler<S, V>.ScratchBytes(count);
 
-        public override int Draw(float* logits, int count, int row, SamplingParameters sampling, double uniform, IReadOnlyList<int> history, byte* scratch) =>
+        public override int Draw(float* logits, int count, int row, SamplingParameters sampling, double uniform,
+            IReadOnlyList<int> history, byte* scratch) =>
             Sampler<S, V>.Draw(logits, count, row, sampling, uniform, history, scratch);
     }
 }

@@ -10,7 +10,9 @@ internal readonly unsafe struct WeightSegment(byte* data, int firstOutput, int r
     public readonly int Rows = rows;
 }
 
-/// <summary>One or several segments of rows in the weight's element type, so that a fused product serves them in one parallel region.</summary>
+/// <summary>
+/// One or several segments of rows in the weight's element type, so that a fused product serves them in one parallel region.
+/// </summary>
 internal sealed unsafe class CpuWeight : Weight
 {
     private readonly WeightSegment[] _segments;

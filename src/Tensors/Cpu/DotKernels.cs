@@ -21,7 +21,8 @@ internal static unsafe class DotKernels<S, V> where S : struct, ISimd<V> where V
     public static void Dot8x1<E, P>(byte* w, long stride, float* x, int steps, long lastStep, float* y, long tokenStride)
         where E : struct, IWeightElement where P : struct, IPrefetch
     {
-        byte* w0 = w, w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride, w4 = w3 + stride, w5 = w4 + stride, w6 = w5 + stride, w7 = w6 + stride;
+        byte* w0 = w, w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride, w4 = w3 + stride, w5 = w4 + stride, w6 = w5 + stride,
+            w7 = w6 + stride;
         V a00 = S.Zero, a10 = S.Zero, a20 = S.Zero, a30 = S.Zero, a40 = S.Zero, a50 = S.Zero, a60 = S.Zero, a70 = S.Zero;
         var step = 2L * S.Lanes * E.Bytes;
         var next = w + 8 * stride;
@@ -68,7 +69,8 @@ internal static unsafe class DotKernels<S, V> where S : struct, ISimd<V> where V
     public static void Dot8x2<E, P>(byte* w, long stride, float* x, int steps, long lastStep, float* y, long tokenStride)
         where E : struct, IWeightElement where P : struct, IPrefetch
     {
-        byte* w0 = w, w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride, w4 = w3 + stride, w5 = w4 + stride, w6 = w5 + stride, w7 = w6 + stride;
+        byte* w0 = w, w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride, w4 = w3 + stride, w5 = w4 + stride, w6 = w5 + stride,
+            w7 = w6 + stride;
         V a00 = S.Zero, a10 = S.Zero, a20 = S.Zero, a30 = S.Zero, a40 = S.Zero, a50 = S.Zero, a60 = S.Zero, a70 = S.Zero;
         V a01 = S.Zero, a11 = S.Zero, a21 = S.Zero, a31 = S.Zero, a41 = S.Zero, a51 = S.Zero, a61 = S.Zero, a71 = S.Zero;
         var step = 2L * S.Lanes * E.Bytes;
@@ -134,7 +136,8 @@ internal static unsafe class DotKernels<S, V> where S : struct, ISimd<V> where V
     public static void Dot8x3<E, P>(byte* w, long stride, float* x, int steps, long lastStep, float* y, long tokenStride)
         where E : struct, IWeightElement where P : struct, IPrefetch
     {
-        byte* w0 = w, w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride, w4 = w3 + stride, w5 = w4 + stride, w6 = w5 + stride, w7 = w6 + stride;
+        byte* w0 = w, w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride, w4 = w3 + stride, w5 = w4 + stride, w6 = w5 + stride,
+            w7 = w6 + stride;
         V a00 = S.Zero, a10 = S.Zero, a20 = S.Zero, a30 = S.Zero, a40 = S.Zero, a50 = S.Zero, a60 = S.Zero, a70 = S.Zero;
         V a01 = S.Zero, a11 = S.Zero, a21 = S.Zero, a31 = S.Zero, a41 = S.Zero, a51 = S.Zero, a61 = S.Zero, a71 = S.Zero;
         V a02 = S.Zero, a12 = S.Zero, a22 = S.Zero, a32 = S.Zero, a42 = S.Zero, a52 = S.Zero, a62 = S.Zero, a72 = S.Zero;

@@ -100,7 +100,8 @@ internal static unsafe class Elementwise<S, V> where S : struct, ISimd<V> where 
         for (; i + S.Lanes <= count; i += S.Lanes) S.Store(SwiGlu(S.Load(gate + i), S.Load(up + i)), y + i);
         var rest = count - i;
         if (rest > 0)
-            VectorMath<S, V>.StorePart(SwiGlu(VectorMath<S, V>.LoadPart(gate + i, rest, 0), VectorMath<S, V>.LoadPart(up + i, rest, 0)), y + i, rest);
+            VectorMath<S, V>.StorePart(SwiGlu(VectorMath<S, V>.LoadPart(gate + i, rest, 0), VectorMath<S, V>.LoadPart(up + i, rest, 0)),
+                y + i, rest);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -32,7 +32,9 @@ internal sealed unsafe partial class PageBlock : IDisposable
         _mapped = hugePages ? Bytes + HugePage : Bytes;
         var address = mmap(0, (nuint)_mapped, ReadWrite, PrivateAnonymousNoReserve, -1, 0);
         if (address == -1)
-            throw new DeviceMemoryException(FormattableString.Invariant($"{Bytes / 1e9:F1} GB of memory could not be reserved (error {Marshal.GetLastPInvokeError()})"));
+            throw new DeviceMemoryException(
+                FormattableString.Invariant(
+                $"{Bytes / 1e9:F1} GB of memory could not be reserved (error {Marshal.GetLastPInvokeError()})"));
         Data = _mapping = (byte*)address;
         if (!hugePages) return;
         Data = (byte*)((address + HugePage - 1) / HugePage * HugePage);
@@ -42,7 +44,9 @@ internal sealed unsafe partial class PageBlock : IDisposable
     public byte* Data { get; private set; }
     public long Bytes { get; }
 
-    /// <summary>Brings a mapped range into memory now rather than at its first use; kernels before 5.14 cannot, and then nothing happens.</summary>
+    /// <summary>
+    /// Brings a mapped range into memory now rather than at its first use; kernels before 5.14 cannot, and then nothing happens.
+    /// </summary>
     public static void Populate(nint address, long bytes)
     {
         if (!OperatingSystem.IsLinux()) return;

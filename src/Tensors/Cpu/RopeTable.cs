@@ -1,6 +1,8 @@
 namespace Harness.Tensors.Cpu;
 
-/// <summary>Cosines and sines of position · frequency, [position][cos ‖ sin of Dimension / 2 pairs], computed in float64 as positions come into use.</summary>
+/// <summary>
+/// Cosines and sines of position · frequency, [position][cos ‖ sin of Dimension / 2 pairs], computed in float64 as positions come into use.
+/// </summary>
 internal sealed unsafe class RopeTable : IDisposable
 {
     private float[] _frequencies = [];

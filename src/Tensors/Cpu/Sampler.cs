@@ -57,7 +57,8 @@ internal static unsafe class Sampler<S, V> where S : struct, ISimd<V> where V : 
 
     /// <param name="scratch">Of <see cref="ScratchBytes"/>.</param>
     /// <exception cref="InvalidOperationException">A logit is NaN, or the largest is infinite.</exception>
-    public static int Draw(float* logits, int count, int row, SamplingParameters sampling, double uniform, IReadOnlyList<int> history, byte* scratch)
+    public static int Draw(float* logits, int count, int row, SamplingParameters sampling, double uniform, IReadOnlyList<int> history,
+        byte* scratch)
     {
         var l = (float*)scratch;
         new Span<float>(logits, count).CopyTo(new Span<float>(l, count));
@@ -65,10 +66,13 @@ internal static unsafe class Sampler<S, V> where S : struct, ISimd<V> where V : 
             // From the original each time: a token that was seen twice is divided once.
             for (var i = 0; i < history.Count; i++)
                 if ((uint)history[i] < (uint)count)
-                    l[history[i]] = logits[history[i]] > 0 ? logits[history[i]] / sampling.RepetitionPenalty : logits[history[i]] * sampling.RepetitionPenalty;
+                    l[history[i]] = logits[history[i]] > 0 ? logits[history[i]] / sampling.RepetitionPenalty
+                        : logits[history[i]] * sampling.RepetitionPenalty;
         var best = ArgMax(l, count, row);
         if (sampling.Greedy) return best;
-        if (float.IsInfinity(l[best])) throw new InvalidOperationException($"the largest logit of row {row} is {l[best]}: the model's weights or activations are damaged");
+        if (float.IsInfinity(l[best]))
+            throw new InvalidOperationException(
+                $"the largest logit of row {row} is {l[best]}: the model's weights or activations are damaged");
 
         var weights = l + count;
         var max = l[best] / sampling.Temperature;
@@ -144,7 +148,8 @@ internal static unsafe class Sampler<S, V> where S : struct, ISimd<V> where V : 
 
     private static Cut At(float* l, int column) => new(l[column], column);
 
-    private static Cut Lowest(float* l, ushort* bins, int count, int bin, int size) => At(l, SortedMembers(l, bins, count, bin, size)[size - 1]);
+    private static Cut Lowest(float* l, ushort* bins, int count, int bin, int size) =>
+        At(l, SortedMembers(l, bins, count, bin, size)[size - 1]);
 
     /// <summary>Bins of equal width over the distance from the largest logit, at most <see cref="Depth"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

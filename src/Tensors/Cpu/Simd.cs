@@ -73,16 +73,20 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Divide(Vector128<float> a, Vector128<float> b) => a / b;
     public static Vector128<float> Max(Vector128<float> a, Vector128<float> b) => Vector128.MaxNative(a, b);
     public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Vector128.MinNative(a, b);
-    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
+    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) =>
+        Vector128.MultiplyAddEstimate(a, b, c);
     public static Vector128<float> Round(Vector128<float> a) => Vector128.Round(a);
-    public static Vector128<float> PowerOfTwo(Vector128<float> a) => ((Vector128.ConvertToInt32Native(a) + Vector128.Create(127)) << 23).AsSingle();
+    public static Vector128<float> PowerOfTwo(Vector128<float> a) =>
+        ((Vector128.ConvertToInt32Native(a) + Vector128.Create(127)) << 23).AsSingle();
     public static Vector128<float> And(Vector128<float> a, uint mask) => (a.AsUInt32() & Vector128.Create(mask)).AsSingle();
     public static Vector128<float> AddBits(Vector128<float> a, uint bits) => (a.AsUInt32() + Vector128.Create(bits)).AsSingle();
     public static Vector128<float> ShiftLeft16(Vector128<float> a) => (a.AsUInt32() << 16).AsSingle();
     public static Vector128<float> ShiftRight3(Vector128<float> a) => (a.AsUInt32() >> 3).AsSingle();
-    public static Vector128<float> WithSign(Vector128<float> a, Vector128<float> b) => (a.AsUInt32() | (b.AsUInt32() & Vector128.Create(0x80000000))).AsSingle();
+    public static Vector128<float> WithSign(Vector128<float> a, Vector128<float> b) =>
+        (a.AsUInt32() | (b.AsUInt32() & Vector128.Create(0x80000000))).AsSingle();
 
-    public static Vector128<float> LoadOdd16(byte* source) => Vector128.BitwiseAnd(Vector128.Load((uint*)source), Vector128.Create(0xFFFF0000)).AsSingle();
+    public static Vector128<float> LoadOdd16(byte* source) =>
+        Vector128.BitwiseAnd(Vector128.Load((uint*)source), Vector128.Create(0xFFFF0000)).AsSingle();
 
     public static Vector128<float> ZeroBelow(Vector128<float> a, float limit, Vector128<float> b) =>
         Vector128.AndNot(b, Vector128.LessThan(a, Vector128.Create(limit)));
@@ -137,14 +141,17 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => Avx.Min(a, b);
     public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Fma.MultiplyAdd(a, b, c);
     public static Vector256<float> Round(Vector256<float> a) => Avx.RoundToNearestInteger(a);
-    public static Vector256<float> PowerOfTwo(Vector256<float> a) => ((Avx.ConvertToVector256Int32(a) + Vector256.Create(127)) << 23).AsSingle();
+    public static Vector256<float> PowerOfTwo(Vector256<float> a) =>
+        ((Avx.ConvertToVector256Int32(a) + Vector256.Create(127)) << 23).AsSingle();
     public static Vector256<float> And(Vector256<float> a, uint mask) => (a.AsUInt32() & Vector256.Create(mask)).AsSingle();
     public static Vector256<float> AddBits(Vector256<float> a, uint bits) => (a.AsUInt32() + Vector256.Create(bits)).AsSingle();
     public static Vector256<float> ShiftLeft16(Vector256<float> a) => (a.AsUInt32() << 16).AsSingle();
     public static Vector256<float> ShiftRight3(Vector256<float> a) => (a.AsUInt32() >> 3).AsSingle();
-    public static Vector256<float> WithSign(Vector256<float> a, Vector256<float> b) => (a.AsUInt32() | (b.AsUInt32() & Vector256.Create(0x80000000))).AsSingle();
+    public static Vector256<float> WithSign(Vector256<float> a, Vector256<float> b) =>
+        (a.AsUInt32() | (b.AsUInt32() & Vector256.Create(0x80000000))).AsSingle();
 
-    public static Vector256<float> LoadOdd16(byte* source) => Vector256.BitwiseAnd(Vector256.Load((uint*)source), Vector256.Create(0xFFFF0000)).AsSingle();
+    public static Vector256<float> LoadOdd16(byte* source) =>
+        Vector256.BitwiseAnd(Vector256.Load((uint*)source), Vector256.Create(0xFFFF0000)).AsSingle();
 
     public static Vector256<float> ZeroBelow(Vector256<float> a, float limit, Vector256<float> b) =>
         Vector256.AndNot(b, Vector256.LessThan(a, Vector256.Create(limit)));
@@ -184,17 +191,21 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Divide(Vector512<float> a, Vector512<float> b) => a / b;
     public static Vector512<float> Max(Vector512<float> a, Vector512<float> b) => Avx512F.Max(a, b);
     public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => Avx512F.Min(a, b);
-    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Avx512F.FusedMultiplyAdd(a, b, c);
+    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) =>
+        Avx512F.FusedMultiplyAdd(a, b, c);
     public static Vector512<float> Round(Vector512<float> a) => Avx512F.RoundScale(a, 0);
-    public static Vector512<float> PowerOfTwo(Vector512<float> a) => ((Avx512F.ConvertToVector512Int32(a) + Vector512.Create(127)) << 23).AsSingle();
+    public static Vector512<float> PowerOfTwo(Vector512<float> a) =>
+        ((Avx512F.ConvertToVector512Int32(a) + Vector512.Create(127)) << 23).AsSingle();
     public static Vector512<float> And(Vector512<float> a, uint mask) => (a.AsUInt32() & Vector512.Create(mask)).AsSingle();
     public static Vector512<float> AddBits(Vector512<float> a, uint bits) => (a.AsUInt32() + Vector512.Create(bits)).AsSingle();
     public static Vector512<float> ShiftLeft16(Vector512<float> a) => (a.AsUInt32() << 16).AsSingle();
     public static Vector512<float> ShiftRight3(Vector512<float> a) => (a.AsUInt32() >> 3).AsSingle();
-    public static Vector512<float> WithSign(Vector512<float> a, Vector512<float> b) => (a.AsUInt32() | (b.AsUInt32() & Vector512.Create(0x80000000))).AsSingle();
+    public static Vector512<float> WithSign(Vector512<float> a, Vector512<float> b) =>
+        (a.AsUInt32() | (b.AsUInt32() & Vector512.Create(0x80000000))).AsSingle();
 
     // One masked load for what would be a load and an operation: fewer instructions leave room for more loads in flight.
-    public static Vector512<float> LoadOdd16(byte* source) => Avx512BW.MaskLoad((ushort*)source, Vector512.Create(0xFFFF0000).AsUInt16(), Vector512<ushort>.Zero).AsSingle();
+    public static Vector512<float> LoadOdd16(byte* source) =>
+        Avx512BW.MaskLoad((ushort*)source, Vector512.Create(0xFFFF0000).AsUInt16(), Vector512<ushort>.Zero).AsSingle();
 
     public static Vector512<float> ZeroBelow(Vector512<float> a, float limit, Vector512<float> b) =>
         Vector512.AndNot(b, Vector512.LessThan(a, Vector512.Create(limit)));

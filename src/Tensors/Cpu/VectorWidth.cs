@@ -17,7 +17,8 @@ internal static class VectorWidths
     /// speaks of what the runtime prefers for its own code.
     /// </summary>
     public static VectorWidth Widest =>
-        Avx512F.IsSupported && Avx512BW.IsSupported ? VectorWidth.Bits512 : Avx2.IsSupported && Fma.IsSupported ? VectorWidth.Bits256 : VectorWidth.Bits128;
+        Avx512F.IsSupported && Avx512BW.IsSupported ? VectorWidth.Bits512 : Avx2.IsSupported && Fma.IsSupported ? VectorWidth.Bits256
+            : VectorWidth.Bits128;
 
     public static string Label(this VectorWidth width) => width switch
     {

@@ -22,7 +22,8 @@ internal static unsafe class WeightLoader
         {
             var part = parts[i];
             if (part.Columns != columns)
-                throw new ArgumentException($"{part.Name} has {part.Columns} columns, {parts[0].Name} has {columns}: they cannot be one weight", nameof(parts));
+                throw new ArgumentException($"{part.Name} has {part.Columns} columns, {parts[0].Name} has {columns}: they cannot be one "
+                    + "weight", nameof(parts));
             segments[i] = new WeightSegment(LoadSlice(part, storage, team, memory), outputs, part.Rows);
             outputs += part.Rows;
         }

@@ -36,7 +36,8 @@ internal static partial class CudaDriver
         {
             int count = 0, status = cuInit(0);
             if (status == 0) status = cuDeviceGetCount(out count);
-            var hidden = Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES") is { } visible ? $" (CUDA_VISIBLE_DEVICES is '{visible}')" : "";
+            var hidden = Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES") is { } visible
+                ? $" (CUDA_VISIBLE_DEVICES is '{visible}')" : "";
             obstacle = status is not (0 or NoDevice) ? $"no CUDA device: the driver gives the error {status}{hidden}"
                 : count == 0 ? $"no CUDA device: the driver shows none{hidden}" : "";
             return count;

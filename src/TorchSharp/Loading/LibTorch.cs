@@ -61,21 +61,27 @@ internal sealed unsafe partial class LibTorch
 
     /// <summary>The same with its folder and what is unusual about it.</summary>
     public string Description => $"{Name} in {Folder}"
-        + (Version?.StartsWith(MadeFor + ".", StringComparison.Ordinal) == true ? "" : $", not the {MadeFor} that TorchSharp {TorchSharpVersion} was made for")
-        + (Weakened ? $", without {StreamsOfGcc13}, which this machine's libstdc++ lacks and TorchSharp's native part names without using" : "");
+        + (Version?.StartsWith(MadeFor + ".", StringComparison.Ordinal) == true ? ""
+        : $", not the {MadeFor} that TorchSharp {TorchSharpVersion} was made for")
+        + (Weakened ? $", without {StreamsOfGcc13}, which this machine's libstdc++ lacks and TorchSharp's native part names without using"
+        : "");
 
     /// <summary>Loads libtorch and TorchSharp's native part, once for a process.</summary>
-    /// <param name="folder">The lib folder of a libtorch or of an installed PyTorch; empty for one beside the program or on the linker's path.</param>
-    /// <exception cref="UserErrorException">There is none, it does not load, or another one is loaded already; one line with the remedy.</exception>
+    /// <param name="folder">The lib folder of a libtorch or of an installed PyTorch; empty for one beside the program or on the linker's
+    /// path.</param>
+    /// <exception cref="UserErrorException">There is none, it does not load, or another one is loaded already; one line with the
+    /// remedy.</exception>
     public static LibTorch Load(string folder)
     {
         lock (s_loading)
         {
             if (s_loaded is { } loaded)
                 return loaded._asked == folder ? loaded
-                    : throw new UserErrorException($"--libtorch '{folder}': this process has loaded {loaded.Description}; start another process for another one");
+                    : throw new UserErrorException(
+                        $"--libtorch '{folder}': this process has loaded {loaded.Description}; start another process for another one");
             if (!OperatingSystem.IsLinux())
-                throw new UserErrorException($"libtorch is loaded on Linux alone, and this is {RuntimeInformation.OSDescription}; use --backend cpu");
+                throw new UserErrorException($"libtorch is loaded on Linux alone, and this is {RuntimeInformation.OSDescription}; use "
+                    + "--backend cpu");
             var (found, weakened) = Open(folder);
             LetTorchSharpBegin();
             return s_loaded = new(folder, found, weakened);
@@ -86,17 +92,22 @@ internal sealed unsafe partial class LibTorch
     {
         var folder = Find(asked);
         // The CUDA part by itself first: of libtorch.so's needs the linker names only one that is missing.
-        if (folder != null && File.Exists(Path.Combine(folder, CudaPart))) MustLoad(Path.Combine(folder, CudaPart), $"libtorch in {folder}");
+        if (folder != null && File.Exists(Path.Combine(folder, CudaPart))) MustLoad(Path.Combine(folder, CudaPart),
+            $"libtorch in {folder}");
         if (folder != null) MustLoad(Path.Combine(folder, Whole), $"libtorch in {folder}");
         else if (DynamicLinker.Load(Whole, out var error) == 0)
             throw error.StartsWith(Whole + ":", StringComparison.Ordinal)
-                ? new UserErrorException("no libtorch: none is beside the program or on LD_LIBRARY_PATH; " + Remedy) : LoadFailure.Of("libtorch on LD_LIBRARY_PATH", error);
-        var loaded = Path.GetDirectoryName(LoadedLibraries.Find(HostPart)) ?? throw new UserErrorException($"{folder ?? Whole} has no {HostPart}; {Remedy}");
-        return (loaded, OpenShim(VersionOf(Path.Combine(loaded, HostPart)) is { } version ? $"libtorch {version} in {loaded}" : $"libtorch in {loaded}"));
+                ? new UserErrorException("no libtorch: none is beside the program or on LD_LIBRARY_PATH; " + Remedy)
+                : LoadFailure.Of("libtorch on LD_LIBRARY_PATH", error);
+        var loaded = Path.GetDirectoryName(LoadedLibraries.Find(HostPart))
+            ?? throw new UserErrorException($"{folder ?? Whole} has no {HostPart}; {Remedy}");
+        return (loaded, OpenShim(VersionOf(Path.Combine(loaded, HostPart)) is { } version ? $"libtorch {version} in {loaded}"
+            : $"libtorch in {loaded}"));
     }
 
     private static string Remedy =>
-        "name the lib folder of an installed PyTorch with --libtorch (python3 -c \"import torch; print(torch.__path__[0] + '/lib')\"), or build with -p:LibTorch=cuda or cpu";
+        "name the lib folder of an installed PyTorch with --libtorch (python3 -c \"import torch; print(torch.__path__[0] + '/lib')\"), or "
+            + "build with -p:LibTorch=cuda or cpu";
 
     /// <summary>The folder that holds libtorch_cpu.so; null where it is left to the linker.</summary>
     private static string? Find(string asked)
@@ -118,7 +129,8 @@ internal sealed unsafe partial class LibTorch
     private static bool OpenShim(string libtorch)
     {
         var path = Beside.Select(place => Path.Combine(place, Shim)).FirstOrDefault(File.Exists) ?? throw new UserErrorException(
-            $"{Shim}, TorchSharp's native part, is not beside the program: TorchSharp {TorchSharpVersion} has one for linux-x64 and none for {RuntimeInformation.RuntimeIdentifier}; use --backend cpu");
+            $"{Shim}, TorchSharp's native part, is not beside the program: TorchSharp {TorchSharpVersion} has one for linux-x64 and none "
+                + $"for {RuntimeInformation.RuntimeIdentifier}; use --backend cpu");
         if (DynamicLinker.Load(path, out var error) != 0) return false;
         var version = LoadFailure.VersionOf(error);
         if (version == StreamsOfGcc13 && OpenWeakened(path, version, out error)) return true;
@@ -126,7 +138,8 @@ internal sealed unsafe partial class LibTorch
     }
 
     /// <summary>
-    /// Loads a copy in memory that differs in one bit, by which the linker goes on without the version. TorchSharp's later calls find it by its name.
+    /// Loads a copy in memory that differs in one bit, by which the linker goes on without the version. TorchSharp's later calls find it by
+    /// its name.
     /// </summary>
     private static bool OpenWeakened(string path, string version, out string error)
     {
@@ -149,9 +162,11 @@ internal sealed unsafe partial class LibTorch
             Console.SetOut(TextWriter.Null);
             torch.InitializeDeviceType(DeviceType.CPU);
         }
-        catch (Exception e) when (e is DllNotFoundException or TypeInitializationException or NotSupportedException or EntryPointNotFoundException)
+        catch (Exception e) when (e is DllNotFoundException or TypeInitializationException or NotSupportedException
+            or EntryPointNotFoundException)
         {
-            throw new UserErrorException($"TorchSharp {TorchSharpVersion} does not start on the libtorch that was loaded ({e.GetBaseException().Message.Split('\n')[0].Trim()}); {Remedy}", e);
+            throw new UserErrorException($"TorchSharp {TorchSharpVersion} does not start on the libtorch that was loaded "
+                + $"({e.GetBaseException().Message.Split('\n')[0].Trim()}); {Remedy}", e);
         }
         finally
         {
@@ -159,7 +174,9 @@ internal sealed unsafe partial class LibTorch
         }
     }
 
-    /// <summary>Since 2.9 libtorch says its version through its stable C interface: a byte each for major, minor and patch, from the top.</summary>
+    /// <summary>
+    /// Since 2.9 libtorch says its version through its stable C interface: a byte each for major, minor and patch, from the top.
+    /// </summary>
     private static string? VersionOf(string hostPart)
     {
         var handle = DynamicLinker.Load(hostPart, out _);
@@ -171,9 +188,11 @@ internal sealed unsafe partial class LibTorch
     /// <summary>Of the CUDA runtime that libtorch has brought with it or found.</summary>
     private static CudaVersion? RuntimeVersion()
     {
-        if (LoadedLibraries.Find("libcudart.so") is not { } path || DynamicLinker.Load(path, out _) is not (not 0 and var handle)) return null;
+        if (LoadedLibraries.Find("libcudart.so") is not { } path || DynamicLinker.Load(path, out _) is not (not 0 and var handle))
+            return null;
         int version;
-        return NativeLibrary.TryGetExport(handle, "cudaRuntimeGetVersion", out var get) && ((delegate* unmanaged<int*, int>)get)(&version) == 0
+        return NativeLibrary.TryGetExport(handle, "cudaRuntimeGetVersion", out var get)
+            && ((delegate* unmanaged<int*, int>)get)(&version) == 0
             ? new CudaVersion(version) : null;
     }
 

@@ -14,23 +14,29 @@ internal static partial class LoadFailure
     {
         var words = linker.ReplaceLineEndings(" ").Trim();
         if (Version().Match(words) is { Success: true } version)
-            return new($"{what} needs {version.Groups["version"]}, which {version.Groups["library"]} does not have; " + (version.Groups["version"].Value switch
-            {
-                var name when name.StartsWith("GLIBC_", StringComparison.Ordinal) => Container,
-                _ => $"put the lib64 folder of a newer GCC on LD_LIBRARY_PATH (module load gcc/13), or {Container}",
-            }));
+            return new($"{what} needs {version.Groups["version"]}, which {version.Groups["library"]} does not have; "
+                + (version.Groups["version"].Value switch
+                {
+                    var name when name.StartsWith("GLIBC_", StringComparison.Ordinal) => Container,
+                    _ => $"put the lib64 folder of a newer GCC on LD_LIBRARY_PATH (module load gcc/13), or {Container}",
+                }));
         if (Symbol().Match(words) is { Success: true } symbol)
-            return new($"{what} lacks the symbol {symbol.Groups["symbol"]}, which TorchSharp {LibTorch.TorchSharpVersion} needs; take the version that it was made for, libtorch {LibTorch.MadeFor} (-p:LibTorch=cuda or cpu, or a PyTorch {LibTorch.MadeFor})");
+            return new($"{what} lacks the symbol {symbol.Groups["symbol"]}, which TorchSharp {LibTorch.TorchSharpVersion} needs; take the "
+                + $"version that it was made for, libtorch {LibTorch.MadeFor} (-p:LibTorch=cuda or cpu, or a PyTorch {LibTorch.MadeFor})");
         if (Missing().Match(words) is { Success: true } missing)
             return new($"{what} needs {missing.Groups["library"]}, which is not found; " + (missing.Groups["library"].Value switch
             {
-                var cuda when CudaPart().Match(cuda) is { Success: true } => "load the module of that CUDA version, or put the folder that has it on LD_LIBRARY_PATH (PyTorch's wheels keep it in site-packages/nvidia)",
+                var cuda when CudaPart().Match(cuda) is { Success: true } =>
+                    "load the module of that CUDA version, or put the folder that has it on LD_LIBRARY_PATH (PyTorch's wheels keep it in "
+                    + "site-packages/nvidia)",
                 _ => "install it, or put its folder on LD_LIBRARY_PATH",
             }));
         return new($"{what} does not load: {words}; see 'ldd' of that file for what it misses");
     }
 
-    /// <summary>The version of a library that the file needs and this machine's does not have; empty where that is not what the linker says.</summary>
+    /// <summary>
+    /// The version of a library that the file needs and this machine's does not have; empty where that is not what the linker says.
+    /// </summary>
     public static string VersionOf(string linker) => Version().Match(linker).Groups["version"].Value;
 
     [GeneratedRegex(@"(?<library>\S+): version `(?<version>[^']+)' not found")]

@@ -24,7 +24,8 @@ internal static class SharedObject
             for (var i = 0; i < count; i++)
             {
                 var section = file[(headers + i * size)..];
-                if (Double(section, 0x04) == VersionNeeds) return Weaken(file, section, file[(headers + Double(section, 0x28) * size)..], version);
+                if (Double(section, 0x04) == VersionNeeds)
+                    return Weaken(file, section, file[(headers + Double(section, 0x28) * size)..], version);
             }
         }
         catch (Exception e) when (e is ArgumentOutOfRangeException or IndexOutOfRangeException or OverflowException)

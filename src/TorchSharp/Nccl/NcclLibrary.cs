@@ -86,7 +86,8 @@ internal sealed unsafe class NcclLibrary
     private void Check(int status, string call)
     {
         if (status != 0)
-            throw new NcclException($"{call} failed: {Marshal.PtrToStringUTF8((nint)_getErrorString(status))} (status {status}); run with NCCL_DEBUG=INFO for its reasons");
+            throw new NcclException($"{call} failed: {Marshal.PtrToStringUTF8((nint)_getErrorString(status))} (status {status}); run with "
+                + "NCCL_DEBUG=INFO for its reasons");
     }
 }
 

@@ -36,7 +36,8 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("a\\b")]
     [TestCase("a\tb")]
     public void ANameThatNoRunCanHaveIsRefusedAtOnce(string name) =>
-        Assert.That(() => Resolve(null, ("Output:Name", name)), Throws.TypeOf<UserErrorException>().With.Message.StartsWith($"the run's name '{name}' is not a plain name"));
+        Assert.That(() => Resolve(null, ("Output:Name", name)),
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith($"the run's name '{name}' is not a plain name"));
 
     [Test]
     public void LaterLayersWinAndEachValueSaysWhereItCameFrom()
@@ -71,9 +72,11 @@ internal sealed class ResolvedConfigurationTests
     [Test]
     public void ValuesOfEveryKindAreReadWhateverTheLanguageOfTheMachine()
     {
-        var options = Resolve(null, ("Generation:Temperature", "0.75"), ("Generation:IgnoreEos", "true"), ("Generation:Seed", "18446744073709551615"),
+        var options = Resolve(null, ("Generation:Temperature", "0.75"), ("Generation:IgnoreEos", "true"),
+            ("Generation:Seed", "18446744073709551615"),
             ("Dataset:Seed", "-3"), ("Energy:MaxStartTemperature", "40.5")).Options;
-        Assert.That((options.Generation.Temperature, options.Generation.IgnoreEos, options.Generation.Seed, options.Dataset.Seed, options.Energy.MaxStartTemperature),
+        Assert.That((options.Generation.Temperature, options.Generation.IgnoreEos, options.Generation.Seed, options.Dataset.Seed,
+            options.Energy.MaxStartTemperature),
             Is.EqualTo((0.75f, true, ulong.MaxValue, (long?)-3, 40.5)));
     }
 
@@ -111,12 +114,15 @@ internal sealed class ResolvedConfigurationTests
 
     [Test]
     public void AFileThatIsNotThereIsNamed() =>
-        Assert.That(() => Resolve(_scratch["no.json"]), Throws.TypeOf<UserErrorException>().With.Message.EqualTo($"configuration file '{_scratch["no.json"]}' does not exist; --config takes a JSON file"));
+        Assert.That(() => Resolve(_scratch["no.json"]),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+            $"configuration file '{_scratch["no.json"]}' does not exist; --config takes a JSON file"));
 
     [TestCase("Sharding:Tensor", "0", "Sharding:Tensor (--tp) is '0', but a whole number of at least 1 is expected")]
     [TestCase("Sharding:Pipeline", "-1", "Sharding:Pipeline (--pp) is '-1'")]
     [TestCase("Sharding:MicroBatches", "-1", "Sharding:MicroBatches (--micro-batches) is '-1'")]
-    [TestCase("Sharding:Communicator", "smoke", "Sharding:Communicator (--communicator) is 'smoke', but one of auto, solo, threads, mpi, mpinet is expected")]
+    [TestCase("Sharding:Communicator", "smoke",
+        "Sharding:Communicator (--communicator) is 'smoke', but one of auto, solo, threads, mpi, mpinet is expected")]
     [TestCase("Sharding:CommDtype", "f16", "Sharding:CommDtype (--comm-dtype) is 'f16', but one of f32, bf16 is expected")]
     [TestCase("Runtime:Backend", "gpu", "Runtime:Backend (--backend) is 'gpu'")]
     [TestCase("Runtime:Threads", "-2", "Runtime:Threads (--threads) is '-2'")]
@@ -128,9 +134,11 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("Generation:Temperature", "NaN", "Generation:Temperature (--temperature) is 'NaN'")]
     [TestCase("Generation:TopP", "0", "Generation:TopP (--top-p) is '0', but a number above 0 and up to 1 is expected")]
     [TestCase("Generation:TopP", "1.01", "Generation:TopP (--top-p) is '1.01'")]
-    [TestCase("Generation:RepetitionPenalty", "0", "Generation:RepetitionPenalty (--repetition-penalty) is '0', but a number above 0 is expected")]
+    [TestCase("Generation:RepetitionPenalty", "0",
+        "Generation:RepetitionPenalty (--repetition-penalty) is '0', but a number above 0 is expected")]
     [TestCase("Generation:RepetitionPenalty", "Infinity", "Generation:RepetitionPenalty (--repetition-penalty) is ")]
-    [TestCase("Energy:SampleInterval", "fast", "Energy:SampleInterval (--sample-interval) is 'fast', but a time such as 100ms, 2s or 5min is expected")]
+    [TestCase("Energy:SampleInterval", "fast",
+        "Energy:SampleInterval (--sample-interval) is 'fast', but a time such as 100ms, 2s or 5min is expected")]
     [TestCase("Energy:SampleInterval", "0s", "Energy:SampleInterval (--sample-interval) is '0s', but 1ms to 60s is expected")]
     [TestCase("Energy:Cooldown", "-1s", "Energy:Cooldown (--cooldown) is '-1s'")]
     [TestCase("Energy:MaxStartTemperature", "NaN", "Energy:MaxStartTemperature (--max-start-temperature) is 'NaN'")]
@@ -139,14 +147,16 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("Repeats:Max", "1", "Repeats:Max (--max-repeats) is '1'")]
     [TestCase("Output:Directory", "", "Output:Directory (--out) is ''")]
     public void AValueOutOfRangeIsRefusedByNameAndSwitch(string key, string value, string message) =>
-        Assert.That(() => Resolve(null, (key, value)), Throws.TypeOf<UserErrorException>().With.Message.Contains(message).And.Message.Not.Contains("\n"));
+        Assert.That(() => Resolve(null, (key, value)),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains(message).And.Message.Not.Contains("\n"));
 
     /// <summary>A mistake that is known before a model is loaded is told before.</summary>
     [TestCase("2")]
     public void AnIntervalNeedsThreeRepeats(string most)
     {
         Assert.That(() => Resolve(null, ("Repeats:UntilCi", "2%"), ("Repeats:Max", most)), Throws.TypeOf<UserErrorException>()
-            .With.Message.EqualTo("Repeats:Max (--max-repeats) is '2', but at least 3, which a confidence interval (--until-ci) needs, is expected"));
+            .With.Message.EqualTo("Repeats:Max (--max-repeats) is '2', but at least 3, which a confidence interval (--until-ci) needs, is "
+            + "expected"));
         Assert.That(() => Resolve(null, ("Repeats:UntilCi", "2%"), ("Repeats:Max", "3")), Throws.Nothing);
         Assert.That(() => Resolve(null, ("Repeats:Max", most)), Throws.Nothing, "without an interval it bounds nothing");
     }
@@ -179,7 +189,8 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("NaN")]
     [TestCase("1e400s")]
     public void OtherTimesAreRefused(string text) =>
-        Assert.That(() => Resolve(null, ("Energy:Cooldown", text)), Throws.TypeOf<UserErrorException>().With.Message.Contains($"(--cooldown) is '{text}', but a time such as"));
+        Assert.That(() => Resolve(null, ("Energy:Cooldown", text)),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains($"(--cooldown) is '{text}', but a time such as"));
 
     [TestCase("2%", 0.02)]
     [TestCase("0.05", 0.05)]

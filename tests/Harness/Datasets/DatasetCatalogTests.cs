@@ -57,9 +57,11 @@ public sealed class DatasetCatalogTests
             {"instruction": "One?", "context": "", "response": "1"}
             {"instruction": "When?", "context": "In 1987 ...", "response": "then"}
             """);
-        Assert.That(DatasetCatalog.Load("alpaca", path, 0, limit: 1, seed: null).Notes, Is.EqualTo(new[] { $"{path}: no prompt is made of \"context\", \"response\"" }));
+        Assert.That(DatasetCatalog.Load("alpaca", path, 0, limit: 1, seed: null).Notes,
+            Is.EqualTo(new[] { $"{path}: no prompt is made of \"context\", \"response\"" }));
         Assert.That(() => DatasetCatalog.Load("alpaca", path, 0, null, null), Throws.TypeOf<UserErrorException>()
-            .With.Message.StartWith($"{path}:2: record 1 ").And.Message.Contains("has \"context\"").And.Message.Contains("--dataset jsonl"));
+            .With.Message.StartWith($"{path}:2: record 1 ").And.Message.Contains("has \"context\"").And.Message.Contains(
+                "--dataset jsonl"));
     }
 
     [Test]
@@ -76,7 +78,8 @@ public sealed class DatasetCatalogTests
             """);
         var loaded = DatasetCatalog.Load(null, path, 0, null, null);
         Assert.That(loaded.Prompts, Has.Count.EqualTo(1));
-        Assert.That(loaded.Log.LeftOut, Is.EqualTo(new Dictionary<string, int> { ["no turns"] = 2, ["no human turn"] = 1, ["an empty human turn"] = 1 }));
+        Assert.That(loaded.Log.LeftOut,
+            Is.EqualTo(new Dictionary<string, int> { ["no turns"] = 2, ["no human turn"] = 1, ["an empty human turn"] = 1 }));
         Assert.That(loaded.Notes, Is.EqualTo(new[]
         {
             $"{path}: 1 of 5 records is left out: an empty human turn", $"{path}: 1 of 5 records is left out: no human turn",
@@ -102,7 +105,8 @@ public sealed class DatasetCatalogTests
         var path = _scratch["data.jsonl"];
         File.WriteAllBytes(path, content);
         Refused(null, path, name);
-        Assert.That(() => DatasetCatalog.Load("jsonl", path, 0, null, null), Throws.TypeOf<UserErrorException>().With.Message.Contains(name).And.Message.Contains(remedy));
+        Assert.That(() => DatasetCatalog.Load("jsonl", path, 0, null, null),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains(name).And.Message.Contains(remedy));
     }
 
     [Test]

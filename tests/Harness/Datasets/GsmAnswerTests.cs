@@ -61,8 +61,10 @@ public sealed class GsmAnswerTests
             var reference = GsmAnswer.Marked(solution);
             Assert.That(GsmAnswer.Judge(reference, solution), Is.True, line);
             foreach (var wrong in new[] { value + 1, value - 1 })
-                Assert.That(GsmAnswer.Judge(reference, solution[..(marker + 4)] + " " + wrong.ToString("N0", CultureInfo.InvariantCulture)), Is.False, line);
-            Assert.That(GsmAnswer.Judge(reference, solution[..(marker + 4)] + $" ${value.ToString(CultureInfo.InvariantCulture)}.00"), Is.True, line);
+                Assert.That(GsmAnswer.Judge(reference, solution[..(marker + 4)] + " "
+                    + wrong.ToString("N0", CultureInfo.InvariantCulture)), Is.False, line);
+            Assert.That(GsmAnswer.Judge(reference, solution[..(marker + 4)] + $" ${value.ToString(CultureInfo.InvariantCulture)}.00"),
+                Is.True, line);
             judged++;
         }
         Assert.That(judged, Is.EqualTo(count));

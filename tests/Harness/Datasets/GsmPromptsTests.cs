@@ -51,7 +51,8 @@ public sealed class GsmPromptsTests
     public void ASolutionWithoutItsMarkerIsMalformed()
     {
         using var scratch = new ScratchDirectory();
-        var test = scratch.File("test.jsonl", "{\"question\": \"q\", \"answer\": \"#### 2\"}\n{\"question\": \"q\", \"answer\": \"two\"}\n");
+        var test = scratch.File("test.jsonl",
+            "{\"question\": \"q\", \"answer\": \"#### 2\"}\n{\"question\": \"q\", \"answer\": \"two\"}\n");
         Assert.That(() => new GsmPrompts(test, 0, null).Read().ToList(), Throws.TypeOf<UserErrorException>()
             .With.Message.StartWith($"{test}:2: record 1 ").And.Message.Contains("#### number"));
     }

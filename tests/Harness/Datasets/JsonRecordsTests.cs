@@ -33,7 +33,8 @@ public sealed class JsonRecordsTests
     {
         var path = _scratch["marked.jsonl"];
         File.WriteAllText(path, "{\"t\": \"a\"}\r\n\r\n{\"t\": \"b\"}\r\n", new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
-        Assert.That(JsonRecords.Read(path).Select(r => (r.Required("t"), r.Source)), Is.EqualTo(new[] { ("a", "marked.jsonl:1"), ("b", "marked.jsonl:3") }));
+        Assert.That(JsonRecords.Read(path).Select(r => (r.Required("t"), r.Source)),
+            Is.EqualTo(new[] { ("a", "marked.jsonl:1"), ("b", "marked.jsonl:3") }));
     }
 
     [TestCase("{\"t\": \"a\"}\n{\"t\": \"b\"\n{\"t\": \"c\"}\n", 2, 1, TestName = "a brace is missing")]

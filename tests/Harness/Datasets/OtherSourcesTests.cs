@@ -28,15 +28,19 @@ public sealed class OtherSourcesTests
         var prompts = new ShareGptPrompts(path).Read().ToList();
         Assert.That(prompts, Is.EqualTo(new[]
         {
-            new Prompt { Index = 0, Dataset = "sharegpt", Text = "Hi?", Question = "Hi?", Source = "sharegpt.json:2", Id = "a", ReferenceOutput = "Hello there." },
-            new Prompt { Index = 1, Dataset = "sharegpt", Text = "Go on", Question = "Go on", Source = "sharegpt.json:3", Id = "b", ReferenceOutput = "On." },
-            new Prompt { Index = 3, Dataset = "sharegpt", Text = " As typed \n", Question = " As typed \n", Source = "sharegpt.json:5", Id = "4" },
+            new Prompt { Index = 0, Dataset = "sharegpt", Text = "Hi?", Question = "Hi?", Source = "sharegpt.json:2", Id = "a",
+                ReferenceOutput = "Hello there." },
+            new Prompt { Index = 1, Dataset = "sharegpt", Text = "Go on", Question = "Go on", Source = "sharegpt.json:3", Id = "b",
+                ReferenceOutput = "On." },
+            new Prompt { Index = 3, Dataset = "sharegpt", Text = " As typed \n", Question = " As typed \n", Source = "sharegpt.json:5",
+                Id = "4" },
         }));
     }
 
     [TestCase("[{\"id\": \"a\"}]", "no list of \"conversations\"")]
     [TestCase("[{\"conversations\": [{\"from\": \"human\"}]}]", "a turn without")]
-    [TestCase("[{\"conversations\": [{\"from\": \"system\", \"value\": \"Rhyme.\"}, {\"from\": \"human\", \"value\": \"Hi\"}]}]", "a system turn")]
+    [TestCase("[{\"conversations\": [{\"from\": \"system\", \"value\": \"Rhyme.\"}, {\"from\": \"human\", \"value\": \"Hi\"}]}]",
+        "a system turn")]
     [TestCase("[{\"system\": \"Rhyme.\", \"conversations\": [{\"from\": \"human\", \"value\": \"Hi\"}]}]", "has \"system\"")]
     public void AMalformedConversationIsNamed(string content, string what)
     {
@@ -57,9 +61,12 @@ public sealed class OtherSourcesTests
         var prompts = new JsonLinesPrompts(path).Read().ToList();
         Assert.That(prompts, Is.EqualTo(new[]
         {
-            new Prompt { Index = 0, Dataset = "jsonl", Text = "One and one?", Question = "One and one?", Source = "mine.jsonl:1", Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
-            new Prompt { Index = 1, Dataset = "jsonl", Text = "Capital of France?", Question = "Capital of France?", Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
-            new Prompt { Index = 2, Dataset = "jsonl", Text = "Explain.", Question = "Explain.", Source = "mine.jsonl:3", ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
+            new Prompt { Index = 0, Dataset = "jsonl", Text = "One and one?", Question = "One and one?", Source = "mine.jsonl:1",
+                Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
+            new Prompt { Index = 1, Dataset = "jsonl", Text = "Capital of France?", Question = "Capital of France?",
+                Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
+            new Prompt { Index = 2, Dataset = "jsonl", Text = "Explain.", Question = "Explain.", Source = "mine.jsonl:3",
+                ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
             new Prompt { Index = 3, Dataset = "jsonl", Text = "", Question = "", Source = "mine.jsonl:4" },
         }));
     }

@@ -13,7 +13,8 @@ public sealed class PromptSelectionTests
         var random = new SplitMix64(1234567);
         Assert.That(
             Enumerable.Range(0, 5).Select(_ => random.Next()),
-            Is.EqualTo(new ulong[] { 6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821 }));
+            Is.EqualTo(new ulong[] { 6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
+                16408922859458223821 }));
     }
 
     // Computed by a Python program from the definition in words: SplitMix64, multiply-high with rejection, Fisher–Yates from the front.

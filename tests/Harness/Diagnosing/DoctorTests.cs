@@ -19,7 +19,9 @@ public sealed class DoctorTests : IDisposable
         var findings = Doctor.Examine(new Places { Output = _scratch["results"] });
         Assert.That(Doctor.CanRun(findings), Is.True, string.Join('\n', findings));
         Assert.That(findings.Where(f => f.State == FindingState.Missing && string.IsNullOrEmpty(f.Remedy)), Is.Empty);
-        Assert.That(findings.Select(f => f.Subject), Is.SupersetOf(new[] { "backend cpu", "libtorch", "backend auto", "communicator mpinet", "tokenizer library ml", "demo model", "output directory", "shared storage", "clock", "launcher", "NCCL" }));
+        Assert.That(findings.Select(f => f.Subject),
+            Is.SupersetOf(new[] { "backend cpu", "libtorch", "backend auto", "communicator mpinet", "tokenizer library ml", "demo model",
+            "output directory", "shared storage", "clock", "launcher", "NCCL" }));
         Assert.That(Directory.EnumerateFileSystemEntries(_scratch.Path), Is.Empty, "what was tried is removed");
     }
 
@@ -44,7 +46,8 @@ public sealed class DoctorTests : IDisposable
         File.WriteAllText(_scratch["taken"], "");
         var findings = Doctor.Examine(new Places { Output = _scratch["taken", "results"] });
         var failed = findings.Single(f => f.State == FindingState.Failed);
-        Assert.That(failed, Is.EqualTo(new Finding("output directory", FindingState.Failed, $"{_scratch["taken"]} is a file, not a directory", "choose another directory with --out")));
+        Assert.That(failed, Is.EqualTo(new Finding("output directory", FindingState.Failed, $"{_scratch["taken"]} is a file, not a "
+            + "directory", "choose another directory with --out")));
     }
 
     [Test]
@@ -60,7 +63,9 @@ public sealed class DoctorTests : IDisposable
     public void WhatThrowsIsAFinding()
     {
         var finding = Doctor.Guarded("x", FindingState.Missing, () => throw new InvalidDataException("two\nlines")).Single();
-        Assert.That(finding, Is.EqualTo(new Finding("x", FindingState.Missing, "could not be examined: InvalidDataException: two lines", "please report it")));
+        Assert.That(finding,
+            Is.EqualTo(new Finding("x", FindingState.Missing, "could not be examined: InvalidDataException: two lines",
+            "please report it")));
     }
 
     [Test]
@@ -86,7 +91,8 @@ public sealed class DoctorTests : IDisposable
     public void LibrariesOfAnotherKindAreNoMistakes()
     {
         Assert.That(Single(Messaging.Nccl("libm.so.6")).Found, Is.EqualTo("libm.so.6 has no ncclGetVersion: it is not NCCL"));
-        Assert.That(Single(Messaging.Mpi(["libm.so.6"])).Found, Does.StartWith("'libm.so.6' has no MPI_").And.EndsWith("it is not an MPI library"));
+        Assert.That(Single(Messaging.Mpi(["libm.so.6"])).Found,
+            Does.StartWith("'libm.so.6' has no MPI_").And.EndsWith("it is not an MPI library"));
     }
 
     /// <summary>The versions are compared with those that the packages' own programs print.</summary>
@@ -118,7 +124,8 @@ public sealed class DoctorTests : IDisposable
     {
         Assert.That(Single(Messaging.MpiNet(["libm.so.6"])).State, Is.EqualTo(FindingState.Missing));
         if (!NativeLibrary.TryLoad("libmpich.so.12", out _)) Assert.Ignore("libmpich.so.12 is not installed: not run");
-        Assert.That(Single(Messaging.MpiNet(["libm.so.6", "libmpich.so.12"])), Is.EqualTo(Finding.Ok("communicator mpinet", "MPI.NET over libmpich.so.12")));
+        Assert.That(Single(Messaging.MpiNet(["libm.so.6", "libmpich.so.12"])),
+            Is.EqualTo(Finding.Ok("communicator mpinet", "MPI.NET over libmpich.so.12")));
     }
 
     [Test]
@@ -154,7 +161,8 @@ public sealed class DoctorTests : IDisposable
     {
         try
         {
-            using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var process = System.Diagnostics.Process.Start(
+                new System.Diagnostics.ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true })!;
             return process.StandardOutput.ReadToEnd();
         }
         catch (System.ComponentModel.Win32Exception)

@@ -9,7 +9,8 @@ using Harness.Tests.Sharding;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>Whole runs of the demo model under continuous batching, with a meter of constant power.</summary>
-[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"),
+    System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class ContinuousTests : IDisposable
 {
     private const double Watts = 80;
@@ -34,7 +35,8 @@ public sealed class ContinuousTests : IDisposable
     {
         string[] sampling = [.. switches.Where((_, i) => switches[i - i % 2] is not ("--concurrency" or "--micro-batches"))];
         var expected = s_static.GetOrAdd(string.Join(' ', sampling), _ => Complete("static", [.. sampling, "--meter", "none"]).OutputIds());
-        var run = Complete("continuous", ["--schedule", "continuous", "--tp", $"{tensor}", "--pp", $"{pipeline}", "--dp", $"{data}", .. switches]);
+        var run = Complete("continuous",
+            ["--schedule", "continuous", "--tp", $"{tensor}", "--pp", $"{pipeline}", "--dp", $"{data}", .. switches]);
         Assert.Multiple(() =>
         {
             Assert.That(run.OutputIds(), Is.EqualTo(expected), "prompt by prompt");
@@ -51,20 +53,24 @@ public sealed class ContinuousTests : IDisposable
     public void SlotsStayFullAndTheSteadyStateIsPartOfTheRun()
     {
         const int slots = 8, prompts = 64;
-        var run = Complete("run", ["--schedule", "continuous", "--batch", $"{slots}", "--limit", $"{prompts}", "--max-new-tokens", "120", "--max-length", "120", "--ignore-eos", "--repeats", "2"]);
+        var run = Complete("run",
+            ["--schedule", "continuous", "--batch", $"{slots}", "--limit", $"{prompts}", "--max-new-tokens", "120", "--max-length", "120",
+            "--ignore-eos", "--repeats", "2"]);
         var steps = run.Steps();
         var last = steps.Where(step => (int)step["repeat"]! == 1).TakeWhile(step => Rows(step).All(row => row < prompts - slots)).ToList();
         Assert.Multiple(() =>
         {
             Assert.That(steps.Select(step => (string)step["kind"]!).Distinct(), Is.EquivalentTo(new[] { "prefill", "decode", "mixed" }));
             Assert.That(last.Count, Is.GreaterThan(100));
-            Assert.That(last.Select(step => Rows(step).Count), Is.All.EqualTo(slots), "until nobody waits any more, every pass has every slot");
+            Assert.That(last.Select(step => Rows(step).Count), Is.All.EqualTo(slots),
+                "until nobody waits any more, every pass has every slot");
             var (steady, whole) = (Number(run, "steady_duration_s"), Number(run, "duration_s"));
             Assert.That(steady, Is.GreaterThan(0.3 * whole).And.LessThan(whole));
             Assert.That(Number(run, "steady_output_tokens"), Is.LessThan(Number(run, "total_output_tokens")));
             Assert.That(Number(run, "steady_tokens_per_s"), Is.EqualTo(Number(run, "steady_output_tokens") / steady).Within(1e-9).Percent);
             Assert.That(Number(run, "steady_avg_power_w"), Is.EqualTo(Watts).Within(10).Percent);
-            Assert.That(Number(run, "steady_energy_per_output_token_j"), Is.EqualTo(Number(run, "steady_energy_j") / Number(run, "steady_output_tokens")).Within(1e-9).Percent);
+            Assert.That(Number(run, "steady_energy_per_output_token_j"),
+                Is.EqualTo(Number(run, "steady_energy_j") / Number(run, "steady_output_tokens")).Within(1e-9).Percent);
         });
         Verify(run);
         // Another figure than the raw files give is seen.
@@ -78,15 +84,19 @@ public sealed class ContinuousTests : IDisposable
     public void RequestsArriveAtTheirTimes(int pipeline, int data)
     {
         const double rate = 40;
-        var run = Complete("run", ["--schedule", "continuous", "--concurrency", "3", "--rate", $"{rate}", "--Generation:Seed=9", "--pp", $"{pipeline}", "--dp", $"{data}"]);
+        var run = Complete("run",
+            ["--schedule", "continuous", "--concurrency", "3", "--rate", $"{rate}", "--Generation:Seed=9", "--pp", $"{pipeline}", "--dp",
+            $"{data}"]);
         var expected = PoissonArrivals.Seconds(Prompts, rate, seed: 9, repeat: 1, pass: 0);
         var rows = run.Prompts.OrderBy(row => int.Parse(row["prompt_index"], CultureInfo.InvariantCulture)).ToList();
         var starts = rows.Select(row => Number(row["start_s"])).ToArray();
         Assert.Multiple(() =>
         {
             // Of each replica; replicas begin a little apart.
-            foreach (var own in Enumerable.Range(0, data).Select(replica => Enumerable.Range(0, Prompts).Where(i => i % data == replica).ToArray()))
-                Assert.That(own.Select(i => starts[i] - starts[own[0]]), Is.EqualTo(own.Select(i => expected[i] - expected[own[0]])).Within(1e-6));
+            foreach (var own in Enumerable.Range(0, data)
+                .Select(replica => Enumerable.Range(0, Prompts).Where(i => i % data == replica).ToArray()))
+                Assert.That(own.Select(i => starts[i] - starts[own[0]]), Is.EqualTo(own.Select(i => expected[i] - expected[own[0]]))
+                    .Within(1e-6));
             Assert.That(rows.Select(row => Number(row["queue_s"])), Is.All.GreaterThanOrEqualTo(0));
             Assert.That(rows.All(row => Number(row["ttft_s"]) > Number(row["queue_s"])), "time in the queue is part of the latency");
             Assert.That(Number(run, "request_rate_per_s"), Is.EqualTo(rate));
@@ -102,7 +112,8 @@ public sealed class ContinuousTests : IDisposable
     [TestCase("KILL", 1, 2)]
     public void ARunThatIsCutOffKeepsFinishedRequestsAndGoesOnWithTheOthers(string signal, int pipeline, int data)
     {
-        string[] switches = ["--schedule", "continuous", "--concurrency", "6", "--pp", $"{pipeline}", "--dp", $"{data}", "--max-new-tokens", "90", "--ignore-eos", "--repeats", "3"];
+        string[] switches = ["--schedule", "continuous", "--concurrency", "6", "--pp", $"{pipeline}", "--dp", $"{data}",
+            "--max-new-tokens", "90", "--ignore-eos", "--repeats", "3"];
         using (var process = HarnessProcess.Start(_scratch.Path, Switches("run", switches)))
         {
             var journal = _scratch["out", "run", "batches.partial.bin"];
@@ -121,7 +132,8 @@ public sealed class ContinuousTests : IDisposable
         {
             Assert.That(run.Summary["status"], Is.EqualTo("interrupted"));
             Assert.That(run.Prompts, Is.Not.Empty.And.Count.LessThan(3 * Prompts));
-            Assert.That(run.Steps().SelectMany(step => step["rows"]!.AsArray()).Count(row => row == null), Is.Positive, "some were in flight, and have no row");
+            Assert.That(run.Steps().SelectMany(step => step["rows"]!.AsArray()).Count(row => row == null), Is.Positive,
+                "some were in flight, and have no row");
             CheckEnergy(run);
             Verify(run);
         }
@@ -134,7 +146,8 @@ public sealed class ContinuousTests : IDisposable
             Assert.That(run.Summary["pieces"], Is.EqualTo("2"));
             CheckEnergy(run);
             foreach (var repeat in run.Prompts.GroupBy(row => row["repeat"]))
-                Assert.That(repeat.GroupBy(row => row["batch_index"]).Select(group => group.Select(row => row["piece"]).Distinct().Count()), Is.All.EqualTo(1), "a number belongs to one group");
+                Assert.That(repeat.GroupBy(row => row["batch_index"]).Select(group =>
+                    group.Select(row => row["piece"]).Distinct().Count()), Is.All.EqualTo(1), "a number belongs to one group");
         });
         Verify(run);
     }
@@ -142,14 +155,21 @@ public sealed class ContinuousTests : IDisposable
     [Test]
     public void OutputsAreAsLongAsTheDataSetsOwnReplies()
     {
-        string[] replies = ["yes", "A longer reply, of several words.", "", "To be, or not to be, that is the question: Whether 'tis nobler in the mind to suffer"];
-        _scratch.File("data.jsonl", Lines(replies.Select((reply, i) => new JsonObject { ["prompt"] = $"Question {i}", ["answer"] = reply })));
-        _scratch.File("replies.jsonl", Lines(replies.Where(reply => reply.Length > 0).Select(reply => new JsonObject { ["prompt"] = reply })));
-        var run = Complete("run", ["--data", "data.jsonl", "--lengths", "reference", "--schedule", "continuous", "--concurrency", "2", "--meter", "none", "--max-new-tokens", "20"]);
-        var asPrompts = Complete("prompts", ["--data", "replies.jsonl", "--meter", "none"]).Prompts.ToDictionary(row => row["prompt_index"], row => int.Parse(row["input_tokens"], CultureInfo.InvariantCulture) - 1);
+        string[] replies = ["yes", "A longer reply, of several words.", "",
+            "To be, or not to be, that is the question: Whether 'tis nobler in the mind to suffer"];
+        _scratch.File("data.jsonl",
+            Lines(replies.Select((reply, i) => new JsonObject { ["prompt"] = $"Question {i}", ["answer"] = reply })));
+        _scratch.File("replies.jsonl",
+            Lines(replies.Where(reply => reply.Length > 0).Select(reply => new JsonObject { ["prompt"] = reply })));
+        var run = Complete("run",
+            ["--data", "data.jsonl", "--lengths", "reference", "--schedule", "continuous", "--concurrency", "2", "--meter", "none",
+            "--max-new-tokens", "20"]);
+        var asPrompts = Complete("prompts", ["--data", "replies.jsonl", "--meter", "none"]).Prompts.ToDictionary(row =>
+            row["prompt_index"], row => int.Parse(row["input_tokens"], CultureInfo.InvariantCulture) - 1);
         var expected = new[] { asPrompts["0"], asPrompts["1"], 1, Math.Min(20, asPrompts["2"]) };
         Assert.That(asPrompts["2"], Is.GreaterThan(20), "the limit bounds the last");
-        Assert.That(run.Prompts.OrderBy(row => row["prompt_index"]).Select(row => int.Parse(row["output_tokens"], CultureInfo.InvariantCulture)), Is.EqualTo(expected));
+        Assert.That(run.Prompts.OrderBy(row => row["prompt_index"])
+            .Select(row => int.Parse(row["output_tokens"], CultureInfo.InvariantCulture)), Is.EqualTo(expected));
         Assert.That(run.Prompts.Select(row => row["finish_reason"]), Is.All.EqualTo("length"));
 
         var refused = HarnessProcess.Run(_scratch.Path, Switches("none", ["--data", "replies.jsonl", "--lengths", "reference"]));
@@ -164,9 +184,11 @@ public sealed class ContinuousTests : IDisposable
     public void ProcessesGiveTheSameTokensAsThreads(string launcher)
     {
         var mpiexec = launcher == Mpiexec.OpenMpi.Launcher ? Mpiexec.OpenMpi : Mpiexec.Mpich;
-        string[] switches = ["--schedule", "continuous", "--concurrency", "5", "--limit", "24", "--threads", "1", "--pp", "2", "--dp", "2", "--rate", "200", "--meter", "none", "--out", _scratch["out"]];
+        string[] switches = ["--schedule", "continuous", "--concurrency", "5", "--limit", "24", "--threads", "1", "--pp", "2", "--dp", "2",
+            "--rate", "200", "--meter", "none", "--out", _scratch["out"]];
         var threads = Complete("threads", switches);
-        var result = mpiexec.Run(Path.Combine(AppContext.BaseDirectory, "harness.dll"), 4, null, TimeSpan.FromMinutes(3), Switches("processes", switches));
+        var result = mpiexec.Run(Path.Combine(AppContext.BaseDirectory, "harness.dll"), 4, null, TimeSpan.FromMinutes(3),
+            Switches("processes", switches));
         Assert.That(result.ExitCode, Is.Zero, result.Output);
         Assert.That(new RunOutput(_scratch["out", "processes"]).OutputIds(), Is.EqualTo(threads.OutputIds()));
         Verify(new(_scratch["out", "processes"]));
@@ -174,9 +196,12 @@ public sealed class ContinuousTests : IDisposable
 
     private string[] Switches(string name, string[] switches)
     {
-        var meter = _scratch.File("meter.sh", $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep 0.02; done\n");
+        var meter = _scratch.File("meter.sh",
+            $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep "
+            + "0.02; done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        string[] own = ["--threads", "1", "--max-new-tokens", "40", "--warmup", "1", "--idle-baseline", "200ms", "--meter", $"command:{meter}", "--out", "out", "--name", name];
+        string[] own = ["--threads", "1", "--max-new-tokens", "40", "--warmup", "1", "--idle-baseline", "200ms", "--meter",
+            $"command:{meter}", "--out", "out", "--name", name];
         // A switch that is given again takes the place of ours.
         return ["run", .. own.Chunk(2).Where(pair => !switches.Contains(pair[0])).SelectMany(pair => pair), .. switches];
     }
@@ -193,7 +218,8 @@ public sealed class ContinuousTests : IDisposable
     {
         var total = Number(run, "total_energy_j");
         Assert.That(total, Is.EqualTo(Watts * Number(run, "duration_s")).Within(10).Percent);
-        Assert.That(run.Prompts.Where(row => row["energy_j"].Length > 0).Sum(row => Number(row["energy_j"])) + Number(run, "unattributed_energy_j"), Is.EqualTo(total).Within(1e-6 * total));
+        Assert.That(run.Prompts.Where(row => row["energy_j"].Length > 0).Sum(row => Number(row["energy_j"]))
+            + Number(run, "unattributed_energy_j"), Is.EqualTo(total).Within(1e-6 * total));
     }
 
     /// <summary>On a loaded machine samples may come late, which verify rightly refuses; but no figure may differ.</summary>

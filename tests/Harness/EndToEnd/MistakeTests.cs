@@ -16,7 +16,8 @@ internal sealed class MistakeTests
     [TearDown]
     public void End() => _scratch.Dispose();
 
-    [TestCase("run --model nothing", "model 'nothing' is not a directory; --model takes a Hugging Face checkpoint directory or synthetic:NAME")]
+    [TestCase("run --model nothing",
+        "model 'nothing' is not a directory; --model takes a Hugging Face checkpoint directory or synthetic:NAME")]
     [TestCase("run --model synthetic:9b", "model 'synthetic:9b' is unknown; synthetic shapes are 7b,")]
     [TestCase("run --dataset nothing", "unknown dataset nothing; known are demo, alpaca, gsm8k, sharegpt, jsonl")]
     [TestCase("run --data nothing", "there is no dataset at nothing; give --data")]
@@ -33,29 +34,36 @@ internal sealed class MistakeTests
     [TestCase("run --config nothing.json", "configuration file 'nothing.json' does not exist; --config takes a JSON file")]
     [TestCase("run --tp 3", "--tp 3 does not divide the model's 8 query heads and 4 key/value heads; use one of 1, 2, 4, 8")]
     [TestCase("run --pp 7", "--pp 7 exceeds the model's 6 layers; use 1 to 6")]
-    [TestCase("run --tp 5000", "5000 ranks as threads of one process are more than 256; use smaller degrees, or start processes (mpiexec -n 5000)")]
+    [TestCase("run --tp 5000", "5000 ranks as threads of one process are more than 256; use smaller degrees, or start processes (mpiexec "
+        + "-n 5000)")]
     [TestCase("run --tp 100000 --pp 100000", "--tp 100000 × --pp 100000 × --dp 1 are more ranks than there can be")]
     [TestCase("run --tp 2 --communicator solo", "communicator 'solo' is one rank, and 2 were asked for; use threads or mpi")]
     [TestCase("run --dtype int4", "dtype 'int4' is unknown; use f32, bf16 or f16")]
-    [TestCase("run --meter geiger", "Energy:Meter (--meter) is 'geiger', but nvml, nvml:all, rapl, replay:FILE, command:PROGRAM, auto, none, or several of them separated by commas is expected")]
+    [TestCase("run --meter geiger",
+        "Energy:Meter (--meter) is 'geiger', but nvml, nvml:all, rapl, replay:FILE, command:PROGRAM, auto, none, or several of them "
+        + "separated by commas is expected")]
     [TestCase("run --meter nvml,geiger", "Energy:Meter (--meter) is 'nvml,geiger', but")]
-    [TestCase("run --carbon-intensity 380 --pue 1.1 --embodied=-5", "Carbon:Embodied (--embodied) is '-5', but kg of CO2e, at least 0 is expected")]
+    [TestCase("run --carbon-intensity 380 --pue 1.1 --embodied=-5",
+        "Carbon:Embodied (--embodied) is '-5', but kg of CO2e, at least 0 is expected")]
     [TestCase("sweep --meter geiger --dry-run", "Energy:Meter (--meter) is 'geiger', but")]
     [TestCase("run --tokenizer nothing", "nothing: no such directory")]
-    [TestCase("run --name a/b --meter none", "the run's name 'a/b' is not a plain name; give the directory with --out and a name without slashes")]
+    [TestCase("run --name a/b --meter none",
+        "the run's name 'a/b' is not a plain name; give the directory with --out and a name without slashes")]
     [TestCase("run --name .. --meter none", "the run's name '..' is not a plain name; ")]
     [TestCase("run --out text.txt --meter none", "cannot write text.txt/")]
     [TestCase("score", "Option '--text' is required; see harness score --help")]
     [TestCase("score --text nothing.txt --out o.jsonl", "cannot read nothing.txt")]
     [TestCase("score --text text.txt --out nowhere/o.jsonl", "cannot write nowhere/o.jsonl")]
     [TestCase("score --text text.txt --out o.jsonl --logits nowhere/l.npy", "cannot write nowhere/l.npy")]
-    [TestCase("score --text text.txt --out o.jsonl --Sharding:Data=2", "Sharding:Data (--dp) is '2', but 1, since a text is scored once, is expected")]
+    [TestCase("score --text text.txt --out o.jsonl --Sharding:Data=2",
+        "Sharding:Data (--dp) is '2', but 1, since a text is scored once, is expected")]
     [TestCase("sweep --config nothing.json", "configuration file 'nothing.json' does not exist; --config takes a JSON file")]
     [TestCase("sweep --config text.txt", "configuration file 'text.txt' is not valid JSON: ")]
     [TestCase("sweep --model nothing", "cell nothing: model 'nothing' is neither a directory nor a file")]
     [TestCase("sweep --bacth 4", "'--bacth' is not an option of harness sweep; see harness sweep --help")]
     [TestCase("sweep --power-limits 250,x", "cell 2 of 2 (Energy:PowerLimits=x): Energy:PowerLimits (--power-limits) is 'x'")]
-    [TestCase("sweep --launcher mpiexec_{rank}", "--launcher has 'mpiexec_{rank}', but {ranks}, {nodes}, {tp}, {pp}, {dp} are what is replaced")]
+    [TestCase("sweep --launcher mpiexec_{rank}",
+        "--launcher has 'mpiexec_{rank}', but {ranks}, {nodes}, {tp}, {pp}, {dp} are what is replaced")]
     [TestCase("sweep --launcher srun_{nodes}", "--gpus-per-node is missing; the nodes of a cell follow from how many ranks one takes")]
     [TestCase("sweep --emit pbs", "--emit is 'pbs', but slurm is expected")]
     [TestCase("sweep --emit slurm", "--gpus-per-node is missing")]
@@ -71,7 +79,8 @@ internal sealed class MistakeTests
             Assert.That(result.Error, Does.StartWith("harness: ").And.Contain(message));
             Assert.That(result.Error.TrimEnd('\n'), Does.Not.Contain("\n"), "one line");
             Assert.That(result.Output, Is.Empty);
-            Assert.That(Directory.GetFileSystemEntries(_scratch.Path).Select(Path.GetFileName), Is.EquivalentTo(new[] { "text.txt" }), "nothing is left behind");
+            Assert.That(Directory.GetFileSystemEntries(_scratch.Path).Select(Path.GetFileName), Is.EquivalentTo(new[] { "text.txt" }),
+                "nothing is left behind");
         });
     }
 
@@ -79,9 +88,11 @@ internal sealed class MistakeTests
     [Test]
     public void WhatDoesNotFitIsRefusedAndLeavesNoRun()
     {
-        var result = HarnessProcess.Run(_scratch.Path, "run", "--model", "synthetic:65b", "--batch", "96", "--ignore-eos", "--max-new-tokens", "1900", "--max-length", "1900", "--meter", "none");
+        var result = HarnessProcess.Run(_scratch.Path, "run", "--model", "synthetic:65b", "--batch", "96", "--ignore-eos",
+            "--max-new-tokens", "1900", "--max-length", "1900", "--meter", "none");
         Assert.That(result.ExitCode, Is.EqualTo(1));
-        Assert.That(result.Error.TrimEnd('\n').Split('\n')[^1], Does.Match("^harness: rank 0 needs weights .* KV cache 890.6 GiB .*; harness plan shows what fits$"));
+        Assert.That(result.Error.TrimEnd('\n').Split('\n')[^1],
+            Does.Match("^harness: rank 0 needs weights .* KV cache 890.6 GiB .*; harness plan shows what fits$"));
         Assert.That(Directory.GetFileSystemEntries(_scratch["results"]), Is.Empty);
     }
 
@@ -90,7 +101,8 @@ internal sealed class MistakeTests
     {
         var model = _scratch["model"];
         Directory.CreateDirectory(model);
-        foreach (var file in new[] { "config.json", "tokenizer.model" }) File.Copy(Path.Combine(Models.Llama.Stories.Directory, file), Path.Combine(model, file));
+        foreach (var file in new[] { "config.json", "tokenizer.model" }) File.Copy(Path.Combine(Models.Llama.Stories.Directory, file),
+            Path.Combine(model, file));
         var weights = Path.Combine(model, "model.safetensors");
         var bytes = File.ReadAllBytes(Path.Combine(Models.Llama.Stories.Directory, "model.safetensors"));
 
@@ -123,7 +135,8 @@ internal sealed class MistakeTests
         foreach (var result in new[] { run, score })
         {
             Assert.That(result.ExitCode, Is.EqualTo(1));
-            Assert.That(result.Error, Does.Contain("but the model has 512; tokenizer and checkpoint do not belong together").And.Not.Contain("   at "));
+            Assert.That(result.Error,
+                Does.Contain("but the model has 512; tokenizer and checkpoint do not belong together").And.Not.Contain("   at "));
         }
     }
 
@@ -144,8 +157,10 @@ internal sealed class MistakeTests
         Assert.Multiple(() =>
         {
             Assert.That((all.ExitCode, run.ExitCode), Is.EqualTo((0, 0)));
-            foreach (var verb in new[] { "run", "sweep", "score", "plan", "collect", "verify" }) Assert.That(all.Output, Does.Contain($"  {verb} "));
-            foreach (var name in "--model --data --dataset --limit --batch --tp --pp --max-new-tokens --temperature --top-p --seed --threads --dtype --backend --communicator --repeats --warmup --out --print-config".Split(' '))
+            foreach (var verb in new[] { "run", "sweep", "score", "plan", "collect", "verify" }) Assert.That(all.Output,
+                Does.Contain($"  {verb} "));
+            foreach (var name in "--model --data --dataset --limit --batch --tp --pp --max-new-tokens --temperature --top-p --seed "
+                + "--threads --dtype --backend --communicator --repeats --warmup --out --print-config".Split(' '))
                 Assert.That(run.Output, Does.Contain($"  {name} "));
         });
     }
@@ -157,7 +172,8 @@ internal sealed class MistakeTests
         using var process = HarnessProcess.Start(_scratch.Path, ["run", "--config", "run.json", "--tp", "4", "--print-config"],
             ("HARNESS_Generation__TopK", "22"), ("HARNESS_Sharding__Tensor", "23"));
         var result = process.Wait();
-        var lines = result.Output.Split('\n').Select(line => line.Split(' ', 3, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        var lines = result.Output.Split('\n')
+            .Select(line => line.Split(' ', 3, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
             .Where(cells => cells.Length == 3).ToDictionary(cells => cells[0], cells => (cells[1], cells[2]));
         Assert.Multiple(() =>
         {

@@ -44,7 +44,8 @@ internal sealed class PowerUnderMpiTests : IDisposable
             using var run = Start(launcher);
             Assert.That(() =>
             {
-                using var filler = new FileStream(_scratch["out", "filler"], FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
+                using var filler = new FileStream(_scratch["out", "filler"], FileMode.CreateNew, FileAccess.Write, FileShare.None,
+                    bufferSize: 0);
                 while (true) filler.Write(new byte[4096]);
             }, Throws.InstanceOf<IOException>());
             Assert.That(End(run), Is.Not.Zero);
@@ -99,10 +100,14 @@ internal sealed class PowerUnderMpiTests : IDisposable
         if (Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(directory => File.Exists(Path.Combine(directory, launcher))) != true)
             Assert.Ignore($"{launcher} is not installed: not run (Debian: apt-get install openmpi-bin mpich)");
         string[] options = launcher == "mpiexec.openmpi" ? ["--oversubscribe", "--bind-to", "none"] : [];
-        var start = Processes.Start("env", ["--default-signal=INT", launcher, .. options, "-n", "2", "dotnet", Path.Combine(AppContext.BaseDirectory, "harness.dll"),
-            "run", "--tp", "2", "--meter", "nvml", "--power-limits", "250", "--out", _scratch["out"], "--name", "r", "--repeats", "1000", "--idle-baseline", "100ms", .. switches],
-            ("HARNESS_NVML_LIBRARY", _fake.Library), ("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"), ("TERM", "dumb"));
-        foreach (var name in start.Environment.Keys.Where(name => new[] { "PMI_", "PMIX_", "HYDI_", "SLURM_", "MPI_" }.Any(name.StartsWith)).ToArray()) start.Environment.Remove(name);
+        var start = Processes.Start("env",
+            ["--default-signal=INT", launcher, .. options, "-n", "2", "dotnet", Path.Combine(AppContext.BaseDirectory, "harness.dll"),
+            "run", "--tp", "2", "--meter", "nvml", "--power-limits", "250", "--out", _scratch["out"], "--name", "r", "--repeats", "1000",
+                "--idle-baseline", "100ms", .. switches],
+            ("HARNESS_NVML_LIBRARY", _fake.Library), ("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+                ("TERM", "dumb"));
+        foreach (var name in start.Environment.Keys.Where(name => new[] { "PMI_", "PMIX_", "HYDI_", "SLURM_", "MPI_" }.Any(name.StartsWith))
+            .ToArray()) start.Environment.Remove(name);
         var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };
         process.ErrorDataReceived += (_, line) => TestContext.Progress.WriteLine(line.Data);
@@ -136,7 +141,8 @@ internal sealed class PowerUnderMpiTests : IDisposable
             try
             {
                 var environment = File.ReadAllText(Path.Combine(directory, "environ")).Split('\0');
-                if (environment.Contains($"HARNESS_NVML_LIBRARY={_fake.Library}") && (environment.Contains($"PMI_RANK={rank}") || environment.Contains($"OMPI_COMM_WORLD_RANK={rank}")))
+                if (environment.Contains($"HARNESS_NVML_LIBRARY={_fake.Library}")
+                    && (environment.Contains($"PMI_RANK={rank}") || environment.Contains($"OMPI_COMM_WORLD_RANK={rank}")))
                     return Path.GetFileName(directory);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }

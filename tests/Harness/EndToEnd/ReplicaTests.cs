@@ -38,7 +38,8 @@ internal sealed class ReplicaTests : IDisposable
     {
         var result = HarnessProcess.Run(_scratch.Path, Run(1, slow: 0, "--meter", "none"));
         Assert.That(result.ExitCode, Is.Zero, result.Error);
-        var order = new RunOutput(_scratch["out", "r"]).Prompts.Select(row => int.Parse(row["batch_index"], CultureInfo.InvariantCulture)).Distinct();
+        var order = new RunOutput(_scratch["out", "r"]).Prompts.Select(row => int.Parse(row["batch_index"], CultureInfo.InvariantCulture))
+            .Distinct();
         Assert.That(order, Is.EqualTo(new[] { 1, 0 }), "as they were stored");
     }
 

@@ -6,7 +6,8 @@ using Harness.Runs.Records;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>Runs that are cut off in every way there is, and continued by the same command.</summary>
-[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"),
+    System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class ResumeTests : IDisposable
 {
     private const double Watts = 80;
@@ -21,7 +22,10 @@ public sealed class ResumeTests : IDisposable
 
     private string[] RunOn(double updateSeconds, string[] switches)
     {
-        var meter = _scratch.File("meter.sh", $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep {updateSeconds}; done\n");       // a killed parent ends it, too
+        // a killed parent ends it, too
+        var meter = _scratch.File("meter.sh",
+            $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep "
+            + $"{updateSeconds}; done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return ["run", "--ignore-eos", "--max-new-tokens", "100", "--batch", $"{Batch}", "--repeats", "2", "--idle-baseline", "300ms",
             "--meter", $"command:{meter}", "--out", "out", .. switches];
@@ -49,15 +53,19 @@ public sealed class ResumeTests : IDisposable
             Assert.That(run.Prompts, Has.Count.EqualTo(2 * Prompts));
             Assert.That(run.Files, Is.EqualTo(expected.Files), "nothing is left to continue from");
             var starts = run.Manifest["starts"]!.AsArray();
-            Assert.That(starts.Select(start => (string?)start!["end"]), Is.EqualTo(new[] { "killed", "killed", "interrupted", "complete" }));
+            Assert.That(starts.Select(start => (string?)start!["end"]),
+                Is.EqualTo(new[] { "killed", "killed", "interrupted", "complete" }));
             Assert.That(starts.Sum(start => (int?)start!["batches"] ?? 0), Is.EqualTo(2 * Prompts / Batch));
             Assert.That(run.Summary["pieces"], Is.EqualTo($"{starts.Count(start => start!["piece"] != null)}"));
             Assert.That(run.Prompts.Select(row => row["piece"]).Distinct().Count(), Is.EqualTo(int.Parse(run.Summary["pieces"])));
             Assert.That(run.Summary["status"], Is.EqualTo("complete"));
-            Assert.That(run.Summary["invalid_reasons"].Split(';'), Is.SubsetOf(new[] { "", "window_too_short", "sample_gap", "device_shared" }), "that it was cut off is no reason; that pieces are short is, and others on the machine are");
+            Assert.That(run.Summary["invalid_reasons"].Split(';'),
+                Is.SubsetOf(new[] { "", "window_too_short", "sample_gap", "device_shared" }),
+                "that it was cut off is no reason; that pieces are short is, and others on the machine are");
             // What counts is what led to a result: watts times the measured seconds, without those of torn batches.
             Assert.That(Number(run, "total_energy_j"), Is.EqualTo(Watts * Number(run, "duration_s")).Within(5).Percent);
-            Assert.That(run.Prompts.Sum(row => double.Parse(row["energy_j"])) + Number(run, "unattributed_energy_j"), Is.EqualTo(Number(run, "total_energy_j")).Within(1e-6).Percent);
+            Assert.That(run.Prompts.Sum(row => double.Parse(row["energy_j"])) + Number(run, "unattributed_energy_j"),
+                Is.EqualTo(Number(run, "total_energy_j")).Within(1e-6).Percent);
             Assert.That(TornSeconds(run), Is.GreaterThan(0), "and the torn batches' time lies beside it");
         });
         Verify();
@@ -80,7 +88,8 @@ public sealed class ResumeTests : IDisposable
         Assert.That(run.Prompts, Has.Count.EqualTo(4 * Prompts));
         Assert.That(run.Summary["pieces"], Is.EqualTo("2"));
         Assert.That(Number(run, "total_energy_j"), Is.EqualTo(Watts * Number(run, "duration_s")).Within(10).Percent);
-        Assert.That(run.Prompts.Sum(row => double.Parse(row["energy_j"])) + Number(run, "unattributed_energy_j"), Is.EqualTo(Number(run, "total_energy_j")).Within(1e-6).Percent);
+        Assert.That(run.Prompts.Sum(row => double.Parse(row["energy_j"])) + Number(run, "unattributed_energy_j"),
+            Is.EqualTo(Number(run, "total_energy_j")).Within(1e-6).Percent);
         Verify();
     }
 
@@ -89,7 +98,8 @@ public sealed class ResumeTests : IDisposable
     {
         using (var process = HarnessProcess.Start(_scratch.Path, Run()))
         {
-            WaitForBatches(() => Directory.Exists(_scratch["out"]) ? Directory.GetDirectories(_scratch["out"]).FirstOrDefault() : null, 2, process);
+            WaitForBatches(() => Directory.Exists(_scratch["out"]) ? Directory.GetDirectories(_scratch["out"]).FirstOrDefault()
+                : null, 2, process);
             process.Signal("KILL");
             process.Wait();
         }

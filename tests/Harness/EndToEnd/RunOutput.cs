@@ -15,7 +15,8 @@ internal sealed class RunOutput(string path)
         return new(runs[0]);
     }
 
-    public IReadOnlyList<string> Files => [.. Directory.GetFiles(path).Select(file => System.IO.Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Files =>
+        [.. Directory.GetFiles(path).Select(file => System.IO.Path.GetFileName(file)).Order(StringComparer.Ordinal)];
 
     public IReadOnlyList<Dictionary<string, string>> Prompts => Rows("prompts.csv");
     public IReadOnlyList<Dictionary<string, string>> Ranks => Rows("ranks.csv");
@@ -32,7 +33,8 @@ internal sealed class RunOutput(string path)
 
     /// <summary>Output ids by repeat and prompt.</summary>
     public Dictionary<(int Repeat, int Prompt), int[]> OutputIds() =>
-        Responses.ToDictionary(r => ((int)r["repeat"]!, (int)r["prompt_index"]!), r => r["output_ids"]!.AsArray().Select(id => (int)id!).ToArray());
+        Responses.ToDictionary(r => ((int)r["repeat"]!, (int)r["prompt_index"]!), r =>
+            r["output_ids"]!.AsArray().Select(id => (int)id!).ToArray());
 
     private List<Dictionary<string, string>> Rows(string file) => CsvTable.Read(this[file]);
 }

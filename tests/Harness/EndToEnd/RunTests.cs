@@ -38,15 +38,20 @@ internal sealed class RunTests
             Assert.That(result.Output, Does.Contain("tokens/s").And.Contain($"files: results/{Path.GetFileName(run.Path)}"));
             Assert.That(result.Output + result.Error, Does.Not.Contain("\e"), "no escape codes in a file");
             Assert.That(result.Error, Does.Contain("prompts"), "progress lines");
-            Assert.That(run.Files, Is.SupersetOf(new[] { "manifest.json", "prompts.csv", "ranks.csv", "responses.jsonl", "summary.csv", "windows.jsonl", "power.csv" }));
+            Assert.That(run.Files,
+                Is.SupersetOf(new[] { "manifest.json", "prompts.csv", "ranks.csv", "responses.jsonl", "summary.csv", "windows.jsonl",
+                "power.csv" }));
             Assert.That(run.Files, Has.None.Contains("partial").And.None.Contains(".tmp"));
             Assert.That(run.Header("prompts.csv"), Is.EqualTo(PromptColumns.Split(',')));
             Assert.That(run.Header("summary.csv").Take(SummaryColumns.Split(',').Length), Is.EqualTo(SummaryColumns.Split(',')));
             Assert.That(run.Summary["status"], Is.EqualTo("complete"));
             Assert.That(run.Summary["model"], Is.EqualTo("demo"));
-            Assert.That(run.Prompts, Has.Count.EqualTo(int.Parse(run.Summary["num_prompts"], CultureInfo.InvariantCulture)).And.Count.GreaterThan(50));
-            Assert.That(run.Prompts.Count(row => row["finish_reason"] == "eos"), Is.GreaterThan(0.9 * run.Prompts.Count), "answers end by themselves");
-            Assert.That(double.Parse(run.Summary["accuracy"], CultureInfo.InvariantCulture), Is.GreaterThan(0.8), "and most sums are right");
+            Assert.That(run.Prompts,
+                Has.Count.EqualTo(int.Parse(run.Summary["num_prompts"], CultureInfo.InvariantCulture)).And.Count.GreaterThan(50));
+            Assert.That(run.Prompts.Count(row => row["finish_reason"] == "eos"), Is.GreaterThan(0.9 * run.Prompts.Count),
+                "answers end by themselves");
+            Assert.That(double.Parse(run.Summary["accuracy"], CultureInfo.InvariantCulture), Is.GreaterThan(0.8),
+                "and most sums are right");
         });
     }
 
@@ -57,14 +62,18 @@ internal sealed class RunTests
         Assert.Multiple(() =>
         {
             foreach (var row in run.Prompts.Append(run.Summary).Concat(run.Ranks))
-                Assert.That(row.Where(cell => cell.Key.Contains("energy") || cell.Key is "idle_power_w" or "avg_power_w" or "counter_vs_power_ratio").Select(cell => cell.Value), Is.All.Empty);
+                Assert.That(row.Where(cell => cell.Key.Contains("energy") || cell.Key is "idle_power_w" or "avg_power_w"
+                    or "counter_vs_power_ratio").Select(cell => cell.Value), Is.All.Empty);
             foreach (var row in run.Prompts.Append(run.Summary))
                 Assert.That((row["valid"], row["invalid_reasons"]), Is.EqualTo(("false", "no_meter")));
             Assert.That(run.Summary["status"], Is.EqualTo("complete"));
-            Assert.That(run.Prompts.Select(row => (row["repeat"], row["prompt_index"])), Is.EquivalentTo(from repeat in new[] { "1", "2" } from prompt in Enumerable.Range(0, 5) select (repeat, $"{prompt}")));
-            Assert.That(run.Prompts.Where(row => row["repeat"] == "2").Select(row => row["batch_index"]), Is.EqualTo(new[] { "0", "0", "1", "1", "2" }));
+            Assert.That(run.Prompts.Select(row => (row["repeat"], row["prompt_index"])),
+                Is.EquivalentTo(from repeat in new[] { "1", "2" } from prompt in Enumerable.Range(0, 5) select (repeat, $"{prompt}")));
+            Assert.That(run.Prompts.Where(row => row["repeat"] == "2").Select(row => row["batch_index"]),
+                Is.EqualTo(new[] { "0", "0", "1", "1", "2" }));
             Assert.That(run.Ranks.Select(row => row["window"]), Is.EqualTo(new[] { "load", "warmup", "measured-1", "measured-2" }));
-            foreach (var prompt in Enumerable.Range(0, 5)) Assert.That(run.OutputIds()[(2, prompt)], Is.EqualTo(run.OutputIds()[(1, prompt)]), "greedy is greedy");
+            foreach (var prompt in Enumerable.Range(0, 5)) Assert.That(run.OutputIds()[(2, prompt)],
+                Is.EqualTo(run.OutputIds()[(1, prompt)]), "greedy is greedy");
             Assert.That((string?)run.Manifest["configuration"]?["Batch:Size"]?["value"], Is.EqualTo("2"));
             Assert.That((string?)run.Manifest["configuration"]?["Batch:Size"]?["source"], Is.EqualTo("command line"));
         });
@@ -77,7 +86,8 @@ internal sealed class RunTests
         var run = Stories("--limit", "9", "--batch", "4", "--repeats", "2", "--max-new-tokens", "30", "--max-length", "150");
         CheckSummary(run);
         CheckRows(run);
-        Assert.That(run.Prompts.Select(row => row["finish_reason"]).Distinct(), Is.SupersetOf(new[] { "length", "context_length" }), "both kinds are in it");
+        Assert.That(run.Prompts.Select(row => row["finish_reason"]).Distinct(), Is.SupersetOf(new[] { "length", "context_length" }),
+            "both kinds are in it");
     }
 
     [Test]
@@ -109,7 +119,8 @@ internal sealed class RunTests
             Assert.That(rows.Values.Select(row => row["finish_reason"]), Is.EquivalentTo(new[] { "length", "context_length", "length" }));
             Assert.That(rows["1"]["finish_reason"], Is.EqualTo("context_length"));
             Assert.That(int.Parse(rows["1"]["input_tokens"], CultureInfo.InvariantCulture), Is.GreaterThan(512));
-            Assert.That((rows["1"]["output_tokens"], rows["1"]["ttft_s"], rows["1"]["latency_s"], rows["1"]["batch_index"]), Is.EqualTo(("0", "", "", "")));
+            Assert.That((rows["1"]["output_tokens"], rows["1"]["ttft_s"], rows["1"]["latency_s"], rows["1"]["batch_index"]),
+                Is.EqualTo(("0", "", "", "")));
             Assert.That((run.Summary["completed"], run.Summary["failed"], run.Summary["num_prompts"]), Is.EqualTo(("2", "1", "3")));
             Assert.That(run.Responses.Single(r => (string?)r["id"] == "long")["output_ids"]!.AsArray(), Is.Empty);
         });
@@ -142,8 +153,10 @@ internal sealed class RunTests
         {
             var run = Stories([.. common, .. switches, "--name", name]);
             Assert.That(run.OutputIds(), Is.EqualTo(alone), name);
-            Assert.That(run.Ranks.Select(row => row["rank"]).Distinct().Order(), Is.EqualTo(Enumerable.Range(0, ranks).Select(rank => $"{rank}")), name);
-            Assert.That(run.Ranks.Where(row => row["rank"] == "0" || ranks == 3).Select(row => row["window"]).Distinct(), Is.EqualTo(new[] { "load", "warmup", "measured-1" }), name);
+            Assert.That(run.Ranks.Select(row => row["rank"]).Distinct().Order(),
+                Is.EqualTo(Enumerable.Range(0, ranks).Select(rank => $"{rank}")), name);
+            Assert.That(run.Ranks.Where(row => row["rank"] == "0" || ranks == 3).Select(row => row["window"]).Distinct(),
+                Is.EqualTo(new[] { "load", "warmup", "measured-1" }), name);
             Assert.That(run.Summary["ranks"], Is.EqualTo($"{ranks}"), name);
             CheckSummary(run);
             CheckRows(run);
@@ -159,7 +172,8 @@ internal sealed class RunTests
         {
             Assert.That(Stories([.. common, "--batch", "2", "--name", "b"]).OutputIds(), Is.EqualTo(first));
             Assert.That(Stories([.. common, "--batch", "3", "--tp", "4", "--pp", "2", "--name", "c"]).OutputIds(), Is.EqualTo(first));
-            Assert.That(Stories([.. common, "--Generation:Seed=12", "--name", "d"]).OutputIds().Where(ids => !ids.Value.SequenceEqual(first[ids.Key])), Is.Not.Empty);
+            Assert.That(Stories([.. common, "--Generation:Seed=12", "--name", "d"]).OutputIds()
+                .Where(ids => !ids.Value.SequenceEqual(first[ids.Key])), Is.Not.Empty);
         });
     }
 
@@ -167,21 +181,25 @@ internal sealed class RunTests
     public void OtherRanksWriteTheirLogsIntoTheRunDirectory()
     {
         var run = Stories("--limit", "2", "--max-new-tokens", "3", "--tp", "2", "--pp", "2");
-        Assert.That(run.Files.Where(file => file.EndsWith(".log", StringComparison.Ordinal)), Is.EqualTo(new[] { "rank-001.log", "rank-002.log", "rank-003.log" }));
+        Assert.That(run.Files.Where(file => file.EndsWith(".log", StringComparison.Ordinal)),
+            Is.EqualTo(new[] { "rank-001.log", "rank-002.log", "rank-003.log" }));
         Assert.That(File.ReadAllText(run["rank-003.log"]), Does.Contain("rank 3 on ").And.Contain("resident"));
     }
 
     [Test]
     public void TheWholeGsm8kTestFileHasARowForEveryPrompt()
     {
-        var run = Run("--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "gsm8k", "test.jsonl"), "--batch", "64", "--max-new-tokens", "64", "--warmup", "0");
+        var run = Run("--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "gsm8k", "test.jsonl"), "--batch", "64",
+            "--max-new-tokens", "64", "--warmup", "0");
         Assert.That(run.Prompts.Select(row => row["prompt_index"]), Is.EquivalentTo(Enumerable.Range(0, 1319).Select(i => $"{i}")));
         Assert.That(run.Summary["status"], Is.EqualTo("complete"));
         CheckSummary(run);
         CheckRows(run);
     }
 
-    private string[] Common => ["run", "--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "alpaca", "alpaca_data.json"), "--meter", "none", "--out", "out"];
+    private string[] Common =>
+        ["run", "--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "alpaca", "alpaca_data.json"), "--meter",
+        "none", "--out", "out"];
 
     /// <summary>stories260K on Alpaca.</summary>
     private RunOutput Stories(params string[] switches) => Finish([.. Common, .. switches]);
@@ -200,7 +218,8 @@ internal sealed class RunTests
     {
         var summary = run.Summary;
         var completed = run.Prompts.Where(row => row["finish_reason"] is "eos" or "length").ToList();
-        var duration = run.Ranks.Where(row => row["rank"] == "0" && row["window"].StartsWith("measured", StringComparison.Ordinal)).Sum(row => Number(row["seconds"]));
+        var duration = run.Ranks.Where(row => row["rank"] == "0" && row["window"].StartsWith("measured", StringComparison.Ordinal))
+            .Sum(row => Number(row["seconds"]));
         var judged = completed.Where(row => row["correct"] != "").ToList();
         Assert.Multiple(() =>
         {
@@ -225,7 +244,8 @@ internal sealed class RunTests
         });
 
         double Sum(string column) => completed.Sum(row => Number(row[column]));
-        void Expect(string column, double value) => Assert.That(Number(summary[column]), Is.EqualTo(value).Within(1e-9 * Math.Abs(value)), column);
+        void Expect(string column, double value) =>
+            Assert.That(Number(summary[column]), Is.EqualTo(value).Within(1e-9 * Math.Abs(value)), column);
     }
 
     /// <summary>Every row against its response.</summary>

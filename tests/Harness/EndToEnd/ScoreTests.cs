@@ -34,7 +34,8 @@ internal sealed partial class ScoreTests
         Assert.Multiple(() =>
         {
             Assert.That(ids, Has.Length.GreaterThan(200));
-            Assert.That(ids[..200], Is.EqualTo((int[])[Stories.BeginOfText, .. Stories.Continuation]), "the text reads back as the ids that it was written from");
+            Assert.That(ids[..200], Is.EqualTo((int[])[Stories.BeginOfText, .. Stories.Continuation]),
+                "the text reads back as the ids that it was written from");
             Assert.That(shape, Is.EqualTo((ids.Length, 512)));
             Assert.That(lines.Select(line => (int)line["position"]!), Is.EqualTo(Enumerable.Range(0, ids.Length)));
             Assert.That(string.Concat(lines.Select(line => (string)line["text"]!)), Is.EqualTo(File.ReadAllText(_scratch["text.txt"])));
@@ -76,7 +77,8 @@ internal sealed partial class ScoreTests
         int[] ids = [.. File.ReadLines(_scratch["f32.jsonl"]).Select(line => (int)JsonNode.Parse(line)!["id"]!)];
         var actual = ReadNpy(_scratch["bf16.npy"]).Rows;
         Assert.That(Logits.LargestDifference(actual, rounded.Logits(ids)), Is.LessThan(1e-4), "the reference with weights rounded to bf16");
-        Assert.That(Logits.LargestDifference(actual, ReadNpy(_scratch["f32.npy"]).Rows), Is.GreaterThan(1e-2), "which is another model than that of float32");
+        Assert.That(Logits.LargestDifference(actual, ReadNpy(_scratch["f32.npy"]).Rows), Is.GreaterThan(1e-2),
+            "which is another model than that of float32");
     }
 
     /// <summary>
@@ -99,14 +101,17 @@ internal sealed partial class ScoreTests
         var text = SharedData.Path("cases", "long.txt");
         var result = HarnessProcess.Run(_scratch.Path, ["score", "--model", model, "--text", text, "--out", "long.jsonl"]);
         Assert.That(result.ExitCode, Is.Zero, result.Error);
-        var logProbabilities = File.ReadLines(_scratch["long.jsonl"]).Skip(1).Select(line => (double)JsonNode.Parse(line)!["logprob"]!).ToList();
+        var logProbabilities = File.ReadLines(_scratch["long.jsonl"]).Skip(1).Select(line => (double)JsonNode.Parse(line)!["logprob"]!)
+            .ToList();
         Assert.That(logProbabilities, Has.Count.EqualTo(5944));
         Assert.That(Math.Exp(-logProbabilities.Average()), Is.EqualTo(1471.3275).Within(1e-3));
     }
 
     private HarnessResult Score(string name, string[] switches)
     {
-        var result = HarnessProcess.Run(_scratch.Path, ["score", "--model", Stories.Directory, "--text", "text.txt", "--out", name + ".jsonl", "--logits", name + ".npy", .. switches]);
+        var result = HarnessProcess.Run(_scratch.Path,
+            ["score", "--model", Stories.Directory, "--text", "text.txt", "--out", name + ".jsonl", "--logits", name + ".npy",
+            .. switches]);
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         return result;
     }
@@ -121,7 +126,9 @@ internal sealed partial class ScoreTests
         Assert.That(start % 64, Is.Zero);
         Assert.That(header, Does.Contain("'descr': '<f4'").And.Contain("'fortran_order': False").And.EndWith("\n"));
         var shape = Shape().Match(header);
-        var (rows, columns) = (int.Parse(shape.Groups[1].Value, CultureInfo.InvariantCulture), int.Parse(shape.Groups[2].Value, CultureInfo.InvariantCulture));
+        var (rows, columns) =
+            (int.Parse(shape.Groups[1].Value, CultureInfo.InvariantCulture),
+            int.Parse(shape.Groups[2].Value, CultureInfo.InvariantCulture));
         var values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan(start)).ToArray();
         Assert.That(values, Has.Length.EqualTo(rows * columns));
         return ((rows, columns), [.. values.Chunk(columns)]);

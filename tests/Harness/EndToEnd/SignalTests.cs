@@ -16,8 +16,10 @@ internal sealed class SignalTests
     public void ASignalKeepsFinishedBatches(string signal, string named, int tensor, int pipeline, int data)
     {
         using var scratch = new ScratchDirectory();
-        using var process = HarnessProcess.Start(scratch.Path, ["run", "--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "gsm8k", "test.jsonl"),
-            "--batch", $"{Batch}", "--max-new-tokens", "64", "--meter", "none", "--out", "out", "--name", "run", "--tp", $"{tensor}", "--pp", $"{pipeline}", "--dp", $"{data}"]);
+        using var process = HarnessProcess.Start(scratch.Path,
+            ["run", "--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "gsm8k", "test.jsonl"),
+            "--batch", $"{Batch}", "--max-new-tokens", "64", "--meter", "none", "--out", "out", "--name", "run", "--tp", $"{tensor}",
+                "--pp", $"{pipeline}", "--dp", $"{data}"]);
         WaitForRows(process, scratch["out", "run", "prompts.partial.csv"]);
         process.Signal(signal);
         var result = process.Wait();
@@ -43,7 +45,9 @@ internal sealed class SignalTests
     public void AKilledRunLeavesWhatItHadFinishedAndCollectMarksIt()
     {
         using var scratch = new ScratchDirectory();
-        using (var process = HarnessProcess.Start(scratch.Path, ["run", "--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "gsm8k", "test.jsonl"),
+        using (var process =
+            HarnessProcess.Start(scratch.Path,
+            ["run", "--model", Models.Llama.Stories.Directory, "--data", SharedData.Path("data", "gsm8k", "test.jsonl"),
             "--batch", $"{Batch}", "--max-new-tokens", "64", "--meter", "none", "--out", "out", "--name", "run"]))
         {
             WaitForRows(process, scratch["out", "run", "prompts.partial.csv"]);
@@ -58,12 +62,16 @@ internal sealed class SignalTests
         Assert.That(row[header.IndexOf("status")], Is.EqualTo("incomplete"));
     }
 
-    /// <summary>Files that are deleted take what is written to them without a word: the next batch notices, and nobody is told that anything was kept.</summary>
+    /// <summary>
+    /// Files that are deleted take what is written to them without a word: the next batch notices, and nobody is told that anything was
+    /// kept.
+    /// </summary>
     [Test]
     public void ARunWhoseDirectoryIsDeletedEndsAtOnceAndSaysSo()
     {
         using var scratch = new ScratchDirectory();
-        using var process = HarnessProcess.Start(scratch.Path, ["run", "--meter", "none", "--out", "out", "--name", "run", "--batch", $"{Batch}", "--repeats", "1000000"]);
+        using var process = HarnessProcess.Start(scratch.Path,
+            ["run", "--meter", "none", "--out", "out", "--name", "run", "--batch", $"{Batch}", "--repeats", "1000000"]);
         WaitForRows(process, scratch["out", "run", "prompts.partial.csv"]);
         Directory.Move(scratch["out", "run"], scratch["elsewhere"]);
         var result = process.Wait();

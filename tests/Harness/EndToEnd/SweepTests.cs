@@ -33,11 +33,15 @@ internal sealed class SweepTests
 
     private HarnessResult Sweep(params string[] more) => HarnessProcess.Run(_scratch.Path, [.. s_command, .. more]);
 
-    private IEnumerable<string> Cells => from tensor in s_tensor from batch in s_batches from length in s_lengths select $"tp{tensor}-b{batch}-new{length}";
+    private IEnumerable<string> Cells =>
+        from tensor in s_tensor from batch in s_batches from length in s_lengths select $"tp{tensor}-b{batch}-new{length}";
 
-    private IEnumerable<string> Directories => Directory.Exists(_scratch["out"]) ? Directory.GetDirectories(_scratch["out"]).Select(path => Path.GetFileName(path)).Where(name => name[0] != '.') : [];
+    private IEnumerable<string> Directories => Directory.Exists(_scratch["out"])
+        ? Directory.GetDirectories(_scratch["out"]).Select(path => Path.GetFileName(path)).Where(name => name[0] != '.') : [];
 
-    /// <summary>Killed twice, sweep and running cell together, at moments drawn from the seed but not before a cell is done; then left to finish.</summary>
+    /// <summary>
+    /// Killed twice, sweep and running cell together, at moments drawn from the seed but not before a cell is done; then left to finish.
+    /// </summary>
     [TestCase(1)]
     [TestCase(2)]
     [TestCase(3)]
@@ -68,10 +72,13 @@ internal sealed class SweepTests
         using var first = HarnessProcess.Start(_scratch.Path, s_command);
         using var second = HarnessProcess.Start(_scratch.Path, s_command);
         var results = new[] { first.Wait(), second.Wait() };
-        Assert.That(results.Select(result => result.ExitCode), Has.All.AnyOf(0, 4), results[0].Output + results[0].Error + results[1].Output + results[1].Error);
+        Assert.That(results.Select(result => result.ExitCode), Has.All.AnyOf(0, 4), results[0].Output + results[0].Error
+            + results[1].Output + results[1].Error);
         Assert.That(Directories, Is.EquivalentTo(Cells), "none twice");
         EveryCellIsThereOnce();
-        var complete = results.Sum(result => int.Parse(System.Text.RegularExpressions.Regex.Match(result.Output, @"(?m)^8 cells: (\d+) complete").Groups[1].Value is { Length: > 0 } count ? count : "0", CultureInfo.InvariantCulture));
+        var complete = results.Sum(result =>
+            int.Parse(System.Text.RegularExpressions.Regex.Match(result.Output,
+            @"(?m)^8 cells: (\d+) complete").Groups[1].Value is { Length: > 0 } count ? count : "0", CultureInfo.InvariantCulture));
         Assert.That(complete, Is.EqualTo(8), "no work was done twice");
     }
 
@@ -84,7 +91,8 @@ internal sealed class SweepTests
         var failed = Sweep();
         Assert.That(failed.ExitCode, Is.EqualTo(1), failed.Error);
         Assert.That(failed.Error, Does.Contain("there is no dataset at b.jsonl"), "the cell has said it itself");
-        Assert.That(failed.Output, Does.Contain("sweep: cell 2 of 3, b: failed: exit code 1; it said why above\n").And.EndWith("3 cells: 2 complete, 1 failed\n"));
+        Assert.That(failed.Output,
+            Does.Contain("sweep: cell 2 of 3, b: failed: exit code 1; it said why above\n").And.EndWith("3 cells: 2 complete, 1 failed\n"));
 
         _scratch.File("b.jsonl", "{\"prompt\": \"b\"}\n");
         var mended = Sweep();
@@ -101,14 +109,17 @@ internal sealed class SweepTests
         Process.GetProcessById(process.Children.Single()).Kill();
         var result = process.Wait();
         Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);
-        Assert.That(result.Output, Does.Contain("count100000: failed: ended by signal 9 (out of memory, or killed)\n").And.EndWith("2 cells: 1 complete, 1 failed\n"));
+        Assert.That(result.Output,
+            Does.Contain("count100000: failed: ended by signal 9 (out of memory, or killed)\n").And.EndWith(
+            "2 cells: 1 complete, 1 failed\n"));
         Assert.That(Sweep("--dry-run").Output, Does.EndWith("2 cells: 2 fit, 0 dropped; 1 unfinished, 1 done\n"));
     }
 
     [Test]
     public void AnInvalidCellIsRunAgainBesideTheFirst()
     {
-        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "[4]", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal));
+        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "[4]", StringComparison.Ordinal)
+            .Replace("[8, 16]", "8", StringComparison.Ordinal));
         Assert.That(Sweep().ExitCode, Is.Zero);
         Assert.That(Directories, Is.EquivalentTo(new[] { "tp1-b4", "tp2-b4" }));
         var summary = _scratch["out", "tp1-b4", "summary.csv"];
@@ -128,10 +139,13 @@ internal sealed class SweepTests
     [Test]
     public void AnotherStudyUnderTheSameNamesIsNotMixedIn()
     {
-        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "[4]", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal).Replace("[1, 2]", "[1]", StringComparison.Ordinal));
+        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "[4]", StringComparison.Ordinal)
+            .Replace("[8, 16]", "8", StringComparison.Ordinal).Replace("[1, 2]", "[1]", StringComparison.Ordinal));
         Assert.That(Sweep().ExitCode, Is.Zero);
         var other = Sweep("--limit", "3");
-        Assert.That((other.ExitCode, other.Error), Is.EqualTo((1, "harness: out/tp1-b4 holds a run of another configuration: Dataset:Limit (--limit) is '8' there and '3' here; give this sweep a directory (--out) or a name (--name) of its own\n")));
+        Assert.That((other.ExitCode, other.Error),
+            Is.EqualTo((1, "harness: out/tp1-b4 holds a run of another configuration: Dataset:Limit (--limit) is '8' there and '3' here; "
+            + "give this sweep a directory (--out) or a name (--name) of its own\n")));
         Assert.That(Sweep("--limit", "3", "--name", "short").ExitCode, Is.Zero);
         Assert.That(Directories, Is.EquivalentTo(new[] { "tp1-b4", "short-tp1-b4" }));
     }
@@ -164,9 +178,12 @@ internal sealed class SweepTests
     {
         if (Environment.GetEnvironmentVariable("PATH")?.Split(':').Any(directory => File.Exists(Path.Combine(directory, launcher))) != true)
             Assert.Ignore($"{launcher} is not installed: not run (Debian: apt-get install openmpi-bin mpich)");
-        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "4", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal).Replace("[1, 2]", "[2, 4]", StringComparison.Ordinal));
-        using var process = HarnessProcess.Start(_scratch.Path, [.. s_command, "--communicator", "mpi", "--launcher", $"{launcher} {options} -n {{ranks}}"],
-            ("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"), ("OMPI_MCA_mpi_yield_when_idle", "1"), ("UCX_ERROR_SIGNALS", ""));
+        _scratch.File("grid.json", s_grid.Replace("[1, 4]", "4", StringComparison.Ordinal).Replace("[8, 16]", "8", StringComparison.Ordinal)
+            .Replace("[1, 2]", "[2, 4]", StringComparison.Ordinal));
+        using var process = HarnessProcess.Start(_scratch.Path,
+            [.. s_command, "--communicator", "mpi", "--launcher", $"{launcher} {options} -n {{ranks}}"],
+            ("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"), ("OMPI_MCA_mpi_yield_when_idle", "1"),
+                ("UCX_ERROR_SIGNALS", ""));
         var result = process.Wait();
         Assert.That(result.ExitCode, Is.Zero, result.Output + result.Error);
         foreach (var ranks in new[] { 2, 4 })
@@ -176,30 +193,37 @@ internal sealed class SweepTests
         }
     }
 
-    /// <summary>Of each cell one complete run, whose prompts are all there and answered as a run of one prompt at a time answers them.</summary>
+    /// <summary>
+    /// Of each cell one complete run, whose prompts are all there and answered as a run of one prompt at a time answers them.
+    /// </summary>
     private void EveryCellIsThereOnce()
     {
-        var expected = HarnessProcess.Run(_scratch.Path, "run", "--limit", $"{Prompts}", "--batch", "1", "--max-new-tokens", $"{s_lengths.Max()}", "--meter", "none", "--warmup", "0", "--out", "expected", "--name", "solo");
+        var expected = HarnessProcess.Run(_scratch.Path, "run", "--limit", $"{Prompts}", "--batch", "1", "--max-new-tokens",
+            $"{s_lengths.Max()}", "--meter", "none", "--warmup", "0", "--out", "expected", "--name", "solo");
         Assert.That(expected.ExitCode, Is.Zero, expected.Error);
         var answers = new RunOutput(_scratch["expected", "solo"]).OutputIds();
-        Assert.That(Directories.Select(name => Cells.Single(cell => name == cell || name.StartsWith(cell + "-", StringComparison.Ordinal))).Distinct(), Is.EquivalentTo(Cells));
+        Assert.That(Directories.Select(name => Cells.Single(cell => name == cell || name.StartsWith(cell + "-", StringComparison.Ordinal)))
+            .Distinct(), Is.EquivalentTo(Cells));
         foreach (var cell in Cells)
         {
             var runs = Complete(cell);
             Assert.That(runs, Has.Count.EqualTo(1), $"{cell}: complete once");
             IsWhole(runs[0], cell);
             var length = int.Parse(cell[(cell.LastIndexOf("new", StringComparison.Ordinal) + 3)..], CultureInfo.InvariantCulture);
-            foreach (var (prompt, ids) in runs[0].OutputIds()) Assert.That(ids, Is.EqualTo(answers[prompt].Take(length)), $"{cell} {prompt}");
+            foreach (var (prompt, ids) in runs[0].OutputIds()) Assert.That(ids, Is.EqualTo(answers[prompt].Take(length)),
+                $"{cell} {prompt}");
         }
     }
 
     private List<RunOutput> Complete(string cell) =>
-        [.. Directories.Where(name => name == cell || name.StartsWith(cell + "-", StringComparison.Ordinal)).Select(name => new RunOutput(_scratch["out", name]))
+        [.. Directories.Where(name => name == cell || name.StartsWith(cell + "-", StringComparison.Ordinal))
+            .Select(name => new RunOutput(_scratch["out", name]))
             .Where(run => File.Exists(run["summary.csv"]) && run.Summary["status"] == "complete")];
 
     private static void IsWhole(RunOutput run, string name)
     {
-        Assert.That(run.Prompts.Select(row => (row["repeat"], row["prompt_index"])), Is.EquivalentTo(Enumerable.Range(0, Prompts).Select(prompt => ("1", $"{prompt}"))), name);
+        Assert.That(run.Prompts.Select(row => (row["repeat"], row["prompt_index"])),
+            Is.EquivalentTo(Enumerable.Range(0, Prompts).Select(prompt => ("1", $"{prompt}"))), name);
         Assert.That(run.Prompts.Select(row => row["run_id"]).Distinct().Count(), Is.EqualTo(1), name);
         Assert.That(run.OutputIds(), Has.Count.EqualTo(Prompts), name);
     }

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Harness.Tests.EndToEnd;
 
 /// <summary>Tasks, categories and fixed lengths, with the demo model.</summary>
-[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase), Platform("Linux"),
+    System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class WorkloadTests : IDisposable
 {
     private readonly ScratchDirectory _scratch = new();
@@ -14,7 +15,8 @@ public sealed class WorkloadTests : IDisposable
     public void FixedLengthsAreExact()
     {
         var run = Run("--input-tokens", "50", "--max-new-tokens", "7", "--ignore-eos", "--limit", "12");
-        Assert.That(run.Prompts.Select(row => (row["input_tokens"], row["output_tokens"], row["correct"])), Is.All.EqualTo(("50", "7", "")));
+        Assert.That(run.Prompts.Select(row => (row["input_tokens"], row["output_tokens"], row["correct"])),
+            Is.All.EqualTo(("50", "7", "")));
         Assert.That((run.Summary["fixed_input_tokens"], run.Summary["accuracy"]), Is.EqualTo(("50", "")));
     }
 
@@ -33,7 +35,9 @@ public sealed class WorkloadTests : IDisposable
     }
 
     [TestCase("--input-tokens=9999", "room for 512 tokens", TestName = "InputTokensBeyondTheModelAreRefused")]
-    [TestCase("--input-tokens=500 --ignore-eos --max-new-tokens=40", "--input-tokens 500 and --max-new-tokens 40 make 540 tokens, but prompt and output together have room for 512", TestName = "FixedLengthsThatTogetherDoNotFitAreRefused")]
+    [TestCase("--input-tokens=500 --ignore-eos --max-new-tokens=40",
+        "--input-tokens 500 and --max-new-tokens 40 make 540 tokens, but prompt and output together have room for 512",
+        TestName = "FixedLengthsThatTogetherDoNotFitAreRefused")]
     [TestCase("--task=talk", "one of chat, chat-concise, instruct, instruct-concise", TestName = "AnUnknownTaskIsRefused")]
     public void WhatCannotBeIsRefusedInOneLine(string mistake, string message)
     {
@@ -54,9 +58,12 @@ public sealed class WorkloadTests : IDisposable
     [Test]
     public void CategoriesAddUpToTheRun()
     {
-        var meter = _scratch.File("meter.sh", "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done\n");
+        var meter = _scratch.File("meter.sh",
+            "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; "
+            + "done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var run = Run("--data", Path.Combine(SharedData.RepositoryRoot, "jobs", "prompts", "categories.jsonl"), "--max-new-tokens", "60", "--ignore-eos", "--repeats", "2", "--batch", "4", "--meter", $"command:{meter}");
+        var run = Run("--data", Path.Combine(SharedData.RepositoryRoot, "jobs", "prompts", "categories.jsonl"), "--max-new-tokens", "60",
+            "--ignore-eos", "--repeats", "2", "--batch", "4", "--meter", $"command:{meter}");
         var categories = CsvTable.Read(run["categories.csv"]);
         Assert.Multiple(() =>
         {
@@ -67,12 +74,14 @@ public sealed class WorkloadTests : IDisposable
                 var own = run.Prompts.Where(prompt => prompt["category"] == row["category"]).ToList();
                 var joules = own.Sum(prompt => Number(prompt["energy_j"]));
                 Assert.That(Number(row["energy_j"]), Is.EqualTo(joules).Within(1e-9 * joules));
-                Assert.That(Number(row["energy_per_output_token_j"]), Is.EqualTo(joules / own.Sum(prompt => Number(prompt["output_tokens"]))).Within(1e-9 * joules));
+                Assert.That(Number(row["energy_per_output_token_j"]),
+                    Is.EqualTo(joules / own.Sum(prompt => Number(prompt["output_tokens"]))).Within(1e-9 * joules));
                 Assert.That(Number(row["latency_mean_s"]), Is.EqualTo(own.Average(prompt => Number(prompt["latency_s"]))).Within(1e-9));
                 Assert.That(row["accuracy"].Length > 0, Is.EqualTo(row["category"] == "math"), "only those with an answer are judged");
             }
             var total = Number(run.Summary["total_energy_j"]);
-            Assert.That(categories.Sum(row => Number(row["energy_j"])) + Number(run.Summary["unattributed_energy_j"]), Is.EqualTo(total).Within(1e-9 * total));
+            Assert.That(categories.Sum(row => Number(row["energy_j"])) + Number(run.Summary["unattributed_energy_j"]),
+                Is.EqualTo(total).Within(1e-9 * total));
         });
         Assert.That(HarnessProcess.Run(_scratch.Path, "verify", run.Path).ExitCode, Is.Zero);
         File.WriteAllText(run["categories.csv"], File.ReadAllText(run["categories.csv"]).Replace(",sql,", ",SQL,"));

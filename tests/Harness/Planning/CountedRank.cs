@@ -44,9 +44,11 @@ internal sealed class CountedRank
             Pipeline = Pipeline,
             VocabularyWidths = [.. Enumerable.Range(0, _plan.Tensor).Select(rank => _plan.For(rank, 0).Vocabulary.Count)],
         };
-        var settings = new GenerationSettings(new(_work.Greedy ? 0 : 0.8f), 0, new HashSet<int>(), _work.MicroBatchesOver(_plan.Pipeline), _work.PrefillRows);
+        var settings = new GenerationSettings(new(_work.Greedy ? 0 : 0.8f), 0, new HashSet<int>(), _work.MicroBatchesOver(_plan.Pipeline),
+            _work.PrefillRows);
         new Generator(Backend, Stage, group, settings)
-            .Run(new StaticSchedule([.. Enumerable.Range(0, _work.BatchSize).Select(i => new Sequence(i, i, new int[_work.MaxLength - newTokens], newTokens))]), Cache);
+            .Run(new StaticSchedule([.. Enumerable.Range(0, _work.BatchSize)
+            .Select(i => new Sequence(i, i, new int[_work.MaxLength - newTokens], newTokens))]), Cache);
     }
 
     /// <summary>One pass over so many sequences, each advanced from one position to another.</summary>

@@ -104,7 +104,8 @@ internal sealed class CountingBackend : ITensorBackend
     public void Add(Tensor x, Tensor y) => Assert.That((x.Rows, x.Columns), Is.EqualTo((y.Rows, y.Columns)));
     public Tensor SelectRows(Tensor x, ReadOnlySpan<int> rows) => NewTensor(rows.Length, x.Columns);
     public void ArgMax(Tensor logits, Span<float> values, Span<int> columns) => columns.Clear();
-    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms, IReadOnlyList<IReadOnlyList<int>> history) => new int[logits.Rows];
+    public int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms,
+        IReadOnlyList<IReadOnlyList<int>> history) => new int[logits.Rows];
     public void ReadHost(Tensor x, Span<float> destination) => destination.Clear();
     public void WriteHost(Tensor x, ReadOnlySpan<float> source) { }
     public void Dispose() { }

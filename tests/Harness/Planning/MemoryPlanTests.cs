@@ -49,7 +49,8 @@ public sealed class MemoryPlanTests
         foreach (var (model, tensor, pipeline) in new[] { ("7b", 16, 5), ("tiny", 16, 3) })
         {
             var plan = new ShardPlan(Shape(model), tensor, pipeline);
-            var ranks = Enumerable.Range(0, tensor).SelectMany(rank => Enumerable.Range(0, pipeline).Select(stage => MemoryPlan.Of(plan, rank, stage, Work(64, 256)).Bytes)).ToList();
+            var ranks = Enumerable.Range(0, tensor).SelectMany(rank =>
+                Enumerable.Range(0, pipeline).Select(stage => MemoryPlan.Of(plan, rank, stage, Work(64, 256)).Bytes)).ToList();
             Assert.That(MemoryPlan.For(plan, Work(64, 256)).Bytes, Is.EqualTo(ranks.Max()));
             Assert.That(ranks.Min(), Is.LessThan(ranks.Max()));
         }
@@ -81,7 +82,8 @@ public sealed class MemoryPlanTests
     [TestCase("tinyllama-1.1b", 4, 2, 100, 17, 32, true, Description = "more sequences than prefill rows: decode decides")]
     [TestCase("smollm-135m", 1, 1, 256, 6, 1024, true, Description = "a large vocabulary: the head decides")]
     [TestCase("smollm-135m", 3, 2, 512, 6, 1024, false, Description = "gathered logits decide")]
-    public void ActivationsAreThoseThatTheForwardPassHolds(string model, int tensor, int pipeline, int batch, int length, int prefillRows, bool greedy)
+    public void ActivationsAreThoseThatTheForwardPassHolds(string model, int tensor, int pipeline, int batch, int length, int prefillRows,
+        bool greedy)
     {
         var work = Work(batch, length) with { PrefillRows = prefillRows, Greedy = greedy };
         var plan = new ShardPlan(Shape(model), tensor, pipeline);

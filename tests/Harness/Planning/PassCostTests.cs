@@ -8,7 +8,8 @@ namespace Harness.Tests.Planning;
 [TestFixture]
 public sealed class PassCostTests
 {
-    private static (CountedRank Rank, PassCost Cost) Counted(string model, int tensor, int pipeline, int stage, PlannedWork work, PassShape pass)
+    private static (CountedRank Rank, PassCost Cost) Counted(string model, int tensor, int pipeline, int stage, PlannedWork work,
+        PassShape pass)
     {
         var plan = new ShardPlan(ModelConfiguration.Load($"synthetic:{model}").Shape, tensor, pipeline);
         return (new(model, tensor, pipeline, 0, stage, work), PassCost.Of(plan, stage, work, pass));
@@ -41,7 +42,8 @@ public sealed class PassCostTests
         rank.Forward(sequences: 2, from: 0, to: 512);
         Assert.That(cost.MemoryBytes, Is.EqualTo(rank.Backend.BytesRead));
         Assert.That(cost.TensorBytes, Is.EqualTo(rank.TensorLink.Statistics.BytesSent));
-        Assert.That(cost.Flops, Is.EqualTo(rank.Backend.Flops).Within(0.1).Percent, "a row sees (n + 1) / 2 tokens on average, planned as n / 2");
+        Assert.That(cost.Flops, Is.EqualTo(rank.Backend.Flops).Within(0.1).Percent,
+            "a row sees (n + 1) / 2 tokens on average, planned as n / 2");
     }
 
     [TestCase(true)]
@@ -52,14 +54,16 @@ public sealed class PassCostTests
         var (rank, cost) = Counted("7b", 4, 1, 0, work, PassShape.Decode(work, 1));
         rank.Generate(newTokens: 1);                                                  // one pass of five one-token prompts, sampled once
         Assert.That(cost.TensorBytes + cost.HeadBytes, Is.EqualTo(rank.TensorLink.Statistics.BytesSent + rank.TensorRanks.BytesGathered));
-        Assert.That(cost.HeadBytes, Is.EqualTo(greedy ? 5 * 8 * 3 : 5 * 8000 * 4 * 3), "five candidates, or five quarters of 32,000 logits, to three peers");
+        Assert.That(cost.HeadBytes, Is.EqualTo(greedy ? 5 * 8 * 3 : 5 * 8000 * 4 * 3),
+            "five candidates, or five quarters of 32,000 logits, to three peers");
     }
 
     [Test]
     public void MessagesAreCounted()
     {
         var work = new PlannedWork { BatchSize = 4, MaxLength = 8 };
-        int Messages(int tensor, int pipeline, int stage) => Counted("7b", tensor, pipeline, stage, work, PassShape.Decode(work, pipeline)).Cost.Messages;
+        int Messages(int tensor, int pipeline, int stage) =>
+            Counted("7b", tensor, pipeline, stage, work, PassShape.Decode(work, pipeline)).Cost.Messages;
         Assert.Multiple(() =>
         {
             Assert.That(Messages(1, 1, 0), Is.Zero);

@@ -37,7 +37,8 @@ public sealed class PlanVerbTests
     [TestCase("65b", "80GB", 4)]
     public void ThePapersSmallestCounts(string model, string memory, int gpus)
     {
-        string[] args = ["--model", $"synthetic:{model}", "--gpus", "32", "--memory", memory, "--batch", "64", "--max-length", "256", "--pp", "1"];
+        string[] args = ["--model", $"synthetic:{model}", "--gpus", "32", "--memory", memory, "--batch", "64", "--max-length", "256",
+            "--pp", "1"];
         var fitting = Rows(args).Where(Fits).Select(row => Int(row, "gpus")).ToList();
         Assert.That(fitting.Min(), Is.EqualTo(gpus));
         Assert.That(fitting, Is.Ordered.And.Unique);
@@ -50,7 +51,8 @@ public sealed class PlanVerbTests
         var rows = Rows("--model", "synthetic:13b", "--gpus", "6", "--memory", "32GB", "--batch", "64", "--max-length", "256");
         foreach (var row in rows)
             Assert.That(row.EnumerateObject().Select(property => property.Name), Is.EqualTo((string[])[
-                "model", "gpus", "tensor_parallel", "pipeline_parallel", "micro_batches", "batch_size", "max_length", "dtype", "kv_dtype", "fits",
+                "model", "gpus", "tensor_parallel", "pipeline_parallel", "micro_batches", "batch_size", "max_length", "dtype", "kv_dtype",
+                    "fits",
                 "weight_bytes", "kv_cache_bytes", "activation_bytes", "reserve_bytes", "total_bytes", "memory_bytes",
                 "tensor_bytes_per_token", "head_bytes_per_token", "pipeline_bytes_per_token",
                 "decode_tokens_per_s", "decode_bound", "prefill_tokens_per_s", "prefill_bound", "reason"]));
@@ -62,11 +64,14 @@ public sealed class PlanVerbTests
 
         var alone = rows[0];
         Assert.That(Fits(alone), Is.False);
-        Assert.That(alone.GetProperty("reason").GetString(), Does.StartWith("weights 24.2").And.Contains("KV cache 12.50 GiB").And.Contains("exceed 32.00 GiB by"));
-        Assert.That(Bytes(alone, "total_bytes"), Is.EqualTo(new[] { "weight_bytes", "kv_cache_bytes", "activation_bytes", "reserve_bytes" }.Sum(part => Bytes(alone, part))));
+        Assert.That(alone.GetProperty("reason").GetString(),
+            Does.StartWith("weights 24.2").And.Contains("KV cache 12.50 GiB").And.Contains("exceed 32.00 GiB by"));
+        Assert.That(Bytes(alone, "total_bytes"),
+            Is.EqualTo(new[] { "weight_bytes", "kv_cache_bytes", "activation_bytes", "reserve_bytes" }.Sum(part => Bytes(alone, part))));
         Assert.That(Bytes(alone, "reserve_bytes"), Is.EqualTo((32L << 30) / 20));
         var three = rows.Single(row => Int(row, "tensor_parallel") == 3);
-        Assert.That(three.GetProperty("reason").GetString(), Does.Contain("--tp 3 does not divide the model's 40 query heads").And.Contains("1, 2, 4, 5, 8, 10, 20, 40"));
+        Assert.That(three.GetProperty("reason").GetString(),
+            Does.Contain("--tp 3 does not divide the model's 40 query heads").And.Contains("1, 2, 4, 5, 8, 10, 20, 40"));
         Assert.That(three.GetProperty("total_bytes").ValueKind, Is.EqualTo(JsonValueKind.Null));
         foreach (var row in rows) Assert.That(row.GetProperty("reason").ValueKind == JsonValueKind.Null, Is.EqualTo(Fits(row)));
     }
@@ -74,7 +79,8 @@ public sealed class PlanVerbTests
     [Test]
     public void TrafficByHand()
     {
-        var row = Rows("--model", "synthetic:7b", "--tp", "4", "--pp", "2", "--memory", "32GB", "--batch", "8", "--max-length", "64", "--comm-dtype", "bf16", "--temperature", "0.8").Single();
+        var row = Rows("--model", "synthetic:7b", "--tp", "4", "--pp", "2", "--memory", "32GB", "--batch", "8", "--max-length", "64",
+            "--comm-dtype", "bf16", "--temperature", "0.8").Single();
         // 16 layers of 2 all-reduces, and the embedding's on the first stage: 33 times 4,096 values of 2 bytes, 2 · 3/4 of them sent.
         Assert.That(Bytes(row, "tensor_bytes_per_token"), Is.EqualTo(33 * 4096 * 2 * 3 / 2));
         Assert.That(Bytes(row, "pipeline_bytes_per_token"), Is.EqualTo(4096 * 2));
@@ -110,7 +116,8 @@ public sealed class PlanVerbTests
     [Test]
     public void PredictionsComeWithTheRates()
     {
-        string[] args = ["--model", "synthetic:65b", "--gpus", "8", "--memory", "32GB", "--batch", "64", "--max-length", "256", "--bandwidth", "900GB/s", "--flops", "125TFLOPS"];
+        string[] args = ["--model", "synthetic:65b", "--gpus", "8", "--memory", "32GB", "--batch", "64", "--max-length", "256",
+            "--bandwidth", "900GB/s", "--flops", "125TFLOPS"];
         var rows = Rows([.. args, "--link", "150GB/s"]);
         Assert.That(rows.Count(Fits), Is.GreaterThan(0));
         foreach (var row in rows)
@@ -119,13 +126,15 @@ public sealed class PlanVerbTests
                 Assert.That(row.GetProperty($"{phase}_tokens_per_s").ValueKind == JsonValueKind.Number, Is.EqualTo(Fits(row)));
                 if (Fits(row)) Assert.That(row.GetProperty($"{phase}_bound").GetString(), Is.AnyOf("memory", "compute", "link"));
             }
-        Assert.That(Rows(args).Select(row => row.GetProperty("decode_tokens_per_s").ValueKind), Is.All.EqualTo(JsonValueKind.Null), "several GPUs need --link");
+        Assert.That(Rows(args).Select(row => row.GetProperty("decode_tokens_per_s").ValueKind), Is.All.EqualTo(JsonValueKind.Null),
+            "several GPUs need --link");
     }
 
     [Test]
     public void CsvHasTheSameColumns()
     {
-        var lines = Plan("--model", "synthetic:7b", "--gpus", "2", "--memory", "80GB", "--batch", "1", "--max-length", "8", "--format", "csv").Split('\n');
+        var lines = Plan("--model", "synthetic:7b", "--gpus", "2", "--memory", "80GB", "--batch", "1", "--max-length", "8", "--format",
+            "csv").Split('\n');
         Assert.That(lines[0], Does.StartWith("model,gpus,tensor_parallel,pipeline_parallel,micro_batches,").And.EndsWith(",reason"));
         Assert.That(lines[1], Does.StartWith("synthetic:7b,1,1,1,1,1,8,bf16,bf16,true,13477363712,4194304,"));
         Assert.That(lines, Has.Length.EqualTo(1 + 3 + 1));
@@ -142,7 +151,8 @@ public sealed class PlanVerbTests
         TestContext.Out.WriteLine(text);
         var lines = text.Split('\n').Select(line => line.TrimEnd()).ToList();
         Assert.That(lines.Max(line => line.Length), Is.LessThanOrEqualTo(100));
-        Assert.That(lines.Single(line => line.EndsWith(" fits")), Does.Match(@"GPUs +tp +pp +.iB +.iB +.iB +.iB +token +token +tokens/s +tokens/s +fits"), "no head is broken");
+        Assert.That(lines.Single(line => line.EndsWith(" fits")),
+            Does.Match(@"GPUs +tp +pp +.iB +.iB +.iB +.iB +token +token +tokens/s +tokens/s +fits"), "no head is broken");
         Assert.That(lines.FindIndex(line => line.StartsWith("smallest that fits: ")), Is.InRange(0, 5), "the answer comes first");
         var fits = lines.Where(line => line.EndsWith(" yes") || line.EndsWith(" over")).Select(line => line.EndsWith(" yes")).ToList();
         Assert.That(fits, Is.Ordered.Descending.And.Some.True);
@@ -159,7 +169,8 @@ public sealed class PlanVerbTests
 
     [Test]
     public void NothingFitsIsSaidWithWhatIsNearest() =>
-        Assert.That(Plan("--model", "synthetic:65b", "--gpus", "2", "--memory", "32GB", "--batch", "64", "--max-length", "256", "--pp", "1"),
+        Assert.That(Plan("--model", "synthetic:65b", "--gpus", "2", "--memory", "32GB", "--batch", "64", "--max-length", "256", "--pp",
+            "1"),
             Does.Contain("nothing fits on up to 2 GPUs; nearest is tp 2 × pp 1"));
 
     [TestCase("--memory is missing", "--model", "synthetic:7b")]
@@ -174,7 +185,8 @@ public sealed class PlanVerbTests
     [TestCase("dtype 'int8' is unknown; use f32, bf16 or f16", "--kv-dtype", "int8")]
     [TestCase("--comm-dtype is 'f16', but f32 or bf16 is expected", "--comm-dtype", "f16")]
     [TestCase("--flops is missing; a prediction needs --bandwidth and --flops", "--bandwidth", "900GB/s")]
-    [TestCase("--link is '300Gb/s', but bytes per second such as 900GB/s, 200Gbit/s", "--bandwidth", "1TB/s", "--flops", "1TFLOPS", "--link", "300Gb/s")]
+    [TestCase("--link is '300Gb/s', but bytes per second such as 900GB/s, 200Gbit/s", "--bandwidth", "1TB/s", "--flops", "1TFLOPS",
+        "--link", "300Gb/s")]
     [TestCase("--reserve is '100%', but a share from 0% to below 100%", "--reserve", "100%")]
     [TestCase("--format is 'xml', but table, json or csv is expected", "--format", "xml")]
     [TestCase("--temperature is 'hot', but a number of at least 0 is expected", "--temperature", "hot")]

@@ -22,18 +22,21 @@ public sealed class QuantityTests
     [TestCase("9e11B/s", 9e11)]
     [TestCase("200Gbit/s", 25e9)]
     [TestCase("1GiB/s", 1_073_741_824)]
-    public void Rates(string text, double rate) => Assert.That(Quantity.BytesPerSecond(text, "--link"), Is.EqualTo(rate).Within(1e-12).Percent);
+    public void Rates(string text, double rate) =>
+        Assert.That(Quantity.BytesPerSecond(text, "--link"), Is.EqualTo(rate).Within(1e-12).Percent);
 
     [TestCase("125TFLOPS", 125e12)]
     [TestCase("1.979 PFLOP/s", 1.979e15)]
     [TestCase("500gflops", 5e11)]
-    public void Operations(string text, double rate) => Assert.That(Quantity.Flops(text, "--flops"), Is.EqualTo(rate).Within(1e-12).Percent);
+    public void Operations(string text, double rate) =>
+        Assert.That(Quantity.Flops(text, "--flops"), Is.EqualTo(rate).Within(1e-12).Percent);
 
     [TestCase("10us", 1e-5)]
     [TestCase("0.01ms", 1e-5)]
     [TestCase("5min", 300)]
     [TestCase("0", 0)]
-    public void Times(string text, double seconds) => Assert.That(Quantity.Seconds(text, "--link-latency"), Is.EqualTo(seconds).Within(1e-15));
+    public void Times(string text, double seconds) =>
+        Assert.That(Quantity.Seconds(text, "--link-latency"), Is.EqualTo(seconds).Within(1e-15));
 
     [TestCase("5%", 0.05)]
     [TestCase("0.05", 0.05)]
@@ -52,7 +55,8 @@ public sealed class QuantityTests
     public void WrongMemoryIsNamed(string text)
     {
         var error = Assert.Throws<UserErrorException>(() => Quantity.Bytes(text, "--memory"));
-        Assert.That(error!.Message, Is.EqualTo($"--memory is '{text}', but at least a MiB, written as 32GB, 31.7GiB or 34359738368, is expected"));
+        Assert.That(error!.Message, Is.EqualTo($"--memory is '{text}', but at least a MiB, written as 32GB, 31.7GiB or 34359738368, is "
+            + "expected"));
     }
 
     [TestCase("100Gb/s", Description = "bits or bytes?")]

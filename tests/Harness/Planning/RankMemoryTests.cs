@@ -8,16 +8,19 @@ namespace Harness.Tests.Planning;
 [TestFixture]
 public sealed class RankMemoryTests
 {
-    private static readonly MemoryPlan s_plan = new() { TensorRank = 0, Stage = 0, WeightBytes = 12L << 30, KvCacheBytes = 3L << 30, ActivationBytes = 1L << 30 };
+    private static readonly MemoryPlan s_plan =
+        new() { TensorRank = 0, Stage = 0, WeightBytes = 12L << 30, KvCacheBytes = 3L << 30, ActivationBytes = 1L << 30 };
 
     [Test]
     public void RunningOutIsExplainedByThePlan()
     {
         var memory = new RankMemory(s_plan, 5);
-        foreach (var failure in new Exception[] { new DeviceMemoryException("cuda:1 has no room for 2.00 GB of weights"), new OutOfMemoryException("Insufficient memory.") })
+        foreach (var failure in new Exception[] { new DeviceMemoryException("cuda:1 has no room for 2.00 GB of weights"),
+            new OutOfMemoryException("Insufficient memory.") })
             Assert.That(() => memory.Place<int>(() => throw failure), Throws.TypeOf<UserErrorException>().With.Message.Contains(
                 $"{failure.Message.TrimEnd('.')}; by the plan rank 5 needs {s_plan}; use more ranks (--tp, --pp)"));
-        Assert.That(() => memory.Place<int>(() => throw new InvalidDataException()), Throws.TypeOf<InvalidDataException>(), "anything else passes");
+        Assert.That(() => memory.Place<int>(() => throw new InvalidDataException()), Throws.TypeOf<InvalidDataException>(),
+            "anything else passes");
         Assert.That(memory.Place(() => 7), Is.EqualTo(7));
     }
 
@@ -28,7 +31,8 @@ public sealed class RankMemoryTests
         Assert.That(backend.MemoryBytes, Is.GreaterThan(1L << 28));
         Assert.That(() => new RankMemory(s_plan with { WeightBytes = backend.MemoryBytes!.Value }, 3).MustFit(backend),
             Throws.TypeOf<UserErrorException>().With.Message.Match(@"rank 3 needs weights .* = .*, but .* has .* for it; use more ranks"));
-        Assert.That(() => new RankMemory(new() { TensorRank = 0, Stage = 0, WeightBytes = 1, KvCacheBytes = 1, ActivationBytes = 1 }, 3).MustFit(backend), Throws.Nothing);
+        Assert.That(() => new RankMemory(new() { TensorRank = 0, Stage = 0, WeightBytes = 1, KvCacheBytes = 1, ActivationBytes = 1 }, 3)
+            .MustFit(backend), Throws.Nothing);
     }
 
     /// <summary>130 GB of weights, refused before the first of them is made.</summary>
@@ -37,8 +41,10 @@ public sealed class RankMemoryTests
     {
         if (HostMemory.Bytes > 110L << 30) Assert.Ignore("this machine has room for 65 billion parameters");
         using var scratch = new ScratchDirectory();
-        var result = HarnessProcess.Run(scratch.Path, "run", "--model", "synthetic:65b", "--dtype", "bf16", "--limit", "1", "--max-new-tokens", "1", "--meter", "none");
+        var result = HarnessProcess.Run(scratch.Path, "run", "--model", "synthetic:65b", "--dtype", "bf16", "--limit", "1",
+            "--max-new-tokens", "1", "--meter", "none");
         Assert.That(result.ExitCode, Is.EqualTo(1), result.Error);
-        Assert.That(result.Error.TrimEnd().Split('\n')[^1], Does.Match(@"^harness: rank 0 needs weights 121.* GiB .* use more ranks \(--tp, --pp\)"));
+        Assert.That(result.Error.TrimEnd().Split('\n')[^1],
+            Does.Match(@"^harness: rank 0 needs weights 121.* GiB .* use more ranks \(--tp, --pp\)"));
     }
 }

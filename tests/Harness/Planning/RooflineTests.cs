@@ -59,7 +59,8 @@ public sealed class RooflineTests
         var work = new PlannedWork { BatchSize = 64, MaxLength = 1024, MicroBatches = 1 };
         var one = Decode(1, 1, work, device)!.Value.TokensPerSecond;
         var alone = Decode(1, 4, work, device)!.Value.TokensPerSecond;
-        Assert.That(alone, Is.EqualTo(one).Within(1e-9).Percent, "one micro-batch visits the stages in turn: together they read what one rank reads");
+        Assert.That(alone, Is.EqualTo(one).Within(1e-9).Percent,
+            "one micro-batch visits the stages in turn: together they read what one rank reads");
 
         // 32 layers and a head as long as 0.65 of one: three stages of 8 layers, the last of 8 and the head, or fewer.
         var four = Decode(1, 4, work with { MicroBatches = 4 }, device)!.Value.TokensPerSecond;
@@ -73,7 +74,8 @@ public sealed class RooflineTests
     {
         var device = new DeviceRates(Unlimited, Unlimited, 4096 * 4);       // a row of activations a second
         var work = new PlannedWork { BatchSize = 7, MaxLength = 2 };
-        Assert.That(Decode(1, 2, work, device)!.Value.TokensPerSecond, Is.EqualTo(7.0 / 8).Within(1e-6).Percent, "4 + 3 sequences take as long as 4 + 4");
+        Assert.That(Decode(1, 2, work, device)!.Value.TokensPerSecond, Is.EqualTo(7.0 / 8).Within(1e-6).Percent,
+            "4 + 3 sequences take as long as 4 + 4");
     }
 
     [Test]

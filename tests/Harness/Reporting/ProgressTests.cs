@@ -106,7 +106,8 @@ public sealed class ProgressTests
     [Test]
     public void WhatFailsInAStageIsTheStagesOwn()
     {
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(new StringWriter()), Interactive = InteractionSupport.Yes });
+        var console = AnsiConsole.Create(
+            new AnsiConsoleSettings { Out = new AnsiConsoleOutput(new StringWriter()), Interactive = InteractionSupport.Yes });
         Assert.That(
             () =>
             {

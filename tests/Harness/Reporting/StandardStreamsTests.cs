@@ -23,8 +23,10 @@ internal sealed class StandardStreamsTests
     [Test]
     public void WhatWasAskedForIsWholeOrSaidNotToBe()
     {
-        Assert.That(() => new ProductStream(Full()).Write("run_id"u8), Throws.TypeOf<UserErrorException>().With.Message.StartsWith("cannot write to standard output: No space left on device"));
-        Assert.That(() => new ProductStream(null).Write("run_id"u8), Throws.TypeOf<UserErrorException>().With.Message.StartsWith("standard output is closed"));
+        Assert.That(() => new ProductStream(Full()).Write("run_id"u8),
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith("cannot write to standard output: No space left on device"));
+        Assert.That(() => new ProductStream(null).Write("run_id"u8),
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith("standard output is closed"));
         var whole = new MemoryStream();
         new ProductStream(whole).Write("run_id"u8);
         Assert.That(whole.ToArray(), Is.EqualTo("run_id"u8.ToArray()));
@@ -38,7 +40,9 @@ internal sealed class StandardStreamsTests
         var program = Path.Combine(AppContext.BaseDirectory, "harness.dll");
         int Shell(string command)
         {
-            using var shell = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sh", ["-c", command]) { WorkingDirectory = scratch.Path, RedirectStandardError = true })!;
+            using var shell = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sh",
+                ["-c", command])
+            { WorkingDirectory = scratch.Path, RedirectStandardError = true })!;
             shell.StandardError.ReadToEnd();
             shell.WaitForExit();
             return shell.ExitCode;

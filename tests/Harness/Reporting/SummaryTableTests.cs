@@ -55,8 +55,10 @@ public sealed class SummaryTableTests
         var text = string.Join('\n', lines);
         foreach (var figure in new[]
         {
-            "1,318 completed, 1 failed (gsm8k, batch 64)", "8 on 2 nodes, tensor parallel 4, pipeline stages 2", "120,003 tokens, 91,234 words in 812.2 s",
-            "147.7 tokens/s", "0.5121", "1.250", "12.35", "1,234,568 J, 10.28 J/token", "14.63 %", "not for energy: sample_gap, clock_offset; times and tokens stand",
+            "1,318 completed, 1 failed (gsm8k, batch 64)", "8 on 2 nodes, tensor parallel 4, pipeline stages 2",
+                "120,003 tokens, 91,234 words in 812.2 s",
+            "147.7 tokens/s", "0.5121", "1.250", "12.35", "1,234,568 J, 10.28 J/token", "14.63 %",
+                "not for energy: sample_gap, clock_offset; times and tokens stand",
         })
             Assert.That(text, Does.Contain(figure));
         Assert.That(lines, Has.Some.EqualTo($"files: {directory}"));
@@ -66,7 +68,14 @@ public sealed class SummaryTableTests
     [Test]
     public void UnderContinuousBatchingThereIsNoBatch()
     {
-        var lines = Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Complete, Dataset = "gsm8k", BatchSize = 8, Concurrency = 16 }, "r");
+        var lines = Printed(new SummaryRecord
+        {
+            RunId = "r",
+            Status = RunStatus.Complete,
+            Dataset = "gsm8k",
+            BatchSize = 8,
+            Concurrency = 16
+        }, "r");
         Assert.That(string.Join('\n', lines), Does.Contain("(gsm8k, concurrency 16)").And.Not.Contain("batch"));
     }
 
@@ -74,8 +83,19 @@ public sealed class SummaryTableTests
     [Test]
     public void CategoriesOfAnyName()
     {
-        CategoryRecord Category(string name) => new() { RunId = "r", Category = name, Completed = 1234, TotalOutputTokens = 123_456, EnergyPerOutputTokenJoules = 1234.5, EnergyPerResponseJoules = 123_456, Accuracy = 0.9876 };
-        var lines = Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Complete }, "results/r", Category("[sql]"), Category("[/]"), Category(new string('c', 100)));
+        CategoryRecord Category(string name) =>
+            new()
+            {
+                RunId = "r",
+                Category = name,
+                Completed = 1234,
+                TotalOutputTokens = 123_456,
+                EnergyPerOutputTokenJoules = 1234.5,
+                EnergyPerResponseJoules = 123_456,
+                Accuracy = 0.9876
+            };
+        var lines = Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Complete }, "results/r", Category("[sql]"),
+            Category("[/]"), Category(new string('c', 100)));
         Assert.That(lines, Has.Some.Contains("[sql]").And.Some.Contains("[/]").And.Some.Contains("98.76 %"));
         Assert.That(lines.Max(line => line.Length), Is.LessThanOrEqualTo(80));
     }
@@ -83,7 +103,8 @@ public sealed class SummaryTableTests
     [Test]
     public void WithoutAMeterItSaysSo()
     {
-        var text = string.Join('\n', Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Interrupted, InvalidReasons = "no_meter" }, "results/r"));
+        var text = string.Join('\n',
+            Printed(new SummaryRecord { RunId = "r", Status = RunStatus.Interrupted, InvalidReasons = "no_meter" }, "results/r"));
         Assert.That(text, Does.Contain("r: interrupted").And.Contain("not measured").And.Contain("not for energy: no_meter"));
     }
 }

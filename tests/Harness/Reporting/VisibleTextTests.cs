@@ -27,7 +27,8 @@ internal sealed class VisibleTextTests
 
     [Test]
     public void EveryControlCharacterActs() => Assert.That(
-        Enumerable.Range(0, 0x10000).Where(c => char.IsControl((char)c)).Select(c => VisibleText.Of(((char)c).ToString())), Is.All.Length.InRange(2, 6));
+        Enumerable.Range(0, 0x10000).Where(c => char.IsControl((char)c)).Select(c => VisibleText.Of(((char)c).ToString())),
+            Is.All.Length.InRange(2, 6));
 
     [Test]
     public void ALineThatIsWrittenIsOneLine()
@@ -47,12 +48,24 @@ internal sealed class VisibleTextTests
     {
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
-        SampleAnswers.Write(console, [new() { RunId = "r", Repeat = 1, PromptIndex = 0, Prompt = Acting, OutputIds = [], Text = Acting, FinishReason = "eos" }]);
+        SampleAnswers.Write(console,
+            [new() { RunId = "r", Repeat = 1, PromptIndex = 0, Prompt = Acting, OutputIds = [], Text = Acting, FinishReason = "eos" }]);
         CategoryRecord Category(string name) => new() { RunId = "r", Category = name };
-        SummaryTable.Write(console, new() { RunId = "r", Status = "complete", Model = Acting, Gpu = Acting, Dataset = Acting, InvalidReasons = Acting, EnergySource = Acting },
+        SummaryTable.Write(console,
+            new()
+            {
+                RunId = "r",
+                Status = "complete",
+                Model = Acting,
+                Gpu = Acting,
+                Dataset = Acting,
+                InvalidReasons = Acting,
+                EnergySource = Acting
+            },
             [Category(Acting), Category("b")], $"results/{Acting}");
         new LiveProgress(console, TimeProvider.System).Note(Acting);
-        Assert.That(output.ToString().Where(c => c != '\n' && (char.IsControl(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format || char.IsSurrogate(c))), Is.Empty);
+        Assert.That(output.ToString().Where(c =>
+            c != '\n' && (char.IsControl(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format || char.IsSurrogate(c))), Is.Empty);
         Assert.That(output.ToString(), Does.Contain(@"\u001b[31mb").And.Contain(@"\u202e"));
     }
 
@@ -62,7 +75,9 @@ internal sealed class VisibleTextTests
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
         var text = string.Concat(Enumerable.Repeat("\U0001f600", 400));
-        SampleAnswers.Write(console, [new() { RunId = "r", Repeat = 1, PromptIndex = 0, Prompt = "x" + text, OutputIds = [], Text = "x" + text, FinishReason = "eos" }]);
+        SampleAnswers.Write(console,
+            [new() { RunId = "r", Repeat = 1, PromptIndex = 0, Prompt = "x" + text, OutputIds = [], Text = "x" + text,
+            FinishReason = "eos" }]);
         Assert.That(output.ToString(), Does.Not.Contain("\\u"));
     }
 

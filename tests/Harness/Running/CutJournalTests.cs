@@ -43,18 +43,22 @@ internal sealed class CutJournalTests
     [OneTimeSetUp]
     public void Kill()
     {
-        var meter = _scratch.File("meter.sh", $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep 0.02; done\n");
+        var meter = _scratch.File("meter.sh",
+            $"#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{{ printf \"J %.3f\\n\", $1 * {Watts}; fflush() }}' /proc/uptime; sleep "
+            + "0.02; done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Assert.That(Continue("whole"), Is.Zero);
         _expected = new RunOutput(_scratch["whole", "run"]).OutputIds();
 
-        using var process = HarnessProcess.Start(_scratch.Path, ["run", .. Settings("killed").Select(setting => $"--{setting.Key}={setting.Value}")]);
+        using var process = HarnessProcess.Start(_scratch.Path,
+            ["run", .. Settings("killed").Select(setting => $"--{setting.Key}={setting.Value}")]);
         var rows = Path.Combine(Killed, "prompts.partial.csv");
         for (var limit = Stopwatch.StartNew(); !(File.Exists(rows) && Lines(rows) > Prompts + 2 * Batch); Thread.Sleep(5))
             if (process.HasExited || limit.Elapsed > TimeSpan.FromMinutes(2)) Assert.Fail($"no batches came: {process.Wait()}");
         process.Signal("KILL");
         process.Wait();
-        Assert.That(Directory.GetFiles(Killed).Where(path => RunFileTests.RowOf(path) == null), Is.Empty, "files without a row in the table");
+        Assert.That(Directory.GetFiles(Killed).Where(path => RunFileTests.RowOf(path) == null), Is.Empty,
+            "files without a row in the table");
     }
 
     [OneTimeTearDown]
@@ -75,7 +79,8 @@ internal sealed class CutJournalTests
     {
         var bytes = File.ReadAllBytes(Path.Combine(Killed, file));
         var firstLine = Array.IndexOf(bytes, (byte)'\n') + 1;
-        var lengths = Enumerable.Range(0, cuts).Select(i => (int)((long)bytes.Length * i / (cuts - 1))).Append(firstLine).Append(bytes.Length - 1).Distinct();
+        var lengths = Enumerable.Range(0, cuts).Select(i => (int)((long)bytes.Length * i / (cuts - 1))).Append(firstLine)
+            .Append(bytes.Length - 1).Distinct();
         Assert.Multiple(() =>
         {
             foreach (var length in lengths) CheckCut(file, bytes, length);

@@ -18,7 +18,8 @@ public sealed class JournalTests : IDisposable
 
     private string Batches => _scratch[RunFile.BatchJournal.Name];
 
-    private static BatchReport Report(int number) => new(1, 0, 0, number, number + 0.5, [new SequenceReport(number, GenerationFinish.Eos, 0.25, null, [7, 8, 9], [0.5, 0.75, 1])], []);
+    private static BatchReport Report(int number) =>
+        new(1, 0, 0, number, number + 0.5, [new SequenceReport(number, GenerationFinish.Eos, 0.25, null, [7, 8, 9], [0.5, 0.75, 1])], []);
 
     private byte[] WriteBatches(int count)
     {
@@ -74,7 +75,8 @@ public sealed class JournalTests : IDisposable
         WindowJournal.Append(_scratch.Path, new(begun, null));
         Assert.That(WindowJournal.Read(_scratch.Path)[1], Is.EqualTo(new JournalWindow(begun, null)));
         WindowJournal.Append(_scratch.Path, new(ended, 40));
-        Assert.That(WindowJournal.Read(_scratch.Path), Is.EqualTo(new[] { new JournalWindow(new("idle", WindowKind.Idle, 0, 1), null), new JournalWindow(ended, 40) }));
+        Assert.That(WindowJournal.Read(_scratch.Path),
+            Is.EqualTo(new[] { new JournalWindow(new("idle", WindowKind.Idle, 0, 1), null), new JournalWindow(ended, 40) }));
 
         var path = _scratch[RunFile.WindowJournal.Name];
         var bytes = File.ReadAllBytes(path);

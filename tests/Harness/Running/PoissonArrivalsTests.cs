@@ -2,7 +2,10 @@ using Harness.Running;
 
 namespace Harness.Tests.Running;
 
-/// <summary>Against the arithmetic of a Poisson process of rate λ: gaps have mean 1/λ, deviation 1/λ and distribution 1 − e^(−λt); counts have variance equal to their mean.</summary>
+/// <summary>
+/// Against the arithmetic of a Poisson process of rate λ: gaps have mean 1/λ, deviation 1/λ and distribution 1 − e^(−λt); counts have
+/// variance equal to their mean.
+/// </summary>
 internal sealed class PoissonArrivalsTests
 {
     private const int Count = 100_000;
@@ -28,17 +31,21 @@ internal sealed class PoissonArrivalsTests
     {
         // Kolmogorov-Smirnov: the greatest distance exceeds 1.95/√n in one of a thousand samples.
         var sorted = Gaps.Order().ToArray();
-        var distance = sorted.Select((gap, i) => Math.Max(Math.Abs(1 - Math.Exp(-Rate * gap) - i / (double)Count), Math.Abs(1 - Math.Exp(-Rate * gap) - (i + 1) / (double)Count))).Max();
+        var distance = sorted.Select((gap, i) =>
+            Math.Max(Math.Abs(1 - Math.Exp(-Rate * gap) - i / (double)Count),
+            Math.Abs(1 - Math.Exp(-Rate * gap) - (i + 1) / (double)Count))).Max();
         Assert.That(distance, Is.LessThan(1.95 / Math.Sqrt(Count)));
     }
 
     [Test]
     public void CountsInEqualTimesHaveTheVarianceOfAPoissonDistribution()
     {
-        var counts = Times.GroupBy(time => (int)(time / 5)).Where(window => window.Key < (int)(Times[^1] / 5)).Select(window => (double)window.Count()).ToList();
+        var counts = Times.GroupBy(time => (int)(time / 5)).Where(window => window.Key < (int)(Times[^1] / 5))
+            .Select(window => (double)window.Count()).ToList();
         var mean = counts.Average();
         Assert.That(mean, Is.EqualTo(5 * Rate).Within(4 * Math.Sqrt(5 * Rate / counts.Count)));
-        Assert.That(counts.Average(count => (count - mean) * (count - mean)) / mean, Is.EqualTo(1).Within(4 * Math.Sqrt(2.0 / counts.Count)));
+        Assert.That(counts.Average(count => (count - mean) * (count - mean)) / mean,
+            Is.EqualTo(1).Within(4 * Math.Sqrt(2.0 / counts.Count)));
     }
 
     [Test]

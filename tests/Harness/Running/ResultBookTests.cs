@@ -42,7 +42,8 @@ public sealed class ResultBookTests : IDisposable
     private static WeakReference Take(ResultBook book)
     {
         var answer = new SequenceReport(0, Harness.Models.Llama.Generation.FinishReason.Eos, 1, null, [70, 71], [2, 3]);
-        StepReport prefill = new(0, 1, 2, [new StepShare(0, 3, IsPrefill: true)]), decode = new(0, 2, 3, [new StepShare(0, 1, IsPrefill: false)]);
+        StepReport prefill = new(0, 1, 2, [new StepShare(0, 3, IsPrefill: true)]),
+            decode = new(0, 2, 3, [new StepShare(0, 1, IsPrefill: false)]);
         var report = new BatchReport(1, 0, 0, 0, 3.5, [answer], [prefill, decode]);
         book.Take(report);
         return new(report);

@@ -12,7 +12,9 @@ internal sealed class SteadyStateTests
 {
     private const int InputTokens = 3;
 
-    /// <summary>Two slots, six requests, a pass a second from second 10. First tokens at 11, 11, 13, 15, 16, 16: the second at 11, the fourth at 15.</summary>
+    /// <summary>
+    /// Two slots, six requests, a pass a second from second 10. First tokens at 11, 11, 13, 15, 16, 16: the second at 11, the fourth at 15.
+    /// </summary>
     private static readonly Step[] Steps =
     [
         Step(11, 0, (0, 3), (1, 3)),
@@ -43,7 +45,8 @@ internal sealed class SteadyStateTests
     [Test]
     public void OfReplicasItIsTheTimeInWhichAllHaveIt()
     {
-        Step[] late = [.. Steps.Select(step => step with { Replica = 1, StartSeconds = step.StartSeconds + 1, EndSeconds = step.EndSeconds + 1 })];
+        Step[] late = [.. Steps.Select(step =>
+            step with { Replica = 1, StartSeconds = step.StartSeconds + 1, EndSeconds = step.EndSeconds + 1 })];
         var steady = Of([.. Steps, .. late], replicas: 2)!;
         Assert.That(steady.Seconds, Is.EqualTo(3).Within(1e-9), "12 to 15");
         Assert.That(steady.Tokens, Is.EqualTo(2 + 1 + 2 + 2 + 2 + 1));
@@ -53,7 +56,8 @@ internal sealed class SteadyStateTests
     [Test]
     public void EachPassAndRepeatHasItsOwn()
     {
-        Step[] again = [.. Steps.Select(step => step with { Pass = 1, StartSeconds = step.StartSeconds + 8, EndSeconds = step.EndSeconds + 8 })];
+        Step[] again = [.. Steps.Select(step =>
+            step with { Pass = 1, StartSeconds = step.StartSeconds + 8, EndSeconds = step.EndSeconds + 8 })];
         var steady = Of([.. Steps, .. again])!;
         Assert.That((steady.Seconds, steady.Tokens), Is.EqualTo((8.0, 14L)));
         Assert.That(steady.Joules, Is.EqualTo(900 + 4 * 300).Within(1).Percent);
@@ -62,7 +66,8 @@ internal sealed class SteadyStateTests
     [Test]
     public void TokensOfRequestsThatWereGivenUpCountAsTokens()
     {
-        Step[] steps = [.. Steps.Select(step => step.EndSeconds == 14 ? step with { Rows = [null, 2, 3], Tokens = [1, 1, 2], DecodeRows = 2 } : step)];
+        Step[] steps = [.. Steps.Select(step =>
+            step.EndSeconds == 14 ? step with { Rows = [null, 2, 3], Tokens = [1, 1, 2], DecodeRows = 2 } : step)];
         Assert.That(Of(steps)!.Tokens, Is.EqualTo(8));
     }
 
@@ -71,7 +76,8 @@ internal sealed class SteadyStateTests
     {
         Assert.That(Of(Steps, slots: 3), Is.Null, "six requests: as many first tokens are ramp-up and drain");
         Assert.That(SteadyState.Of(Run() with { Concurrency = null }, Account(0.05), Rows, _ => Steps), Is.Null, "static batches");
-        Assert.That(SteadyState.Of(Run() with { RequestRatePerSecond = 5 }, Account(0.05), Rows, _ => Steps), Is.Null, "slots that wait for arrivals");
+        Assert.That(SteadyState.Of(Run() with { RequestRatePerSecond = 5 }, Account(0.05), Rows, _ => Steps), Is.Null,
+            "slots that wait for arrivals");
         Assert.That(SteadyState.Describe(Run(), null), Is.EqualTo(Run()), "and then its columns are empty");
     }
 
@@ -82,7 +88,9 @@ internal sealed class SteadyStateTests
         Assert.That((steady.Seconds, steady.Tokens, steady.Joules), Is.EqualTo((4.0, 7L, (double?)null)), "eight updates would take 8 s");
     }
 
-    private static PromptRecord[] Rows => [.. Enumerable.Range(0, 6).Select(i => new PromptRecord { RunId = "r", Repeat = 1, Dataset = "d", PromptIndex = i, InputTokens = InputTokens, FinishReason = "length" })];
+    private static PromptRecord[] Rows =>
+        [.. Enumerable.Range(0, 6).Select(i =>
+        new PromptRecord { RunId = "r", Repeat = 1, Dataset = "d", PromptIndex = i, InputTokens = InputTokens, FinishReason = "length" })];
 
     private static SteadyState? Of(Step[] steps, int slots = 2, int replicas = 1) =>
         SteadyState.Of(Run(replicas) with { Concurrency = slots * replicas }, Account(0.05), Rows, _ => steps);
@@ -103,7 +111,8 @@ internal sealed class SteadyStateTests
             Domains = [domain],
             Sensors = [new(domain.Key, updateSeconds, 1, null, 0.001)],
             Facts = [],
-            Ranks = [.. Enumerable.Range(0, 2).Select(rank => new RankPlace(rank, "host", 0, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0)))],
+            Ranks = [.. Enumerable.Range(0, 2)
+                .Select(rank => new RankPlace(rank, "host", 0, [], new(ClockOffset.Zero, ClockOffset.Zero), new(0, 0, 0, null, 0, 0)))],
             WorldSize = 2,
             ComputesOnGpus = false,
             RanToEnd = true,

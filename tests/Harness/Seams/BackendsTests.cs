@@ -12,7 +12,8 @@ internal sealed class BackendsTests
 {
     [Test]
     public void TheWordIsTaken() =>
-        Assert.That(Backends.Choose(new RuntimeOptions { Backend = BackendKind.Cpu }), Has.Property("Name").EqualTo("cpu").And.Property("Reason").EqualTo("asked for").And.Property("LibTorch").Null);
+        Assert.That(Backends.Choose(new RuntimeOptions { Backend = BackendKind.Cpu }),
+            Has.Property("Name").EqualTo("cpu").And.Property("Reason").EqualTo("asked for").And.Property("LibTorch").Null);
 
     /// <summary>Rank 1 of three has no device: all end, with one message that names it.</summary>
     [Test]
@@ -20,9 +21,11 @@ internal sealed class BackendsTests
     {
         var messages = new string[3];
         ThreadWorld.Run(3, world => messages[world.Rank] = Assert.Catch<UserErrorException>(() =>
-            Backends.Agree(world, world.Rank == 1 ? new(new CpuBackendFactory(), "no CUDA device: x") : new(new OtherFactory(), "y")))!.Message);
+            Backends.Agree(world, world.Rank == 1 ? new(new CpuBackendFactory(), "no CUDA device: x")
+                : new(new OtherFactory(), "y")))!.Message);
         Assert.That(messages, Is.All.EqualTo(messages[0]));
-        Assert.That(messages[0], Does.StartWith("--backend auto finds a CUDA device on other ranks and would compute on the CPU here, since no CUDA device: x; ").And.EndWith($" (rank 1 on {Environment.MachineName})"));
+        Assert.That(messages[0], Does.StartWith("--backend auto finds a CUDA device on other ranks and would compute on the CPU here, "
+            + "since no CUDA device: x; ").And.EndWith($" (rank 1 on {Environment.MachineName})"));
     }
 
     [Test]

@@ -18,8 +18,10 @@ public class RunThroughPackagesTests
         var prompts = scratch.File("prompts.jsonl", "{\"prompt\": \"\"}\n");
         var result = Mpiexec.Mpich.Run(Path.Combine(AppContext.BaseDirectory, "harness.dll"), 4, null, TimeSpan.FromMinutes(4),
         [
-            "run", "--model", Stories.Directory, "--dtype", "f32", "--data", prompts, "--max-new-tokens", $"{Stories.Continuation.Length}", "--ignore-eos",
-            "--tp", "2", "--pp", "2", "--backend", backend, "--communicator", "mpinet", "--tokenizer-library", "ml", "--idle-baseline", "0s", "--threads", "1", "--out", scratch.Path, "--name", "run",
+            "run", "--model", Stories.Directory, "--dtype", "f32", "--data", prompts, "--max-new-tokens", $"{Stories.Continuation.Length}",
+                "--ignore-eos",
+            "--tp", "2", "--pp", "2", "--backend", backend, "--communicator", "mpinet", "--tokenizer-library", "ml", "--idle-baseline",
+                "0s", "--threads", "1", "--out", scratch.Path, "--name", "run",
             .. library,
         ]);
         Assert.That(result.ExitCode, Is.Zero, result.Output);

@@ -37,7 +37,8 @@ internal sealed class TensorLinksTests
     private static string[] Refusals(string backend)
     {
         var messages = new string[2];
-        ThreadWorld.Run(2, world => messages[world.Rank] = Assert.Catch<UserErrorException>(() => Choose(LinkKind.Nccl, backend, world))!.Message);
+        ThreadWorld.Run(2, world =>
+            messages[world.Rank] = Assert.Catch<UserErrorException>(() => Choose(LinkKind.Nccl, backend, world))!.Message);
         return messages;
     }
 

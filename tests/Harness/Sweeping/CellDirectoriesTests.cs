@@ -30,7 +30,12 @@ internal sealed class CellDirectoriesTests
         var run = new SummaryRecord { RunId = name, Status = status ?? RunStatus.Incomplete, Valid = valid, InvalidReasons = reasons };
         using var directory = RunDirectory.Create(_scratch["out"], name, "demo", DateTimeOffset.UnixEpoch);
         Assert.That(Path.GetFileName(directory.Path), Is.EqualTo(name));
-        directory.WriteManifest(new Manifest(run) { ["configuration"] = new Dictionary<string, object> { ["Batch:Size"] = new { value = batch, source = "x" } } });
+        directory.WriteManifest(new Manifest(run)
+        {
+            ["configuration"] = new Dictionary<string,
+            object>
+            { ["Batch:Size"] = new { value = batch, source = "x" } }
+        });
         if (status != null) directory.WriteSummary(run);
     }
 
@@ -89,7 +94,8 @@ internal sealed class CellDirectoriesTests
         Assert.That(Look(), Is.EqualTo((CellState.ToDo, "cell-3")), "an attempt that is another's is passed over");
         Run("cell", RunStatus.Complete, valid: true, batch: "3");
         Assert.That(() => Look(), Throws.TypeOf<UserErrorException>().With.Message.EndsWith(
-            "cell holds a run of another configuration: Batch:Size (--batch) is '3' there and '2' here; give this sweep a directory (--out) or a name (--name) of its own"));
+            "cell holds a run of another configuration: Batch:Size (--batch) is '3' there and '2' here; give this sweep a directory "
+                + "(--out) or a name (--name) of its own"));
     }
 
     [Test]

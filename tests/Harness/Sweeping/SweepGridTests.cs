@@ -19,7 +19,8 @@ internal sealed class SweepGridTests
     public void End() => _scratch.Dispose();
 
     private SweepGrid Grid(string json, params (string Key, string Value)[] commandLine) =>
-        new(_scratch.File("grid.json", json), commandLine.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase));
+        new(_scratch.File("grid.json", json),
+            commandLine.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase));
 
     private static IEnumerable<string> Names(SweepGrid grid) => grid.Cells.Select(cell => cell.Name);
 
@@ -65,14 +66,16 @@ internal sealed class SweepGridTests
         Assert.That(names, Is.Unique);
         Assert.That(names, Has.None.Contains("/"));
         Assert.That(Names(Grid(json)), Is.EqualTo(names), "the same again");
-        Assert.That(Names(Grid(json.Replace("\"/a/other-2\", ", "", StringComparison.Ordinal))), Is.SubsetOf(names), "a cell keeps its name when another goes");
+        Assert.That(Names(Grid(json.Replace("\"/a/other-2\", ", "", StringComparison.Ordinal))), Is.SubsetOf(names),
+            "a cell keeps its name when another goes");
     }
 
     [Test]
     public void CommaListsOfPowerSettingsAreDimensions()
     {
         var grid = Grid("""{ "Energy": { "PowerLimits": "250, 175" }, "Batch": { "Size": [1, 2] } }""", ("Energy:SmClocks", "1200,900"));
-        Assert.That(grid.Cells.Select(cell => (cell.Options.Energy.PowerLimits, cell.Options.Batch.Size, cell.Options.Energy.SmClocks)), Is.EqualTo(
+        Assert.That(grid.Cells.Select(cell => (cell.Options.Energy.PowerLimits, cell.Options.Batch.Size, cell.Options.Energy.SmClocks)),
+            Is.EqualTo(
             from limit in new[] { 250.0, 175 }
             from batch in new[] { 1, 2 }
             from clock in new[] { 1200, 900 }
@@ -88,7 +91,8 @@ internal sealed class SweepGridTests
         const string json = """{ "batch": { "size": [1, 2] }, "Generation": { "MaxLength": [100, 200], "TopK": 5 } }""";
         Assert.That(Grid(json).Cells, Has.Count.EqualTo(4));
         var grid = Grid(json, ("Batch:Size", "7"), ("Dataset:Limit", "3"));
-        Assert.That(grid.Cells.Select(cell => (cell.Options.Batch.Size, cell.Options.Generation.MaxLength, cell.Options.Dataset.Limit)), Is.EqualTo(new[] { (7, 100, 3), (7, 200, 3) }));
+        Assert.That(grid.Cells.Select(cell => (cell.Options.Batch.Size, cell.Options.Generation.MaxLength, cell.Options.Dataset.Limit)),
+            Is.EqualTo(new[] { (7, 100, 3), (7, 200, 3) }));
         using var environment = new EnvironmentVariables
         {
             ["HARNESS_Generation__MaxLength"] = "300",
@@ -96,7 +100,8 @@ internal sealed class SweepGridTests
             ["HARNESS_Generation__MaxNewTokens"] = "9",
             ["HARNESS_Batch__Size"] = "8",
         };
-        Assert.That(Grid(json, ("Batch:Size", "7")).Cells.Select(cell => cell.Options).Select(o => (o.Batch.Size, o.Generation.MaxLength, o.Generation.TopK, o.Generation.MaxNewTokens)),
+        Assert.That(Grid(json, ("Batch:Size", "7")).Cells.Select(cell => cell.Options)
+            .Select(o => (o.Batch.Size, o.Generation.MaxLength, o.Generation.TopK, o.Generation.MaxNewTokens)),
             Is.EqualTo(new[] { (7, 300, 6, 9) }));
     }
 
@@ -120,7 +125,8 @@ internal sealed class SweepGridTests
     public void AMistakeIsOneLine(string json, string message)
     {
         var failure = Assert.Throws<UserErrorException>(() => Grid(json))!;
-        Assert.That(failure.Message, message.StartsWith("cell", StringComparison.Ordinal) || message.StartsWith("Batch", StringComparison.Ordinal) ? Does.StartWith(message) : Does.Contain(message));
+        Assert.That(failure.Message, message.StartsWith("cell", StringComparison.Ordinal)
+            || message.StartsWith("Batch", StringComparison.Ordinal) ? Does.StartWith(message) : Does.Contain(message));
         Assert.That(failure.Message, Does.Not.Contain("\n"));
     }
 
@@ -141,7 +147,8 @@ internal sealed class SweepGridTests
         {
             var resolved = new ResolvedConfiguration(CellFile.Write(_scratch["cells"], cell), new Dictionary<string, string?>());
             Assert.That(resolved.Options, Is.EqualTo(cell.Options with { Output = cell.Options.Output with { Name = cell.RunName } }));
-            Assert.That(resolved.Entries().Single(entry => entry.Key == "Generation:Temperature").Value, Is.EqualTo("0.80"), "as it was written");
+            Assert.That(resolved.Entries().Single(entry => entry.Key == "Generation:Temperature").Value, Is.EqualTo("0.80"),
+                "as it was written");
         }
         Assert.That(Directory.GetFiles(_scratch["cells"]).Select(Path.GetFileNameWithoutExtension), Is.EquivalentTo(Names(grid)));
     }

@@ -37,10 +37,13 @@ internal sealed class SweepPlanTests
         return output.ToString().ReplaceLineEndings("\n");
     }
 
-    private static string PaperGrid(string model) => Path.Combine(SharedData.RepositoryRoot, "jobs", "grids", $"words-to-watts-{model}.json");
+    private static string PaperGrid(string model) =>
+        Path.Combine(SharedData.RepositoryRoot, "jobs", "grids", $"words-to-watts-{model}.json");
 
     /// <summary>Rows of the table as its cells' texts, by the cell's name.</summary>
-    private static Dictionary<string, string[]> Table(string text) => text.Split('\n').Where(line => Regex.IsMatch(line, @"^  ?\S+ +\d+×\d+×\d+ ")).Select(line => Regex.Split(line.Trim(), " {2,}")).ToDictionary(cells => cells[0]);
+    private static Dictionary<string, string[]> Table(string text) =>
+        text.Split('\n').Where(line => Regex.IsMatch(line, @"^  ?\S+ +\d+×\d+×\d+ ")).Select(line => Regex.Split(line.Trim(), " {2,}"))
+        .ToDictionary(cells => cells[0]);
 
     /// <summary>
     /// 72 cells each. On a V100 of 32 GiB, 5 % kept free, those are dropped whose weights and cache in 16 bits alone are
@@ -66,12 +69,15 @@ internal sealed class SweepPlanTests
                         var name = $"{(model == "13b" ? $"pp{pp}" : $"tp{tp}")}-b{batch}-len{length}-{data}";
                         var fits = need < 0.95 * 32;
                         if (!fits) mustGo.Add(name);
-                        Assert.That((rows[name][1], rows[name][2], rows[name][^1]), Is.EqualTo(($"{tp}×{pp}×1", $"{tp * pp / 4}", fits ? "to do" : "dropped")), name);
-                        Assert.That(double.Parse(rows[name][3], CultureInfo.InvariantCulture), Is.InRange(need + 1.6, need + 1.6 + 1), name);
+                        Assert.That((rows[name][1], rows[name][2], rows[name][^1]),
+                            Is.EqualTo(($"{tp}×{pp}×1", $"{tp * pp / 4}", fits ? "to do" : "dropped")), name);
+                        Assert.That(double.Parse(rows[name][3], CultureInfo.InvariantCulture), Is.InRange(need + 1.6, need + 1.6 + 1),
+                            name);
                     }
                 }
         Assert.That(mustGo, Has.Count.EqualTo(dropped));
-        Assert.That(Regex.Matches(text, "(?m)^dropped (\\S+): weights .* exceed 32.00 GiB by ").Select(match => match.Groups[1].Value), Is.EquivalentTo(mustGo));
+        Assert.That(Regex.Matches(text, "(?m)^dropped (\\S+): weights .* exceed 32.00 GiB by ").Select(match => match.Groups[1].Value),
+            Is.EquivalentTo(mustGo));
         Assert.That(text, Does.EndWith($"72 cells: {72 - dropped} fit, {dropped} dropped; {72 - dropped} to do\n"));
     }
 
@@ -94,15 +100,20 @@ internal sealed class SweepPlanTests
         Assert.That(plan.Row.HeadBytesPerToken, Is.EqualTo(bytes));
     }
 
-    /// <summary>GiB of weights and cache of the fullest rank: per layer 4 h² + 3 h f, embedding and head of 32,000 rows on a single stage.</summary>
+    /// <summary>
+    /// GiB of weights and cache of the fullest rank: per layer 4 h² + 3 h f, embedding and head of 32,000 rows on a single stage.
+    /// </summary>
     private static double Need((int Layers, double Hidden, double FeedForward) m, int tp, int pp, int batch, int length)
     {
-        var weights = 2 * ((m.Layers / pp * (4 * m.Hidden * m.Hidden + 3 * m.Hidden * m.FeedForward)) + (pp == 1 ? 2 : 1) * 32000 * m.Hidden) / tp;
+        var weights = 2 * ((m.Layers / pp * (4 * m.Hidden * m.Hidden + 3 * m.Hidden * m.FeedForward))
+            + (pp == 1 ? 2 : 1) * 32000 * m.Hidden) / tp;
         var cache = 2.0 * 2 * m.Hidden * (m.Layers / pp) / tp * batch * length;
         return (weights + cache) / Gibi;
     }
 
-    /// <summary>13B has 40 heads: of the paper's 8, 16 and 32 tensor shards 8 alone is possible, with or without a limit of memory.</summary>
+    /// <summary>
+    /// 13B has 40 heads: of the paper's 8, 16 and 32 tensor shards 8 alone is possible, with or without a limit of memory.
+    /// </summary>
     [Test]
     public void WhatTheShapeForbidsIsDroppedWithItsReason()
     {
@@ -110,7 +121,8 @@ internal sealed class SweepPlanTests
         var text = Sweep("--config", grid, "--dry-run");
         Assert.That(Table(text).Values.Count(row => row[^1] == "dropped"), Is.EqualTo(4));
         foreach (var degree in new[] { 16, 32 })
-            Assert.That(text, Does.Contain($"dropped tp{degree}-b128: --tp {degree} does not divide the model's 40 query heads and 40 key/value heads; use one of 1, 2, 4, 5, 8, 10, 20, 40\n"));
+            Assert.That(text, Does.Contain($"dropped tp{degree}-b128: --tp {degree} does not divide the model's 40 query heads and 40 "
+                + "key/value heads; use one of 1, 2, 4, 5, 8, 10, 20, 40\n"));
         Assert.That(text, Does.EndWith("6 cells: 2 fit, 4 dropped; 2 to do\n"));
     }
 
@@ -125,7 +137,8 @@ internal sealed class SweepPlanTests
             { "Model": { "Path": "synthetic:7b", "Dtype": "f16" }, "Runtime": { "Backend": "torch" }, "Dataset": { "Limit": [10] }, "Batch": { "Size": 1 },
               "Generation": { "MaxLength": 256, "MaxNewTokens": 100 }, "Repeats": { "Count": 3, "Warmup": 2 } }
             """);
-        var hours = double.Parse(Table(Sweep("--config", grid, "--dry-run", "--bandwidth", "1GB/s", "--flops", "1e30"))["n10"][^2], CultureInfo.InvariantCulture);
+        var hours = double.Parse(Table(Sweep("--config", grid, "--dry-run", "--bandwidth", "1GB/s", "--flops", "1e30"))["n10"][^2],
+            CultureInfo.InvariantCulture);
 
         var (layers, hidden, ffn) = s_llama["7b"];
         var read = 2 * (layers * (4 * hidden * hidden + 3 * hidden * ffn) + 32000 * hidden);       // the embedding gives a row alone
@@ -140,9 +153,11 @@ internal sealed class SweepPlanTests
     [Test]
     public void AJobIsNotWrittenBeforeItIsKnownWhetherItNeedsGpus()
     {
-        Assert.That(() => Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1"), Throws.TypeOf<Harness.Common.UserErrorException>()
+        Assert.That(() => Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1"),
+            Throws.TypeOf<Harness.Common.UserErrorException>()
             .With.Message.Contains("Runtime:Backend (--backend) is 'auto'").And.Message.EndsWith("give cpu or torch"));
-        Assert.That(Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1", "--backend", "cpu"), Does.StartWith("sbatch ").And.Contain("1x1-cpu.sbatch"));
+        Assert.That(Sweep("--Batch:Size=1", "--emit", "slurm", "--gpus-per-node", "1", "--backend", "cpu"),
+            Does.StartWith("sbatch ").And.Contain("1x1-cpu.sbatch"));
     }
 
     /// <summary>A login node need not see the data; whoever mistyped it learns so before the night.</summary>
@@ -150,7 +165,8 @@ internal sealed class SweepPlanTests
     public void PromptsThatAreNotHereAreNamedOnce()
     {
         var text = Sweep("--Batch:Size=1", "--data", "nosuch.jsonl", "--dry-run");
-        Assert.That(text, Does.StartWith("# not on this machine: there is no dataset at nosuch.jsonl; give --data ").And.EndWith("1 cell: 1 fit, 0 dropped; 1 to do\n"));
+        Assert.That(text, Does.StartWith("# not on this machine: there is no dataset at nosuch.jsonl; give --data ").And.EndWith(
+            "1 cell: 1 fit, 0 dropped; 1 to do\n"));
         Assert.That(Regex.Count(text, "nosuch"), Is.EqualTo(1));
     }
 
@@ -162,7 +178,8 @@ internal sealed class SweepPlanTests
             { "Model": { "Path": "synthetic:7b", "Dtype": "f16" }, "Runtime": { "Backend": "torch" }, "Dataset": { "Limit": [10] }, "Sharding": { "Data": 2 },
               "Batch": { "Size": 4, "Schedule": ["static", "continuous"] }, "Generation": { "MaxLength": 256, "MaxNewTokens": 100 }, "Repeats": { "Count": 1, "Warmup": 0 } }
             """);
-        var rows = Table(Sweep("--config", grid, "--dry-run", "--bandwidth", "1GB/s", "--flops", "1e30")).Values.Select(row => double.Parse(row[^2], CultureInfo.InvariantCulture)).ToList();
+        var rows = Table(Sweep("--config", grid, "--dry-run", "--bandwidth", "1GB/s", "--flops", "1e30")).Values.Select(row =>
+            double.Parse(row[^2], CultureInfo.InvariantCulture)).ToList();
         Assert.That(rows, Has.Count.EqualTo(2));
         Assert.That(rows[0] / rows[1], Is.EqualTo(8 / 5.0).Within(0.2).Percent);
     }

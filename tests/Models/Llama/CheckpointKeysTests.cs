@@ -26,7 +26,8 @@ internal sealed class CheckpointKeysTests
     public void WhatIsOffOrAllowedPasses(string json) => Assert.That(Check(json), Is.Empty);
 
     [Test]
-    public void WhatIsNotFollowedIsNamedOnceForEachReason() => Assert.That(Check("{\"named\": 3, \"b\": 1, \"alike\": true, \"a\": {\"c\": 2}}"), Is.EqualTo(new[]
+    public void WhatIsNotFollowedIsNamedOnceForEachReason() =>
+        Assert.That(Check("{\"named\": 3, \"b\": 1, \"alike\": true, \"a\": {\"c\": 2}}"), Is.EqualTo(new[]
     {
         "f: not followed: named, alike; the run says it",
         "f: not followed: b, a; not known here",
@@ -34,7 +35,8 @@ internal sealed class CheckpointKeysTests
 
     [TestCase("{\"refused\": \"three\"}", "f: refused = three cannot be honoured; supported: one, 2")]
     [TestCase("{\"refused\": true}", "f: refused = True cannot be honoured; supported: one, 2")]
-    [TestCase("{\"use_QK_Norm\": true}", "f: use_QK_Norm = True cannot be honoured; its name belongs to what a model computes, and nothing here reads it")]
+    [TestCase("{\"use_QK_Norm\": true}",
+        "f: use_QK_Norm = True cannot be honoured; its name belongs to what a model computes, and nothing here reads it")]
     [TestCase("{\"norm_scale\": 0.5}", "f: norm_scale = 0.5 cannot be honoured")]
     public void WhatIsRefusedIsNamedWithItsValue(string json, string message) =>
         Assert.That(() => Check(json), Throws.TypeOf<UserErrorException>().With.Message.StartsWith(message));
@@ -48,10 +50,14 @@ internal sealed class CheckpointKeysTests
         {
             var rows = new List<(List<string> Keys, KeyRule Rule)>();
             foreach (var rule in keys.Rules)
-                if (rows.Count > 0 && rows[^1].Rule is var last && last.Treatment == rule.Treatment && last.Reason == rule.Reason) rows[^1].Keys.Add(rule.Key);
+                if (rows.Count > 0 && rows[^1].Rule is var last && last.Treatment == rule.Treatment
+                    && last.Reason == rule.Reason) rows[^1].Keys.Add(rule.Key);
                 else rows.Add(([rule.Key], rule));
-            var table = rows.Select(row => $"| {string.Join(", ", row.Keys.Select(key => $"`{key}`"))} | {row.Rule.Treatment.ToString().ToLowerInvariant()} | {row.Rule.Reason} |\n");
-            Assert.That(page, Does.Contain($"## {keys.File}\n\n| key | is | because |\n|---|---|---|\n{string.Concat(table)}\n"), keys.File);
+            var table = rows.Select(row =>
+                $"| {string.Join(", ", row.Keys.Select(key => $"`{key}`"))} | {row.Rule.Treatment.ToString().ToLowerInvariant()} | "
+                + $"{row.Rule.Reason} |\n");
+            Assert.That(page, Does.Contain($"## {keys.File}\n\n| key | is | because |\n|---|---|---|\n{string.Concat(table)}\n"),
+                keys.File);
         }
     }
 

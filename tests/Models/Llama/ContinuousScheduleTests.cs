@@ -37,7 +37,8 @@ internal sealed class ContinuousScheduleTests
     {
         // Two slots; outputs of 3, 1, 2 and 2 tokens. Each line is a pass: what is decoded, and whose prompt goes in.
         var steps = Steps([3, 1, 2, 2], slots: 2, prefillRows: 1024);
-        Assert.That(steps.Select(Describe), Is.EqualTo(new[] { "Prefill p0 p1", "Mixed d0 p2", "Decode d0 d2", "Prefill p3", "Decode d3" }));
+        Assert.That(steps.Select(Describe),
+            Is.EqualTo(new[] { "Prefill p0 p1", "Mixed d0 p2", "Decode d0 d2", "Prefill p3", "Decode d3" }));
     }
 
     [Test]
@@ -45,7 +46,8 @@ internal sealed class ContinuousScheduleTests
     {
         // Prompts of four tokens, four tokens a pass: one prompt; then 1 decodes, 3 of the next prompt; 1 more completes it beside it …
         var steps = Steps([4, 4], slots: 2, prefillRows: 4, promptLength: 4);
-        Assert.That(steps.Select(step => $"{Describe(step)}: {string.Join(' ', step.Shares.Select(share => share.Tokens))}"), Is.EqualTo(new[]
+        Assert.That(steps.Select(step => $"{Describe(step)}: {string.Join(' ', step.Shares.Select(share => share.Tokens))}"),
+            Is.EqualTo(new[]
         {
             "Prefill p0: 4", "Mixed d0 p1: 1 3", "Mixed d0 p1: 1 1", "Decode d0 d1: 1 1", "Decode d1: 1", "Decode d1: 1",
         }));
@@ -62,7 +64,8 @@ internal sealed class ContinuousScheduleTests
             var seen = new List<Step>();
             var finished = new List<Sequence>();
             var schedule = new ContinuousSchedule(requests, slots);
-            new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { MicroBatches = microBatches, PrefillRows = prefillRows }).Run(schedule, cache, step =>
+            new Generator(rank.Backend, rank.Stage, rank.Group,
+                ShardedModel.Greedy with { MicroBatches = microBatches, PrefillRows = prefillRows }).Run(schedule, cache, step =>
             {
                 seen.Add(step);
                 finished.AddRange(schedule.TakeFinished());
@@ -74,18 +77,23 @@ internal sealed class ContinuousScheduleTests
             foreach (var request in requests)
             {
                 Assert.That(Tokens(request.Id, isPrefill: true), Is.EqualTo(request.PromptLength));
-                Assert.That(Tokens(request.Id, isPrefill: false), Is.EqualTo(request.OutputLength - 1), "the first token comes of the prefill");
+                Assert.That(Tokens(request.Id, isPrefill: false), Is.EqualTo(request.OutputLength - 1),
+                    "the first token comes of the prefill");
                 Assert.That(request.TokenTicks[0], Is.GreaterThan(request.StartTicks));
                 Assert.That(request.QueueTicks, Is.Null, "nothing arrives in a closed loop");
             }
-            Assert.That(finished.Select(request => request.Id), Is.EquivalentTo(requests.Select(request => request.Id)), "each is handed out once");
+            Assert.That(finished.Select(request => request.Id), Is.EquivalentTo(requests.Select(request => request.Id)),
+                "each is handed out once");
             Assert.That(finished.Select(request => request.TokenTicks[^1]), Is.Ordered);
             Assert.That(steps.Max(step => step.Shares.Length), Is.LessThanOrEqualTo((slots + microBatches - 1) / microBatches));
-            Assert.That(steps.Where(step => step.Kind != StepKind.Decode).Max(step => step.Shares.Sum(share => share.Tokens)), Is.LessThanOrEqualTo(prefillRows));
+            Assert.That(steps.Where(step => step.Kind != StepKind.Decode).Max(step => step.Shares.Sum(share => share.Tokens)),
+                Is.LessThanOrEqualTo(prefillRows));
             Assert.That(steps.Select(step => step.MicroBatch).Distinct(), Is.EquivalentTo(Enumerable.Range(0, microBatches)));
         });
 
-        int Tokens(int id, bool isPrefill) => steps.SelectMany(step => step.Shares).Where(share => share.SequenceId == id && share.IsPrefill == isPrefill).Sum(share => share.Tokens);
+        int Tokens(int id, bool isPrefill) =>
+            steps.SelectMany(step => step.Shares).Where(share => share.SequenceId == id && share.IsPrefill == isPrefill)
+            .Sum(share => share.Tokens);
     }
 
     [TestCase(1, 1, 1)]
@@ -107,10 +115,13 @@ internal sealed class ContinuousScheduleTests
             Assert.Multiple(() =>
             {
                 Assert.That(requests.Select(request => request.Output), Is.EqualTo(expected));
-                Assert.That(requests.Select(request => (request.StartTicks - outcome.StartTicks) / (double)Stopwatch.Frequency), Is.EqualTo(arrivals).Within(1e-6), "a clock starts at the arrival");
+                Assert.That(requests.Select(request => (request.StartTicks - outcome.StartTicks) / (double)Stopwatch.Frequency),
+                    Is.EqualTo(arrivals).Within(1e-6), "a clock starts at the arrival");
                 Assert.That(requests.Select(request => request.QueueTicks), Is.All.GreaterThanOrEqualTo(0));
-                Assert.That(requests.All(request => request.TokenTicks[0] > request.StartTicks + request.QueueTicks), "a token comes after the slot");
-                Assert.That(requests[3].StartTicks + requests[3].QueueTicks, Is.GreaterThanOrEqualTo(requests[..3].Min(request => request.TokenTicks[^1])), "two slots: the fourth waits for one");
+                Assert.That(requests.All(request => request.TokenTicks[0] > request.StartTicks + request.QueueTicks),
+                    "a token comes after the slot");
+                Assert.That(requests[3].StartTicks + requests[3].QueueTicks,
+                    Is.GreaterThanOrEqualTo(requests[..3].Min(request => request.TokenTicks[^1])), "two slots: the fourth waits for one");
                 Assert.That(waits, Is.InRange(1, 20), "they sleep, and do not spin");
             });
     }
@@ -128,7 +139,8 @@ internal sealed class ContinuousScheduleTests
             var schedule = new ContinuousSchedule(first, 6);
             var stopped = generator.Run(schedule, cache, stopRequested: () => Interlocked.Increment(ref asked) == 8 * microBatches).Stopped;
             generator.Run(new ContinuousSchedule(second, 6), cache);      // finds no message of the one before
-            return (stopped, First: first.Select(request => request.Output).ToArray(), Finished: schedule.TakeFinished().Select(request => request.Id).ToArray(), Second: second.Select(request => request.Output).ToArray());
+            return (stopped, First: first.Select(request => request.Output).ToArray(), Finished: schedule.TakeFinished()
+                .Select(request => request.Id).ToArray(), Second: second.Select(request => request.Output).ToArray());
         });
         var expected = new ShardedModel(Stories.Directory).Generate(Requests(), ShardedModel.Greedy)[0];
         Assert.Multiple(() =>
@@ -141,14 +153,17 @@ internal sealed class ContinuousScheduleTests
         });
     }
 
-    private static List<Step> Steps(int[] outputs, int slots, int prefillRows, int promptLength = 1) => new ShardedModel(Stories.Directory).OnEveryRank(rank =>
+    private static List<Step> Steps(int[] outputs, int slots, int prefillRows, int promptLength = 1) =>
+        new ShardedModel(Stories.Directory).OnEveryRank(rank =>
     {
         Sequence[] requests = [.. outputs.Select((length, i) => new Sequence(i, i, Stories.LongText[..promptLength], length))];
         using var cache = rank.Stage.NewCache(slots, 60);
         var steps = new List<Step>();
-        new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { PrefillRows = prefillRows }).Run(new ContinuousSchedule(requests, slots), cache, steps.Add);
+        new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { PrefillRows = prefillRows })
+            .Run(new ContinuousSchedule(requests, slots), cache, steps.Add);
         return steps;
     })[0];
 
-    private static string Describe(Step step) => $"{step.Kind} {string.Join(' ', step.Shares.Select(share => $"{(share.IsPrefill ? 'p' : 'd')}{share.SequenceId}"))}";
+    private static string Describe(Step step) =>
+        $"{step.Kind} {string.Join(' ', step.Shares.Select(share => $"{(share.IsPrefill ? 'p' : 'd')}{share.SequenceId}"))}";
 }

@@ -43,7 +43,8 @@ internal sealed class DamagedCheckpointTests
         Expect($"{WeightsFile} is damaged:", how);
     }
 
-    [TestCase("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a Git LFS pointer, not the file itself; run 'git lfs pull' where it was cloned")]
+    [TestCase("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        "is a Git LFS pointer, not the file itself; run 'git lfs pull' where it was cloned")]
     [TestCase("<html><body>404: Not Found</body></html>", "is a web page, as an error or a login gives it; fetch the file again")]
     [TestCase("\0\0\0\0\0\0\0\0", "is damaged: its header claims 0 bytes; fetch the file again")]
     [TestCase("", "is empty; fetch it again")]
@@ -62,7 +63,9 @@ internal sealed class DamagedCheckpointTests
     {
         var whole = File.ReadAllBytes(WeightsFile);
         var header = BitConverter.ToInt32(whole);
-        File.WriteAllBytes(WeightsFile, [.. BitConverter.GetBytes((long)length), .. whole[8..(8 + header)], .. Enumerable.Repeat((byte)' ', length - header), .. whole[(8 + header)..]]);
+        File.WriteAllBytes(WeightsFile,
+            [.. BitConverter.GetBytes((long)length), .. whole[8..(8 + header)], .. Enumerable.Repeat((byte)' ', length - header),
+            .. whole[(8 + header)..]]);
         Assert.That(Try(_model), Is.Null);
     }
 
@@ -109,7 +112,8 @@ internal sealed class DamagedCheckpointTests
     /// https://github.com/safetensors/safetensors issues 401 and 278, https://github.com/ruvnet/RuView/issues/1522: the reference refuses a
     /// name that is there twice, metadata that are no texts, and NUL as padding.
     /// </summary>
-    [TestCase("{ \"a\": { \"dtype\": \"F32\", \"shape\": [0], \"data_offsets\": [0, 0] }, \"a\": { \"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4] } }", "its header has tensor a twice")]
+    [TestCase("{ \"a\": { \"dtype\": \"F32\", \"shape\": [0], \"data_offsets\": [0, 0] }, \"a\": { \"dtype\": \"F32\", \"shape\": [1], "
+        + "\"data_offsets\": [0, 4] } }", "its header has tensor a twice")]
     [TestCase("{ \"__metadata__\": { \"step\": 7 } }", "step of its __metadata__ is 7, where safetensors has texts alone")]
     [TestCase("{ \"a\": { \"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4] } }\0\0", "its header is not a safetensors header")]
     [TestCase("{},\"__metadata__\": { \"key\": \"value\" } }", "its header is not a safetensors header")] // issue 466
@@ -168,7 +172,8 @@ internal sealed class DamagedCheckpointTests
     [TestCase("F8_E4M3", 1)]
     public void ADtypeThatIsNotSupportedIsNamed(string dtype, int bytes)
     {
-        Rewrite(t => t.Name.EndsWith("0.self_attn.q_proj.weight", StringComparison.Ordinal) ? t with { DType = dtype, Bytes = new byte[32 * 32 * bytes] } : t);
+        Rewrite(t => t.Name.EndsWith("0.self_attn.q_proj.weight", StringComparison.Ordinal)
+            ? t with { DType = dtype, Bytes = new byte[32 * 32 * bytes] } : t);
         Expect($"{WeightsFile}: tensor model.layers.0.self_attn.q_proj.weight has dtype {dtype}; F32, BF16 and F16 are supported");
     }
 
@@ -221,10 +226,12 @@ internal sealed class DamagedCheckpointTests
         var tied = new TinyCheckpoint { Tied = true }.Write(_scratch, "tied");
         var embedding = Tensors().First(t => t.Name == "model.embed_tokens.weight");
         var head = embedding with { Name = "lm_head.weight", Bytes = equal ? embedding.Bytes : [.. embedding.Bytes.Reverse()] };
-        TinyCheckpoint.WriteFile(Path.Combine(tied, Weights), Tensors().Where(t => t.Name != head.Name).Append(head).Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
+        TinyCheckpoint.WriteFile(Path.Combine(tied, Weights), Tensors().Where(t => t.Name != head.Name).Append(head)
+            .Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
         using var checkpoint = Checkpoint.Open(tied);
         Assert.That(checkpoint.Config.Shape.TiedEmbeddings, Is.EqualTo(equal));
-        Assert.That(checkpoint.Notes, equal ? Is.Empty : Has.One.Contains("tie_word_embeddings is true, but lm_head.weight has other values"));
+        Assert.That(checkpoint.Notes, equal ? Is.Empty
+            : Has.One.Contains("tie_word_embeddings is true, but lm_head.weight has other values"));
     }
 
     /// <summary>
@@ -271,7 +278,8 @@ internal sealed class DamagedCheckpointTests
         using var both = Checkpoint.Open(_model);
         using var one = Checkpoint.Open(alone);
         Assert.That(both.Fingerprint, Is.EqualTo(one.Fingerprint));
-        Assert.That(both.Notes, Is.EqualTo(new[] { $"{WeightsFile} is read; {Path.Combine(_model, Index)} and its shards are not, since transformers takes the single file first: remove whichever is stale" }));
+        Assert.That(both.Notes, Is.EqualTo(new[] { $"{WeightsFile} is read; {Path.Combine(_model, Index)} and its shards are not, since "
+            + "transformers takes the single file first: remove whichever is stale" }));
         Assert.That(one.Notes, Is.Empty);
     }
 
@@ -279,13 +287,15 @@ internal sealed class DamagedCheckpointTests
     public void ShardsThatDoNotBelongToTheIndexAreNamed()
     {
         var model = new TinyCheckpoint { Shards = 2 }.Write(_scratch, "sharded");
-        var (first, second) = (Path.Combine(model, "model-00001-of-00002.safetensors"), Path.Combine(model, "model-00002-of-00002.safetensors"));
+        var (first, second) =
+            (Path.Combine(model, "model-00001-of-00002.safetensors"), Path.Combine(model, "model-00002-of-00002.safetensors"));
         var content = File.ReadAllBytes(second);
         File.Copy(first, second, overwrite: true);
         ExpectOf(model, $"tensor model.embed_tokens.weight lies in {first} and in {second}; the shards are of two checkpoints");
         File.WriteAllBytes(second, File.ReadAllBytes(first));
         File.WriteAllBytes(first, content);
-        ExpectOf(model, "says that tensor model.embed_tokens.weight is in model-00001-of-00002.safetensors, but it is in model-00002-of-00002.safetensors");
+        ExpectOf(model, "says that tensor model.embed_tokens.weight is in model-00001-of-00002.safetensors, but it is in "
+            + "model-00002-of-00002.safetensors");
     }
 
     [TestCase("\"dtype\": \"bfloat16\"", 1)]
@@ -352,8 +362,10 @@ internal sealed class DamagedCheckpointTests
     [Test]
     public void AModelThatIsNoDirectoryIsNamed()
     {
-        ExpectOf(_scratch["nothing"], $"model '{_scratch["nothing"]}' is not a directory; --model takes a Hugging Face checkpoint directory or synthetic:NAME");
-        ExpectOf(WeightsFile, $"model '{WeightsFile}' is not a directory; --model takes a Hugging Face checkpoint directory or synthetic:NAME");
+        ExpectOf(_scratch["nothing"],
+            $"model '{_scratch["nothing"]}' is not a directory; --model takes a Hugging Face checkpoint directory or synthetic:NAME");
+        ExpectOf(WeightsFile, $"model '{WeightsFile}' is not a directory; --model takes a Hugging Face checkpoint directory or "
+            + "synthetic:NAME");
     }
 
     [Test]
@@ -381,10 +393,13 @@ internal sealed class DamagedCheckpointTests
     }
 
     private void Append(params string[] names) =>
-        TinyCheckpoint.WriteFile(WeightsFile, Tensors().ToList().Concat(names.Select(name => new StoredTensor(name, "F32", [4], new byte[16]))).Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
+        TinyCheckpoint.WriteFile(WeightsFile,
+            Tensors().ToList().Concat(names.Select(name => new StoredTensor(name, "F32", [4], new byte[16])))
+            .Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
 
     private void Rewrite(Func<StoredTensor, StoredTensor?> change) =>
-        TinyCheckpoint.WriteFile(WeightsFile, Tensors().ToList().Select(change).OfType<StoredTensor>().Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
+        TinyCheckpoint.WriteFile(WeightsFile, Tensors().ToList().Select(change).OfType<StoredTensor>()
+            .Select(t => (t.Name, t.DType, t.Shape, t.Bytes)));
 
     private static void EditHeader(string file, string from, string to)
     {

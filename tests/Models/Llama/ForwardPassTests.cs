@@ -110,7 +110,8 @@ internal sealed class ForwardPassTests
             ("rms_norm_eps of another size", new() { Further = "\"rms_norm_eps\": 0.5" }),
             ("linear scaling", new() { Further = "\"rope_scaling\": { \"type\": \"linear\", \"factor\": 2.5 }" }),
             ("llama3 scaling", new() { HeadDimension = 16, Further = llama3 }),
-            ("rope_parameters", new() { Further = "\"rope_parameters\": { \"rope_type\": \"linear\", \"factor\": 4.0, \"rope_theta\": 30000.0 }" }),
+            ("rope_parameters", new() { Further =
+                "\"rope_parameters\": { \"rope_type\": \"linear\", \"factor\": 4.0, \"rope_theta\": 30000.0 }" }),
             ("sliding window", new() { Further = window + "20" }),
             ("sliding window across chunks of the key cache", new() { KeyValueHeads = 1, Further = window + "17" }),
             ("sliding window of one token", new() { Further = window + "1" }),

@@ -30,14 +30,16 @@ internal sealed class GeneratorTests
         var prompts = Stories.RaggedPrompts();
         var model = new ShardedModel(Stories.Directory);
         var settings = new GenerationSettings(Sampled, Seed: 7, new HashSet<int>());
-        Sequence[] others = [new(0, stream: 9, prompts[9], NewTokens), new(1, stream: 4, prompts[4], NewTokens), new(2, stream: 5, prompts[4], NewTokens)];
+        Sequence[] others = [new(0, stream: 9, prompts[9], NewTokens), new(1, stream: 4, prompts[4], NewTokens),
+            new(2, stream: 5, prompts[4], NewTokens)];
         var actual = model.Generate(others, settings)[0];
         Assert.Multiple(() =>
         {
             Assert.That(actual[0], Is.EqualTo(Alone(Sampled)[9]));
             Assert.That(actual[1], Is.EqualTo(Alone(Sampled)[4]));
             Assert.That(actual[2], Is.Not.EqualTo(Alone(Sampled)[4]), "another place is another draw");
-            Assert.That(model.Generate([prompts[9]], NewTokens, settings with { Seed = 8 })[0], Is.Not.EqualTo(Alone(Sampled)[9]), "another seed too");
+            Assert.That(model.Generate([prompts[9]], NewTokens, settings with { Seed = 8 })[0], Is.Not.EqualTo(Alone(Sampled)[9]),
+                "another seed too");
         });
     }
 
@@ -81,11 +83,13 @@ internal sealed class GeneratorTests
         var continuation = Stories.Continuation;
         var end = Array.IndexOf(continuation, LineFeed);
         int[] later = [Stories.BeginOfText, .. continuation[..30]];
-        Sequence[] sequences = [new(0, 0, [Stories.BeginOfText], 199), new(1, 1, [Stories.BeginOfText], end), new(2, 2, later, end), new(3, 3, later, 1)];
+        Sequence[] sequences =
+            [new(0, 0, [Stories.BeginOfText], 199), new(1, 1, [Stories.BeginOfText], end), new(2, 2, later, end), new(3, 3, later, 1)];
         var (outputs, reasons) = new ShardedModel(Stories.Directory).OnEveryRank(rank =>
         {
             using var cache = rank.Stage.NewCache(4, 250);
-            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { EndOfText = new HashSet<int> { LineFeed, 2 } }).Run(new StaticSchedule(sequences), cache);
+            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group,
+                ShardedModel.Greedy with { EndOfText = new HashSet<int> { LineFeed, 2 } }).Run(new StaticSchedule(sequences), cache);
             Assert.That(outcome.Stopped, Is.False);
             return (sequences.Select(s => s.Output).ToArray(), sequences.Select(s => s.Finish).ToArray());
         })[0];
@@ -96,7 +100,8 @@ internal sealed class GeneratorTests
             Assert.That(outputs[1], Is.EqualTo(continuation[..end]));
             Assert.That(outputs[2], Is.EqualTo(continuation[30..(end + 1)]));
             Assert.That(outputs[3], Is.EqualTo(continuation[30..31]));
-            Assert.That(reasons, Is.EqualTo(new FinishReason?[] { FinishReason.Eos, FinishReason.Length, FinishReason.Eos, FinishReason.Length }));
+            Assert.That(reasons,
+                Is.EqualTo(new FinishReason?[] { FinishReason.Eos, FinishReason.Length, FinishReason.Eos, FinishReason.Length }));
         });
     }
 
@@ -109,7 +114,8 @@ internal sealed class GeneratorTests
             using var cache = rank.Stage.NewCache(prompts.Length, 60);
             Sequence[] sequences = [.. prompts.Select((prompt, i) => new Sequence(100 + i, i, prompt, NewTokens))];
             var seen = new List<Step>();
-            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { MicroBatches = microBatches, PrefillRows = prefillRows })
+            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group,
+                ShardedModel.Greedy with { MicroBatches = microBatches, PrefillRows = prefillRows })
                 .Run(new StaticSchedule(sequences), cache, seen.Add);
             Assert.That(seen.Select(s => s.EndTicks), Is.All.InRange(outcome.StartTicks, outcome.EndTicks));
             Assert.That(sequences.SelectMany(s => s.TokenTicks), Is.All.InRange(outcome.StartTicks, outcome.EndTicks));
@@ -122,11 +128,13 @@ internal sealed class GeneratorTests
                 Assert.That(Tokens(StepKind.Prefill, 100 + i), Is.EqualTo(prompt.Length));
                 Assert.That(Tokens(StepKind.Decode, 100 + i), Is.EqualTo(NewTokens - 1), "the first token comes of the prefill");
             }
-            Assert.That(steps.Where(s => s.Kind == StepKind.Prefill).Max(s => s.Shares.Sum(share => share.Tokens)), Is.LessThanOrEqualTo(prefillRows));
+            Assert.That(steps.Where(s => s.Kind == StepKind.Prefill).Max(s => s.Shares.Sum(share => share.Tokens)),
+                Is.LessThanOrEqualTo(prefillRows));
             Assert.That(steps.Select(s => s.MicroBatch).Distinct(), Is.EquivalentTo(Enumerable.Range(0, microBatches)));
         });
 
-        int Tokens(StepKind kind, int sequence) => steps.Where(s => s.Kind == kind).SelectMany(s => s.Shares).Where(s => s.SequenceId == sequence).Sum(s => s.Tokens);
+        int Tokens(StepKind kind, int sequence) =>
+            steps.Where(s => s.Kind == kind).SelectMany(s => s.Shares).Where(s => s.SequenceId == sequence).Sum(s => s.Tokens);
     }
 
     /// <summary>After a stop, the next batch must find no message of the one before.</summary>
@@ -144,10 +152,12 @@ internal sealed class GeneratorTests
             using var cache = rank.Stage.NewCache(prompts.Length, 100);
             var generator = new Generator(rank.Backend, rank.Stage, rank.Group, settings);
             Sequence[] stopped = [.. prompts.Select((prompt, i) => new Sequence(i, i, prompt, 50))];
-            var outcome = generator.Run(new StaticSchedule(stopped), cache, stopRequested: () => Interlocked.Increment(ref asked) == 4 * microBatches);
+            var outcome = generator.Run(new StaticSchedule(stopped), cache, stopRequested: () =>
+                Interlocked.Increment(ref asked) == 4 * microBatches);
             Sequence[] next = [.. prompts.Select((prompt, i) => new Sequence(i, i, prompt, NewTokens))];
             var second = generator.Run(new StaticSchedule(next), cache);
-            return (outcome.Stopped, Tokens: stopped.Select(s => s.Output).ToArray(), second.Stopped, Next: next.Select(s => s.Output).ToArray());
+            return (outcome.Stopped, Tokens: stopped.Select(s => s.Output).ToArray(), second.Stopped, Next: next.Select(s => s.Output)
+                .ToArray());
         });
         var greedy = new ShardedModel(Stories.Directory).Generate(prompts, 50);
         Assert.Multiple(() =>
@@ -155,7 +165,8 @@ internal sealed class GeneratorTests
             Assert.That(ranks.Select(r => r.Item1), Is.All.True);
             Assert.That(ranks.Select(r => r.Item3), Is.All.False);
             Assert.That(ranks.Select(r => r.Tokens), Is.All.EqualTo(ranks[0].Tokens), "all ranks have the same tokens");
-            Assert.That(ranks[0].Tokens.Select(t => t.Length), Is.All.InRange(3, 6), "four rounds of micro-batches, some under way when it was asked");
+            Assert.That(ranks[0].Tokens.Select(t => t.Length), Is.All.InRange(3, 6),
+                "four rounds of micro-batches, some under way when it was asked");
             for (var i = 0; i < prompts.Length; i++) Assert.That(ranks[0].Tokens[i], Is.EqualTo(greedy[i][..ranks[0].Tokens[i].Length]));
             Assert.That(ranks.Select(r => r.Next), Is.All.EqualTo(greedy.Select(tokens => tokens[..NewTokens])));
         });
@@ -169,7 +180,8 @@ internal sealed class GeneratorTests
             using var cache = rank.Stage.NewCache(1, 10);
             var sequence = new Sequence(0, 0, [Stories.BeginOfText], 5);
             var asked = 0;
-            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy).Run(new StaticSchedule([sequence]), cache, stopRequested: () => ++asked == 5);
+            var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy)
+                .Run(new StaticSchedule([sequence]), cache, stopRequested: () => ++asked == 5);
             return (outcome, sequence.Finish);
         })[0];
         Assert.That(finish, Is.EqualTo(FinishReason.Length));
@@ -184,7 +196,8 @@ internal sealed class GeneratorTests
         {
             using var cache = rank.Stage.NewCache(1, prompt.Length + NewTokens);
             var sequence = new Sequence(i, i, prompt, NewTokens);
-            new Generator(rank.Backend, rank.Stage, rank.Group, new(sampling, Seed: 7, new HashSet<int>())).Run(new StaticSchedule([sequence]), cache);
+            new Generator(rank.Backend, rank.Stage, rank.Group, new(sampling, Seed: 7, new HashSet<int>()))
+                .Run(new StaticSchedule([sequence]), cache);
             return sequence.Output;
         }).ToArray())[0];
     }
@@ -192,9 +205,11 @@ internal sealed class GeneratorTests
     private static int Choose(double[] logits, List<int> history, SamplingParameters sampling, double draw)
     {
         var l = (double[])logits.Clone();
-        foreach (var token in history.ToHashSet()) l[token] *= l[token] > 0 ? 1 / (double)sampling.RepetitionPenalty : sampling.RepetitionPenalty;
+        foreach (var token in history.ToHashSet()) l[token] *= l[token] > 0 ? 1 / (double)sampling.RepetitionPenalty
+            : sampling.RepetitionPenalty;
         if (sampling.Temperature == 0) return Logits.ArgMax(l);
-        var ranked = l.Select((logit, token) => (Weight: Math.Exp((logit - l.Max()) / sampling.Temperature), Token: token)).OrderByDescending(c => c.Weight).ToList();
+        var ranked = l.Select((logit, token) => (Weight: Math.Exp((logit - l.Max()) / sampling.Temperature), Token: token))
+            .OrderByDescending(c => c.Weight).ToList();
         if (sampling.TopK > 0) ranked = ranked[..sampling.TopK];
         var (nucleus, all) = (0.0, ranked.Sum(c => c.Weight));
         var kept = ranked.TakeWhile(c => (nucleus += c.Weight) - c.Weight < sampling.TopP * all).OrderBy(c => c.Token).ToList();

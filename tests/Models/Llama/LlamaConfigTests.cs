@@ -47,7 +47,8 @@ internal sealed class LlamaConfigTests
     /// <summary>model_type chooses, as in transformers' auto classes; architectures only where it is missing.</summary>
     [TestCase("\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"]", 4096, 0)]
     [TestCase("\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"], \"sliding_window\": null", 0, 0)]
-    [TestCase("\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"], \"sliding_window\": 32, \"num_key_value_heads\": null", 32, 0)]
+    [TestCase("\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"], \"sliding_window\": 32, \"num_key_value_heads\": "
+        + "null", 32, 0)]
     [TestCase("\"model_type\": null, \"architectures\": [\"MistralForCausalLM\"]", 4096, 0)]
     [TestCase("\"model_type\": \"mistral\"", 4096, 1)]
     [TestCase("\"model_type\": \"llama\", \"architectures\": [\"MistralForCausalLM\"]", 0, 1)]
@@ -76,16 +77,24 @@ internal sealed class LlamaConfigTests
     /// convert_rope_params_to_dict of transformers 5: rope_scaling or rope_parameters, whole; rope_theta of the section, then beside it;
     /// rope_type, then type.
     /// </summary>
-    [TestCase("\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }, \"rope_parameters\": { \"rope_type\": \"default\", \"rope_theta\": 500000.0 }",
-        "\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }", "rope_scaling and rope_parameters differ; rope_scaling goes first")]
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }, \"rope_parameters\": { \"rope_type\": \"default\", "
+        + "\"rope_theta\": 500000.0 }",
+        "\"rope_scaling\": { \"rope_type\": \"linear\", \"factor\": 2.0 }",
+            "rope_scaling and rope_parameters differ; rope_scaling goes first")]
     [TestCase("\"rope_scaling\": {}, \"rope_parameters\": { \"rope_theta\": 500000.0 }", "\"rope_theta\": 500000.0", null)]
-    [TestCase("\"rope_theta\": 10000.0, \"rope_parameters\": { \"rope_theta\": 500000.0 }", "\"rope_theta\": 500000.0", "rope_theta is 10000, but 500000 with the other RoPE settings")]
-    [TestCase("\"rope_scaling\": { \"rope_type\": \"default\", \"type\": \"linear\" }", "", "rope_type is default and type linear; rope_type goes first")]
-    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 2.0, \"beta_fast\": 32 }", "\"rope_scaling\": { \"type\": \"linear\", \"factor\": 2.0 }", "not followed: beta_fast")]
-    [TestCase("\"original_max_position_embeddings\": 64, \"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 128 }",
-        "\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 64 }", null)]
+    [TestCase("\"rope_theta\": 10000.0, \"rope_parameters\": { \"rope_theta\": 500000.0 }", "\"rope_theta\": 500000.0",
+        "rope_theta is 10000, but 500000 with the other RoPE settings")]
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"default\", \"type\": \"linear\" }", "",
+        "rope_type is default and type linear; rope_type goes first")]
+    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 2.0, \"beta_fast\": 32 }",
+        "\"rope_scaling\": { \"type\": \"linear\", \"factor\": 2.0 }", "not followed: beta_fast")]
+    [TestCase("\"original_max_position_embeddings\": 64, \"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, "
+        + "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 128 }",
+        "\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, "
+            + "\"original_max_position_embeddings\": 64 }", null)]
     [TestCase("\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4 }",
-        "\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 300 }", null)]
+        "\"rope_scaling\": { \"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, "
+            + "\"original_max_position_embeddings\": 300 }", null)]
     public void RopeSettingsFollowTheOrderOfTransformers(string both, string same, string? note)
     {
         var (actual, expected) = (With("\"head_dim\": 64, " + both), With("\"head_dim\": 64" + (same.Length > 0 ? ", " + same : "")));
@@ -94,17 +103,22 @@ internal sealed class LlamaConfigTests
     }
 
     [TestCase("\"use_magic\": true, \"flavour\": \"sweet\"", "models/x/config.json: not followed: use_magic, flavour; not known here")]
-    [TestCase("\"do_sample\": true, \"top_p\": 0.9, \"num_beams\": 1", "models/x/config.json: not followed: do_sample, top_p; settings of generation are the run's own")]
-    public void WhatIsNotFollowedIsNamedInALine(string further, string note) => Assert.That(With(further).Notes, Is.EqualTo(new[] { note }).Using<string>((actual, start) => actual.StartsWith(start, StringComparison.Ordinal)));
+    [TestCase("\"do_sample\": true, \"top_p\": 0.9, \"num_beams\": 1",
+        "models/x/config.json: not followed: do_sample, top_p; settings of generation are the run's own")]
+    public void WhatIsNotFollowedIsNamedInALine(string further, string note) =>
+        Assert.That(With(further).Notes, Is.EqualTo(new[] { note })
+        .Using<string>((actual, start) => actual.StartsWith(start, StringComparison.Ordinal)));
 
     [TestCase("\"torch_dtype\": \"bfloat16\"", DType.BF16)]
     [TestCase("\"dtype\": \"float16\"", DType.F16)]
     [TestCase("\"torch_dtype\": null, \"dtype\": \"float32\"", DType.F32)]
-    public void OlderFilesSayTorchDtypeAndNewerOnesDtype(string further, DType dtype) => Assert.That(With(further).DType, Is.EqualTo(dtype));
+    public void OlderFilesSayTorchDtypeAndNewerOnesDtype(string further, DType dtype) =>
+        Assert.That(With(further).DType, Is.EqualTo(dtype));
 
     /// <summary>One of each pair as transformers 4 writes it, the other as transformers 5.</summary>
     [TestCase("\"rope_theta\": 500000.0", "\"rope_parameters\": { \"rope_type\": \"default\", \"rope_theta\": 500000.0 }")]
-    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 4 }", "\"rope_parameters\": { \"rope_type\": \"linear\", \"factor\": 4.0, \"rope_theta\": 10000.0 }")]
+    [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 4 }",
+        "\"rope_parameters\": { \"rope_type\": \"linear\", \"factor\": 4.0, \"rope_theta\": 10000.0 }")]
     [TestCase("""
         "rope_theta": 500000.0, "rope_scaling": { "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_type": "llama3" }
         """, """
@@ -112,7 +126,8 @@ internal sealed class LlamaConfigTests
         """)]
     [TestCase("\"rope_scaling\": null", "\"rope_scaling\": { \"rope_type\": \"default\" }")]
     public void RopeSettingsOfEitherStyleAreTheSame(string older, string newer) =>
-        Assert.That(With("\"head_dim\": 64, " + newer).Rotary.Frequencies, Is.EqualTo(With("\"head_dim\": 64, " + older).Rotary.Frequencies));
+        Assert.That(With("\"head_dim\": 64, " + newer).Rotary.Frequencies,
+            Is.EqualTo(With("\"head_dim\": 64, " + older).Rotary.Frequencies));
 
     [TestCase("\"rope_theta\": 500000.0")]
     [TestCase("\"rope_scaling\": { \"type\": \"linear\", \"factor\": 8.0 }")]
@@ -125,17 +140,21 @@ internal sealed class LlamaConfigTests
         var expected = ReferenceModel.Frequencies(json, 128);
         var actual = With("\"head_dim\": 128, " + further).Rotary.Frequencies;
         Assert.That(actual, Has.Length.EqualTo(64));
-        for (var i = 0; i < 64; i++) Assert.That(actual[i], Is.EqualTo(expected[i]).Within(6e-8 * expected[i]), $"pair {i}: float64, rounded once");
+        for (var i = 0; i < 64; i++) Assert.That(actual[i], Is.EqualTo(expected[i]).Within(6e-8 * expected[i]),
+            $"pair {i}: float64, rounded once");
     }
 
-    [TestCase("\"architectures\": [\"Qwen2ForCausalLM\"]", "architectures = Qwen2ForCausalLM cannot be honoured; supported: LlamaForCausalLM, MistralForCausalLM")]
+    [TestCase("\"architectures\": [\"Qwen2ForCausalLM\"]",
+        "architectures = Qwen2ForCausalLM cannot be honoured; supported: LlamaForCausalLM, MistralForCausalLM")]
     [TestCase("\"model_type\": \"gemma2\"", "model_type = gemma2 cannot be honoured; supported: llama, mistral")]
     [TestCase("\"attention_bias\": true", "attention_bias = True cannot be honoured; only models without bias are supported")]
     [TestCase("\"mlp_bias\": true", "mlp_bias = True cannot be honoured; only models without bias are supported")]
     [TestCase("\"hidden_act\": \"gelu\"", "hidden_act = gelu cannot be honoured; supported: silu")]
-    [TestCase("\"quantization_config\": { \"quant_method\": \"gptq\" }", "quantization_config = {\"quant_method\":\"gptq\"} cannot be honoured; only f32, bf16 and f16 weights are supported")]
+    [TestCase("\"quantization_config\": { \"quant_method\": \"gptq\" }",
+        "quantization_config = {\"quant_method\":\"gptq\"} cannot be honoured; only f32, bf16 and f16 weights are supported")]
     [TestCase("\"partial_rotary_factor\": 0.5", "partial_rotary_factor = 0.5 cannot be honoured; supported: 1")]
-    [TestCase("\"rope_scaling\": { \"rope_type\": \"yarn\", \"factor\": 4.0 }", "rope_scaling: rope_type = yarn cannot be honoured; supported: default, linear, llama3")]
+    [TestCase("\"rope_scaling\": { \"rope_type\": \"yarn\", \"factor\": 4.0 }",
+        "rope_scaling: rope_type = yarn cannot be honoured; supported: default, linear, llama3")]
     [TestCase("\"rope_scaling\": { \"type\": \"dynamic\", \"factor\": 4.0 }", "rope_type = dynamic cannot be honoured")]
     [TestCase("\"rope_parameters\": { \"rope_type\": \"longrope\" }", "rope_parameters: rope_type = longrope cannot be honoured")]
     [TestCase("\"rope_parameters\": { \"partial_rotary_factor\": 0.5 }", "partial_rotary_factor = 0.5 cannot be honoured; supported: 1")]
@@ -173,8 +192,10 @@ internal sealed class LlamaConfigTests
     [TestCase("\"attention_bias\": false, \"mlp_bias\": false, \"hidden_act\": \"silu\", \"partial_rotary_factor\": 1.0")]
     [TestCase("\"architectures\": [\"MistralForCausalLM\"], \"model_type\": \"mistral\", \"sliding_window\": null, \"head_dim\": null")]
     [TestCase("\"rope_scaling\": null, \"quantization_config\": null, \"pretraining_tp\": 1, \"use_cache\": true")]
-    [TestCase("\"qk_norm\": false, \"rope_interleaved\": false, \"residual_multiplier\": 1.0, \"logit_softcapping\": null, \"pruned_heads\": {}, \"max_window_layers\": 0")]
-    public void WhatChangesNothingIsAccepted(string further) => Assert.That(With(further).Shape.Parameters, Is.EqualTo(With("").Shape.Parameters));
+    [TestCase("\"qk_norm\": false, \"rope_interleaved\": false, \"residual_multiplier\": 1.0, \"logit_softcapping\": null, "
+        + "\"pruned_heads\": {}, \"max_window_layers\": 0")]
+    public void WhatChangesNothingIsAccepted(string further) =>
+        Assert.That(With(further).Shape.Parameters, Is.EqualTo(With("").Shape.Parameters));
 
     [TestCase("", "is empty; fetch it again")]
     [TestCase("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer")]
@@ -186,7 +207,8 @@ internal sealed class LlamaConfigTests
     {
         using var scratch = new ScratchDirectory();
         var file = scratch.File("config.json", content);
-        Assert.That(() => LlamaConfig.Load(file), Throws.TypeOf<UserErrorException>().With.Message.StartsWith(file).And.Message.Contains(message));
+        Assert.That(() => LlamaConfig.Load(file),
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith(file).And.Message.Contains(message));
     }
 
     [Test]
@@ -194,7 +216,8 @@ internal sealed class LlamaConfigTests
     {
         using var scratch = new ScratchDirectory();
         Assert.That(() => LlamaConfig.Load(scratch["config.json"]), Throws.TypeOf<UserErrorException>()
-            .With.Message.Contains(scratch["config.json"]).And.Message.Contains("--model takes a Hugging Face checkpoint directory or synthetic:NAME"));
+            .With.Message.Contains(scratch["config.json"]).And.Message.Contains(
+                "--model takes a Hugging Face checkpoint directory or synthetic:NAME"));
     }
 
     /// <summary>The plain configuration with members replaced or added.</summary>

@@ -79,7 +79,8 @@ internal sealed class ReferenceModel
     /// <summary>A sequence that grows token by token.</summary>
     public sealed class Session(ReferenceModel model)
     {
-        private readonly List<(double[] Key, double[] Value)>[] _cache = [.. Enumerable.Range(0, model._layers).Select(_ => new List<(double[], double[])>())];
+        private readonly List<(double[] Key, double[] Value)>[] _cache =
+            [.. Enumerable.Range(0, model._layers).Select(_ => new List<(double[], double[])>())];
 
         public double[] Next(int token)
         {

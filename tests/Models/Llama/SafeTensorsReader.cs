@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace Harness.Tests.Models.Llama;
 
-/// <summary>All tensors of a directory's *.safetensors files, as the format's description reads (github.com/huggingface/safetensors).</summary>
+/// <summary>
+/// All tensors of a directory's *.safetensors files, as the format's description reads (github.com/huggingface/safetensors).
+/// </summary>
 internal sealed class SafeTensorsReader
 {
     private readonly Dictionary<string, (string File, JsonNode Entry, long DataStart)> _tensors = [];

@@ -78,5 +78,6 @@ internal sealed record ShardedModel(string Model, int Tensor = 1, int Pipeline =
 
     public static GenerationSettings Greedy => new(new SamplingParameters(), Seed: 0, EndOfText: new HashSet<int>());
 
-    private ITensorLink Link(ICommunicator ranks, ITensorBackend backend) => ranks.Size == 1 ? new SoloLink() : new HostLink(ranks, backend, Wire);
+    private ITensorLink Link(ICommunicator ranks, ITensorBackend backend) =>
+        ranks.Size == 1 ? new SoloLink() : new HostLink(ranks, backend, Wire);
 }

@@ -41,7 +41,9 @@ internal sealed class ShardingEquivalenceTests
     {
         var model = new ShardedModel(Stories.Directory, tensor, pipeline);
         var continuation = Stories.Continuation;
-        Sequence[] sequences = [new(0, 0, [Stories.BeginOfText], continuation.Length), .. _prompts.Select((prompt, i) => new Sequence(i + 1, i, prompt, NewTokens))];
+        Sequence[] sequences =
+            [new(0, 0, [Stories.BeginOfText], continuation.Length),
+            .. _prompts.Select((prompt, i) => new Sequence(i + 1, i, prompt, NewTokens))];
         var ranks = model.Generate(sequences, ShardedModel.Greedy with { MicroBatches = pipeline });
         var logits = model.Logits(_text);
         Assert.Multiple(() =>
@@ -57,7 +59,8 @@ internal sealed class ShardingEquivalenceTests
     [TestCase(2, 2)]
     [TestCase(1, 3)]
     public void SamplingDrawsTheSameTokens(int tensor, int pipeline) =>
-        Assert.That(new ShardedModel(Stories.Directory, tensor, pipeline).Generate(_prompts, NewTokens, Sampled with { MicroBatches = 2 }), Is.EqualTo(_sampled));
+        Assert.That(new ShardedModel(Stories.Directory, tensor, pipeline).Generate(_prompts, NewTokens, Sampled with { MicroBatches = 2 }),
+            Is.EqualTo(_sampled));
 
     [TestCase(3, 1)]
     [TestCase(6, 2)]
@@ -107,7 +110,8 @@ internal sealed class ShardingEquivalenceTests
         var bytes = new ShardedModel(Stories.Directory, 4, 5).OnEveryRank(rank => (rank.Stage.BytesRead, rank.Stage.BytesResident));
         Assert.Multiple(() =>
         {
-            Assert.That(bytes.Select(b => b.BytesResident), Is.EqualTo(bytes.Select(b => b.BytesRead)), "float32 in the file and in memory");
+            Assert.That(bytes.Select(b => b.BytesResident), Is.EqualTo(bytes.Select(b => b.BytesRead)),
+                "float32 in the file and in memory");
             for (var rank = 0; rank < bytes.Length; rank++)
             {
                 var table = rank / 4 is 0 or layers - 1 ? vocabulary * hidden / 4 : 0;

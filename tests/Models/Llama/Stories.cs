@@ -23,6 +23,7 @@ internal static class Stories
     public static int[][] RaggedPrompts()
     {
         var text = LongText;
-        return [.. Enumerable.Range(0, 40).Select(i => i * 17 % 40 + 1).Select((length, i) => (int[])[BeginOfText, .. text[(3 * i + 1)..(3 * i + length)]])];
+        return [.. Enumerable.Range(0, 40).Select(i => i * 17 % 40 + 1)
+            .Select((length, i) => (int[])[BeginOfText, .. text[(3 * i + 1)..(3 * i + length)]])];
     }
 }

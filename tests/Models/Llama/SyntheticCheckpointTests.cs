@@ -25,7 +25,8 @@ internal sealed class SyntheticCheckpointTests
         using var checkpoint = Checkpoint.Open("synthetic:" + name);
         var shape = checkpoint.Config.Shape;
         Assert.That(shape.Parameters, Is.EqualTo(parameters));
-        Assert.That(new ShardPlan(shape, 1, 1).For(0, 0).Tensors().Sum(t => t.Elements), Is.EqualTo(parameters), "and so many elements in its tensors");
+        Assert.That(new ShardPlan(shape, 1, 1).For(0, 0).Tensors().Sum(t => t.Elements), Is.EqualTo(parameters),
+            "and so many elements in its tensors");
     }
 
     [TestCase("model.embed_tokens.weight")]
@@ -37,12 +38,15 @@ internal sealed class SyntheticCheckpointTests
         using var checkpoint = Checkpoint.Open("synthetic:tiny");
         var whole = new ShardPlan(checkpoint.Config.Shape, 1, 1).For(0, 0).Find(name);
         var all = Read(checkpoint, whole);
-        foreach (var (rows, columns) in new[] { (new Slice(0, whole.TotalRows), new Slice(0, 1)), (new Slice(whole.TotalRows / 3, whole.TotalRows / 2 + 1), new Slice(5, 37)), (new Slice(whole.TotalRows - 1, 1), new Slice(whole.TotalColumns - 17, 17)) })
+        foreach (var (rows, columns) in new[] { (new Slice(0, whole.TotalRows), new Slice(0, 1)),
+            (new Slice(whole.TotalRows / 3, whole.TotalRows / 2 + 1), new Slice(5, 37)),
+            (new Slice(whole.TotalRows - 1, 1), new Slice(whole.TotalColumns - 17, 17)) })
         {
             if (rows.End > whole.TotalRows) continue;       // a norm is one row
             var part = Read(checkpoint, whole with { Rows = rows, Columns = columns });
             for (var r = 0; r < rows.Count; r++)
-                Assert.That(part.AsSpan(r * columns.Count, columns.Count).ToArray(), Is.EqualTo(all.AsSpan((rows.Start + r) * whole.TotalColumns + columns.Start, columns.Count).ToArray()));
+                Assert.That(part.AsSpan(r * columns.Count, columns.Count).ToArray(),
+                    Is.EqualTo(all.AsSpan((rows.Start + r) * whole.TotalColumns + columns.Start, columns.Count).ToArray()));
         }
     }
 
@@ -60,7 +64,10 @@ internal sealed class SyntheticCheckpointTests
         }
     }
 
-    /// <summary>LLaMA is initialised with a standard deviation of 0.02. Of n draws the mean is off by about 0.02 / √n, the deviation by less than that.</summary>
+    /// <summary>
+    /// LLaMA is initialised with a standard deviation of 0.02. Of n draws the mean is off by about 0.02 / √n, the deviation by less than
+    /// that.
+    /// </summary>
     [TestCase("model.embed_tokens.weight")]
     [TestCase("model.layers.0.mlp.gate_proj.weight")]
     [TestCase("lm_head.weight")]
@@ -114,7 +121,8 @@ internal sealed class SyntheticCheckpointTests
 
     [Test]
     public void AnUnknownShapeIsRefusedWithTheKnownOnes() =>
-        Assert.That(() => Checkpoint.Open("synthetic:8b"), Throws.TypeOf<UserErrorException>().With.Message.StartsWith("model 'synthetic:8b' is unknown; synthetic shapes are 7b, 13b,"));
+        Assert.That(() => Checkpoint.Open("synthetic:8b"),
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith("model 'synthetic:8b' is unknown; synthetic shapes are 7b, 13b,"));
 
     private static ushort[] Read(ICheckpoint checkpoint, TensorSlice slice)
     {
@@ -125,5 +133,6 @@ internal sealed class SyntheticCheckpointTests
 
     private static double[] Numbers(ushort[] values) => [.. values.Select(v => (double)BitConverter.UInt32BitsToSingle((uint)v << 16))];
 
-    private static double Correlation(double[] x, double[] y) => x.Zip(y).Sum(p => p.First * p.Second) / Math.Sqrt(x.Sum(v => v * v) * y.Sum(v => v * v));
+    private static double Correlation(double[] x, double[] y) =>
+        x.Zip(y).Sum(p => p.First * p.Second) / Math.Sqrt(x.Sum(v => v * v) * y.Sum(v => v * v));
 }

@@ -91,7 +91,8 @@ internal sealed record TinyCheckpoint
             WriteFile(scratch[name, file], part);
             foreach (var tensor in part) map[tensor.Name] = file;
         }
-        scratch.File(Path.Combine(name, "model.safetensors.index.json"), new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
+        scratch.File(Path.Combine(name, "model.safetensors.index.json"),
+            new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
         return scratch[name];
     }
 
@@ -102,7 +103,8 @@ internal sealed record TinyCheckpoint
         var spread = shape.Length == 1 ? 0.2 : Math.Sqrt(3.0 / shape[1]);
         var bytes = new List<byte>(count * 4);
         for (var i = 0; i < count; i++)
-            bytes.AddRange(StoredNumber.Bytes(StoredNumber.Round((shape.Length == 1 ? 1 : 0) + spread * (2 * random.NextDouble() - 1), DType), DType));
+            bytes.AddRange(StoredNumber.Bytes(
+                StoredNumber.Round((shape.Length == 1 ? 1 : 0) + spread * (2 * random.NextDouble() - 1), DType), DType));
         return [.. bytes];
     }
 

@@ -51,8 +51,10 @@ public sealed class CollectTests
             ("2", "complete", "true", "", _scratch["grid", "b", "run"]),
             ("3", "complete", "false", "no_meter;mig", _scratch["grid", "a"]),
         }));
-        Assert.That((rows[1]["tokens_per_s"], rows[2]["model"], rows[0]["total_energy_j"]), Is.EqualTo(("0.30000000000000004", "a, \"b\"", "")));
-        Assert.That(File.ReadLines(Out).First(), Does.StartWith("schema_version,run_id,status,").And.EndWith(",sci_g_per_response,sci_g_per_output_token,pieces,run_directory"));
+        Assert.That((rows[1]["tokens_per_s"], rows[2]["model"], rows[0]["total_energy_j"]),
+            Is.EqualTo(("0.30000000000000004", "a, \"b\"", "")));
+        Assert.That(File.ReadLines(Out).First(),
+            Does.StartWith("schema_version,run_id,status,").And.EndWith(",sci_g_per_response,sci_g_per_output_token,pieces,run_directory"));
         Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
 
         // The same from another order of arguments, with the table of the first time lying among the runs.
@@ -66,14 +68,16 @@ public sealed class CollectTests
     {
         using (var run = RunDirectory.Create(_scratch.Path, "going", "m", DateTimeOffset.UtcNow))
         {
-            run.WriteManifest(new Manifest(Samples.Summary("going") with { Model = "7b", BatchSize = 64, NumPrompts = 1319, ParametersBillions = 6.7 }));
+            run.WriteManifest(new Manifest(
+                Samples.Summary("going") with { Model = "7b", BatchSize = 64, NumPrompts = 1319, ParametersBillions = 6.7 }));
             run.Append([Samples.Prompt(0), Samples.Prompt(1), Samples.Prompt(2, FinishReason.ContextLength)], []);
             File.AppendAllText(run.PathOf("prompts.partial.csv"), "r,0,gsm8k,3,0,1"); // being written
             Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
         }
         var row = Collected().Single();
         Assert.That(
-            (row["run_id"], row["status"], row["valid"], row["model"], row["batch_size"], row["parameters_b"], row["num_prompts"], row["completed"], row["failed"]),
+            (row["run_id"], row["status"], row["valid"], row["model"], row["batch_size"], row["parameters_b"], row["num_prompts"],
+                row["completed"], row["failed"]),
             Is.EqualTo(("going", "incomplete", "false", "7b", "64", "6.7", "1319", "2", "1")));
         Assert.That((row["total_output_tokens"], row["duration_s"], row["tokens_per_s"]), Is.EqualTo(("7", "", "")));
     }
@@ -81,7 +85,8 @@ public sealed class CollectTests
     [Test]
     public void ARunThatOnlyHasItsManifestOrOnlyItsRowsIsARowToo()
     {
-        using (var run = RunDirectory.Create(_scratch.Path, "rows", "m", DateTimeOffset.UtcNow)) run.Append([Samples.Prompt(0) with { RunId = "b" }], []);
+        using (var run = RunDirectory.Create(_scratch.Path, "rows", "m", DateTimeOffset.UtcNow)) run.Append(
+            [Samples.Prompt(0) with { RunId = "b" }], []);
         AtomicFile.Write(Ready("manifest", Manifest.FileName), new Manifest(Samples.Summary("a")).Write);
         RunDirectory.Create(_scratch.Path, "begun", "m", DateTimeOffset.UtcNow).Dispose();
         Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
@@ -114,7 +119,8 @@ public sealed class CollectTests
         Assert.That(Run(_scratch.Path, _scratch["missing"]), Is.EqualTo(1));
         Assert.That(Collected().Single()["run_id"], Is.EqualTo("good"));
         foreach (var name in new[] { "empty", "foreign", "headonly", "damaged", "missing" })
-            Assert.That(_log.ToString().Split('\n').Count(l => l.StartsWith("collect: ") && l.Contains(_scratch[name])), Is.EqualTo(1), name);
+            Assert.That(_log.ToString().Split('\n').Count(l => l.StartsWith("collect: ") && l.Contains(_scratch[name])), Is.EqualTo(1),
+                name);
         Assert.That(_log.ToString(), Does.Not.Contain("web application").And.Contain("5 unreadable"));
     }
 
@@ -125,7 +131,8 @@ public sealed class CollectTests
         _scratch.File("newer/summary.csv", "schema_version,run_id,carbon_g,status,valid\n3,2,17.5,complete,true\n");
         Assert.That(Run(_scratch.Path), Is.Zero);
         Assert.That(File.ReadLines(Out).First(), Does.EndWith(",run_directory,carbon_g"));
-        Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])), Is.EqualTo(new[] { ("2", "", "false"), ("3", "17.5", "true") }));
+        Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])),
+            Is.EqualTo(new[] { ("2", "", "false"), ("3", "17.5", "true") }));
         Assert.That(_log.ToString(), Does.Contain("1 runs were written by a newer version (schema_version 3, this program writes 2)"));
     }
 
@@ -133,7 +140,8 @@ public sealed class CollectTests
     [Test]
     public void ABatchSizeIsThatOfStaticBatches()
     {
-        const string header = "schema_version,run_id,status,ranks,tensor_parallel,pipeline_parallel,batch_size,schedule,concurrency,valid\n";
+        const string header =
+            "schema_version,run_id,status,ranks,tensor_parallel,pipeline_parallel,batch_size,schedule,concurrency,valid\n";
         _scratch.File("continuous/summary.csv", header + "2,a,complete,2,1,1,8,continuous,16,true\n");
         _scratch.File("static/summary.csv", header + "2,b,complete,2,1,1,8,static,,true\n");
         Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
@@ -149,7 +157,8 @@ public sealed class CollectTests
         for (var i = 0; i < runs; i++)
         {
             if (i % 10 == 7) _scratch.File($"r{i}/summary.csv", $"{former}1,{i:0000},complete,{i},true\n");
-            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", Enumerable.Range(0, promptsOfIncomplete).Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
+            else if (i % 10 == 3) Unsynced($"r{i}/prompts.partial.csv", Enumerable.Range(0, promptsOfIncomplete)
+                .Select(index => Samples.Prompt(index) with { RunId = $"{i:0000}" }));
             else Unsynced($"r{i}/summary.csv", [Samples.Summary($"{i:0000}") with { Energy = new() { Total = i }, Valid = i % 10 != 5 }]);
         }
         var before = GC.GetTotalMemory(forceFullCollection: true);
@@ -159,12 +168,14 @@ public sealed class CollectTests
         var rows = Collected();
         Assert.Multiple(() =>
         {
-            Assert.That(rows.Select(row => row["run_id"]), Is.EqualTo(Enumerable.Range(0, runs).Select(i => $"{i:0000}")), "each once, sorted");
+            Assert.That(rows.Select(row => row["run_id"]), Is.EqualTo(Enumerable.Range(0, runs).Select(i => $"{i:0000}")),
+                "each once, sorted");
             Assert.That(rows.Count(row => row["status"] == "incomplete"), Is.EqualTo(runs / 10));
             Assert.That(rows.Count(row => row["valid"] == "true"), Is.EqualTo(runs / 10 * 8));
             Assert.That(rows.Where(row => row["schema_version"] == "1").Select(row => (row["pieces"], row["run_directory"])), Is.EqualTo(
                 from i in Enumerable.Range(0, runs) where i % 10 == 7 select ("", _scratch[$"r{i}"])));
-            Assert.That(rows.Where(row => row["total_energy_j"].Length > 0).Sum(row => int.Parse(row["total_energy_j"])), Is.EqualTo(Enumerable.Range(0, runs).Where(i => i % 10 != 3).Sum()));
+            Assert.That(rows.Where(row => row["total_energy_j"].Length > 0).Sum(row => int.Parse(row["total_energy_j"])),
+                Is.EqualTo(Enumerable.Range(0, runs).Where(i => i % 10 != 3).Sum()));
             // A row is 82 short texts; nothing of prompts stays.
             Assert.That(most, Is.LessThan(runs * 16_384L));
         });
@@ -199,7 +210,8 @@ public sealed class CollectTests
 
     [Test]
     public void AnOutputThatWouldLookLikeARunIsRefused() =>
-        Assert.That(() => new Collect(_standardOutput).Run([_scratch.Path], _scratch["summary.csv"], _log), Throws.TypeOf<UserErrorException>());
+        Assert.That(() => new Collect(_standardOutput).Run([_scratch.Path], _scratch["summary.csv"], _log),
+            Throws.TypeOf<UserErrorException>());
 
     [Test]
     public void RunsMayBeWrittenWhileTheyAreCollected()
@@ -212,7 +224,8 @@ public sealed class CollectTests
             {
                 using var run = RunDirectory.Create(_scratch["live"], null, "m", DateTimeOffset.UtcNow);
                 run.WriteManifest(new Manifest(Samples.Summary(run.RunId)));
-                for (var batch = 0; batch < 3; batch++) run.Append([.. Enumerable.Range(0, 20).Select(p => Samples.Prompt(p) with { RunId = run.RunId })], []);
+                for (var batch = 0; batch < 3; batch++) run.Append(
+                    [.. Enumerable.Range(0, 20).Select(p => Samples.Prompt(p) with { RunId = run.RunId })], []);
                 run.CompleteResults([.. Enumerable.Range(0, 60).Select(p => Samples.Prompt(p % 20) with { RunId = run.RunId })]);
                 run.WriteSummary(Samples.Summary(run.RunId));
             }

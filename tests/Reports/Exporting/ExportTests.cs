@@ -66,14 +66,19 @@ public sealed class ExportTests
         var result = JsonNode.Parse(Exported("ml-energy"))!.AsObject();
         Assert.Multiple(() =>
         {
-            Assert.That(((string?)result["model_id"], (string?)result["gpu_model"], (int)result["num_gpus"]!), Is.EqualTo(("llama-7b", "NVIDIA A100", 2)));
-            Assert.That(((int)result["max_num_seqs"]!, (string?)result["request_rate"]), Is.EqualTo((16, "inf")), "8 on each of two replicas");
-            Assert.That(((double)result["output_throughput"]!, (double)result["total_token_throughput"]!, (double)result["request_throughput"]!), Is.EqualTo((4.0, 10.0, 0.2)));
+            Assert.That(((string?)result["model_id"], (string?)result["gpu_model"], (int)result["num_gpus"]!),
+                Is.EqualTo(("llama-7b", "NVIDIA A100", 2)));
+            Assert.That(((int)result["max_num_seqs"]!, (string?)result["request_rate"]), Is.EqualTo((16, "inf")),
+                "8 on each of two replicas");
+            Assert.That(((double)result["output_throughput"]!, (double)result["total_token_throughput"]!,
+                (double)result["request_throughput"]!), Is.EqualTo((4.0, 10.0, 0.2)));
             Assert.That((double)result["median_ttft_ms"]!, Is.EqualTo(250));
             Assert.That(result.ContainsKey("steady_state_energy") && result["steady_state_energy"] == null, "what is not known is null");
-            Assert.That(result["entire_benchmark_measurement"]!["gpu_energy"]!.AsObject().Select(gpu => (gpu.Key, (double)gpu.Value!)), Is.EqualTo(new[] { ("0", 1200.0), ("1", 2400.0) }));
+            Assert.That(result["entire_benchmark_measurement"]!["gpu_energy"]!.AsObject().Select(gpu => (gpu.Key, (double)gpu.Value!)),
+                Is.EqualTo(new[] { ("0", 1200.0), ("1", 2400.0) }));
             var requests = result["results"]!.AsArray();
-            Assert.That(requests.Select(r => ((string?)r!["output_text"], (int)r["input_len"]!, (int)r["output_len"]!, (double)r["energy"]!)),
+            Assert.That(requests.Select(r =>
+                ((string?)r!["output_text"], (int)r["input_len"]!, (int)r["output_len"]!, (double)r["energy"]!)),
                 Is.EqualTo(new[] { ("a\nb", 20, 10, 900.0), ("c", 40, 30, 2500.0) }), "in order, without the prompt that failed");
             Assert.That(requests[0]!["itl"]!.AsArray().Select(gap => (double)gap!), Is.EqualTo(new[] { 0.125 }));
         });
@@ -95,9 +100,11 @@ public sealed class ExportTests
         {
             Assert.That((row["power_valid"], row["power_metric_schema_version"]), Is.EqualTo(("1", "2")));
             Assert.That((row["avg_power_w"], row["avg_total_gpu_power_w"], row["total_gpu_energy_j"]), Is.EqualTo(("180", "360", "3600")));
-            Assert.That((row["joules_per_successful_query"], row["joules_per_input_token"], row["joules_per_output_token"], row["joules_per_total_token"]), Is.EqualTo(("1800", "60", "90", "36")));
+            Assert.That((row["joules_per_successful_query"], row["joules_per_input_token"], row["joules_per_output_token"],
+                row["joules_per_total_token"]), Is.EqualTo(("1800", "60", "90", "36")));
             Assert.That((row["tput_per_gpu"], row["output_tput_per_gpu"], row["input_tput_per_gpu"]), Is.EqualTo(("5", "2", "3")));
-            Assert.That((row["median_intvty"], row["isl"], row["osl"], row["conc"], row["date"]), Is.EqualTo(("25", "30", "20", "16", "2026-11-21")));
+            Assert.That((row["median_intvty"], row["isl"], row["osl"], row["conc"], row["date"]),
+                Is.EqualTo(("25", "30", "20", "16", "2026-11-21")));
             Assert.That(row["p99_ttft"], Is.Empty);
         });
     }
@@ -111,7 +118,8 @@ public sealed class ExportTests
             // 3600 J are 1 Wh; 5400 J at 400 g/kWh are 0.6 g.
             Assert.That((row["gpu_energy"], row["energy_consumed"], row["emissions"]), Is.EqualTo(("0.001", "0.0015", "0.0006")));
             Assert.That((row["gpu_power"], row["duration"], row["pue"]), Is.EqualTo(("360", "10", "1.2")));
-            Assert.That((row["cpu_energy"], row["cpu_power"], row["ram_energy"], row["country_name"]), Is.EqualTo(("", "", "", "")), "not measured, so not 0");
+            Assert.That((row["cpu_energy"], row["cpu_power"], row["ram_energy"], row["country_name"]), Is.EqualTo(("", "", "", "")),
+                "not measured, so not 0");
             Assert.That((row["gpu_count"], row["gpu_model"], row["experiment_id"]), Is.EqualTo(("2", "NVIDIA A100", "run")));
         });
     }
@@ -121,23 +129,28 @@ public sealed class ExportTests
     {
         Make("bad", s_summary with { RunId = "bad", Valid = false, InvalidReasons = "throttled" });
         Assert.That(CsvTable.Parse(Exported("codecarbon")), Has.Count.EqualTo(1));
-        Assert.That(_log.ToString(), Does.Contain("bad is left out: its energy is not valid (throttled); --include-invalid takes it all the same"));
+        Assert.That(_log.ToString(), Does.Contain("bad is left out: its energy is not valid (throttled); --include-invalid takes it all "
+            + "the same"));
         Assert.That(CsvTable.Parse(Exported("codecarbon", includeInvalid: true)), Has.Count.EqualTo(2));
         var bad = CsvTable.Parse(Exported("inferencex")).Single(row => row["id"] == "bad");
-        Assert.That((bad["power_valid"], bad["joules_per_output_token"], bad["avg_power_w"], bad["tput_per_gpu"]), Is.EqualTo(("0", "", "", "5")), "watts and joules are withheld, throughput stands");
+        Assert.That((bad["power_valid"], bad["joules_per_output_token"], bad["avg_power_w"], bad["tput_per_gpu"]),
+            Is.EqualTo(("0", "", "", "5")), "watts and joules are withheld, throughput stands");
     }
 
     [Test]
     public void WhereNothingIsLeftNothingIsWritten()
     {
         Make("run", s_summary with { Status = RunStatus.Interrupted });
-        Assert.That(new Export(Export.Find("ml-energy"), _standardOutput).Run([_scratch.Path], _scratch["out.json"], false, _log), Is.EqualTo(1));
+        Assert.That(new Export(Export.Find("ml-energy"), _standardOutput).Run([_scratch.Path], _scratch["out.json"], false, _log),
+            Is.EqualTo(1));
         Assert.That(File.Exists(_scratch["out.json"]), Is.False);
         Assert.That(_log.ToString(), Does.Contain("(interrupted)").And.Contain("no run is left to export"));
     }
 
     [Test]
-    public void AnUnknownFormatIsRefusedWithTheKnown() => Assert.That(() => Export.Find("csv"), Throws.TypeOf<UserErrorException>().With.Message.Contains("ml-energy, ml-energy-legacy, inferencex, codecarbon"));
+    public void AnUnknownFormatIsRefusedWithTheKnown() =>
+        Assert.That(() => Export.Find("csv"),
+        Throws.TypeOf<UserErrorException>().With.Message.Contains("ml-energy, ml-energy-legacy, inferencex, codecarbon"));
 
     [Test]
     public void ARealRunOfTheProgramIsExportedInEveryFormat()
@@ -154,7 +167,8 @@ public sealed class ExportTests
     private string Exported(string format, bool includeInvalid = false)
     {
         _standardOutput.SetLength(0);
-        Assert.That(new Export(Export.Find(format), _standardOutput).Run([_scratch.Path], "-", includeInvalid, _log), Is.Zero, _log.ToString());
+        Assert.That(new Export(Export.Find(format), _standardOutput).Run([_scratch.Path], "-", includeInvalid, _log), Is.Zero,
+            _log.ToString());
         return System.Text.Encoding.UTF8.GetString(_standardOutput.ToArray());
     }
 
@@ -174,13 +188,27 @@ public sealed class ExportTests
             LatencySeconds = 2,
             EnergyJoules = joules,
         };
-        ResponseRecord Response(int index, string text) => new() { RunId = summary.RunId, Repeat = 1, PromptIndex = index, Prompt = $"p{index}", OutputIds = [1, 2], Text = text, FinishReason = FinishReason.Eos, ItlSeconds = [0.125] };
-        DomainEnergy Gpu(string uuid, double joules) => new() { Host = "h", Device = uuid, Kind = DomainKind.Gpu, DurationSeconds = 5, CounterJoules = joules, InvalidReasons = [] };
+        ResponseRecord Response(int index, string text) =>
+            new()
+            {
+                RunId = summary.RunId,
+                Repeat = 1,
+                PromptIndex = index,
+                Prompt = $"p{index}",
+                OutputIds = [1, 2],
+                Text = text,
+                FinishReason = FinishReason.Eos,
+                ItlSeconds = [0.125]
+            };
+        DomainEnergy Gpu(string uuid, double joules) =>
+            new() { Host = "h", Device = uuid, Kind = DomainKind.Gpu, DurationSeconds = 5, CounterJoules = joules, InvalidReasons = [] };
         EnergyWindow Window(WindowKind kind, int? repeat) => new(repeat == null ? "idle" : $"measured-{repeat}", kind, 0, 5, repeat);
 
         Csv(_scratch[name, RunDirectory.SummaryFile], summary);
-        Csv(_scratch[name, RunDirectory.PromptsFile], Row(0, 20, 10, 900), Row(1, 9999, 0, 0, FinishReason.ContextLength), Row(2, 40, 30, 2500));
-        AtomicFile.Write(_scratch[name, RunDirectory.ResponsesFile], stream => JsonRows.Write(stream, [Response(0, "a\nb"), Response(1, ""), Response(2, "c")]));
+        Csv(_scratch[name, RunDirectory.PromptsFile], Row(0, 20, 10, 900), Row(1, 9999, 0, 0, FinishReason.ContextLength),
+            Row(2, 40, 30, 2500));
+        AtomicFile.Write(_scratch[name, RunDirectory.ResponsesFile], stream =>
+            JsonRows.Write(stream, [Response(0, "a\nb"), Response(1, ""), Response(2, "c")]));
         AtomicFile.Write(_scratch[name, RunDirectory.WindowsFile], stream =>
         {
             using var text = new StreamWriter(stream, leaveOpen: true);

@@ -16,11 +16,14 @@ internal sealed class Browser : IDisposable
         var browser = Names.Select(Find).FirstOrDefault(path => path != null);
         var driver = Find("chromedriver");
         if (browser == null || driver == null)
-            Assert.Ignore($"this machine has no {(browser == null ? "Chromium" : "chromedriver")} (Debian packages chromium and chromium-driver): the report's page is not looked at");
+            Assert.Ignore($"this machine has no {(browser == null ? "Chromium" : "chromedriver")} (Debian packages chromium and "
+                + "chromium-driver): the report's page is not looked at");
         _profile = Directory.CreateTempSubdirectory("harness-chromium-");
         var options = new ChromeOptions { BinaryLocation = browser };
-        options.AddArguments("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", $"--user-data-dir={_profile.FullName}", $"--window-size={width},{height}");
+        options.AddArguments("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+                $"--user-data-dir={_profile.FullName}", $"--window-size={width},{height}");
         options.SetLoggingPreference(LogType.Browser, LogLevel.All);
         options.SetLoggingPreference(LogType.Performance, LogLevel.All);
         var service = ChromeDriverService.CreateDefaultService(driver);
@@ -37,7 +40,9 @@ internal sealed class Browser : IDisposable
 
     public T Read<T>(string expression) => (T)_driver.ExecuteScript($"return {expression}")!;
 
-    public List<T> List<T>(string expression) => [.. ((IEnumerable<object>)_driver.ExecuteScript($"return {expression}")!).Select(value => (T)Convert.ChangeType(value, typeof(T), System.Globalization.CultureInfo.InvariantCulture)!)];
+    public List<T> List<T>(string expression) =>
+        [.. ((IEnumerable<object>)_driver.ExecuteScript($"return {expression}")!)
+        .Select(value => (T)Convert.ChangeType(value, typeof(T), System.Globalization.CultureInfo.InvariantCulture)!)];
 
     public void Do(string script) => _driver.ExecuteScript(script);
 
@@ -60,7 +65,8 @@ internal sealed class Browser : IDisposable
     }
 
     /// <summary>What the page said on its console, errors of scripts and of the security policy among it.</summary>
-    public IReadOnlyList<string> Console() => [.. _driver.Manage().Logs.GetLog(LogType.Browser).Select(entry => $"{entry.Level}: {entry.Message}")];
+    public IReadOnlyList<string> Console() =>
+        [.. _driver.Manage().Logs.GetLog(LogType.Browser).Select(entry => $"{entry.Level}: {entry.Message}")];
 
     /// <summary>Addresses asked for since the last question.</summary>
     public IReadOnlyList<string> Requests() =>
@@ -73,11 +79,12 @@ internal sealed class Browser : IDisposable
 
     /// <param name="media">screen or print.</param>
     /// <param name="scheme">What the reader's system prefers: light or dark.</param>
-    public void Emulate(string media, string scheme) => _driver.ExecuteCdpCommand("Emulation.setEmulatedMedia", new Dictionary<string, object?>
-    {
-        ["media"] = media,
-        ["features"] = new[] { new Dictionary<string, object> { ["name"] = "prefers-color-scheme", ["value"] = scheme } },
-    });
+    public void Emulate(string media, string scheme) =>
+        _driver.ExecuteCdpCommand("Emulation.setEmulatedMedia", new Dictionary<string, object?>
+        {
+            ["media"] = media,
+            ["features"] = new[] { new Dictionary<string, object> { ["name"] = "prefers-color-scheme", ["value"] = scheme } },
+        });
 
     /// <summary>As printed, on the paper that the page's own style asks for.</summary>
     public byte[] Pdf() => Data("Page.printToPDF", "preferCSSPageSize");

@@ -21,9 +21,12 @@ public sealed class FilesTests : IDisposable
         var output = new StringWriter();
         new Report(output, TextWriter.Null).Write([_scratch.Path], new(null, "-", null));
         var lines = output.ToString().Split('\n');
-        Assert.That(lines[0], Is.EqualTo("| run | model | device | data | tp × pp | batch | max. new tokens | output tokens/s | TTFT p50 (s) | TPOT p50 (s) | latency p50 (s) | power (W) | energy (J) | J/token | J/response | accuracy (%) | energy valid |"));
+        Assert.That(lines[0], Is.EqualTo("| run | model | device | data | tp × pp | batch | max. new tokens | output tokens/s | TTFT p50 "
+            + "(s) | TPOT p50 (s) | latency p50 (s) | power (W) | energy (J) | J/token | J/response | accuracy (%) | energy valid |"));
         Assert.That(lines[1].Count(c => c == '|'), Is.EqualTo(lines[0].Count(c => c == '|')));
-        Assert.That(lines[2], Does.StartWith(@"| one | a\|b\*c | H100 | gsm8k | 1 × 1 | 8 | 128 | 40.00 |").And.EndsWith("| 100.0 | 2,000 | 2.500 | 125.0 | 75.00 | yes |"));
+        Assert.That(lines[2],
+            Does.StartWith(@"| one | a\|b\*c | H100 | gsm8k | 1 × 1 | 8 | 128 | 40.00 |").And.EndsWith(
+            "| 100.0 | 2,000 | 2.500 | 125.0 | 75.00 | yes |"));
         Assert.That(lines[3], Does.EndWith(@"| 210.0 | 4,200 | 5.250 | 262.5 | 75.00 | no: sample\_gap |"));
         Assert.That(lines[4], Does.StartWith("| x | llama-7b |").And.EndsWith("| no (incomplete) |"));
         Assert.That(lines, Does.Contain("- `sample_gap`: two samples lie more than 5 intervals apart"));
@@ -35,23 +38,32 @@ public sealed class FilesTests : IDisposable
         new SyntheticRun("r-250W") { PowerLimitWatts = 250, Seconds = 100, DeviceWatts = [240] }.Write(_scratch);
         new SyntheticRun("r-175W") { PowerLimitWatts = 175, Seconds = 106.7, DeviceWatts = [240 * 0.7679 / 1.067] }.Write(_scratch);
         new Report(TextWriter.Null, TextWriter.Null).Write([_scratch.Path], new(null, _scratch["t", "table.md"], null));
-        Assert.That(File.ReadAllLines(_scratch["t", "table.md"]), Does.Contain("| 175.0 | 106.7 | 18,430 | +6.70 % | −23.21 % | −6.28 % | −6.28 % | yes |"));
+        Assert.That(File.ReadAllLines(_scratch["t", "table.md"]),
+            Does.Contain("| 175.0 | 106.7 | 18,430 | +6.70 % | −23.21 % | −6.28 % | −6.28 % | yes |"));
     }
 
     [Test]
     public void EveryFigureWithDataIsAFile()
     {
         for (var shards = 1; shards <= 4; shards *= 2)
-            new SyntheticRun($"tp{shards}-250W") { TensorParallel = shards, DeviceWatts = [.. Enumerable.Repeat(100.0, shards)], PowerLimitWatts = 250 }.Write(_scratch);
+            new SyntheticRun($"tp{shards}-250W")
+            {
+                TensorParallel = shards,
+                DeviceWatts = [.. Enumerable.Repeat(100.0, shards)],
+                PowerLimitWatts = 250
+            }.Write(_scratch);
         new SyntheticRun("tp1-175W") { PowerLimitWatts = 175 }.Write(_scratch);
         new Report(TextWriter.Null, TextWriter.Null).Write([_scratch.Path], new(null, null, _scratch["figures"]));
         string[] expected =
         [
-            "watts-by-shards", "joules-per-token-by-shards", "joules-per-response-by-shards", "tokens-per-second-by-shards", "power-caps", "pareto-latency", "pareto-tpot",
-            "ttft-distribution", "tpot-distribution", "latency-distribution", "power-tp1-175W", "power-tp1-250W", "power-tp2-250W", "power-tp4-250W",
+            "watts-by-shards", "joules-per-token-by-shards", "joules-per-response-by-shards", "tokens-per-second-by-shards", "power-caps",
+                "pareto-latency", "pareto-tpot",
+            "ttft-distribution", "tpot-distribution", "latency-distribution", "power-tp1-175W", "power-tp1-250W", "power-tp2-250W",
+                "power-tp4-250W",
         ];
         foreach (var kind in new[] { "svg", "png" })
-            Assert.That(Directory.GetFiles(_scratch["figures"], $"*.{kind}").Select(Path.GetFileNameWithoutExtension), Is.EquivalentTo(expected));
+            Assert.That(Directory.GetFiles(_scratch["figures"], $"*.{kind}").Select(Path.GetFileNameWithoutExtension),
+                Is.EquivalentTo(expected));
         foreach (var file in Directory.GetFiles(_scratch["figures"], "*.svg"))
             Assert.That(new FigureFile(file) is var figure && (figure.Marks.Any() || figure.Lines.Any()), file);
     }

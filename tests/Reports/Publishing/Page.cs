@@ -15,7 +15,8 @@ internal sealed class Page(string html)
     public static Page Of(ScratchDirectory scratch, params string[] below)
     {
         var log = new StringWriter();
-        Assert.That(new Report(TextWriter.Null, log).Write(below.Length > 0 ? below : [scratch.Path], new(scratch["report.html"], null, null)), Is.Zero, log.ToString());
+        Assert.That(new Report(TextWriter.Null, log)
+            .Write(below.Length > 0 ? below : [scratch.Path], new(scratch["report.html"], null, null)), Is.Zero, log.ToString());
         return new(File.ReadAllText(scratch["report.html"]));
     }
 

@@ -41,10 +41,13 @@ public sealed partial class PageInBrowserTests
     public void NothingIsWrongAndNothingIsFetched()
     {
         Assert.That(_browser.Console(), Is.Empty);
-        Assert.That(_browser.Requests().Where(address => !address.StartsWith("file:", StringComparison.Ordinal) && !address.StartsWith("data:", StringComparison.Ordinal)), Is.Empty);
+        Assert.That(_browser.Requests().Where(address =>
+            !address.StartsWith("file:", StringComparison.Ordinal) && !address.StartsWith("data:", StringComparison.Ordinal)), Is.Empty);
     }
 
-    /// <summary>A study: two models by shards, batch and length; power limits; one run each that is invalid, unmeasured, unfinished.</summary>
+    /// <summary>
+    /// A study: two models by shards, batch and length; power limits; one run each that is invalid, unmeasured, unfinished.
+    /// </summary>
     private static void Grid(ScratchDirectory scratch)
     {
         foreach (var (model, watts, seconds) in new[] { ("llama-7b", 180.0, 20.0), ("llama-65b", 260, 90) })
@@ -61,9 +64,22 @@ public sealed partial class PageInBrowserTests
                         InvalidReasons = shards == 8 && batch == 64 ? "sample_gap;throttled" : null,
                     }.Write(scratch);
         foreach (var (limit, time, energy) in new[] { (250.0, 1.0, 1.0), (175, 1.067, 1 - 0.2321), (150, 1.1949, 1 - 0.3315) })
-            new SyntheticRun($"caps/cap-{limit}W") { Model = "llama-13b", PowerLimitWatts = limit, Seconds = 40 * time, DeviceWatts = [240 * energy / time] }.Write(scratch);
+            new SyntheticRun($"caps/cap-{limit}W")
+            {
+                Model = "llama-13b",
+                PowerLimitWatts = limit,
+                Seconds = 40 * time,
+                DeviceWatts = [240 * energy / time]
+            }.Write(scratch);
         foreach (var length in new[] { 32, 256, 1024 })
-            new SyntheticRun($"length-{length}") { Model = "llama-13b", MaxNewTokens = length, TokensPerPrompt = length, Seconds = length / 8.0, DeviceWatts = [200 + 10 * Math.Log2(length)] }.Write(scratch);
+            new SyntheticRun($"length-{length}")
+            {
+                Model = "llama-13b",
+                MaxNewTokens = length,
+                TokensPerPrompt = length,
+                Seconds = length / 8.0,
+                DeviceWatts = [200 + 10 * Math.Log2(length)]
+            }.Write(scratch);
         new SyntheticRun("unmeasured") { DeviceWatts = [] }.Write(scratch);
         new SyntheticRun("unfinished") { Status = RunStatus.Incomplete }.Write(scratch);
     }
@@ -74,7 +90,8 @@ public sealed partial class PageInBrowserTests
         _browser.Click("#all-columns");
         var labels = _page.Data["runs"]!.AsArray().Select(r => (string)r!["label"]!).ToList();
         Assert.That(Rows(), Is.EqualTo(labels));
-        var columns = _browser.List<string>("[...document.querySelectorAll('#summary th[data-column]')].map(t => t.dataset.column)").Where(c => c is not "box" and not "label").ToList();
+        var columns = _browser.List<string>("[...document.querySelectorAll('#summary th[data-column]')].map(t => t.dataset.column)")
+            .Where(c => c is not "box" and not "label").ToList();
         Assert.That(columns, Has.Count.GreaterThan(40));
         foreach (var column in columns)
         {
@@ -87,8 +104,11 @@ public sealed partial class PageInBrowserTests
                 if (present.All(v => v.GetValueKind() == System.Text.Json.JsonValueKind.Number))
                     Assert.That(present.Select(v => direction * v.GetValue<double>()), Is.Ordered, column);
                 else
-                    Assert.That(present.Select(v => v.ToString()), direction > 0 ? Is.Ordered.Using<string>(Harness.Reports.Publishing.NaturalOrder.Instance) : Is.Ordered.Descending.Using<string>(Harness.Reports.Publishing.NaturalOrder.Instance), column);
-                Assert.That(_browser.Read<string>($"document.querySelector(\"#summary th[data-column='{column}']\").getAttribute('aria-sort')"), Is.EqualTo(direction > 0 ? "ascending" : "descending"));
+                    Assert.That(present.Select(v => v.ToString()), direction > 0
+                        ? Is.Ordered.Using<string>(Harness.Reports.Publishing.NaturalOrder.Instance)
+                        : Is.Ordered.Descending.Using<string>(Harness.Reports.Publishing.NaturalOrder.Instance), column);
+                Assert.That(_browser.Read<string>($"document.querySelector(\"#summary "
+                    + $"th[data-column='{column}']\").getAttribute('aria-sort')"), Is.EqualTo(direction > 0 ? "ascending" : "descending"));
             }
         }
     }
@@ -96,35 +116,46 @@ public sealed partial class PageInBrowserTests
     [Test]
     public void InvalidAndUnfinishedRowsLookDifferent()
     {
-        string Class(string label) => _browser.Read<string>($"[...document.querySelectorAll('#summary tbody tr')].find(r => r.querySelector('.link').textContent === '{label}').className");
-        Assert.That((Class("llama-7b-tp8-b64"), Class("unmeasured"), Class("unfinished"), Class("llama-7b-tp1-b8")), Is.EqualTo(("invalid", "invalid", "unfinished", "")));
+        string Class(string label) =>
+            _browser.Read<string>($"[...document.querySelectorAll('#summary tbody tr')].find(r => r.querySelector('.link').textContent "
+            + $"=== '{label}').className");
+        Assert.That((Class("llama-7b-tp8-b64"), Class("unmeasured"), Class("unfinished"), Class("llama-7b-tp1-b8")),
+            Is.EqualTo(("invalid", "invalid", "unfinished", "")));
         var means = _browser.Read<string>("document.querySelector('#validity').textContent");
-        Assert.That(means, Does.Contain("two samples lie more than 5 intervals apart").And.Contain("nothing was measured; the only reason then"));
+        Assert.That(means, Does.Contain("two samples lie more than 5 intervals apart").And.Contain("nothing was measured; the only reason "
+            + "then"));
     }
 
     [Test]
     public void EveryMarkStandsWhereItsNumberIs()
     {
-        foreach (var id in new[] { "watts-by-shards", "joules-per-token-by-shards", "joules-per-response-by-batch", "tokens-per-second-by-max-length", "power-caps" })
+        foreach (var id in new[] { "watts-by-shards", "joules-per-token-by-shards", "joules-per-response-by-batch",
+            "tokens-per-second-by-max-length", "power-caps" })
         {
             var figure = id == "power-caps" ? _page.Data["capFigure"]! : _page.Figure(id);
-            var expected = figure["series"]!.AsArray().SelectMany(s => s!["points"]!.AsArray()).Select(p => ((double)p!["x"]!, (double)p["y"]!)).ToList();
+            var expected = figure["series"]!.AsArray().SelectMany(s => s!["points"]!.AsArray())
+                .Select(p => ((double)p!["x"]!, (double)p["y"]!)).ToList();
             Assert.That(expected, Is.Not.Empty, id);
             AssertMarks(id, ".mark path, .mark circle", expected);
         }
         Assert.That(_page.Lines("watts-by-shards")["llama-7b, batch 8"], Has.Length.EqualTo(4));
-        Assert.That(_page.Lines("watts-by-shards")["llama-7b, batch 8"].Select(p => p.Y), Is.EqualTo(new[] { 182.0, 367, 746, 1540 }).Within(1e-9), "182, 185, … watts per device");
+        Assert.That(_page.Lines("watts-by-shards")["llama-7b, batch 8"].Select(p => p.Y), Is.EqualTo(new[] { 182.0, 367, 746, 1540 })
+            .Within(1e-9), "182, 185, … watts per device");
     }
 
     [Test]
     public void LinesGoThroughTheMeansOfValidRuns()
     {
         // The only run with 8 shards and batch 64 is invalid: the line ends there, at a hollow mark.
-        var corners = _browser.List<double>("(() => { const svg = document.querySelector('#chart-watts-by-shards svg'); const y = svg.scale('y'); "
-            + "const i = [...document.querySelector('#chart-watts-by-shards').closest('.grid').nextElementSibling.children].findIndex(l => l.textContent === 'llama-7b, batch 64'); "
-            + "return svg.querySelectorAll('.line path')[i].getAttribute('d').match(/[-\\d.]+,[-\\d.]+/g).map(p => y.invert(Number(p.split(',')[1]))); })()");
+        var corners = _browser.List<double>(
+            "(() => { const svg = document.querySelector('#chart-watts-by-shards svg'); const y = svg.scale('y'); "
+            + "const i = [...document.querySelector('#chart-watts-by-shards').closest('.grid').nextElementSibling.children].findIndex(l "
+            + "=> l.textContent === 'llama-7b, batch 64'); "
+            + "return svg.querySelectorAll('.line path')[i].getAttribute('d').match(/[-\\d.]+,[-\\d.]+/g).map(p => "
+            + "y.invert(Number(p.split(',')[1]))); })()");
         Assert.That(corners, Is.EqualTo(_page.Lines("watts-by-shards")["llama-7b, batch 64"].Select(p => p.Y)).Within(3));
-        Assert.That(_browser.Read<long>("[...document.querySelectorAll('#chart-watts-by-shards .mark *')].filter(m => getComputedStyle(m).fill === getComputedStyle(document.querySelector('#sweeps')).backgroundColor).length"), Is.EqualTo(2));
+        Assert.That(_browser.Read<long>("[...document.querySelectorAll('#chart-watts-by-shards .mark *')].filter(m => "
+            + "getComputedStyle(m).fill === getComputedStyle(document.querySelector('#sweeps')).backgroundColor).length"), Is.EqualTo(2));
     }
 
     [Test]
@@ -146,8 +177,11 @@ public sealed partial class PageInBrowserTests
         // 16 prompts; the eighth smallest latency is that of prompt 7: half of all took no longer.
         var steps = _browser.Read<string>("document.querySelector('#chart-latency-distribution .line path').getAttribute('d')");
         Assert.That(steps.Count(c => c is 'V' or 'L'), Is.GreaterThanOrEqualTo(16), steps);
-        var ends = _browser.List<double>("(() => { const svg = document.querySelector('#chart-latency-distribution svg'); const box = svg.querySelector('.line path').getBBox(); "
-            + "return [svg.scale('x').invert(box.x), svg.scale('x').invert(box.x + box.width), svg.scale('y').invert(box.y + box.height), svg.scale('y').invert(box.y)]; })()");
+        var ends = _browser.List<double>(
+            "(() => { const svg = document.querySelector('#chart-latency-distribution svg'); const box = svg.querySelector('.line "
+            + "path').getBBox(); "
+            + "return [svg.scale('x').invert(box.x), svg.scale('x').invert(box.x + box.width), svg.scale('y').invert(box.y + box.height), "
+            + "svg.scale('y').invert(box.y)]; })()");
         var run = new SyntheticRun("") { Seconds = 32 };
         Assert.That(ends, Is.EqualTo(new[] { run.LatencyOf(0), run.LatencyOf(15), 0, 1 }).Within(0.1));
     }
@@ -156,15 +190,24 @@ public sealed partial class PageInBrowserTests
     public void PowerOfTheChosenRunIsDrawnOverItsWindows()
     {
         _browser.Do("[...document.querySelectorAll('#summary .link')].find(l => l.textContent === 'llama-7b-tp2-b8').click()");
-        Assert.That(_browser.Read<string>("document.querySelector('#chart-power-1 figcaption').textContent"), Does.StartWith("llama-7b-tp2-b8"));
-        var watts = _browser.List<double>("(() => { const svg = document.querySelector('#chart-power-1 svg'); return [...svg.querySelectorAll('.line path')].map(p => svg.scale('y').invert(p.getBBox().y)); })()");
+        Assert.That(_browser.Read<string>("document.querySelector('#chart-power-1 figcaption').textContent"),
+            Does.StartWith("llama-7b-tp2-b8"));
+        var watts = _browser.List<double>(
+            "(() => { const svg = document.querySelector('#chart-power-1 svg'); return [...svg.querySelectorAll('.line path')].map(p => "
+            + "svg.scale('y').invert(p.getBBox().y)); })()");
         Assert.That(watts, Is.EqualTo(new[] { 182.0, 185 }).Within(1));
-        var windows = _browser.List<double>("(() => { const svg = document.querySelector('#chart-power-1 svg'); const x = svg.scale('x'); return [...svg.querySelectorAll('.window rect')].flatMap(r => [x.invert(Number(r.getAttribute('x'))), x.invert(Number(r.getAttribute('x')) + Number(r.getAttribute('width')))]); })()");
+        var windows = _browser.List<double>(
+            "(() => { const svg = document.querySelector('#chart-power-1 svg'); const x = svg.scale('x'); return "
+            + "[...svg.querySelectorAll('.window rect')].flatMap(r => [x.invert(Number(r.getAttribute('x'))), "
+            + "x.invert(Number(r.getAttribute('x')) + Number(r.getAttribute('width')))]); })()");
         var measured = 20 / Math.Pow(2, 0.6);
         Assert.That(windows, Is.EqualTo(new[] { 0, 2, 2, 5, 5, 5 + measured }).Within(0.05));
-        Assert.That(_browser.Read<string>("document.querySelector('#manifest .body').textContent"), Does.Contain("Sharding:Tensor").And.Contain("command line").And.Contain("node-1"));
-        _browser.Do("const s = document.querySelector('#power select'); s.value = [...s.options].find(o => o.textContent.startsWith('unmeasured')).value; s.dispatchEvent(new Event('change'))");
-        Assert.That(_browser.Read<string>("document.querySelector('#power .empty').textContent"), Is.EqualTo("unmeasured was not measured: it ran without a meter."));
+        Assert.That(_browser.Read<string>("document.querySelector('#manifest .body').textContent"),
+            Does.Contain("Sharding:Tensor").And.Contain("command line").And.Contain("node-1"));
+        _browser.Do("const s = document.querySelector('#power select'); s.value = [...s.options].find(o => "
+            + "o.textContent.startsWith('unmeasured')).value; s.dispatchEvent(new Event('change'))");
+        Assert.That(_browser.Read<string>("document.querySelector('#power .empty').textContent"),
+            Is.EqualTo("unmeasured was not measured: it ran without a meter."));
     }
 
     [Test]
@@ -177,20 +220,25 @@ public sealed partial class PageInBrowserTests
         _browser.Type("#filter", "nothing at all");
         _browser.Until("document.querySelectorAll('#summary tbody tr').length === 0");
         Assert.That(_browser.Read<long>("document.querySelectorAll('.drawing svg').length"), Is.Zero);
-        Assert.That(_browser.Read<long>("document.querySelectorAll('section .empty').length"), Is.GreaterThanOrEqualTo(7), "every section says that nothing is there");
+        Assert.That(_browser.Read<long>("document.querySelectorAll('section .empty').length"), Is.GreaterThanOrEqualTo(7),
+            "every section says that nothing is there");
     }
 
     [Test]
     public void CategoriesHaveTheirRows()
     {
-        var rows = _browser.List<string>("[...document.querySelectorAll('#categories tbody tr')].map(r => [...r.cells].slice(0, 5).map(c => c.textContent).join('|'))");
-        Assert.That(rows, Does.Contain("llama-7b-tp1-b8|code|6|105|300").And.Contain("llama-7b-tp1-b8|math|5|85|250"), "prompts 0, 3, … 15 and 1, 4, … 13 with 10 + i input tokens");
+        var rows = _browser.List<string>(
+            "[...document.querySelectorAll('#categories tbody tr')].map(r => [...r.cells].slice(0, 5).map(c => c.textContent).join('|'))");
+        Assert.That(rows, Does.Contain("llama-7b-tp1-b8|code|6|105|300").And.Contain("llama-7b-tp1-b8|math|5|85|250"),
+            "prompts 0, 3, … 15 and 1, 4, … 13 with 10 + i input tokens");
     }
 
     [Test]
     public void TheThemeChangesAndSoDoesWhatIsDrawn()
     {
-        string[] Colours() => [.. new[] { "getComputedStyle(document.body).backgroundColor", "getComputedStyle(document.body).color", "getComputedStyle(document.querySelector('#chart-watts-by-shards .line path')).stroke" }.Select(_browser.Read<string>)];
+        string[] Colours() =>
+            [.. new[] { "getComputedStyle(document.body).backgroundColor", "getComputedStyle(document.body).color",
+            "getComputedStyle(document.querySelector('#chart-watts-by-shards .line path')).stroke" }.Select(_browser.Read<string>)];
         _browser.Screenshot("light");
         var light = Colours();
         _browser.Click("#theme");
@@ -215,7 +263,8 @@ public sealed partial class PageInBrowserTests
             Assert.That(Background(), Is.LessThan(60));
             _browser.Emulate("print", "dark");
             Assert.That(Background(), Is.EqualTo(255));
-            Assert.That(_browser.Read<bool>("[...document.querySelectorAll('nav, .tools, .save, select')].every(e => getComputedStyle(e).display === 'none')"), "nothing to click on paper");
+            Assert.That(_browser.Read<bool>("[...document.querySelectorAll('nav, .tools, .save, select')].every(e => "
+                + "getComputedStyle(e).display === 'none')"), "nothing to click on paper");
         }
         finally
         {
@@ -249,7 +298,8 @@ public sealed partial class PageInBrowserTests
     public void ItPrints()
     {
         var pdf = _browser.Pdf();
-        if (Environment.GetEnvironmentVariable("HARNESS_SCREENSHOTS") is { Length: > 0 } folder) File.WriteAllBytes(Path.Combine(folder, "print.pdf"), pdf);
+        if (Environment.GetEnvironmentVariable("HARNESS_SCREENSHOTS") is { Length: > 0 } folder) File.WriteAllBytes(
+            Path.Combine(folder, "print.pdf"), pdf);
         Assert.That(PdfPage().Count(Encoding.Latin1.GetString(pdf)), Is.InRange(4, 30));
     }
 
@@ -266,7 +316,15 @@ public sealed partial class PageInBrowserTests
     {
         using var scratch = new ScratchDirectory();
         const string hostile = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">{{data}}";
-        new SyntheticRun("r") { Model = hostile, Dataset = hostile, Categories = [hostile], Manifest = new Dictionary<string, object> { ["note"] = new { Text = hostile } } }.Write(scratch);
+        new SyntheticRun("r")
+        {
+            Model = hostile,
+            Dataset = hostile,
+            Categories = [hostile],
+            Manifest = new Dictionary<string,
+            object>
+            { ["note"] = new { Text = hostile } }
+        }.Write(scratch);
         Page.Of(scratch);
         _browser.Open(scratch["report.html"]);
         Assert.That(_browser.Read<string>("document.title"), Is.EqualTo("Energy of LLM inference: 1 run"));
@@ -301,12 +359,14 @@ public sealed partial class PageInBrowserTests
         Assert.That(drawn, Has.Count.EqualTo(expected.Count), chart);
         var (wide, high) = (expected.Max(p => Math.Abs(p.X)), expected.Max(p => Math.Abs(p.Y)));
         foreach (var (x, y) in expected)
-            Assert.That(drawn.Any(d => Math.Abs(d.X - x) <= 0.002 * wide && Math.Abs(d.Y - y) <= 0.004 * high), $"{chart}: {x}, {y} is not among {string.Join(' ', drawn)}");
+            Assert.That(drawn.Any(d => Math.Abs(d.X - x) <= 0.002 * wide && Math.Abs(d.Y - y) <= 0.004 * high),
+                $"{chart}: {x}, {y} is not among {string.Join(' ', drawn)}");
     }
 
     private List<string> Rows() => _browser.List<string>("[...document.querySelectorAll('#summary tbody .link')].map(l => l.textContent)");
 
-    private static double Brightness(string colour) => colour.Split('(', ',', ')').Skip(1).Take(3).Average(n => double.Parse(n, System.Globalization.CultureInfo.InvariantCulture));
+    private static double Brightness(string colour) =>
+        colour.Split('(', ',', ')').Skip(1).Take(3).Average(n => double.Parse(n, System.Globalization.CultureInfo.InvariantCulture));
 
     [GeneratedRegex(@"/Type\s*/Page\b")]
     private static partial Regex PdfPage();

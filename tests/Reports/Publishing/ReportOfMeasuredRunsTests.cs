@@ -23,15 +23,18 @@ public sealed class ReportOfMeasuredRunsTests
         _scratch = new();
         using var fake = new FakeNvml([.. Watts.SelectMany((watts, i) => new[]
         {
-            $"device {i} uuid GPU-{i}", $"device {i} name Fake H100", FormattableString.Invariant($"device {i} curve constant {watts}"), $"device {i} update 0.02",
+            $"device {i} uuid GPU-{i}", $"device {i} name Fake H100", FormattableString.Invariant($"device {i} curve constant {watts}"),
+                $"device {i} update 0.02",
         })]);
         foreach (var shards in Shards)
         {
-            using var run = HarnessProcess.Start(_scratch.Path, ["run", "--name", $"tp{shards}", "--tp", $"{shards}", "--limit", "24", "--meter", "nvml", "--idle-baseline", "0.5s",
+            using var run = HarnessProcess.Start(_scratch.Path,
+                ["run", "--name", $"tp{shards}", "--tp", $"{shards}", "--limit", "24", "--meter", "nvml", "--idle-baseline", "0.5s",
                 "--ignore-eos", "--max-new-tokens", "100"], ("HARNESS_NVML_LIBRARY", fake.Library));
             Assert.That(run.Wait() is { ExitCode: 0 }, $"tp {shards}");
         }
-        var report = HarnessProcess.Run(_scratch.Path, "report", "results", "--out", "report.html", "--markdown", "table.md", "--figures", "figures");
+        var report = HarnessProcess.Run(_scratch.Path, "report", "results", "--out", "report.html", "--markdown", "table.md", "--figures",
+            "figures");
         Assert.That(report.ExitCode, Is.Zero, report.Error);
         Assert.That(report.Error, Does.Contain("report: 3 runs, 0 incomplete, 3 without valid energy; page report.html; table table.md;"));
         _page = new(File.ReadAllText(_scratch["report.html"]));
@@ -59,7 +62,8 @@ public sealed class ReportOfMeasuredRunsTests
             Assert.That(point.Y, Is.EqualTo(Watts.Take(shards).Sum() * run.Summary().DurationSeconds!.Value / tokens).Within(2).Percent);
         }
         foreach (var (point, shards) in _page.Lines("joules-per-response-by-shards")[""].Zip(Shards))
-            Assert.That(point.Y / _page.Lines("joules-per-token-by-shards")[""].Single(p => p.X == shards).Y, Is.EqualTo(100).Within(1e-9), "100 tokens a response");
+            Assert.That(point.Y / _page.Lines("joules-per-token-by-shards")[""].Single(p => p.X == shards).Y, Is.EqualTo(100).Within(1e-9),
+                "100 tokens a response");
     }
 
     [Test]
@@ -67,8 +71,10 @@ public sealed class ReportOfMeasuredRunsTests
     {
         var trace = _page.Run("tp4")["power"]![0]!;
         foreach (var (series, watts) in trace["series"]!.AsArray().Zip(Watts))
-            Assert.That(series!["mean"]!.AsArray().Select(v => (double)v!), Is.All.EqualTo(watts).Within(2).Percent, (string?)series["device"]);
-        Assert.That(trace["windows"]!.AsArray().Select(w => (string)w!["kind"]!), Is.EqualTo(new[] { "load", "warmup", "idle", "measured" }));
+            Assert.That(series!["mean"]!.AsArray().Select(v => (double)v!), Is.All.EqualTo(watts).Within(2).Percent,
+                (string?)series["device"]);
+        Assert.That(trace["windows"]!.AsArray().Select(w => (string)w!["kind"]!),
+            Is.EqualTo(new[] { "load", "warmup", "idle", "measured" }));
     }
 
     [Test]

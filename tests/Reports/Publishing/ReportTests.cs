@@ -28,9 +28,12 @@ public sealed class ReportTests : IDisposable
         };
         var page = Page.Of(_scratch);
         Assert.That(page.Lines("watts-by-shards")[""], Is.EqualTo(new[] { (1.0, 100.0), (2, 210), (4, 460) }));
-        Assert.That(page.Lines("joules-per-token-by-shards")[""].Select(p => p.Y), Is.EqualTo(new[] { 100 * 20 / 800.0, 210 * 12 / 800.0, 460 * 8 / 800.0 }).Within(1e-12));
-        Assert.That(page.Lines("joules-per-response-by-shards")[""].Select(p => p.Y), Is.EqualTo(new[] { 100 * 20 / 16.0, 210 * 12 / 16.0, 460 * 8 / 16.0 }).Within(1e-12));
-        Assert.That(page.Lines("tokens-per-second-by-shards")[""].Select(p => p.Y), Is.EqualTo(new[] { 800 / 20.0, 800 / 12.0, 800 / 8.0 }).Within(1e-12));
+        Assert.That(page.Lines("joules-per-token-by-shards")[""].Select(p => p.Y),
+            Is.EqualTo(new[] { 100 * 20 / 800.0, 210 * 12 / 800.0, 460 * 8 / 800.0 }).Within(1e-12));
+        Assert.That(page.Lines("joules-per-response-by-shards")[""].Select(p => p.Y),
+            Is.EqualTo(new[] { 100 * 20 / 16.0, 210 * 12 / 16.0, 460 * 8 / 16.0 }).Within(1e-12));
+        Assert.That(page.Lines("tokens-per-second-by-shards")[""].Select(p => p.Y), Is.EqualTo(new[] { 800 / 20.0, 800 / 12.0, 800 / 8.0 })
+            .Within(1e-12));
         Assert.That(page.Lines("watts-by-shards")[""].Select(p => p.Y), Is.Ordered);
         foreach (var run in runs)
             Assert.That((double)page.Value(run.Name, "energy_per_output_token_j")!, Is.EqualTo(run.JoulesPerToken).Within(1e-12));
@@ -42,7 +45,13 @@ public sealed class ReportTests : IDisposable
         foreach (var dataset in new[] { "alpaca", "gsm8k" })
             foreach (var batch in new[] { 8, 64 })
                 foreach (var shards in new[] { 2, 4 })
-                    Add(new($"{dataset}-{batch}-{shards}") { Dataset = dataset, BatchSize = batch, TensorParallel = shards, DeviceWatts = [.. Enumerable.Repeat(batch + (dataset == "alpaca" ? 0.0 : 1.0), shards)] });
+                    Add(new($"{dataset}-{batch}-{shards}")
+                    {
+                        Dataset = dataset,
+                        BatchSize = batch,
+                        TensorParallel = shards,
+                        DeviceWatts = [.. Enumerable.Repeat(batch + (dataset == "alpaca" ? 0.0 : 1.0), shards)]
+                    });
         var page = Page.Of(_scratch);
         Assert.That(page.Lines("watts-by-shards"), Is.EquivalentTo(new Dictionary<string, (double, double)[]>
         {
@@ -85,7 +94,8 @@ public sealed class ReportTests : IDisposable
     [Test]
     public void RunsUnderContinuousBatchingStandByTheirConcurrency()
     {
-        foreach (var (concurrency, watts) in new[] { (4, 100.0), (16, 130) }) Add(new($"c{concurrency}") { Concurrency = concurrency, DeviceWatts = [watts] });
+        foreach (var (concurrency, watts) in new[] { (4, 100.0), (16, 130) }) Add(
+            new($"c{concurrency}") { Concurrency = concurrency, DeviceWatts = [watts] });
         foreach (var (batch, watts) in new[] { (8, 90.0), (64, 120) }) Add(new($"b{batch}") { BatchSize = batch, DeviceWatts = [watts] });
         var page = Page.Of(_scratch);
         Assert.That(page.Lines("watts-by-concurrency")[""], Is.EqualTo(new[] { (4.0, 100.0), (16, 130) }));
@@ -97,7 +107,8 @@ public sealed class ReportTests : IDisposable
     public void ARepetitionIsAPointAndTheLineIsTheMeanOfTheValidOnes()
     {
         FigureSeries series = new("", [new(0, 2, 10), new(1, 2, 20), new(2, 2, 90), new(3, 4, 7), new(4, 1, 5)]);
-        Assert.That(series.Means(run => run is 0 or 1 or 4), Is.EqualTo(new[] { (1.0, 5.0), (2, 15), (4, 7) }), "at 4 no run is valid, so the invalid one stands");
+        Assert.That(series.Means(run => run is 0 or 1 or 4), Is.EqualTo(new[] { (1.0, 5.0), (2, 15), (4, 7) }),
+            "at 4 no run is valid, so the invalid one stands");
     }
 
     /// <summary>Times and joules of 'From Words to Watts', table of power caps: 175 W took 6.7 % longer, 150 W 19.49 %.</summary>
@@ -114,10 +125,12 @@ public sealed class ReportTests : IDisposable
         Assert.That(Column("limitWatts"), Is.EqualTo(new[] { 250.0, 175, 150 }));
         Assert.That(Column("timeChange"), Is.EqualTo(new[] { 0, 0.067, 0.1949 }).Within(1e-12));
         Assert.That(Column("energyChange"), Is.EqualTo(new[] { 0, -0.2321, -0.3315 }).Within(1e-12));
-        Assert.That(Column("rateChange"), Is.EqualTo(new[] { 0, 1 / 1.067 - 1, 1 / 1.1949 - 1 }).Within(1e-12), "tokens per second, which were not computed from these times");
+        Assert.That(Column("rateChange"), Is.EqualTo(new[] { 0, 1 / 1.067 - 1, 1 / 1.1949 - 1 }).Within(1e-12),
+            "tokens per second, which were not computed from these times");
         Assert.That(Column("expectedRateChange"), Is.EqualTo(Column("rateChange")).Within(1e-12));
         var energy = page.Data["capFigure"]!["series"]!.AsArray().Single(s => (string)s!["label"]! == "energy")!["points"]!.AsArray();
-        Assert.That(energy.Select(p => ((double)p!["x"]!, Math.Round((double)p["y"]!, 9))), Is.EqualTo(new[] { (250.0, 0.0), (175, -23.21), (150, -33.15) }));
+        Assert.That(energy.Select(p => ((double)p!["x"]!, Math.Round((double)p["y"]!, 9))),
+            Is.EqualTo(new[] { (250.0, 0.0), (175, -23.21), (150, -33.15) }));
     }
 
     [Test]
@@ -133,7 +146,8 @@ public sealed class ReportTests : IDisposable
         (double X, double Y) At(int i) => (summaries[i].Summary.Latency.P50!.Value, summaries[i].Summary.Energy.PerOutputToken!.Value);
         bool Beats(int a, int b) => summaries[a].Summary.Valid && At(a).X <= At(b).X && At(a).Y <= At(b).Y && At(a) != At(b);
         var front = ParetoFront.Of(summaries).First().Front;
-        var expected = Enumerable.Range(0, 200).Where(i => summaries[i].Summary.Valid && !Enumerable.Range(0, 200).Any(other => Beats(other, i))).Select(At).Distinct();
+        var expected = Enumerable.Range(0, 200)
+            .Where(i => summaries[i].Summary.Valid && !Enumerable.Range(0, 200).Any(other => Beats(other, i))).Select(At).Distinct();
         Assert.That(front.Select(p => (p.X, p.Y)), Is.EquivalentTo(expected));
         Assert.That(front, Is.Not.Empty);
     }
@@ -144,7 +158,8 @@ public sealed class ReportTests : IDisposable
         Add(new("r") { TensorParallel = 2, DeviceWatts = [90, 120], Seconds = 12 });
         var trace = Page.Of(_scratch).Run("r")["power"]!.AsArray().Single()!;
         Assert.That(trace["series"]!.AsArray().Select(s => (string)s!["device"]!), Is.EqualTo(new[] { "GPU-0", "GPU-1" }));
-        Assert.That(trace["series"]![0]!["mean"]!.AsArray().Select(w => (double)w!), Is.EqualTo(Enumerable.Repeat(90.0, 171)), "17 s of samples every 0.1 s");
+        Assert.That(trace["series"]![0]!["mean"]!.AsArray().Select(w => (double)w!), Is.EqualTo(Enumerable.Repeat(90.0, 171)),
+            "17 s of samples every 0.1 s");
         Assert.That(trace["series"]![1]!["mean"]!.AsArray().Select(w => (double)w!), Has.All.EqualTo(120));
         Assert.That(trace["windows"]!.AsArray().Select(w => ((string)w!["kind"]!, (double)w["end"]! - (double)w["start"]!)),
             Is.EqualTo(new[] { ("load", 2.0), ("idle", 3), ("measured", 12) }));
@@ -156,9 +171,12 @@ public sealed class ReportTests : IDisposable
         Add(new("r") { DeviceWatts = [90], Seconds = 12 });
         Add(new("second") { DeviceWatts = [70], Seconds = 6 });
         Directory.CreateDirectory(_scratch["r", "piece-2"]);
-        foreach (var file in new[] { RunDirectory.PowerFile, RunDirectory.WindowsFile }) File.Move(_scratch["second", file], _scratch["r", "piece-2", file]);
+        foreach (var file in new[] { RunDirectory.PowerFile, RunDirectory.WindowsFile }) File.Move(_scratch["second", file],
+            _scratch["r", "piece-2", file]);
         var traces = Page.Of(_scratch).Run("r")["power"]!.AsArray();
-        Assert.That(traces.Select(t => ((int)t!["piece"]!, (double)t["series"]![0]!["mean"]![0]!, t["series"]![0]!["mean"]!.AsArray().Count)), Is.EqualTo(new[] { (1, 90.0, 171), (2, 70, 111) }));
+        Assert.That(traces.Select(t =>
+            ((int)t!["piece"]!, (double)t["series"]![0]!["mean"]![0]!, t["series"]![0]!["mean"]!.AsArray().Count)),
+            Is.EqualTo(new[] { (1, 90.0, 171), (2, 70, 111) }));
     }
 
     [Test]
@@ -167,11 +185,14 @@ public sealed class ReportTests : IDisposable
         var run = Add(new("r") { Categories = ["code", "math", null], DeviceWatts = [120], Prompts = 12 });
         var node = Page.Of(_scratch).Run("r");
         Assert.That((int)node["latency"]!["count"]!, Is.EqualTo(12));
-        Assert.That(node["latency"]!["values"]!.AsArray().Select(v => (double)v!), Is.EqualTo(Enumerable.Range(0, 12).Select(run.LatencyOf)).Within(1e-4));
-        Assert.That(node["latency"]!["share"]!.AsArray().Select(v => (double)v!), Is.EqualTo(Enumerable.Range(1, 12).Select(i => i / 12.0)).Within(1e-5));
+        Assert.That(node["latency"]!["values"]!.AsArray().Select(v => (double)v!), Is.EqualTo(Enumerable.Range(0, 12).Select(run.LatencyOf))
+            .Within(1e-4));
+        Assert.That(node["latency"]!["share"]!.AsArray().Select(v => (double)v!), Is.EqualTo(Enumerable.Range(1, 12).Select(i => i / 12.0))
+            .Within(1e-5));
         var math = node["categories"]![1]!;
         // Prompts 1, 4, 7, 10: of four answers, that of prompt 4 is wrong. A third of the joules for a third of the tokens.
-        Assert.That(((string?)math["category"], (int)math["completed"]!, (long)math["total_input_tokens"]!, (long)math["total_output_tokens"]!, (double)math["accuracy"]!), Is.EqualTo(("math", 4, 40L + 1 + 4 + 7 + 10, 200L, 0.75)));
+        Assert.That(((string?)math["category"], (int)math["completed"]!, (long)math["total_input_tokens"]!,
+            (long)math["total_output_tokens"]!, (double)math["accuracy"]!), Is.EqualTo(("math", 4, 40L + 1 + 4 + 7 + 10, 200L, 0.75)));
         Assert.That((double)math["energy_j"]!, Is.EqualTo(run.Joules / 3).Within(1e-9));
         Assert.That((double)math["energy_per_output_token_j"]!, Is.EqualTo(run.JoulesPerToken).Within(1e-9));
         Assert.That((double)math["latency_p50_s"]!, Is.EqualTo((run.LatencyOf(4) + run.LatencyOf(7)) / 2).Within(1e-9));
@@ -186,8 +207,10 @@ public sealed class ReportTests : IDisposable
         Add(new("c-unmeasured") { DeviceWatts = [] });
         Add(new("d-going") { Status = RunStatus.Incomplete });
         var page = Page.Of(_scratch);
-        Assert.That(page.Data["runs"]!.AsArray().Select(r => ((string)r!["status"]!, (bool)r["valid"]!, string.Join(',', r["reasons"]!.AsArray().Select(x => (string)x!)))),
-            Is.EqualTo(new[] { ("complete", true, ""), ("complete", false, "sample_gap,throttled"), ("complete", false, "no_meter"), ("incomplete", false, "") }));
+        Assert.That(page.Data["runs"]!.AsArray()
+            .Select(r => ((string)r!["status"]!, (bool)r["valid"]!, string.Join(',', r["reasons"]!.AsArray().Select(x => (string)x!)))),
+            Is.EqualTo(new[] { ("complete", true, ""), ("complete", false, "sample_gap,throttled"), ("complete", false, "no_meter"),
+                ("incomplete", false, "") }));
         Assert.That(page.Value("c-unmeasured", "total_energy_j"), Is.Null);
         Assert.That((double)page.Value("c-unmeasured", "tokens_per_s")!, Is.EqualTo(40));
         Assert.That(page.Run("d-going")["power"]!.AsArray(), Is.Empty);
@@ -206,14 +229,22 @@ public sealed class ReportTests : IDisposable
     public void ThePageCarriesTheLicencesOfItsLibraries()
     {
         Add(new("r"));
-        Assert.That(Page.Of(_scratch).Html, Does.Contain("Mike Bostock\n\nPermission to use, copy").And.Contain("Observable, Inc.\n\nPermission to use, copy"));
+        Assert.That(Page.Of(_scratch).Html,
+            Does.Contain("Mike Bostock\n\nPermission to use, copy").And.Contain("Observable, Inc.\n\nPermission to use, copy"));
     }
 
     [Test]
     public void NoTextOfARunBecomesMarkup()
     {
         const string hostile = "x</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>{{scripts}}\"'&\u2028";
-        Add(new("r") { Model = hostile, Categories = [hostile], Manifest = new Dictionary<string, object> { ["note"] = new { Text = hostile } } });
+        Add(new("r")
+        {
+            Model = hostile,
+            Categories = [hostile],
+            Manifest = new Dictionary<string,
+            object>
+            { ["note"] = new { Text = hostile } }
+        });
         var page = Page.Of(_scratch);
         Assert.That(page.Html, Does.Not.Contain("<script>alert").And.Not.Contain("<img"));
         const string shown = "x</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>{{scripts}}\"'&\\u2028";
@@ -239,7 +270,8 @@ public sealed class ReportTests : IDisposable
         Assert.That(log.ToString(), Does.Contain(_scratch["damaged", "summary.csv"]).And.Contain("tokens_per_s").And.Contain("fast"));
         Assert.That(log.ToString(), Does.Contain(_scratch["older", "categories.csv"] + ":2: column completed holds 'several'"));
         var category = page.Run("newer")["categories"]!.AsArray().Single()!;
-        Assert.That(((string?)category["category"], (double)category["accuracy"]!, category["completed"]), Is.EqualTo(("code, tests", 0.5, (object?)null)));
+        Assert.That(((string?)category["category"], (double)category["accuracy"]!, category["completed"]),
+            Is.EqualTo(("code, tests", 0.5, (object?)null)));
     }
 
     [Test]
@@ -252,7 +284,8 @@ public sealed class ReportTests : IDisposable
     {
         Add(new("grid-10/r"));
         Add(new("grid-2/r"));
-        Assert.That(Page.Of(_scratch).Data["runs"]!.AsArray().Select(r => (string)r!["label"]!), Is.EqualTo(new[] { "grid-2/r", "grid-10/r" }));
+        Assert.That(Page.Of(_scratch).Data["runs"]!.AsArray().Select(r => (string)r!["label"]!),
+            Is.EqualTo(new[] { "grid-2/r", "grid-10/r" }));
     }
 
     [Test]
@@ -260,7 +293,14 @@ public sealed class ReportTests : IDisposable
     {
         for (var i = 0; i < 1500; i++)
         {
-            var run = new SyntheticRun($"r{i}") { BatchSize = i + 1, DeviceWatts = [1, 2, 3, 4], Prompts = 60, Seconds = 20, SampleInterval = 0.5 };
+            var run = new SyntheticRun($"r{i}")
+            {
+                BatchSize = i + 1,
+                DeviceWatts = [1, 2, 3, 4],
+                Prompts = 60,
+                Seconds = 20,
+                SampleInterval = 0.5
+            };
             if (i == 0) run.Write(_scratch);
             else Copy("r0", run);
         }
@@ -269,8 +309,10 @@ public sealed class ReportTests : IDisposable
         Assert.That(page.Data["notes"]!.AsArray().Select(n => (string)n!), Has.Some.Contains("at most 66 prompts"));
         Assert.That(page.Html, Has.Length.LessThan(25_000_000));
         var drawn = page.Data["runs"]!.AsArray().Where(r => r!["power"]!.AsArray().Count > 0).ToList();
-        Assert.That(drawn.Sum(r => r!["power"]![0]!["series"]!.AsArray().Sum(s => s!["mean"]!.AsArray().Count)), Is.InRange(100_000, 201_000));
-        Assert.That(page.Data["notes"]!.AsArray().Select(n => (string)n!), Has.Some.Contains($"Power over time of {1500 - drawn.Count} runs was left out"));
+        Assert.That(drawn.Sum(r => r!["power"]![0]!["series"]!.AsArray().Sum(s => s!["mean"]!.AsArray().Count)),
+            Is.InRange(100_000, 201_000));
+        Assert.That(page.Data["notes"]!.AsArray().Select(n => (string)n!),
+            Has.Some.Contains($"Power over time of {1500 - drawn.Count} runs was left out"));
     }
 
     /// <summary>The files of one run under the identity of another.</summary>
@@ -280,7 +322,8 @@ public sealed class ReportTests : IDisposable
         foreach (var file in Directory.GetFiles(_scratch[from]))
         {
             var target = _scratch[to.Name, Path.GetFileName(file)];
-            if (Path.GetFileName(file) == RunDirectory.SummaryFile) File.WriteAllText(target, File.ReadAllText(file).Replace(",r0,", $",{to.Name},", StringComparison.Ordinal).Replace("\n2,r0,", $"\n2,{to.Name},", StringComparison.Ordinal));
+            if (Path.GetFileName(file) == RunDirectory.SummaryFile) File.WriteAllText(target, File.ReadAllText(file)
+                .Replace(",r0,", $",{to.Name},", StringComparison.Ordinal).Replace("\n2,r0,", $"\n2,{to.Name},", StringComparison.Ordinal));
             else File.Copy(file, target);
         }
     }

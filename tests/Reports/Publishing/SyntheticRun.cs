@@ -77,7 +77,9 @@ internal sealed record SyntheticRun(string Name)
         var manifest = new Manifest(known);
         foreach (var (section, tree) in Manifest ?? new Dictionary<string, object>
         {
-            ["configuration"] = new Dictionary<string, object> { ["Sharding:Tensor"] = new { Value = $"{TensorParallel}", Source = "command line" } },
+            ["configuration"] = new Dictionary<string,
+                object>
+            { ["Sharding:Tensor"] = new { Value = $"{TensorParallel}", Source = "command line" } },
             ["hardware"] = new { Hosts = new[] { "node-1" } },
         }) manifest[section] = tree;
         AtomicFile.Write(Path.Combine(directory, "manifest.json"), manifest.Write);
@@ -93,7 +95,8 @@ internal sealed record SyntheticRun(string Name)
             ? new EnergyTotals { TotalJoules = Joules, Source = "nvml_counter", Valid = reasons == null, InvalidReasons = reasons }
             : new EnergyTotals { InvalidReasons = reasons };
         var summary = Summary.Compute(known, rows, Seconds, energy);
-        if (CategoryRecord.Of(summary, rows) is { Count: > 0 } categories) WriteCsv(Path.Combine(directory, RunDirectory.CategoriesFile), categories);
+        if (CategoryRecord.Of(summary, rows) is { Count: > 0 } categories) WriteCsv(Path.Combine(directory, RunDirectory.CategoriesFile),
+            categories);
         WriteCsv(Path.Combine(directory, RunDirectory.SummaryFile), [summary]);
         return this;
     }

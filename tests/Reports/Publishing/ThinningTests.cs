@@ -32,7 +32,12 @@ public sealed class ThinningTests
     public void ASpikeBetweenManySamplesStays()
     {
         var envelope = new PowerEnvelope(Gpu, 0, 1000, 100);
-        for (var i = 0; i < 100_000; i++) envelope.Add(new EnergyReading { TimeSeconds = i * 0.01, PowerWatts = i == 54_321 ? 700 : i == 77_777 ? 5 : 200 });
+        for (var i = 0; i < 100_000; i++) envelope.Add(new EnergyReading
+        {
+            TimeSeconds = i * 0.01,
+            PowerWatts = i == 54_321 ? 700
+            : i == 77_777 ? 5 : 200
+        });
         var series = envelope.Series()!;
         Assert.That((series.Seconds.Count, series.Thinned, series.Derived), Is.EqualTo((100, true, false)));
         Assert.That((series.High[54], series.High[53], series.Low[77], series.Low[76]), Is.EqualTo((700, 200, 5, 200)));
@@ -58,7 +63,12 @@ public sealed class ThinningTests
         for (var i = 0; i <= 200; i++)
         {
             var t = i * 0.05;
-            envelope.Add(new EnergyReading { TimeSeconds = t, EnergyJoules = t >= 8 ? 50 * (t - 8) : Math.Min(t, 5) * 150 + Math.Max(0, t - 5) * 50 });
+            envelope.Add(new EnergyReading
+            {
+                TimeSeconds = t,
+                EnergyJoules = t >= 8 ? 50 * (t - 8)
+                : Math.Min(t, 5) * 150 + Math.Max(0, t - 5) * 50
+            });
         }
         var series = envelope.Series()!;
         Assert.That(series.Derived);
@@ -73,7 +83,8 @@ public sealed class ThinningTests
     [TestCase(0.000123456, 3, 0.000123)]
     [TestCase(-2.5e-7, 1, -2e-7)]
     [TestCase(0, 3, 0)]
-    public void DigitsAreSignificantOnes(double value, int digits, double expected) => Assert.That(Rounded.Digits(value, digits), Is.EqualTo(expected).Within(1e-12));
+    public void DigitsAreSignificantOnes(double value, int digits, double expected) =>
+        Assert.That(Rounded.Digits(value, digits), Is.EqualTo(expected).Within(1e-12));
 
     [TestCase(new double[] { 8, 1, 2, 2, 4 }, 8, new double[] { 1, 2, 4, 8 })]
     [TestCase(new double[] { 1, 2, 3, 4, 5, 6, 7 }, 3, new double[] { 1, 4, 7 })]

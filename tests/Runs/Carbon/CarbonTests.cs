@@ -34,8 +34,10 @@ public sealed class CarbonTests
         var terms = Terms(new(time => time.Hour == 10 ? 200 : 600, true, 1.25, 150, 5))!;
         Assert.Multiple(() =>
         {
-            Assert.That(terms.Hours.Select(hour => (hour.HourUtc!.Value.Hour, Math.Round(hour.Joules, 2))), Is.EqualTo(new[] { (10, 4000.0), (11, 12000.0) }));
-            Assert.That((terms.MeasuredJoules, Math.Round(terms.ReservedJoules, 6), Math.Round(terms.EnergyJoules, 6)), Is.EqualTo((16000.0, 2000.0, 22500.0)));
+            Assert.That(terms.Hours.Select(hour => (hour.HourUtc!.Value.Hour, Math.Round(hour.Joules, 2))),
+                Is.EqualTo(new[] { (10, 4000.0), (11, 12000.0) }));
+            Assert.That((terms.MeasuredJoules, Math.Round(terms.ReservedJoules, 6), Math.Round(terms.EnergyJoules, 6)),
+                Is.EqualTo((16000.0, 2000.0, 22500.0)));
             Assert.That(terms.GramsPerKilowattHour, Is.EqualTo(500).Within(1e-5));
             Assert.That(terms.OperationalGrams, Is.EqualTo(3.125).Within(1e-6));
             Assert.That((terms.TotalEmbodiedGrams, terms.Devices), Is.EqualTo((300_000.0, 2)));
@@ -51,21 +53,27 @@ public sealed class CarbonTests
     {
         var terms = Terms(new(time => time.Hour == 10 ? 200 : null, true, 1.25, 150, 5))!;
         var summary = terms.AddTo(s_summary);
-        Assert.That((terms.OperationalGrams, terms.GramsPerResponse, summary.Carbon.EnergyJoules, summary.Carbon.GramsPerResponse), Is.EqualTo(((double?)null, (double?)null, (double?)null, (double?)null)));
+        Assert.That((terms.OperationalGrams, terms.GramsPerResponse, summary.Carbon.EnergyJoules, summary.Carbon.GramsPerResponse),
+            Is.EqualTo(((double?)null, (double?)null, (double?)null, (double?)null)));
         Assert.That(terms.EnergyJoules, Is.EqualTo(22_500).Within(1e-6));
     }
 
     [Test]
-    public void WithoutEnergyThereIsNoCarbon() => Assert.That(CarbonTerms.Of(new(_ => 1, false, 1, 1, 1), new([new(1, Evidence())]), s_summary with { Energy = new() }, []), Is.Null);
+    public void WithoutEnergyThereIsNoCarbon() =>
+        Assert.That(CarbonTerms.Of(new(_ => 1, false, 1, 1, 1), new([new(1, Evidence())]), s_summary with { Energy = new() }, []), Is.Null);
 
     [TestCase("timestamp_utc,g_per_kwh\n2026-11-21T10:00Z,431.5\n2026-11-21T11:00:00Z,77\n")]
-    [TestCase("datetime,Country,Carbon intensity gCO₂eq/kWh (direct),Carbon intensity gCO₂eq/kWh (LCA)\n2026-11-21 10:00:00,Germany,1,431.5\n2026-11-21 11:00:00,Germany,2,77\n")]
+    [TestCase("datetime,Country,Carbon intensity gCO₂eq/kWh (direct),Carbon intensity gCO₂eq/kWh (LCA)\n2026-11-21 "
+        + "10:00:00,Germany,1,431.5\n2026-11-21 11:00:00,Germany,2,77\n")]
     [TestCase("Datetime (UTC);Carbon intensity gCO₂eq/kWh (direct)\n2026-11-21 10:00:00;431.5\n2026-11-21 11:00:00;77\n")]
     public void HourlyValuesAreReadInTheFormsThatPeopleHave(string csv)
     {
         var intensity = CarbonIntensity.Parse(_scratch.File("hours.csv", csv), "Carbon:Intensity");
-        Assert.That((intensity.At(s_ten.AddMinutes(59)), intensity.At(s_ten.AddMinutes(60)), intensity.At(s_ten.AddHours(2))), Is.EqualTo(((double?)431.5, (double?)77, (double?)null)));
-        Assert.That(() => intensity.MustCover(s_ten.AddHours(2)), Throws.TypeOf<UserErrorException>().With.Message.Contains("no carbon intensity for 2026-11-21T12:00Z (it has 2026-11-21T10:00Z to 2026-11-21T11:00Z)"));
+        Assert.That((intensity.At(s_ten.AddMinutes(59)), intensity.At(s_ten.AddMinutes(60)), intensity.At(s_ten.AddHours(2))),
+            Is.EqualTo(((double?)431.5, (double?)77, (double?)null)));
+        Assert.That(() => intensity.MustCover(s_ten.AddHours(2)),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains(
+            "no carbon intensity for 2026-11-21T12:00Z (it has 2026-11-21T10:00Z to 2026-11-21T11:00Z)"));
     }
 
     [TestCase("a,b\n1,2\n", "has the columns a, b")]
@@ -78,12 +86,14 @@ public sealed class CarbonTests
     [TestCase("time,g_per_kwh\n2026-11-21T10:00Z,5\"\n", "is no CSV file")]
     [TestCase("time,g_per_kwh\n", "holds no hour")]
     public void ADamagedFileIsNamedWithItsLine(string csv, string message) =>
-        Assert.That(() => CarbonIntensity.Parse(_scratch.File("hours.csv", csv), "Carbon:Intensity"), Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
+        Assert.That(() => CarbonIntensity.Parse(_scratch.File("hours.csv", csv), "Carbon:Intensity"),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
 
     [TestCase("--carbon-intensity=400", "need Carbon:Pue (--pue) and Carbon:Embodied (--embodied) as well")]
     [TestCase("--pue=1.2", "need Carbon:Intensity (--carbon-intensity) and Carbon:Embodied (--embodied) as well")]
     [TestCase("--carbon-intensity=400 --pue=0.9 --embodied=1", "Carbon:Pue (--pue) is '0.9'")]
-    [TestCase("--carbon-intensity=grid.csv --pue=1.2 --embodied=1", "Carbon:Intensity (--carbon-intensity) is 'grid.csv', but grams of CO2e per kWh, or a CSV file")]
+    [TestCase("--carbon-intensity=grid.csv --pue=1.2 --embodied=1",
+        "Carbon:Intensity (--carbon-intensity) is 'grid.csv', but grams of CO2e per kWh, or a CSV file")]
     public void WhatIsMissingIsNamedBeforeAnythingIsLoaded(string switches, string message)
     {
         var result = HarnessProcess.Run(_scratch.Path, ["run", .. switches.Split(' ')]);
@@ -95,17 +105,22 @@ public sealed class CarbonTests
     [Test, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
     public void ARunWritesItsTermsAndVerifyComputesThemAgain()
     {
-        var meter = _scratch.File("meter.sh", "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done\n");
+        var meter = _scratch.File("meter.sh",
+            "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; "
+            + "done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var result = HarnessProcess.Run(_scratch.Path, "run", "--limit", "16", "--ignore-eos", "--max-new-tokens", "100", "--meter", $"command:{meter}", "--name", "r",
+        var result = HarnessProcess.Run(_scratch.Path, "run", "--limit", "16", "--ignore-eos", "--max-new-tokens", "100", "--meter",
+            $"command:{meter}", "--name", "r",
             "--carbon-intensity", "400", "--pue", "1.5", "--embodied", "100", "--lifetime", "4");
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         var summary = new RunReader(_scratch["results", "r"]).Summary();
         Assert.Multiple(() =>
         {
             Assert.That(summary.Carbon.EnergyJoules, Is.EqualTo(summary.Energy.Total * 1.5).Within(1e-9).Percent);
-            Assert.That(summary.Carbon.EmbodiedGrams, Is.EqualTo(100_000 * summary.DurationSeconds / (4 * 365.25 * 86_400)).Within(1e-9).Percent);
-            Assert.That(summary.Carbon.GramsPerResponse, Is.EqualTo((summary.Carbon.EnergyJoules / 3.6e6 * 400 + summary.Carbon.EmbodiedGrams) / 16).Within(1e-9).Percent);
+            Assert.That(summary.Carbon.EmbodiedGrams, Is.EqualTo(100_000 * summary.DurationSeconds / (4 * 365.25 * 86_400))
+                .Within(1e-9).Percent);
+            Assert.That(summary.Carbon.GramsPerResponse,
+                Is.EqualTo((summary.Carbon.EnergyJoules / 3.6e6 * 400 + summary.Carbon.EmbodiedGrams) / 16).Within(1e-9).Percent);
             Assert.That(result.Output, Does.Contain("g CO2e/response"));
         });
         Assert.That(HarnessProcess.Run(_scratch.Path, "verify", "results/r").ExitCode, Is.Zero);
@@ -113,29 +128,42 @@ public sealed class CarbonTests
         var text = File.ReadAllText(path);
         foreach (var (term, other) in new[]
         {
-            ("\"pue\": [^,]*", "\"pue\": 1.1"), ("\"sci_g_per_response\": [^,]*", "\"sci_g_per_response\": 99"), ("\"operational_g\": [^,]*", "\"operational_g\": 99"),
-            ("\"devices\": [^,]*", "\"devices\": 2"), ("\"resource_share\": [^,]*", "\"resource_share\": 0.5"), ("\"hours\": [^]]*]", "\"hours\": []"),
+            ("\"pue\": [^,]*", "\"pue\": 1.1"), ("\"sci_g_per_response\": [^,]*", "\"sci_g_per_response\": 99"),
+                ("\"operational_g\": [^,]*", "\"operational_g\": 99"),
+            ("\"devices\": [^,]*", "\"devices\": 2"), ("\"resource_share\": [^,]*", "\"resource_share\": 0.5"),
+                ("\"hours\": [^]]*]", "\"hours\": []"),
         })
         {
             Assert.That(text, Does.Match(term));
             File.WriteAllText(path, Regex.Replace(text, term, other));
             var verified = HarnessProcess.Run(_scratch.Path, "verify", "results/r");
-            Assert.That((verified.ExitCode, (verified.Output + verified.Error).Contains("carbon.json"), (verified.Output + verified.Error).Contains("   at ")), Is.EqualTo((1, true, false)), other + verified.Output + verified.Error);
+            Assert.That((verified.ExitCode, (verified.Output + verified.Error).Contains("carbon.json"), (verified.Output + verified.Error)
+                .Contains("   at ")), Is.EqualTo((1, true, false)), other + verified.Output + verified.Error);
         }
     }
 
-    private static readonly SummaryRecord s_summary = new() { RunId = "r", Status = RunStatus.Complete, Energy = new() { Total = 16_000 }, Completed = 4, TotalOutputTokens = 100, Nodes = 1 };
+    private static readonly SummaryRecord s_summary = new()
+    {
+        RunId = "r",
+        Status = RunStatus.Complete,
+        Energy = new() { Total = 16_000 },
+        Completed = 4,
+        TotalOutputTokens = 100,
+        Nodes = 1
+    };
 
     private static CarbonTerms? Terms(CarbonInputs inputs) => CarbonTerms.Of(inputs, new([new(1, Evidence())]), s_summary,
         [Samples(true), Samples(false), Samples(null), Samples(null)]);
 
-    private static PromptRecord Samples(bool? correct) => new() { RunId = "r", Repeat = 1, Dataset = "d", PromptIndex = 0, FinishReason = FinishReason.Eos, Correct = correct };
+    private static PromptRecord Samples(bool? correct) =>
+        new() { RunId = "r", Repeat = 1, Dataset = "d", PromptIndex = 0, FinishReason = FinishReason.Eos, Correct = correct };
 
     private static EnergyEvidence Evidence()
     {
         SampleSeries Series(string device, DomainKind kind, double watts) => new(new("h", device, kind, "nvml"), 0,
             [.. Enumerable.Range(0, 200).Select(i => new EnergyReading { TimeSeconds = 3500 + i, EnergyJoules = watts * i })]);
-        SampleSeries[] series = [Series("GPU-1", DomainKind.Gpu, 100), Series("GPU-2", DomainKind.Gpu, 300), Series("package-0", DomainKind.Package, 50)];
+        SampleSeries[] series =
+            [Series("GPU-1", DomainKind.Gpu, 100), Series("GPU-2", DomainKind.Gpu, 300), Series("package-0", DomainKind.Package, 50)];
         return new()
         {
             SampleIntervalSeconds = 1,

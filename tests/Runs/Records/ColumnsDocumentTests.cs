@@ -8,8 +8,6 @@ namespace Harness.Tests.Runs.Records;
 [TestFixture]
 public sealed class ColumnsDocumentTests
 {
-    private const string Variable = "HARNESS_WRITE_DOCS";
-
     private static readonly (string File, string Holds, IReadOnlyList<ColumnInfo> Columns)[] s_files =
     [
         ("summary.csv", "One row: the run.", ColumnMap<SummaryRecord>.Columns),
@@ -21,13 +19,8 @@ public sealed class ColumnsDocumentTests
     ];
 
     [Test]
-    public void TheDocumentHasEveryColumn()
-    {
-        var path = Path.Combine(SharedData.RepositoryRoot, "docs", "columns.md");
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 }) File.WriteAllText(path, Document());
-        Assert.That(File.Exists(path) ? File.ReadAllText(path).ReplaceLineEndings("\n") : "", Is.EqualTo(Document()),
-            $"write it anew: {Variable}=1 dotnet test tests --filter {nameof(ColumnsDocumentTests)}");
-    }
+    public void TheDocumentHasEveryColumn() =>
+        WrittenDocument.MustHold(Path.Combine(SharedData.RepositoryRoot, "docs", "columns.md"), "columns", Document());
 
     /// <summary>Every column of every file is explained, and no two of a file have one name.</summary>
     [Test]
@@ -50,23 +43,12 @@ public sealed class ColumnsDocumentTests
     public void NamesAndUnitsAgree(string end, params string[] units)
     {
         foreach (var (file, _, columns) in s_files)
-            Assert.That(columns.Where(column => column.Name.EndsWith(end, StringComparison.Ordinal)).Select(column => column.Unit).Distinct(),
+            Assert.That(columns.Where(column => column.Name.EndsWith(end, StringComparison.Ordinal)).Select(column => column.Unit)
+                .Distinct(),
                 Is.SubsetOf(units), file);
     }
 
-    private static string Document()
-    {
-        const string head = """
-            # Columns
-
-            Every column of the CSV files of a run directory. A missing value is empty, never 0; percentiles are interpolated linearly
-            between order statistics (NumPy's default), over the prompts of all repeats. How joules are measured, attributed and judged is
-            in [measurement.md](measurement.md). A test writes this file:
-            `HARNESS_WRITE_DOCS=1 dotnet test tests --filter ColumnsDocumentTests`.
-
-            """;
-        var tables = s_files.Select(file => $"\n## {file.File}\n{file.Holds}\n\n| column | unit | meaning | from |\n|---|---|---|---|\n"
-            + string.Concat(file.Columns.Select(column => $"| `{column.Name}` | {column.Unit} | {column.Meaning} | {column.Source} |\n")));
-        return head.ReplaceLineEndings("\n") + string.Concat(tables);
-    }
+    private static string Document() => string.Concat(s_files.Select(file =>
+        $"\n## {file.File}\n{file.Holds}\n\n| column | unit | meaning | from |\n|---|---|---|---|\n"
+        + string.Concat(file.Columns.Select(column => $"| `{column.Name}` | {column.Unit} | {column.Meaning} | {column.Source} |\n"))));
 }

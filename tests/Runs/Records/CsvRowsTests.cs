@@ -51,7 +51,14 @@ public sealed class CsvRowsTests
         CultureInfo.CurrentCulture = new CultureInfo("") { NumberFormat = { NumberDecimalSeparator = ",", NegativeSign = "~" } };
         try
         {
-            var row = Samples.Prompt(1) with { TtftSeconds = 0.1 + 0.2, TpotSeconds = null, LatencySeconds = -1.5, Valid = true, InvalidReasons = "no_meter;mig" };
+            var row = Samples.Prompt(1) with
+            {
+                TtftSeconds = 0.1 + 0.2,
+                TpotSeconds = null,
+                LatencySeconds = -1.5,
+                Valid = true,
+                InvalidReasons = "no_meter;mig"
+            };
             Assert.That(Row(row), Is.EqualTo("r,0,gsm8k,1,0,11,4,3,eos,0.30000000000000004,,-1.5,,,,,,true,true,no_meter;mig,,,,1\n"));
             Assert.That(Row(Samples.Prompt(2) with { Correct = false }), Does.EndWith(",false,false,,,,,1\n"));
             Assert.That(Row(Samples.Prompt(2) with { Correct = null }), Does.EndWith(",,false,,,,,1\n"));
@@ -80,7 +87,8 @@ public sealed class CsvRowsTests
     [Test]
     public void AllThatIsWrittenIsReadBack()
     {
-        PromptRecord[] rows = [Samples.Prompt(0), Samples.Prompt(1), Samples.Prompt(2, FinishReason.ContextLength) with { Dataset = "a,\"b\"" }];
+        PromptRecord[] rows =
+            [Samples.Prompt(0), Samples.Prompt(1), Samples.Prompt(2, FinishReason.ContextLength) with { Dataset = "a,\"b\"" }];
         var stream = new MemoryStream();
         CsvRows.WriteHeader<PromptRecord>(stream);
         CsvRows.Write(stream, rows);

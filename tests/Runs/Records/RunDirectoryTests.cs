@@ -20,7 +20,8 @@ public sealed class RunDirectoryTests
 
     private RunDirectory Create(string? name = "run") => RunDirectory.Create(_scratch.Path, name, "m", Now);
 
-    private static string[] FilesOf(RunDirectory run) => [.. Directory.GetFiles(run.Path).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
+    private static string[] FilesOf(RunDirectory run) =>
+        [.. Directory.GetFiles(run.Path).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
 
     [TestCase("/models/Llama-2-7b-hf/", "Llama-2-7b-hf")]
     [TestCase("synthetic:3.1-405b", "synthetic-3.1-405b")]
@@ -88,7 +89,8 @@ public sealed class RunDirectoryTests
 
         run.Append([Samples.Prompt(2)], [Samples.Response(2)]);
         run.CompleteResults([Samples.Prompt(0), Samples.Prompt(1), Samples.Prompt(2)]);
-        run.WriteCsv(RunFile.Ranks.Name, [new RankRecord { RunId = "r", Window = "measured", Host = "node1", Seconds = 1.5, BytesSent = 1L << 40 }]);
+        run.WriteCsv(RunFile.Ranks.Name,
+            [new RankRecord { RunId = "r", Window = "measured", Host = "node1", Seconds = 1.5, BytesSent = 1L << 40 }]);
         run.WriteSummary(Samples.Summary("r"));
         Assert.That(FilesOf(run), Is.EqualTo(new[] { "prompts.csv", "ranks.csv", "responses.jsonl", "summary.csv" }));
         var reader = new RunReader(run.Path);
@@ -187,6 +189,7 @@ public sealed class RunDirectoryTests
     public void AMissingFileIsNamed()
     {
         Assert.That(() => new RunReader(_scratch.Path).Summary(), Throws.TypeOf<UserErrorException>().With.Message.Contains("summary.csv"));
-        Assert.That(() => new RunReader(_scratch.Path).Prompts().ToList(), Throws.TypeOf<UserErrorException>().With.Message.Contains("prompts.csv"));
+        Assert.That(() => new RunReader(_scratch.Path).Prompts().ToList(),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains("prompts.csv"));
     }
 }

@@ -39,10 +39,12 @@ internal sealed class SpreadsheetTests
     {
         const string alphabet = "'=;\ta ";
         string[] texts = [""];
-        for (var length = 1; length <= 5; length++) texts = [.. texts, .. from text in texts where text.Length == length - 1 from c in alphabet select text + c];
+        for (var length = 1; length <= 5; length++) texts =
+            [.. texts, .. from text in texts where text.Length == length - 1 from c in alphabet select text + c];
         Assert.That(texts.Select(CsvDialect.Text).Distinct().Count(), Is.EqualTo(texts.Length));
         Assert.That(texts.Select(text => CsvDialect.Original(CsvDialect.Text(text))), Is.EqualTo(texts));
-        Assert.That(texts.Select(CsvDialect.Text).Where(text => text.Split(';', '\t').Any(cell => cell.TrimStart() is ['=', ..])), Is.Empty);
+        Assert.That(texts.Select(CsvDialect.Text).Where(text => text.Split(';', '\t').Any(cell => cell.TrimStart() is ['=', ..])),
+            Is.Empty);
     }
 
     [Test]
@@ -62,7 +64,8 @@ internal sealed class SpreadsheetTests
     [Test]
     public void ADeviceIsFoundAgainUnderItsName()
     {
-        SampleSeries series = new(new EnergyDomain("-node", "=0", DomainKind.Gpu, "nvml"), 0, [new EnergyReading { TimeSeconds = 1, EnergyJoules = 2 }]);
+        SampleSeries series =
+            new(new EnergyDomain("-node", "=0", DomainKind.Gpu, "nvml"), 0, [new EnergyReading { TimeSeconds = 1, EnergyJoules = 2 }]);
         var text = new StringWriter();
         PowerRecords.Write(text, [series]);
         Assert.That(text.ToString(), Does.Contain(",'-node,'=0,"));

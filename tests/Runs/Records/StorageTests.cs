@@ -60,7 +60,8 @@ public sealed class StorageTests
                 full.Write("x"u8);
             }),
             Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
-                "cannot write prompts.csv: the disk or the quota is full; free some space, or choose another directory with --out; what was finished before is kept"));
+                "cannot write prompts.csv: the disk or the quota is full; free some space, or choose another directory with --out; what "
+                    + "was finished before is kept"));
 
     /// <summary>A file system of 64 kB that really fills up. It takes the right to mount one.</summary>
     [Test]
@@ -83,7 +84,8 @@ public sealed class StorageTests
             Assert.That(File.ReadAllText(run.PathOf("prompts.partial.csv")), Does.EndWith("\n"));
             Assert.That(new RunReader(run.Path).Prompts().Count(), Is.EqualTo(kept));
             Assert.That(() => run.WriteSummary(Samples.Summary(new string('r', 65536))), Throws.TypeOf<UserErrorException>());
-            Assert.That(Directory.GetFiles(run.Path).Select(f => Path.GetFileName(f)), Is.EquivalentTo(new[] { "prompts.partial.csv", "responses.partial.jsonl" }));
+            Assert.That(Directory.GetFiles(run.Path).Select(f => Path.GetFileName(f)),
+                Is.EquivalentTo(new[] { "prompts.partial.csv", "responses.partial.jsonl" }));
         }
         finally
         {

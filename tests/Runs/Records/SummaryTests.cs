@@ -25,14 +25,20 @@ public sealed class SummaryTests
     {
         PromptRecord[] rows =
         [
-            Samples.Prompt(0) with { InputTokens = 5, OutputTokens = 4, OutputWords = 3, TtftSeconds = 1, TpotSeconds = 0.5, LatencySeconds = 2.5, Correct = true },
-            Samples.Prompt(1) with { InputTokens = 7, OutputTokens = 1, OutputWords = 1, TtftSeconds = 3, TpotSeconds = null, LatencySeconds = 3, Correct = false },
-            Samples.Prompt(2, FinishReason.ContextLength) with { InputTokens = 9000, OutputTokens = 0, OutputWords = 0, TtftSeconds = null, TpotSeconds = null, LatencySeconds = null, Correct = null },
-            Samples.Prompt(3, FinishReason.Length) with { InputTokens = 8, OutputTokens = 5, OutputWords = 4, TtftSeconds = 2, TpotSeconds = 1.5, LatencySeconds = 8, Correct = true },
+            Samples.Prompt(0) with { InputTokens = 5, OutputTokens = 4, OutputWords = 3, TtftSeconds = 1, TpotSeconds = 0.5,
+                LatencySeconds = 2.5, Correct = true },
+            Samples.Prompt(1) with { InputTokens = 7, OutputTokens = 1, OutputWords = 1, TtftSeconds = 3, TpotSeconds = null,
+                LatencySeconds = 3, Correct = false },
+            Samples.Prompt(2, FinishReason.ContextLength) with { InputTokens = 9000, OutputTokens = 0, OutputWords = 0, TtftSeconds = null,
+                TpotSeconds = null, LatencySeconds = null, Correct = null },
+            Samples.Prompt(3, FinishReason.Length) with { InputTokens = 8, OutputTokens = 5, OutputWords = 4, TtftSeconds = 2,
+                TpotSeconds = 1.5, LatencySeconds = 8, Correct = true },
         ];
-        var summary = Summary.Compute(Samples.Summary("r"), rows, 4, new EnergyTotals { TotalJoules = 600, NetJoules = 500, Valid = true, Source = "nvml_counter" });
+        var summary = Summary.Compute(Samples.Summary("r"), rows, 4,
+            new EnergyTotals { TotalJoules = 600, NetJoules = 500, Valid = true, Source = "nvml_counter" });
         Assert.That((summary.AccuracyLow, summary.AccuracyHigh), Is.EqualTo((0.2077, 0.9385)).Using<(double?, double?), (double, double)>(
-            (was, known) => Math.Abs(was.Item1!.Value - known.Item1) < 5e-5 && Math.Abs(was.Item2!.Value - known.Item2) < 5e-5), "Wilson's for 2 of 3");
+            (was, known) => Math.Abs(was.Item1!.Value - known.Item1) < 5e-5 && Math.Abs(was.Item2!.Value - known.Item2) < 5e-5),
+                "Wilson's for 2 of 3");
         Assert.That(summary with { AccuracyLow = null, AccuracyHigh = null }, Is.EqualTo(new SummaryRecord
         {
             RunId = "r",
@@ -61,7 +67,8 @@ public sealed class SummaryTests
     [Test]
     public void WhatIsNotKnownIsMissingAndNeverZeroOrNaN()
     {
-        var none = Summary.Compute(Samples.Summary("r"), [Samples.Prompt(0, FinishReason.Error) with { Correct = null }], null, new EnergyTotals());
+        var none = Summary.Compute(Samples.Summary("r"), [Samples.Prompt(0, FinishReason.Error) with { Correct = null }], null,
+            new EnergyTotals());
         Assert.That(none, Is.EqualTo(new SummaryRecord
         {
             RunId = "r",
@@ -81,7 +88,8 @@ public sealed class SummaryTests
     [Test]
     public void RepeatsArePooledAndPromptsCountedOnce()
     {
-        var rows = Enumerable.Range(0, 3).SelectMany(r => Enumerable.Range(0, 5).Select(i => Samples.Prompt(i) with { Repeat = r })).ToList();
+        var rows = Enumerable.Range(0, 3).SelectMany(r => Enumerable.Range(0, 5).Select(i => Samples.Prompt(i) with { Repeat = r }))
+            .ToList();
         var summary = Summary.Compute(Samples.Summary("r"), rows, 30, new EnergyTotals());
         Assert.That((summary.NumPrompts, summary.Completed, summary.ResponsesPerSecond), Is.EqualTo((5, 15, 0.5)));
     }
@@ -93,13 +101,14 @@ public sealed class SummaryTests
         using var scratch = new ScratchDirectory();
         using var run = RunDirectory.Create(scratch.Path, "run", "m", DateTimeOffset.UtcNow);
         var random = new Random(1);
-        var rows = Enumerable.Range(0, 501).Select(i => Samples.Prompt(i, i % 50 == 7 ? FinishReason.ContextLength : FinishReason.Length) with
-        {
-            TtftSeconds = random.NextDouble(),
-            LatencySeconds = 1 + random.NextDouble(),
-            OutputTokens = random.Next(1, 300),
-            OutputWords = random.Next(1, 200),
-        }).ToList();
+        var rows = Enumerable.Range(0, 501)
+            .Select(i => Samples.Prompt(i, i % 50 == 7 ? FinishReason.ContextLength : FinishReason.Length) with
+            {
+                TtftSeconds = random.NextDouble(),
+                LatencySeconds = 1 + random.NextDouble(),
+                OutputTokens = random.Next(1, 300),
+                OutputWords = random.Next(1, 200),
+            }).ToList();
         run.Append(rows, []);
         run.CompleteResults(rows);
         run.WriteSummary(Summary.Compute(Samples.Summary(run.RunId), rows, 77.7, new EnergyTotals { TotalJoules = 1234.5 }));

@@ -26,7 +26,9 @@ internal sealed partial class RunVerificationTests
     public void Run()
     {
         _scratch = new();
-        var meter = _scratch.File("meter.sh", "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f W 80\\n\", $1 * 80; fflush() }' /proc/uptime; sleep 0.02; done\n");
+        var meter = _scratch.File("meter.sh",
+            "#!/bin/sh\nwhile kill -0 $PPID 2>/dev/null; do awk '{ printf \"J %.3f W 80\\n\", $1 * 80; fflush() }' /proc/uptime; sleep "
+            + "0.02; done\n");
         File.SetUnixFileMode(meter, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _scratch.File("prompts.jsonl", string.Concat(Enumerable.Range(0, Prompts).Select(i => $$"""{"prompt": "Question: {{i}}", "category": "{{(i % 2 == 0 ? "=1+1" : "b")}}"}""" + "\n")));
         var result = HarnessProcess.Run(_scratch.Path, "run", "--data", "prompts.jsonl", "--repeats", $"{Repeats}",
@@ -63,18 +65,22 @@ internal sealed partial class RunVerificationTests
     public void TheRunItselfIsRight()
     {
         Assert.That(Check(Whole), Is.Empty);
-        Assert.That(Directory.GetFiles(Whole).Where(path => RunFileTests.RowOf(path) is not { Stays: true }), Is.Empty, "files without a row");
+        Assert.That(Directory.GetFiles(Whole).Where(path => RunFileTests.RowOf(path) is not { Stays: true }), Is.Empty,
+            "files without a row");
         Assert.That(new RunReader(Whole).Prompts().Count(), Is.EqualTo(Prompts * Repeats));
-        Assert.That(new RunReader(Whole).Categories().Select(row => row.Category), Is.EqualTo(new[] { "'=1+1", "b" }), "what a spreadsheet would compute it does not");
+        Assert.That(new RunReader(Whole).Categories().Select(row => row.Category), Is.EqualTo(new[] { "'=1+1", "b" }),
+            "what a spreadsheet would compute it does not");
     }
 
     /// <summary>The same in a column of numbers that was empty.</summary>
     [Test]
     public void ANumberThatIsNoneFailsInEveryColumnOfEveryTable(
-        [Values("summary.csv", "prompts.csv", "categories.csv", "ranks.csv", "power.csv")] string file, [Values("NaN", "Infinity", "-1e999")] string value)
+        [Values("summary.csv", "prompts.csv", "categories.csv", "ranks.csv", "power.csv")] string file,
+            [Values("NaN", "Infinity", "-1e999")] string value)
     {
         var columns = File.ReadLines(Path.Combine(Whole, file)).First().Split(',');
-        string[] texts = ["run_id", "status", "timestamp_utc", "commit", "model", "dtype", "backend", "gpu", "schedule", "dataset", "task", "energy_source", "valid", "invalid_reasons",
+        string[] texts = ["run_id", "status", "timestamp_utc", "commit", "model", "dtype", "backend", "gpu", "schedule", "dataset", "task",
+            "energy_source", "valid", "invalid_reasons",
             "finish_reason", "correct", "category", "window", "host", "device", "kind", "source", "power_field", "throttle_reasons"];
         var blind = columns.Where((column, at) => !texts.Contains(column) && !Fails(With(file, text => SetCell(text, at, value)))).ToList();
         Assert.That(blind, Is.Empty);
@@ -88,10 +94,12 @@ internal sealed partial class RunVerificationTests
     [TestCase("carbon.json")]
     public void ANumberBeyondAllFiguresFailsInEveryJsonFile(string file)
     {
-        var members = NumberMember().Matches(File.ReadAllText(Path.Combine(Whole, file))).Select(match => match.Groups["name"].Value).Distinct().ToList();
+        var members = NumberMember().Matches(File.ReadAllText(Path.Combine(Whole, file))).Select(match => match.Groups["name"].Value)
+            .Distinct().ToList();
         Assert.That(members, Is.Not.Empty);
         var blind = members.Where(name => !Fails(With(file, text =>
-            new Regex($"\"{name}\": ?\\[?-?[0-9][0-9.eE+-]*").Replace(text, $"\"{name}\":{(IsList(text, name) ? "[" : "")}1e999", 1)))).ToList();
+            new Regex($"\"{name}\": ?\\[?-?[0-9][0-9.eE+-]*").Replace(text, $"\"{name}\":{(IsList(text, name) ? "[" : "")}1e999", 1))))
+                .ToList();
         Assert.That(blind, Is.Empty);
 
         static bool IsList(string text, string name) => Regex.IsMatch(text, $"\"{name}\": ?\\[");
@@ -100,7 +108,8 @@ internal sealed partial class RunVerificationTests
     [Test]
     public void AFigureOfTheManifestIsThatOfTheSummary()
     {
-        Assert.That(Check(With("manifest.json", text => text.Replace("\"num_prompts\": 4", "\"num_prompts\": 5", StringComparison.Ordinal))),
+        Assert.That(Check(With("manifest.json", text =>
+            text.Replace("\"num_prompts\": 4", "\"num_prompts\": 5", StringComparison.Ordinal))),
             Is.EqualTo(new[] { "manifest.json, num_prompts: written 5, but 4 in summary.csv" }));
         Assert.That(Fails(With("manifest.json", text => new Regex("\"parameters_b\": [0-9.]+").Replace(text, "\"parameters_b\": 1e999"))));
     }
@@ -109,7 +118,8 @@ internal sealed partial class RunVerificationTests
     public void AFigureThatNobodyComputesFromIsComparedToo()
     {
         Assert.That(Fails(With("energy.json", text => new Regex("\"average_power_w\": [0-9.]+").Replace(text, "\"average_power_w\": 1"))));
-        Assert.That(Fails(With("windows.jsonl", text => new Regex("\"power_integral_j\":[0-9.]+").Replace(text, "\"power_integral_j\":1"))));
+        Assert.That(Fails(With("windows.jsonl", text =>
+            new Regex("\"power_integral_j\":[0-9.]+").Replace(text, "\"power_integral_j\":1"))));
     }
 
     [Test]
@@ -117,7 +127,8 @@ internal sealed partial class RunVerificationTests
     {
         var rows = Check(With("prompts.csv", text => WithoutLastLines(text, 1)));
         Assert.That(rows, Has.Some.EqualTo("prompts.csv: repeat 2 has answers to 3 of 4 prompts"));
-        Assert.That(Check(With("prompts.csv", text => WithoutLastLines(text, Prompts))), Has.Some.EqualTo("prompts.csv: repeat 2 of 2 has no answers"));
+        Assert.That(Check(With("prompts.csv", text => WithoutLastLines(text, Prompts))),
+            Has.Some.EqualTo("prompts.csv: repeat 2 of 2 has no answers"));
     }
 
     /// <summary>
@@ -130,7 +141,8 @@ internal sealed partial class RunVerificationTests
         var (log, output) = (new StringWriter(), _scratch["all.csv"]);
         Assert.That(new Collect(TextWriter.Null).Run([copy], output, log), Is.EqualTo(1));
         Assert.That(CsvTable.Read(output).Single()["status"], Is.EqualTo("incomplete"));
-        Assert.That(log.ToString(), Does.StartWith($"collect: {copy} says it is complete, but its 4 answers are not 4 prompts × 2 repeats"));
+        Assert.That(log.ToString(),
+            Does.StartWith($"collect: {copy} says it is complete, but its 4 answers are not 4 prompts × 2 repeats"));
         Assert.That(new Collect(TextWriter.Null).Run([Whole], output, new StringWriter()), Is.Zero);
 
         var wrong = With("summary.csv", text => SetCell(text, Array.IndexOf(text.Split('\n')[0].Split(','), "total_energy_j"), "nan"));
@@ -146,25 +158,28 @@ internal sealed partial class RunVerificationTests
         foreach (var path in Directory.GetFiles(copy))
         {
             var text = File.ReadAllText(path).TrimEnd('\n') + "\n";
-            File.WriteAllText(path, text.Replace("\n", "\r\n", StringComparison.Ordinal), new UTF8Encoding(mark && path.EndsWith(".csv", StringComparison.Ordinal)));
+            File.WriteAllText(path, text.Replace("\n", "\r\n", StringComparison.Ordinal),
+                new UTF8Encoding(mark && path.EndsWith(".csv", StringComparison.Ordinal)));
         }
         Assert.That(Check(copy), Is.Empty);
         Assert.That(new Collect(TextWriter.Null).Run([copy], _scratch["crlf.csv"], new StringWriter()), Is.Zero);
         Assert.That(CsvTable.Read(_scratch["crlf.csv"]).Single()["pieces"], Is.EqualTo("1"));
     }
 
-    /// <summary>Every member of every JSON file, every cell of every table, whole files: none of it ends as a defect of the program.</summary>
-    [TestCase("windows.jsonl", Explicit = true, Reason = "some damages still end as a defect")]
-    [TestCase("steps.jsonl", Explicit = true, Reason = "some damages still end as a defect")]
+    /// <summary>
+    /// Every member of every JSON file, every cell of every table, whole files: none of it ends as a defect of the program.
+    /// </summary>
+    [TestCase("windows.jsonl")]
+    [TestCase("steps.jsonl")]
     [TestCase("responses.jsonl")]
-    [TestCase("energy.json", Explicit = true, Reason = "some damages still end as a defect")]
-    [TestCase("carbon.json", Explicit = true, Reason = "some damages still end as a defect")]
-    [TestCase("manifest.json", Explicit = true, Reason = "some damages still end as a defect")]
+    [TestCase("energy.json")]
+    [TestCase("carbon.json")]
+    [TestCase("manifest.json")]
     [TestCase("power.csv")]
     [TestCase("prompts.csv")]
-    [TestCase("ranks.csv", Explicit = true, Reason = "some damages still end as a defect")]
+    [TestCase("ranks.csv")]
     [TestCase("categories.csv")]
-    [TestCase("summary.csv", Explicit = true, Reason = "some damages still end as a defect")]
+    [TestCase("summary.csv")]
     public void AFileThatIsDamagedInAnyWayGivesProblemsOrOneLine(string file)
     {
         var text = File.ReadAllText(Path.Combine(Whole, file));
@@ -179,7 +194,8 @@ internal sealed partial class RunVerificationTests
             }
             catch (UserErrorException e)
             {
-                if (e.Message.Contains('\n', StringComparison.Ordinal) || !e.Message.Contains(copy, StringComparison.Ordinal)) defects.Add(e.Message);
+                if (e.Message.Contains('\n', StringComparison.Ordinal)
+                    || !e.Message.Contains(copy, StringComparison.Ordinal)) defects.Add(e.Message);
             }
             catch (Exception e)
             {
@@ -198,7 +214,8 @@ internal sealed partial class RunVerificationTests
     /// <summary>Lost, cut, empty, without rows; an open quote; null, and values of every other kind.</summary>
     private static IEnumerable<string> Damages(string file, string text)
     {
-        string[] whole = ["", "\n", "null", "null\n", "7", "[]", "{}", "[null]", text[..(text.Length / 2)], text[..^2], text.Split('\n')[0] + "\n", "\"" + text, text + "\"", text + "null\n", "NaN"];
+        string[] whole = ["", "\n", "null", "null\n", "7", "[]", "{}", "[null]", text[..(text.Length / 2)], text[..^2],
+            text.Split('\n')[0] + "\n", "\"" + text, text + "\"", text + "null\n", "NaN"];
         return whole.Concat(file.EndsWith(".csv", StringComparison.Ordinal) ? DamagedCells(text) : DamagedMembers(file, text));
     }
 
@@ -217,7 +234,8 @@ internal sealed partial class RunVerificationTests
                 foreach (var value in new[] { "null", "[]", "{}", "\"x\"", "-1", "7", "true", "" })
                 {
                     var root = JsonNode.Parse(lines[at])!;
-                    var (parent, last) = (path[..^1].Aggregate(root, (node, step) => step is int i ? node[i]! : node[(string)step]!), path[^1]);
+                    var (parent, last) =
+                        (path[..^1].Aggregate(root, (node, step) => step is int i ? node[i]! : node[(string)step]!), path[^1]);
                     if (last is int index) parent[index] = value.Length == 0 ? null : JsonNode.Parse(value);
                     else if (value.Length == 0) parent.AsObject().Remove((string)last);
                     else parent[(string)last] = JsonNode.Parse(value);

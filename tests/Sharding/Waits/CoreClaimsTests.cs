@@ -9,7 +9,8 @@ internal sealed class CoreClaimsTests
     private static readonly int[] s_four = [0, 1, 2, 3];
 
     /// <summary>Ranks that may all use the same four cores.</summary>
-    private static CoreClaim[] Alike(int ranks, int threads) => [.. Enumerable.Repeat(new CoreClaim("boot", "node", s_four, 4, threads), ranks)];
+    private static CoreClaim[] Alike(int ranks, int threads) =>
+        [.. Enumerable.Repeat(new CoreClaim("boot", "node", s_four, 4, threads), ranks)];
 
     [TestCase(4, 1, false)]
     [TestCase(5, 1, true)]
@@ -45,7 +46,8 @@ internal sealed class CoreClaimsTests
     [Test]
     public void AQuotaIsThatOfOneName()
     {
-        CoreClaim[] Container(string host, int ranks) => [.. Alike(ranks, 1).Select(claim => claim with { Host = host, Cores = [.. Enumerable.Range(0, 64)] })];
+        CoreClaim[] Container(string host, int ranks) =>
+            [.. Alike(ranks, 1).Select(claim => claim with { Host = host, Cores = [.. Enumerable.Range(0, 64)] })];
         Assert.That(CoreClaims.OutnumberCores([.. Container("a", 4), .. Container("b", 4)], 0), Is.False, "four cores' worth for each");
         Assert.That(CoreClaims.OutnumberCores([.. Container("a", 5), .. Container("b", 3)], 0));
         Assert.That(CoreClaims.OutnumberCores([.. Container("a", 5), .. Container("b", 3)], 5), Is.False);
@@ -64,7 +66,8 @@ internal sealed class CoreClaimsTests
     public void RanksAgreeOnWhatTheyGather([Values] bool many) => ThreadWorld.Run(2, world =>
     {
         var threads = many ? Environment.ProcessorCount : 0;
-        Contracts.Check.Equal(CoreClaims.OutnumberCores(world, threads), many || Environment.ProcessorCount < 2, $"2 ranks of {threads} threads");
+        Contracts.Check.Equal(CoreClaims.OutnumberCores(world, threads), many
+            || Environment.ProcessorCount < 2, $"2 ranks of {threads} threads");
     });
 
     [Test]

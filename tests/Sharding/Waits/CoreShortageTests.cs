@@ -80,7 +80,8 @@ internal sealed class CoreShortageTests
     [TestCase("0 0 0\n", 0)]
     [TestCase("", null)]
     [TestCase("232905", null)]
-    public void TheRunDelayIsTheSecondNumber(string text, long? expected) => Assert.That(RunDelay.Second(Encoding.ASCII.GetBytes(text)), Is.EqualTo(expected));
+    public void TheRunDelayIsTheSecondNumber(string text, long? expected) =>
+        Assert.That(RunDelay.Second(Encoding.ASCII.GetBytes(text)), Is.EqualTo(expected));
 
     [Test, Platform("Linux")]
     public void TheRunDelayIsThatOfTheThreadThatAsks()

@@ -40,7 +40,8 @@ internal sealed class ContinuousRequests : IReplicaWork
         else
         {
             var seconds = PoissonArrivals.Seconds(left.Count, _options.Batch.Rate, _options.Generation.Seed, repeat, pass);
-            yield return Job(new ContinuousSchedule(sequences, Slots, [.. left.Zip(seconds).Where(request => IsOwn(request.First)).Select(request => request.Second)]));
+            yield return Job(new ContinuousSchedule(sequences, Slots,
+                [.. left.Zip(seconds).Where(request => IsOwn(request.First)).Select(request => request.Second)]));
         }
 
         ReplicaJob Job(Schedule schedule) => new(schedule, () => NumberReport(repeat));
@@ -50,7 +51,8 @@ internal sealed class ContinuousRequests : IReplicaWork
     public Schedule WarmUp(int number)
     {
         var own = _requests.Where(IsOwn).ToList();
-        return new ContinuousSchedule(ReplicaWork.Sequences(Enumerable.Range(0, own.Count > 0 ? Slots : 0).Select(i => own[(number * Slots + i) % own.Count])), Slots);
+        return new ContinuousSchedule(ReplicaWork.Sequences(Enumerable.Range(0, own.Count > 0 ? Slots : 0)
+            .Select(i => own[(number * Slots + i) % own.Count])), Slots);
     }
 
     private bool IsOwn(WorkItem item) => _own.Contains(item.Number);

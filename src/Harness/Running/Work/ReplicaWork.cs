@@ -25,7 +25,8 @@ internal sealed record ReplicaJob(Schedule Schedule, Func<int> NumberReport);
 internal static class ReplicaWork
 {
     /// <param name="start">What earlier starts of the run have done.</param>
-    public static IReplicaWork Of(RunOptions options, Workload workload, int replica, RunStart start) => options.Batch.Schedule == ScheduleKind.Continuous
+    public static IReplicaWork Of(RunOptions options, Workload workload, int replica, RunStart start) =>
+        options.Batch.Schedule == ScheduleKind.Continuous
         ? new ContinuousRequests(options, workload, replica, start)
         : new StaticBatches(workload.Batches(options.Batch.Size), replica, options.Sharding.Data, start);
 

@@ -31,14 +31,16 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     {
         Name = directory;
         if (!Directory.Exists(directory))
-            throw new UserErrorException($"model '{directory}' is not a directory; --model takes a Hugging Face checkpoint directory or synthetic:NAME");
+            throw new UserErrorException($"model '{directory}' is not a directory; --model takes a Hugging Face checkpoint directory or "
+                + "synthetic:NAME");
         Config = LlamaConfig.Load(Path.Combine(directory, "config.json"));
         var files = new WeightFiles(directory);
         foreach (var file in files.Paths) _files.Add(new SafeTensorsFile(file));
         _homes = files.Locate(_files);
         var notes = Config.Notes.Concat(files.Notes).ToList();
         // Of two tied tensors the one that is there serves for both: tie_weights of transformers 5 (modeling_utils.py).
-        if (Config.Shape.TiedEmbeddings && !_homes.ContainsKey(RankPlan.Embedding) && _homes.ContainsKey(RankPlan.Head)) _embedding = RankPlan.Head;
+        if (Config.Shape.TiedEmbeddings && !_homes.ContainsKey(RankPlan.Embedding) && _homes.ContainsKey(RankPlan.Head)) _embedding =
+            RankPlan.Head;
         if (Config.Shape.TiedEmbeddings && HeadOfItsOwn())
         {
             notes.Add($"{directory}: tie_word_embeddings is true, but {RankPlan.Head} has other values than {RankPlan.Embedding}; "
@@ -47,7 +49,8 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
         }
         var whole = new ShardPlan(Config.Shape, 1, 1).For(0, 0);
         foreach (var tensor in whole.Tensors()) _ = Read(tensor);   // looks at name, shape and type alone: better now than when ranks load
-        UnreadTensors.Refuse(_homes.Select(home => (home.Key, home.Value.Path)), whole.Tensors().Select(tensor => tensor.Name).ToHashSet(), Config.Shape);
+        UnreadTensors.Refuse(_homes.Select(home => (home.Key, home.Value.Path)), whole.Tensors().Select(tensor => tensor.Name).ToHashSet(),
+            Config.Shape);
         DType = Read(whole.Find(RankPlan.Embedding)).DType;
         if (Config.DType is { } said && said != DType)
             notes.Add($"{directory}: config.json says {said.Label()}, the weights are stored as {DType.Label()} and kept so; "
@@ -95,7 +98,9 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
         return false;
     }
 
-    /// <summary>Configuration, names, sizes and samples spread over each file: cheap, and a stale copy of the same size still differs.</summary>
+    /// <summary>
+    /// Configuration, names, sizes and samples spread over each file: cheap, and a stale copy of the same size still differs.
+    /// </summary>
     private string Hash(string directory)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -36,7 +36,8 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
     }
 
     /// <summary>The tensor's place in memory.</summary>
-    /// <exception cref="UserErrorException">Its dtype is not supported, or its shape is not [rows, columns] (one row: [columns]).</exception>
+    /// <exception cref="UserErrorException">Its dtype is not supported, or its shape is not [rows, columns] (one row:
+    /// [columns]).</exception>
     public (nint Address, DType DType) Find(string name, int rows, int columns)
     {
         var entry = _entries[name];
@@ -49,7 +50,8 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         };
         var expected = rows == 1 && entry.Shape.Length == 1 ? [columns] : new long[] { rows, columns };
         if (!entry.Shape.SequenceEqual(expected))
-            throw new UserErrorException($"{Path}: tensor {name} is [{string.Join(", ", entry.Shape)}], but config.json makes it [{string.Join(", ", expected)}]");
+            throw new UserErrorException($"{Path}: tensor {name} is [{string.Join(", ", entry.Shape)}], but config.json makes it "
+                + $"[{string.Join(", ", expected)}]");
         return ((nint)(_data + entry.Begin), dtype);
     }
 
@@ -91,13 +93,15 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
                     tensor.Value.GetProperty("dtype").GetString() ?? throw new FormatException("a dtype is a word"),
                     [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64())],
                     range[0].GetInt64(), range[1].GetInt64());
-                if (entry.Begin < 0 || entry.End < entry.Begin) throw Damaged(path, $"tensor {tensor.Name} has the byte range {entry.Begin} to {entry.End}");
+                if (entry.Begin < 0 || entry.End < entry.Begin)
+                    throw Damaged(path, $"tensor {tensor.Name} has the byte range {entry.Begin} to {entry.End}");
                 if (!entries.TryAdd(tensor.Name, entry)) throw Damaged(path, $"its header has tensor {tensor.Name} twice");
             }
             CheckRanges(path, entries, file.Length - 8 - length);
             return 8 + length;
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException or ArgumentException or OverflowException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException
+            or IndexOutOfRangeException or ArgumentException or OverflowException)
         {
             throw Damaged(path, "its header is not a safetensors header");
         }
@@ -125,13 +129,15 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         var last = entries.Values.Select(entry => entry.End).DefaultIfEmpty(0).Max();
         if (last > present) throw Damaged(path, $"it is {last - present} bytes shorter than its header says (truncated?)");
         var (end, before) = (0L, "");
-        foreach (var (name, entry) in entries.OrderBy(tensor => tensor.Value.Begin).ThenBy(tensor => tensor.Value.End).ThenBy(tensor => tensor.Key, StringComparer.Ordinal))
+        foreach (var (name, entry) in entries.OrderBy(tensor => tensor.Value.Begin).ThenBy(tensor => tensor.Value.End)
+            .ThenBy(tensor => tensor.Key, StringComparer.Ordinal))
         {
             if (entry.Begin < end) throw Damaged(path, $"tensors {before} and {name} overlap at byte {entry.Begin} of the data");
             if (entry.Begin > end) throw Damaged(path, $"bytes {end} to {entry.Begin} of the data belong to no tensor");
             var bits = BitsPerElement(entry.DType)
                 ?? throw Damaged(path, $"tensor {name} has the dtype {entry.DType}, which safetensors does not know");
-            if ((Int128)(entry.End - entry.Begin) * 8 != entry.Shape.Aggregate((Int128)bits, (product, dimension) => checked(product * dimension)))
+            if ((Int128)(entry.End - entry.Begin) * 8 != entry.Shape.Aggregate((Int128)bits, (product, dimension) =>
+                checked(product * dimension)))
                 throw new UserErrorException($"{path}: tensor {name} takes {entry.End - entry.Begin} bytes, "
                     + "which is not its shape times its dtype; fetch the file again");
             (end, before) = (entry.End, name);

@@ -24,7 +24,8 @@ public sealed class SyntheticCheckpoint : ICheckpoint
         Name = name;
         Config = SyntheticShapes.All.TryGetValue(name[Prefix.Length..], out var config)
             ? config
-            : throw new UserErrorException($"model '{name}' is unknown; synthetic shapes are {string.Join(", ", SyntheticShapes.All.Keys)}");
+            : throw new UserErrorException(
+                $"model '{name}' is unknown; synthetic shapes are {string.Join(", ", SyntheticShapes.All.Keys)}");
     }
 
     public WeightSlice Read(TensorSlice slice) => new SyntheticSlice(slice)

@@ -31,13 +31,14 @@ internal static class SyntheticShapes
         ["tiny"] = Of(new(8, 128, 344, 16, 8, 8, 512, false), 2048),
     };
 
-    private static LlamaConfig Of(ModelShape shape, int maxPositions, float epsilon = 1e-5f, float theta = 10_000, float? stretch = null, int window = 0) => new()
-    {
-        Shape = shape,
-        NormEpsilon = epsilon,
-        MaxPositions = maxPositions,
-        Window = window,
-        Rotary = RotaryEmbedding.Of(theta, shape.HeadDimension, stretch),
-        DType = DType.BF16,
-    };
+    private static LlamaConfig Of(ModelShape shape, int maxPositions, float epsilon = 1e-5f, float theta = 10_000, float? stretch = null,
+        int window = 0) => new()
+        {
+            Shape = shape,
+            NormEpsilon = epsilon,
+            MaxPositions = maxPositions,
+            Window = window,
+            Rotary = RotaryEmbedding.Of(theta, shape.HeadDimension, stretch),
+            DType = DType.BF16,
+        };
 }

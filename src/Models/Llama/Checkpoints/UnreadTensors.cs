@@ -20,7 +20,8 @@ public static partial class UnreadTensors
     /// <param name="present">Name and file of every tensor.</param>
     public static void Refuse(IEnumerable<(string Name, string File)> present, IReadOnlySet<string> read, ModelShape shape)
     {
-        var unread = present.Where(tensor => !read.Contains(tensor.Name) && !Harmless.Any(harmless => harmless.Name.IsMatch(tensor.Name))).ToList();
+        var unread = present.Where(tensor => !read.Contains(tensor.Name) && !Harmless.Any(harmless => harmless.Name.IsMatch(tensor.Name)))
+            .ToList();
         if (unread.Count == 0) return;
         var (name, file) = unread.MinBy(tensor => tensor.Name, StringComparer.Ordinal);
         var others = unread.Count == 1 ? "" : $" and {unread.Count - 1} more";

@@ -39,7 +39,8 @@ internal sealed class WeightFiles
             return;
         }
         if (!File.Exists(_index))
-            throw new UserErrorException($"{directory} holds neither {Single} nor {Index}; {(Directory.EnumerateFiles(directory, "*.safetensors").FirstOrDefault() is { } other ? $"fetch the one that belongs to {Path.GetFileName(other)}" : "convert the checkpoint to safetensors")}");
+            throw new UserErrorException($"{directory} holds neither {Single} nor {Index}; "
+                + $"{(Directory.EnumerateFiles(directory, "*.safetensors").FirstOrDefault() is { } other ? $"fetch the one that belongs to {Path.GetFileName(other)}" : "convert the checkpoint to safetensors")}");
         Homes = ReadIndex(_index, directory);
         Paths = [.. Homes.Values.Distinct().Order(StringComparer.Ordinal)];
         Notes = [];
@@ -67,7 +68,8 @@ internal sealed class WeightFiles
         try
         {
             using var json = InputFile.ParseJson(InputFile.Read(index));
-            return json.RootElement.GetProperty("weight_map").EnumerateObject().ToDictionary(t => t.Name, t => Path.Combine(directory, t.Value.GetString()!));
+            return json.RootElement.GetProperty("weight_map").EnumerateObject()
+                .ToDictionary(t => t.Name, t => Path.Combine(directory, t.Value.GetString()!));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
         {

@@ -34,7 +34,11 @@ public sealed record LlamaConfig
             using var document = InputFile.ParseJson(InputFile.Read(file));
             return Parse(document.RootElement, file);
         }
-        catch (JsonException e) { throw new UserErrorException($"{file} is not valid JSON (line {e.LineNumber + 1}); fetch the checkpoint again", e); }
+        catch (JsonException e)
+        {
+            throw new UserErrorException($"{file} is not valid JSON (line {e.LineNumber + 1}); fetch the checkpoint "
+            + "again", e);
+        }
     }
 
     public static LlamaConfig Parse(JsonElement root, string source)
@@ -50,9 +54,11 @@ public sealed record LlamaConfig
             + "features per head");
         var shape = new ModelShape(
             json.Int("num_hidden_layers"), hidden, json.Int("intermediate_size"),
-            heads, json.Int("num_key_value_heads", family.KeyValueHeads is { } usual && !json.Mentions("num_key_value_heads") ? usual : heads), headDimension,
+            heads, json.Int("num_key_value_heads", family.KeyValueHeads is { } usual && !json.Mentions("num_key_value_heads") ? usual
+                : heads), headDimension,
             json.Int("vocab_size"), json.Bool("tie_word_embeddings", false));
-        if (heads % shape.KeyValueHeads != 0) throw json.Refuse("num_key_value_heads", shape.KeyValueHeads, $"it must divide num_attention_heads, {heads}");
+        if (heads % shape.KeyValueHeads != 0)
+            throw json.Refuse("num_key_value_heads", shape.KeyValueHeads, $"it must divide num_attention_heads, {heads}");
         var positions = json.Int("max_position_embeddings", family.MaxPositions);
         return new LlamaConfig
         {

@@ -27,8 +27,10 @@ internal sealed record ModelFamily(string ModelType, string[] Architectures, int
         var byType = All.FirstOrDefault(family => family.ModelType == type);
         var byArchitecture = All.FirstOrDefault(family => family.Architectures.Contains(architecture));
         if (architecture != null && byArchitecture == null)
-            throw json.Refuse("architectures", architecture, $"supported: {string.Join(", ", All.Select(family => family.Architectures[0]))}");
-        if (type != null && byType == null) throw json.Refuse("model_type", type, $"supported: {string.Join(", ", All.Select(family => family.ModelType))}");
+            throw json.Refuse("architectures", architecture,
+                $"supported: {string.Join(", ", All.Select(family => family.Architectures[0]))}");
+        if (type != null && byType == null)
+            throw json.Refuse("model_type", type, $"supported: {string.Join(", ", All.Select(family => family.ModelType))}");
         if (byType != null && byArchitecture != null && byType != byArchitecture)
             json.Note($"architectures is {architecture}, but model_type {type}; model_type goes first");
         return byType ?? byArchitecture ?? All[0];

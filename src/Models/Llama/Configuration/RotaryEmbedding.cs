@@ -34,8 +34,10 @@ public sealed class RotaryEmbedding
             case "linear":
                 return new(Array.ConvertAll(frequencies, frequency => frequency / section!.Positive("factor")));
             case "llama3":
-                return new(StretchLongWaves(frequencies, section!.Positive("factor"), section.Positive("low_freq_factor"), section.Positive("high_freq_factor"),
-                    json.Has("original_max_position_embeddings") ? json.Positive("original_max_position_embeddings") : section.Positive("original_max_position_embeddings", maxPositions)));
+                return new(StretchLongWaves(frequencies, section!.Positive("factor"), section.Positive("low_freq_factor"),
+                    section.Positive("high_freq_factor"),
+                    json.Has("original_max_position_embeddings") ? json.Positive("original_max_position_embeddings")
+                        : section.Positive("original_max_position_embeddings", maxPositions)));
             case var type:
                 throw section!.Refuse("rope_type", type, "supported: default, linear, llama3");
         }

@@ -10,7 +10,8 @@ namespace Harness.Models.Llama.Generation;
 /// </summary>
 /// <param name="requests">In the order in which they get slots.</param>
 /// <param name="slots">Requests in flight at most; the cache has as many. Micro-batches divide them evenly, and each keeps its own.</param>
-/// <param name="arrivals">When each request arrives, in seconds after the start, ascending: open loop. Null: all wait from the start (closed loop), and a request's clock begins when it gets a slot.</param>
+/// <param name="arrivals">When each request arrives, in seconds after the start, ascending: open loop. Null: all wait from the start
+/// (closed loop), and a request's clock begins when it gets a slot.</param>
 public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slots, IReadOnlyList<double>? arrivals = null) : Schedule
 {
     private readonly Sequence?[] _slots = new Sequence?[slots];
@@ -69,7 +70,9 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
 
     internal override void Admit(int arrived) => _arrived = Math.Max(_arrived, arrived);
 
-    /// <summary>Gives free slots away, but no more than this micro-batch's share of what there is: stages should not wait for each other.</summary>
+    /// <summary>
+    /// Gives free slots away, but no more than this micro-batch's share of what there is: stages should not wait for each other.
+    /// </summary>
     private void Refill(Slice part, long ticks)
     {
         var own = _slots.Skip(part.Start).Take(part.Count).Count(sequence => sequence != null);
@@ -80,7 +83,8 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
             _slots[slot] = requests[_given];
             _turns[slot] = _given;
             if (arrivals == null) requests[_given].TakeSlot(slot, ticks);
-            else requests[_given].TakeSlot(slot, ArrivalTicks(_given), Math.Max(0, ticks - ArrivalTicks(_given)));    // ranks begin a little apart
+            // ranks begin a little apart
+            else requests[_given].TakeSlot(slot, ArrivalTicks(_given), Math.Max(0, ticks - ArrivalTicks(_given)));
             _given++;
             _live++;
             own++;

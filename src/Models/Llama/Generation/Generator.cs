@@ -5,8 +5,10 @@ namespace Harness.Models.Llama.Generation;
 
 /// <param name="EndOfText">Token ids that end a sequence; empty to ignore end-of-text.</param>
 /// <param name="MicroBatches">Parts into which a batch is cut so that pipeline stages work at the same time.</param>
-/// <param name="PrefillRows">Prompt tokens per pass, which bounds the activations' memory; where decoding sequences share the pass, they count, too.</param>
-public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed, IReadOnlySet<int> EndOfText, int MicroBatches = 1, int PrefillRows = GenerationSettings.DefaultPrefillRows)
+/// <param name="PrefillRows">Prompt tokens per pass, which bounds the activations' memory; where decoding sequences share the pass, they
+/// count, too.</param>
+public sealed record GenerationSettings(SamplingParameters Sampling, ulong Seed, IReadOnlySet<int> EndOfText, int MicroBatches = 1,
+    int PrefillRows = GenerationSettings.DefaultPrefillRows)
 {
     public const int DefaultPrefillRows = 1024;
 }
@@ -23,7 +25,8 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
     /// <summary>How long ranks sleep at most before they ask whether to stop.</summary>
     private static readonly long s_longestSleep = Stopwatch.Frequency;
 
-    private readonly TokenSampler _sampler = new(ops, group.TensorLink, group.TensorRanks, group.VocabularyWidths, settings.Sampling, settings.Seed);
+    private readonly TokenSampler _sampler =
+        new(ops, group.TensorLink, group.TensorRanks, group.VocabularyWidths, settings.Sampling, settings.Seed);
     private readonly Queue<(int[] Tokens, long Ticks, Notice Notice)> _sampled = [];
 
     /// <summary>Runs the schedule's sequences to their ends.</summary>
@@ -31,7 +34,8 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
     /// <param name="stepDone">Called after each pass, in the order in which this rank completes them, on its thread.</param>
     /// <param name="stopRequested">Asked once per pass on the sampling rank; true ends the work on every rank.</param>
     /// <param name="waited">Called now and then, on every rank, while no request has arrived.</param>
-    public Outcome Run(Schedule schedule, KvCache cache, Action<Step>? stepDone = null, Func<bool>? stopRequested = null, Action? waited = null)
+    public Outcome Run(Schedule schedule, KvCache cache, Action<Step>? stepDone = null, Func<bool>? stopRequested = null,
+        Action? waited = null)
     {
         var start = Stopwatch.GetTimestamp();
         var running = new Queue<MicroBatch>(Enumerable.Range(0, schedule.Begin(settings, start)).Select(number => new MicroBatch(number)));

@@ -25,7 +25,9 @@ public abstract class Schedule
     /// <returns>The number of micro-batches.</returns>
     internal abstract int Begin(GenerationSettings settings, long startTicks);
 
-    /// <summary>What a micro-batch passes now: decoding sequences, one token each, then parts of prompts; empty while it has nothing to do.</summary>
+    /// <summary>
+    /// What a micro-batch passes now: decoding sequences, one token each, then parts of prompts; empty while it has nothing to do.
+    /// </summary>
     internal abstract List<(Sequence Sequence, int Tokens)> Next(int microBatch, long ticks);
 
     /// <summary>Whether a micro-batch will never have anything to do again.</summary>

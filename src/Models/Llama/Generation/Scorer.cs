@@ -3,7 +3,9 @@ using Harness.Tensors;
 
 namespace Harness.Models.Llama.Generation;
 
-/// <summary>The model's logits for every position of a given text: proof that a dtype, a backend or a split computes the same model.</summary>
+/// <summary>
+/// The model's logits for every position of a given text: proof that a dtype, a backend or a split computes the same model.
+/// </summary>
 public sealed class Scorer(ITensorBackend ops, LlamaStage stage, ReplicaGroup group, int vocabulary)
 {
     private const int RowsPerPass = 128;

@@ -36,7 +36,8 @@ public sealed class Sequence(int id, int stream, int[] prompt, int maxNewTokens)
     internal int Slot { get; private set; }
     internal bool InPrefill => Cached < PromptLength;
 
-    internal void TakeSlot(int slot, long startTicks, long? queueTicks = null) => (Slot, StartTicks, QueueTicks) = (slot, startTicks, queueTicks);
+    internal void TakeSlot(int slot, long startTicks, long? queueTicks = null) =>
+        (Slot, StartTicks, QueueTicks) = (slot, startTicks, queueTicks);
 
     internal void Append(int token, long ticks, IReadOnlySet<int> endOfText)
     {

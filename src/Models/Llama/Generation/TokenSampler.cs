@@ -6,7 +6,8 @@ namespace Harness.Models.Llama.Generation;
 
 /// <summary>Chooses tokens on the last stage, from logits whose vocabulary is spread over the tensor group.</summary>
 /// <param name="widths">Each tensor rank's part of the vocabulary, in tokens.</param>
-internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, ICommunicator tensorRanks, int[] widths, SamplingParameters sampling, ulong seed)
+internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, ICommunicator tensorRanks, int[] widths,
+    SamplingParameters sampling, ulong seed)
 {
     private readonly record struct Candidate(float Logit, int Token);
 
@@ -40,7 +41,10 @@ internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, 
         return [.. best.Select(candidate => candidate.Token)];
     }
 
-    /// <summary>A draw in [0, 1) that depends on seed, prompt and step alone, so that batching does not change an answer (SplitMix64, Steele et al. 2014).</summary>
+    /// <summary>
+    /// A draw in [0, 1) that depends on seed, prompt and step alone, so that batching does not change an answer (SplitMix64, Steele et al.
+    /// 2014).
+    /// </summary>
     internal static double Uniform(ulong seed, int stream, int step)
     {
         var z = Mix(Mix(Mix(seed) + (ulong)(uint)stream) + (ulong)(uint)step);

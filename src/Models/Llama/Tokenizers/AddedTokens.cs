@@ -16,7 +16,8 @@ public sealed record AddedToken(int Id, string Content, bool Special, bool Norma
         token.Only("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special", "__type");
         if (token["single_word"].Flag(false)) throw token["single_word"].Refusal("only false is supported");
         var special = token["special"].Flag(false);
-        return new(id, token["content"].Text(), special, token["normalized"].Flag(!special), token["lstrip"].Flag(false), token["rstrip"].Flag(false));
+        return new(id, token["content"].Text(), special, token["normalized"].Flag(!special), token["lstrip"].Flag(false),
+            token["rstrip"].Flag(false));
     }
 }
 

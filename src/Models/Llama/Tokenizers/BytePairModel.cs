@@ -26,10 +26,12 @@ sealed class BytePairModel
     {
         // Files from before tokenizers 0.9 have no type; of the models that it knew only BPE has merges.
         if (model["type"].IsNull ? model["merges"].IsNull : model.Type != "BPE") throw model["type"].Refusal("only BPE is supported");
-        model.Only("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges");
+        model.Only("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
+            "ignore_merges", "vocab", "merges");
         foreach (var key in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
             if (!model[key].IsNull && model[key].Text().Length > 0) throw model[key].Refusal("only null is supported");
-        if (!model["dropout"].IsNull && model["dropout"].Element.GetRawText() is not ("0" or "0.0")) throw model["dropout"].Refusal("only null is supported");
+        if (!model["dropout"].IsNull && model["dropout"].Element.GetRawText() is not ("0" or "0.0"))
+            throw model["dropout"].Refusal("only null is supported");
 
         this.byteLevel = byteLevel;
         fuseUnknown = model["fuse_unk"].Flag(false);
@@ -37,7 +39,8 @@ sealed class BytePairModel
         vocabulary = ReadVocabulary(model["vocab"]);
         idOf = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
         if (!model["unk_token"].IsNull)
-            unknown = vocabulary.TryGetValue(model["unk_token"].Text(), out var id) ? id : throw model["unk_token"].Refusal("the vocabulary does not have it");
+            unknown = vocabulary.TryGetValue(model["unk_token"].Text(), out var id) ? id
+                : throw model["unk_token"].Refusal("the vocabulary does not have it");
         if (model["byte_fallback"].Flag(false))
             byteIds = [.. Enumerable.Range(0, 256).Select(b => vocabulary.GetValueOrDefault($"<0x{b:X2}>", -1))];
         (merges, var crossing) = ReadMerges(model["merges"]);

@@ -50,7 +50,8 @@ static class CharacterClasses
     public static LetterCase Case(ReadOnlySpan<char> text, out int length)
     {
         length = 1;
-        if (!char.IsHighSurrogate(text[0]) || text.Length < 2 || !char.IsLowSurrogate(text[1])) return Case(CharUnicodeInfo.GetUnicodeCategory(text[0]));
+        if (!char.IsHighSurrogate(text[0]) || text.Length < 2 || !char.IsLowSurrogate(text[1]))
+            return Case(CharUnicodeInfo.GetUnicodeCategory(text[0]));
         length = 2;
         return Case(Rune.GetUnicodeCategory(new Rune(text[0], text[1])));
     }
@@ -60,7 +61,8 @@ static class CharacterClasses
         UnicodeCategory.UppercaseLetter or UnicodeCategory.TitlecaseLetter => LetterCase.Capital,
         UnicodeCategory.LowercaseLetter => LetterCase.Small,
         UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => LetterCase.Capital | LetterCase.Small,
-        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark => LetterCase.Capital | LetterCase.Small,
+        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark =>
+            LetterCase.Capital | LetterCase.Small,
         _ => LetterCase.Neither,
     };
 

@@ -15,7 +15,8 @@ public sealed record CheckpointTokens
     public static readonly CheckpointTokens None = new();
 
     /// <summary>Taken where no file names an end.</summary>
-    public static readonly IReadOnlyList<string> UsualEnds = ["</s>", "<|end_of_text|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>"];
+    public static readonly IReadOnlyList<string> UsualEnds =
+        ["</s>", "<|end_of_text|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>"];
 
     private static readonly string[] s_otherSpecial = ["unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
 
@@ -77,7 +78,9 @@ public sealed record CheckpointTokens
             SpaceInFront = Flag("add_prefix_space") ?? true,
             Added = decoder is { } entries
                 ? [.. entries.Members().Select(entry => AddedToken.Read(entry.Value, ParseId(entry.Key, entry.Value)))]
-                : ReadAdded(directory, [.. further, begin ?? "", end ?? "", .. s_otherSpecial.SelectMany(key => Single(special, key).Concat(Single(config, key)))]),
+                : ReadAdded(directory,
+                    [.. further, begin ?? "", end
+                    ?? "", .. s_otherSpecial.SelectMany(key => Single(special, key).Concat(Single(config, key)))]),
             AddedGoFirst = decoder != null,
             FurtherSpecial = [.. further.Distinct()],
             Notes = notes,
@@ -97,7 +100,8 @@ public sealed record CheckpointTokens
 
     private static List<int> ReadEnds(string directory, List<string> notes)
     {
-        int[] Of(JsonSection? section) => section is { } s ? [.. Ids(s["eos_token_id"]).Where(id => id >= 0)] : []; // -1 stands for none in some checkpoints
+        // -1 stands for none in some checkpoints
+        int[] Of(JsonSection? section) => section is { } s ? [.. Ids(s["eos_token_id"]).Where(id => id >= 0)] : [];
         var (generation, model) = (Of(Open(directory, CheckpointKeys.Generation, notes)), Of(Open(directory, null, notes, "config.json")));
         if (generation.Length > 0 && model.Length > 0 && !generation.ToHashSet().SetEquals(model))
             notes.Add($"{directory}: eos_token_id is {string.Join(", ", generation)} in generation_config.json and "
@@ -144,5 +148,6 @@ public sealed record CheckpointTokens
 
     /// <summary>A name alone, or an object as in added_tokens; LLaMA 1's first conversions have "" for none.</summary>
     private static string? Name(JsonSection section) =>
-        section.IsNull ? null : (section.Element.ValueKind == JsonValueKind.Object ? section["content"] : section).Text() is { Length: > 0 } name ? name : null;
+        section.IsNull ? null : (section.Element.ValueKind == JsonValueKind.Object ? section["content"] : section)
+            .Text() is { Length: > 0 } name ? name : null;
 }

@@ -85,7 +85,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
                 throw section.Refusal($"'{token.Content}' has the id {token.Id} in one file and {added[token.Content].Id} in another");
         }
         foreach (var name in checkpoint.FurtherSpecial.Where(name => !added.ContainsKey(name)))
-            added.Add(name, new(model.Vocabulary.TryGetValue(name, out var id) ? id : throw section.Refusal($"special token '{name}' has no id"), name, true, false, false, false));
+            added.Add(name, new(model.Vocabulary.TryGetValue(name, out var id) ? id
+                : throw section.Refusal($"special token '{name}' has no id"), name, true, false, false, false));
         return [.. added.Values];
     }
 
@@ -174,7 +175,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
             var text = single.FindIndex(piece => !piece["Sequence"].IsNull);
             if (text is < 0 or > 1 || single.Count - text > 2 || single.Count(piece => !piece["Sequence"].IsNull) != 1)
                 throw part["single"].Refusal("at most one token in front of the text and one behind it are supported");
-            template = new(text == 1 ? Id(part, single[0]) : template?.Begin, text + 1 < single.Count ? Id(part, single[^1]) : template?.End);
+            template = new(text == 1 ? Id(part, single[0]) : template?.Begin, text + 1 < single.Count ? Id(part, single[^1])
+                : template?.End);
         }
         return template;
 

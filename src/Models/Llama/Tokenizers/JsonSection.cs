@@ -59,7 +59,9 @@ readonly record struct JsonSection(string File, string Path, JsonElement Element
     {
         Expect(JsonValueKind.Object);
         var (file, path) = (File, Path);
-        return Element.EnumerateObject().Select(member => KeyValuePair.Create(member.Name, new JsonSection(file, path.Length == 0 ? member.Name : $"{path}.{member.Name}", member.Value)));
+        return Element.EnumerateObject()
+            .Select(member => KeyValuePair.Create(member.Name,
+            new JsonSection(file, path.Length == 0 ? member.Name : $"{path}.{member.Name}", member.Value)));
     }
 
     public int Int()

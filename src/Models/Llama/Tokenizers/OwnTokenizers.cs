@@ -29,7 +29,8 @@ public sealed class OwnTokenizers : ITokenizerFactory
         try
         {
             var data = InputFile.Read(modelFile);
-            if (TokenizerLoader.IsRankList(data)) return null;      // its special tokens and its merges stand in no file: nothing to compare by name
+            // its special tokens and its merges stand in no file: nothing to compare by name
+            if (TokenizerLoader.IsRankList(data)) return null;
             var pieces = SentencePieceModel.Parse(modelFile, data).Pieces;
             var others = Enumerable.Range(0, pieces.Count).Where(id => tokenizer.IdOf(pieces[id].Text) != id).ToList();
             return others.Count == 0 ? null : $"{others.Count} of {pieces.Count} pieces have another id, the first being {others[0]}, "

@@ -83,7 +83,8 @@ static class PreTokenizer
         var meta = part["replacement"].Text();
         if (meta.Length != 1) throw part["replacement"].Refusal("one character is expected");
         // Files from before prepend_scheme have add_prefix_space alone.
-        var scheme = !part["prepend_scheme"].IsNull ? part["prepend_scheme"].Text() : part["add_prefix_space"].Flag(true) ? "always" : "never";
+        var scheme = !part["prepend_scheme"].IsNull ? part["prepend_scheme"].Text() : part["add_prefix_space"].Flag(true) ? "always"
+            : "never";
         if (scheme is not ("always" or "first" or "never")) throw part["prepend_scheme"].Refusal("always, first or never is expected");
         return (meta[0], scheme);
     }

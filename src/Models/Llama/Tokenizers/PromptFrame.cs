@@ -28,7 +28,8 @@ internal sealed class PromptFrame
     /// <param name="usualBegin">In front of prompts where nothing says; null for none.</param>
     /// <param name="usualEnds">Where no file names an end.</param>
     /// <exception cref="UserErrorException">A token that is asked for has no id.</exception>
-    public PromptFrame(string file, CheckpointTokens checkpoint, Func<string, int?> idOf, PromptTemplate? template, int? usualBegin, IEnumerable<int> usualEnds)
+    public PromptFrame(string file, CheckpointTokens checkpoint, Func<string, int?> idOf, PromptTemplate? template, int? usualBegin,
+        IEnumerable<int> usualEnds)
     {
         var notes = new List<string>();
         Begin = checkpoint.AddsBegin is { } begins

@@ -133,7 +133,8 @@ sealed class SentencePieceModel
         if (Pieces.Count == 0)
             return "not a SentencePiece model: it has no pieces; fetch the file again";
         if (modelType != Bpe)
-            return $"a SentencePiece model of type '{ModelTypes.ElementAtOrDefault(modelType) ?? modelType.ToString()}'; only 'bpe' is supported, give a LLaMA tokenizer";
+            return $"a SentencePiece model of type '{ModelTypes.ElementAtOrDefault(modelType) ?? modelType.ToString()}'; only 'bpe' is "
+                + "supported, give a LLaMA tokenizer";
         if (hasCharacterMap)
             return $"the normalizer '{normalizerName}' has a precompiled_charsmap; only 'identity' is supported, give a LLaMA tokenizer";
         if (whitespaceAsSuffix)

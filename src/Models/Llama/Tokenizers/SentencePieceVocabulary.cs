@@ -100,7 +100,8 @@ sealed class SentencePieceVocabulary
     PairMerges Merges(Dictionary<string, float> scores)
     {
         // Only the order of the scores matters, and equal ones must stay equal: the leftmost pair wins then.
-        var order = scores.Values.Distinct().OrderDescending().Select((score, rank) => (score, rank)).ToDictionary(s => s.score, s => s.rank);
+        var order = scores.Values.Distinct().OrderDescending().Select((score, rank) => (score, rank))
+            .ToDictionary(s => s.score, s => s.rank);
         var rules = new PairMerges(scores.Count * 4);
         foreach (var (text, score) in scores)
         {

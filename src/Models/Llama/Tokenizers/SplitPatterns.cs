@@ -10,16 +10,19 @@ public delegate int FirstPiece(ReadOnlySpan<char> text);
 public static class SplitPatterns
 {
     /// <summary>Llama 3's, from https://github.com/meta-llama/llama3/blob/main/llama/tokenizer.py.</summary>
-    public const string Llama3 = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    public const string Llama3 =
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <summary>Llama 3's with every digit alone, as the Qwen family has it.</summary>
-    public const string SingleDigits = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    public const string SingleDigits =
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <summary>
     /// Mistral's tekken, from Mistral Nemo's tokenizer.json: words end where a capital follows a small letter, and every digit stands
     /// alone.
     /// </summary>
-    public const string Tekken = @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    public const string Tekken =
+        @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <summary>GPT-2's, which is also what Hugging Face's ByteLevel applies of itself.</summary>
     public const string Gpt2 = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -52,7 +55,8 @@ public static class SplitPatterns
         if (first == CharacterClass.Number)
         {
             var end = one;
-            while (--digits > 0 && end < text.Length && CharacterClasses.First(text[end..], out var width) == CharacterClass.Number) end += width;
+            while (--digits > 0 && end < text.Length
+                && CharacterClasses.First(text[end..], out var width) == CharacterClass.Number) end += width;
             return end;
         }
         if (first != CharacterClass.Newline)
@@ -88,13 +92,15 @@ public static class SplitPatterns
     {
         var capitals = start;
         var lastOfBoth = 0;     // the end of the last character that may be given back to the small letters
-        while (capitals < text.Length && CharacterClasses.Case(text[capitals..], out var width) is var letterCase && (letterCase & LetterCase.Capital) != 0)
+        while (capitals < text.Length && CharacterClasses.Case(text[capitals..], out var width) is var letterCase
+            && (letterCase & LetterCase.Capital) != 0)
         {
             capitals += width;
             if ((letterCase & LetterCase.Small) != 0) lastOfBoth = capitals;
         }
         var end = capitals;
-        while (end < text.Length && CharacterClasses.Case(text[end..], out var width) is var letterCase && (letterCase & LetterCase.Small) != 0) end += width;
+        while (end < text.Length && CharacterClasses.Case(text[end..], out var width) is var letterCase
+            && (letterCase & LetterCase.Small) != 0) end += width;
         return end > capitals ? end : lastOfBoth;
     }
 

@@ -43,7 +43,8 @@ public sealed class TiktokenTokenizer : ITokenizer
                 throw new UserErrorException($"{path}: no line for the single byte 0x{value:X2}; fetch the file again");
         merges = Merges();
         SpecialTokens = NameSpecialTokens(ranked.Count);
-        added = new SideTokens(path, checkpoint ?? CheckpointTokens.None, ranked.Count, name => SpecialTokens.TryGetValue(name, out var id) ? id : null);
+        added = new SideTokens(path, checkpoint ?? CheckpointTokens.None, ranked.Count, name =>
+            SpecialTokens.TryGetValue(name, out var id) ? id : null);
         tokens = [.. ranked, .. new byte[]?[Math.Max(SpecialTokenCount, added.VocabularySize - ranked.Count)]];
         foreach (var (id, text) in added.Texts)
             if (id >= ranked.Count) tokens[id] = text == null ? null : Encoding.UTF8.GetBytes(text);
@@ -117,10 +118,13 @@ public sealed class TiktokenTokenizer : ITokenizer
             var line = data[range].TrimEnd((byte)'\r');
             if (line.IsEmpty) continue;
             var space = Math.Max(0, line.IndexOf((byte)' '));
-            if (!TryDecode(line[..space], out var bytes) || !int.TryParse(line[(space + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var rank))
-                throw new UserErrorException($"{path}: line {lineNumber} '{Encoding.Latin1.GetString(line[..Math.Min(60, line.Length)])}' is not base64, a space and a rank; fetch the file again");
+            if (!TryDecode(line[..space], out var bytes)
+                || !int.TryParse(line[(space + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var rank))
+                throw new UserErrorException($"{path}: line {lineNumber} '{Encoding.Latin1.GetString(line[..Math.Min(60, line.Length)])}' "
+                    + "is not base64, a space and a rank; fetch the file again");
             if (rank != ranked.Count)
-                throw new UserErrorException($"{path}: line {lineNumber} has the rank {rank} where {ranked.Count} must follow; fetch the file again");
+                throw new UserErrorException($"{path}: line {lineNumber} has the rank {rank} where {ranked.Count} must follow; fetch the "
+                    + "file again");
             ranked.Add(bytes);
         }
         return ranked;

@@ -38,7 +38,12 @@ public static class TokenizerLoader
             var format = file.EndsWith(".json")
                 ? TokenizerFormat.HuggingFace : IsRankList(data) ? TokenizerFormat.Tiktoken : TokenizerFormat.SentencePiece;
             var found = new TokenizerFile(file, format, data, tokens);
-            if (reads == null || reads(format)) return found with { Beside = files.FirstOrDefault(other => other != file && Path.GetDirectoryName(other) == checkpointDirectory) };
+            if (reads == null || reads(format))
+                return found with
+                {
+                    Beside =
+                    files.FirstOrDefault(other => other != file && Path.GetDirectoryName(other) == checkpointDirectory)
+                };
             first ??= found;
         }
         return first!;

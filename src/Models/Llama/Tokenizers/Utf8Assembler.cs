@@ -9,7 +9,9 @@ enum InvalidUtf8
     /// <summary>One U+FFFD for every byte that starts no valid sequence: SentencePiece.</summary>
     PerByte,
 
-    /// <summary>One U+FFFD for every maximal part of a sequence (Unicode 3.9, table 3-8): Python, Rust, hence tiktoken and Hugging Face's ByteLevel.</summary>
+    /// <summary>
+    /// One U+FFFD for every maximal part of a sequence (Unicode 3.9, table 3-8): Python, Rust, hence tiktoken and Hugging Face's ByteLevel.
+    /// </summary>
     PerMaximalPart,
 
     /// <summary>A run of bytes is valid as a whole, or each of its bytes becomes U+FFFD: Hugging Face's ByteFallback.</summary>

@@ -36,11 +36,13 @@ public class HuggingFaceTokenizerTests
     {
         var json = Converted();
         json["normalizer"] = null;
-        json["pre_tokenizer"] = new JsonObject { ["type"] = "Metaspace", ["replacement"] = "▁", ["prepend_scheme"] = scheme, ["split"] = split };
+        json["pre_tokenizer"] =
+            new JsonObject { ["type"] = "Metaspace", ["replacement"] = "▁", ["prepend_scheme"] = scheme, ["split"] = split };
         var tokenizer = TokenizerFixtures.Build(json);
         // Metaspace puts no second space in front of a first one. And a split makes each of several spaces a word, which
         // only matters to a vocabulary that has them joined; this one has not.
-        foreach (var c in SentencePieceCases("encode").Where(c => !NamesAnAddedToken(c) && !c.Text.StartsWith(' ') && !c.Text.StartsWith('▁')))
+        foreach (var c in SentencePieceCases("encode")
+            .Where(c => !NamesAnAddedToken(c) && !c.Text.StartsWith(' ') && !c.Text.StartsWith('▁')))
             Assert.That(tokenizer.Encode(c.Text, addBeginOfText: false), Is.EqualTo(c.Ids), c.ToString());
     }
 
@@ -134,7 +136,8 @@ public class HuggingFaceTokenizerTests
 
         public int[] Encode(string text)
         {
-            var parts = text.EnumerateRunes().SelectMany(r => ids.ContainsKey(r.ToString()) ? [r.ToString()] : Bytes(r.ToString())).ToList();
+            var parts = text.EnumerateRunes().SelectMany(r => ids.ContainsKey(r.ToString()) ? [r.ToString()] : Bytes(r.ToString()))
+                .ToList();
             while (true)
             {
                 var (best, at) = (int.MaxValue, -1);

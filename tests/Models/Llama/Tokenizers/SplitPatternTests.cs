@@ -41,7 +41,8 @@ public class SplitPatternTests
 
     [Test] // not a test case, since attributes cannot hold one
     public void ALoneSurrogateIsASymbol() =>
-        Assert.That(Pieces(SplitPatterns.ForPattern(SplitPatterns.Gpt2)!, "a\uD800 \uDC00b"), Is.EqualTo(new[] { "a", "\uD800", " \uDC00", "b" }));
+        Assert.That(Pieces(SplitPatterns.ForPattern(SplitPatterns.Gpt2)!, "a\uD800 \uDC00b"),
+            Is.EqualTo(new[] { "a", "\uD800", " \uDC00", "b" }));
 
     [TestCase("ab12½c", "ab|1|2|½|c")]
     [TestCase("𝟘x", "𝟘|x")]

@@ -13,7 +13,8 @@ public class TiktokenTests
     public void Llama3GivesTheIdsOfMetasOwnTest()
     {
         var tokenizer = Llama3();
-        Assert.That(tokenizer.Encode("This is a test sentence.", addBeginOfText: true), Is.EqualTo(new[] { 128000, 2028, 374, 264, 1296, 11914, 13 }));
+        Assert.That(tokenizer.Encode("This is a test sentence.", addBeginOfText: true),
+            Is.EqualTo(new[] { 128000, 2028, 374, 264, 1296, 11914, 13 }));
         Assert.That(tokenizer.Encode("user", addBeginOfText: false), Is.EqualTo(new[] { 882 }));
         Assert.That(tokenizer.Encode("assistant", addBeginOfText: false), Is.EqualTo(new[] { 78191 }));
         Assert.That(tokenizer.Encode("\n\n", addBeginOfText: false), Is.EqualTo(new[] { 271 }));
@@ -29,7 +30,8 @@ public class TiktokenTests
     [TestCase("нещо на Български", "79862 102118 13373 64571 34694 3114 112203 80112")]
     [TestCase("    Hello\n    Hello", "262 22691 198 262 22691")]
     [TestCase("\n =", "198 284")]
-    [TestCase("Hello, y'all! How are you 😁 ?我想在apple工作1314151天～", "9906 11 379 65948 0 2650 527 499 27623 223 949 37046 101067 19000 23182 102301 9263 18136 16 36827 21909")]
+    [TestCase("Hello, y'all! How are you 😁 ?我想在apple工作1314151天～",
+        "9906 11 379 65948 0 2650 527 499 27623 223 949 37046 101067 19000 23182 102301 9263 18136 16 36827 21909")]
     [TestCase("33333333", "8765 8765 1644")]
     public void Llama3GivesTheIdsOfLlamaCppsVectors(string text, string ids) =>
         Assert.That(string.Join(' ', Llama3().Encode(text, addBeginOfText: false)), Is.EqualTo(ids));
@@ -53,7 +55,8 @@ public class TiktokenTests
         [
             ("<|begin_of_text|>", 128000), ("<|end_of_text|>", 128001), ("<|reserved_special_token_0|>", 128002),
             ("<|finetune_right_pad_id|>", 128004), ("<|start_header_id|>", 128006), ("<|end_header_id|>", 128007), ("<|eom_id|>", 128008),
-            ("<|eot_id|>", 128009), ("<|python_tag|>", 128010), ("<|reserved_special_token_5|>", 128010), ("<|reserved_special_token_250|>", 128255),
+            ("<|eot_id|>", 128009), ("<|python_tag|>", 128010), ("<|reserved_special_token_5|>", 128010),
+                ("<|reserved_special_token_250|>", 128255),
         ];
         foreach (var (name, id) in official) Assert.That(tokenizer.SpecialTokens[name], Is.EqualTo(id), name);
     }
@@ -83,7 +86,8 @@ public class TiktokenTests
         for (var length = 3; length < 40; length++)
         {
             int[] odd = length % 2 == 1 ? ['a'] : [];
-            Assert.That(tokenizer.Encode(new string('a', length), addBeginOfText: false), Is.EqualTo((int[])[.. Enumerable.Repeat(256, length / 2), .. odd]));
+            Assert.That(tokenizer.Encode(new string('a', length), addBeginOfText: false),
+                Is.EqualTo((int[])[.. Enumerable.Repeat(256, length / 2), .. odd]));
         }
     }
 
@@ -96,7 +100,8 @@ public class TiktokenTests
         for (var i = 0; i < 2000; i++)
         {
             var bytes = Enumerable.Range(0, random.Next(1, 9)).Select(_ => likely[random.Next(likely.Length)]).ToArray();
-            Assert.That(tokenizer.Decode(Array.ConvertAll(bytes, b => (int)b)), Is.EqualTo(Encoding.UTF8.GetString(bytes)), Convert.ToHexString(bytes));
+            Assert.That(tokenizer.Decode(Array.ConvertAll(bytes, b => (int)b)), Is.EqualTo(Encoding.UTF8.GetString(bytes)),
+                Convert.ToHexString(bytes));
         }
     }
 

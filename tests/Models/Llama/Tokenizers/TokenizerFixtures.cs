@@ -63,7 +63,8 @@ static class TokenizerFixtures
     /// <summary>What a factory makes a tokenizer of that kind from.</summary>
     public static TokenizerFile File(string kind) => kind switch
     {
-        "rank-list" => new("tokenizer.model", TokenizerFormat.Tiktoken, Encoding.ASCII.GetBytes(SmallRankList(" the", "th", "he", "the", "🚀", "\n\n")), CheckpointTokens.None),
+        "rank-list" => new("tokenizer.model", TokenizerFormat.Tiktoken,
+            Encoding.ASCII.GetBytes(SmallRankList(" the", "th", "he", "the", "🚀", "\n\n")), CheckpointTokens.None),
         _ when kind.StartsWith("shared/") => TokenizerLoader.Find(SharedData.Path(kind.Split('/')[1..])),
         _ => TokenizerLoader.Find(Path(kind)),
     };
@@ -71,7 +72,8 @@ static class TokenizerFixtures
     /// <summary>Texts of letters, marks, spaces and symbols from all over Unicode, without U+2581 and lone surrogates.</summary>
     public static IEnumerable<string> RandomTexts(int count, int seed)
     {
-        string[] odds = [" ", " ", "  ", "\n", "\r\n", "\t", "the ", "'s", "'LL", "123", "😶‍🌫️", "𝐀", "𠀀", "𝟘", "é", "e\u0301", "中文", "\0", "ﷺ", "<s>", "</s>"];
+        string[] odds = [" ", " ", "  ", "\n", "\r\n", "\t", "the ", "'s", "'LL", "123", "😶‍🌫️", "𝐀", "𠀀", "𝟘", "é", "e\u0301", "中文", "\0",
+            "ﷺ", "<s>", "</s>"];
         var random = new Random(seed);
         for (var i = 0; i < count; i++)
         {

@@ -26,7 +26,8 @@ public class TokenizerLoaderTests
         Write("tokenizer.json", TokenizerFixtures.ByteLevelJson("gpt2").ToJsonString());
         Assert.That(TokenizerLoader.Load(directory), Is.TypeOf<HuggingFaceTokenizer>());
         // A library that reads no tokenizer.json takes the first file that it reads.
-        Assert.That(TokenizerLoader.Find(directory, format => format != TokenizerFormat.HuggingFace).Format, Is.EqualTo(TokenizerFormat.SentencePiece));
+        Assert.That(TokenizerLoader.Find(directory, format => format != TokenizerFormat.HuggingFace).Format,
+            Is.EqualTo(TokenizerFormat.SentencePiece));
         Assert.That(TokenizerLoader.Find(directory, _ => false).Format, Is.EqualTo(TokenizerFormat.HuggingFace));
     }
 
@@ -37,13 +38,15 @@ public class TokenizerLoaderTests
         File.Copy(TokenizerFixtures.Path("converted", "tokenizer.json"), Path.Combine(directory, "tokenizer.json"));
         Assert.That(TokenizerLoader.Load(directory).Notes, Is.Empty);
         File.Copy(TokenizerFixtures.Path("user-defined", "tokenizer.model"), Path.Combine(directory, "tokenizer.model"), overwrite: true);
-        Assert.That(TokenizerLoader.Load(directory).Notes, Has.One.Contains($"{Path.Combine(directory, "tokenizer.model")} is not, and they differ: "));
+        Assert.That(TokenizerLoader.Load(directory).Notes,
+            Has.One.Contains($"{Path.Combine(directory, "tokenizer.model")} is not, and they differ: "));
     }
 
     [Test]
     public void ADirectoryWithoutTokenizerIsSaidSo()
     {
-        Assert.That(Message(), Is.EqualTo($"{directory}: no tokenizer (tokenizer.json, tokenizer.model, original/tokenizer.model); copy it from where the checkpoint came from"));
+        Assert.That(Message(), Is.EqualTo($"{directory}: no tokenizer (tokenizer.json, tokenizer.model, original/tokenizer.model); copy "
+            + "it from where the checkpoint came from"));
         Directory.Delete(directory);
         Assert.That(Message(), Is.EqualTo($"{directory}: no such directory; Model:Path must name a checkpoint's directory"));
         Directory.CreateDirectory(directory);
@@ -62,7 +65,8 @@ public class TokenizerLoaderTests
     }
 
     [TestCase("tokenizer.model", "", "is empty; fetch it again")]
-    [TestCase("tokenizer.model", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "is a Git LFS pointer, not the file itself; run 'git lfs pull' where it was cloned")]
+    [TestCase("tokenizer.model", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+        "is a Git LFS pointer, not the file itself; run 'git lfs pull' where it was cloned")]
     [TestCase("tokenizer.json", "<!DOCTYPE html><html>", "is a web page")]
     [TestCase("tokenizer_config.json", "version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer")]
     public void AFileThatIsSomethingElseIsCalledByItsName(string file, string content, string what)
@@ -96,11 +100,13 @@ public class TokenizerLoaderTests
     public void SentencePieceModelsThatWouldDifferAreRefusedByName()
     {
         WritePlainModel(model => [.. model, 0x1A, 0x0A, 0x0A, 0x05, .. "nfkc!"u8, 0x12, 0x01, 0x07]);
-        Assert.That(Message(), Does.EndWith("the normalizer 'nfkc!' has a precompiled_charsmap; only 'identity' is supported, give a LLaMA tokenizer"));
+        Assert.That(Message(), Does.EndWith("the normalizer 'nfkc!' has a precompiled_charsmap; only 'identity' is supported, give a "
+            + "LLaMA tokenizer"));
         WritePlainModel(model => [.. model, 0x12, 0x03, 0xC0, 0x01, 0x01]);
         Assert.That(Message(), Does.EndWith("treat_whitespace_as_suffix is set, which is not supported; give a LLaMA tokenizer"));
         WritePlainModel(model => [.. model, 0x0A, 0x05, 0x0A, 0x01, 0x5A, 0x18, 0x05]);
-        Assert.That(Message(), Does.EndWith("piece 600 'Z' is of type Unused, which is not supported; give a model with its whole vocabulary"));
+        Assert.That(Message(), Does.EndWith("piece 600 'Z' is of type Unused, which is not supported; give a model with its whole "
+            + "vocabulary"));
         WritePlainModel(model => [.. model, 0x0A, 0x05, 0x0A, 0x03, .. "<s>"u8]);
         Assert.That(() => TokenizerLoader.Load(directory), Throws.Nothing);
         WritePlainModel(model => [.. model, 0x0A, 0x03, 0x0A, 0x01, .. "t"u8]);
@@ -115,10 +121,13 @@ public class TokenizerLoaderTests
     [TestCase("model.merges", "[\"a\"]", "model.merges[0] is \"a\": two symbols are expected")]
     [TestCase("model.merges", "[[\"a\",\"中\"]]", "model.merges[0] is [\"a\",\"\\u4E2D\"]: the vocabulary does not have '中'")]
     [TestCase("normalizer", "{\"type\":\"NFKC\"}", "normalizer.type is \"NFKC\": this normalizer is not supported")]
-    [TestCase("normalizer", "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" +\"},\"content\":\"x\"}", "normalizer.pattern.Regex is \" +\": the key is not known")]
+    [TestCase("normalizer", "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" +\"},\"content\":\"x\"}",
+        "normalizer.pattern.Regex is \" +\": the key is not known")]
     [TestCase("pre_tokenizer", "{\"type\":\"Whitespace\"}", "pre_tokenizer.type is \"Whitespace\": this pre-tokenizer is not supported")]
-    [TestCase("pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a+\"},\"behavior\":\"Isolated\",\"invert\":false}", "pre_tokenizer.pattern.Regex is \"a+\": this pattern is not known")]
-    [TestCase("post_processor", "{\"type\":\"BertProcessing\"}", "post_processor.type is \"BertProcessing\": this post-processor is not supported")]
+    [TestCase("pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a+\"},\"behavior\":\"Isolated\",\"invert\":false}",
+        "pre_tokenizer.pattern.Regex is \"a+\": this pattern is not known")]
+    [TestCase("post_processor", "{\"type\":\"BertProcessing\"}",
+        "post_processor.type is \"BertProcessing\": this post-processor is not supported")]
     [TestCase("decoder", "{\"type\":\"WordPiece\"}", "decoder.type is \"WordPiece\": this decoder is not supported here")]
     [TestCase("decoder", "null", "decoder is missing: a decoder is expected")]
     [TestCase("added_tokens[1].single_word", "true", "added_tokens[1].single_word is true: only false is supported")]
@@ -131,7 +140,9 @@ public class TokenizerLoaderTests
         foreach (var step in steps[..^1]) parent = step[0] == '[' ? parent[int.Parse(step[1..^1])]! : parent[step]!;
         parent[steps[^1]] = JsonNode.Parse(value);
         Write("tokenizer.json", json.ToJsonString());
-        Assert.That(Message(), Does.StartWith(Path.Combine(directory, "tokenizer.json") + ": ").And.Contain(message).And.EndsWith("; give a tokenizer of the LLaMA family"));
+        Assert.That(Message(),
+            Does.StartWith(Path.Combine(directory, "tokenizer.json")
+            + ": ").And.Contain(message).And.EndsWith("; give a tokenizer of the LLaMA family"));
     }
 
     [Test]
@@ -186,10 +197,12 @@ public class TokenizerLoaderTests
     /// template.
     /// </summary>
     [TestCase("{}", new[] { 600 }, new[] { 601 }, 0)]
-    [TestCase("{\"add_bos_token\": true, \"add_eos_token\": true, \"bos_token\": \"<|endoftext|>\", \"eos_token\": \"<|pad|>2\"}", new[] { 0 }, new[] { 601 }, 1)]
+    [TestCase("{\"add_bos_token\": true, \"add_eos_token\": true, \"bos_token\": \"<|endoftext|>\", \"eos_token\": \"<|pad|>2\"}",
+        new[] { 0 }, new[] { 601 }, 1)]
     [TestCase("{\"add_bos_token\": false}", new int[0], new[] { 601 }, 1)]
     [TestCase("{\"add_bos_token\": false, \"add_eos_token\": false}", new int[0], new int[0], 1)]
-    [TestCase("{\"add_bos_token\": true, \"bos_token\": null, \"add_eos_token\": true, \"eos_token\": \"<|pad|>2\"}", new[] { 600 }, new[] { 601 }, 0)]
+    [TestCase("{\"add_bos_token\": true, \"bos_token\": null, \"add_eos_token\": true, \"eos_token\": \"<|pad|>2\"}", new[] { 600 },
+        new[] { 601 }, 0)]
     public void FlagsGoBeforeTheTemplate(string tokenizerConfig, int[] before, int[] behind, int notes)
     {
         var json = TokenizerFixtures.ByteLevelJson("gpt2");
@@ -201,7 +214,8 @@ public class TokenizerLoaderTests
         Write("tokenizer.json", json.ToJsonString());
         Write("tokenizer_config.json", tokenizerConfig);
         var tokenizer = TokenizerLoader.Load(directory);
-        Assert.That(tokenizer.Encode("a", addBeginOfText: true), Is.EqualTo((int[])[.. before, .. tokenizer.Encode("a", addBeginOfText: false), .. behind]));
+        Assert.That(tokenizer.Encode("a", addBeginOfText: true),
+            Is.EqualTo((int[])[.. before, .. tokenizer.Encode("a", addBeginOfText: false), .. behind]));
         Assert.That(tokenizer.Notes, Has.Count.EqualTo(notes));
     }
 
@@ -210,7 +224,8 @@ public class TokenizerLoaderTests
     /// </summary>
     [TestCase(null, true, false)]
     [TestCase("{\"add_bos_token\": false, \"add_eos_token\": false, \"tokenizer_class\": \"LlamaTokenizer\"}", false, false)]
-    [TestCase("{\"add_bos_token\": true, \"add_eos_token\": true, \"bos_token\": { \"__type\": \"AddedToken\", \"content\": \"<s>\" }}", true, true)]
+    [TestCase("{\"add_bos_token\": true, \"add_eos_token\": true, \"bos_token\": { \"__type\": \"AddedToken\", \"content\": \"<s>\" }}",
+        true, true)]
     [TestCase("{\"add_bos_token\": false, \"add_eos_token\": true, \"eos_token\": \"</s>\"}", false, true)]
     [TestCase("{\"tokenizer_class\": \"LLaMATokenizer\", \"bos_token\": \"\", \"eos_token\": \"\", \"unk_token\": \"\"}", true, false)]
     public void ASentencePieceModelFollowsTheFlagsBesideIt(string? tokenizerConfig, bool begins, bool ends)
@@ -219,7 +234,8 @@ public class TokenizerLoaderTests
         if (tokenizerConfig != null) Write("tokenizer_config.json", tokenizerConfig);
         var tokenizer = TokenizerLoader.Load(directory);
         var plain = tokenizer.Encode("Hello world", addBeginOfText: false);
-        Assert.That(tokenizer.Encode("Hello world", addBeginOfText: true), Is.EqualTo((int[])[.. begins ? [1] : (int[])[], .. plain, .. ends ? [2] : (int[])[]]));
+        Assert.That(tokenizer.Encode("Hello world", addBeginOfText: true),
+            Is.EqualTo((int[])[.. begins ? [1] : (int[])[], .. plain, .. ends ? [2] : (int[])[]]));
         Assert.That(tokenizer.EndOfText, Is.EquivalentTo(new[] { 2 }));
     }
 
@@ -229,7 +245,9 @@ public class TokenizerLoaderTests
     public void Llama2WithoutBeginHasTheIdsOfTheReference(string flag, int[] ids)
     {
         File.Copy(SharedData.Path("tokenizers", "llama2", "tokenizer.model"), Path.Combine(directory, "tokenizer.model"));
-        Write("tokenizer_config.json", $"{{\"add_bos_token\": {flag}, \"tokenizer_class\": \"LlamaTokenizer\", \"bos_token\": {{\"__type\": \"AddedToken\", \"content\": \"<s>\", \"normalized\": true}}}}");
+        Write("tokenizer_config.json",
+            $"{{\"add_bos_token\": {flag}, \"tokenizer_class\": \"LlamaTokenizer\", \"bos_token\": {{\"__type\": \"AddedToken\", "
+            + $"\"content\": \"<s>\", \"normalized\": true}}}}");
         Assert.That(TokenizerLoader.Load(directory).Encode("Hello world", addBeginOfText: true), Is.EqualTo(ids));
     }
 
@@ -245,7 +263,9 @@ public class TokenizerLoaderTests
     /// Each of the files that may hold added tokens, beside a model of 600 pieces: <c>_from_pretrained</c> of transformers.
     /// </summary>
     [TestCase("added_tokens.json", "{\"<|im_end|>\": 601, \"<|im_start|>\": 600}")]
-    [TestCase("tokenizer_config.json", "{\"added_tokens_decoder\": {\"600\": {\"content\": \"<|im_start|>\", \"special\": true}, \"601\": {\"content\": \"<|im_end|>\", \"special\": false}}}")]
+    [TestCase("tokenizer_config.json",
+        "{\"added_tokens_decoder\": {\"600\": {\"content\": \"<|im_start|>\", \"special\": true}, \"601\": {\"content\": \"<|im_end|>\", "
+        + "\"special\": false}}}")]
     public void AddedTokensBesideAModelAreOneIdEach(string file, string content)
     {
         WritePlainModel(model => model);
@@ -254,8 +274,10 @@ public class TokenizerLoaderTests
         Assert.That(tokenizer.VocabularySize, Is.EqualTo(602));
         var ids = tokenizer.Encode("<|im_start|>user\nhi<|im_end|>", addBeginOfText: false);
         Assert.That((ids[0], ids[^1], ids.Count(id => id >= 600)), Is.EqualTo((600, 601, 2)));
-        Assert.That(tokenizer.Decode(ids[1..^1], continuation: true), Is.EqualTo("user\nhi"), "no space in front: legacy is false where nothing says");
-        Assert.That(tokenizer.Decode(ids, continuation: true), Is.EqualTo(content.Contains("true") ? "user\nhi<|im_end|>" : "<|im_start|>user\nhi<|im_end|>"), "special tokens give no text");
+        Assert.That(tokenizer.Decode(ids[1..^1], continuation: true), Is.EqualTo("user\nhi"),
+            "no space in front: legacy is false where nothing says");
+        Assert.That(tokenizer.Decode(ids, continuation: true),
+            Is.EqualTo(content.Contains("true") ? "user\nhi<|im_end|>" : "<|im_start|>user\nhi<|im_end|>"), "special tokens give no text");
     }
 
     /// <summary>
@@ -283,7 +305,8 @@ public class TokenizerLoaderTests
         Write("tokenizer_config.json", "{\"eos_token\": \"<|im_end|>\"}");
         var tokenizer = TokenizerLoader.Load(directory);
         Assert.That(tokenizer.EndOfText, Is.EquivalentTo(new[] { 2 }));
-        Assert.That(tokenizer.Notes, Has.One.Contains("eos_token <|im_end|> has no id in the tokenizer's files, and ends nothing; generation ends with 2"));
+        Assert.That(tokenizer.Notes, Has.One.Contains("eos_token <|im_end|> has no id in the tokenizer's files, and ends nothing; "
+            + "generation ends with 2"));
     }
 
     /// <summary>
@@ -304,7 +327,8 @@ public class TokenizerLoaderTests
     {
         WritePlainModel(model => model);
         Write("generation_config.json", "{\"eos_token_id\": \"2\"}");
-        Assert.That(Message(), Does.EndWith("generation_config.json: eos_token_id is \"2\": number expected; put it right, or fetch the file again"));
+        Assert.That(Message(), Does.EndWith("generation_config.json: eos_token_id is \"2\": number expected; put it right, or fetch the "
+            + "file again"));
     }
 
     [Test]
@@ -314,7 +338,8 @@ public class TokenizerLoaderTests
         Write("added_tokens.json", "{\"<|im_start|>\": 600}");
         Write("tokenizer_config.json", "{\"legacy\": true}");
         var tokenizer = TokenizerLoader.Load(directory);
-        Assert.That(tokenizer.Encode("<|im_start|>user", addBeginOfText: false), Is.EqualTo((int[])[600, .. tokenizer.Encode("user", addBeginOfText: false)]));
+        Assert.That(tokenizer.Encode("<|im_start|>user", addBeginOfText: false),
+            Is.EqualTo((int[])[600, .. tokenizer.Encode("user", addBeginOfText: false)]));
         Write("tokenizer_config.json", "{\"add_prefix_space\": false}");
         tokenizer = TokenizerLoader.Load(directory);
         Assert.That(tokenizer.Decode(tokenizer.Encode("user", addBeginOfText: false), continuation: true), Is.EqualTo("user"));
@@ -360,7 +385,8 @@ public class TokenizerLoaderTests
         Write("tokenizer_config.json", "{\"flavour\": 3, \"chat_template\": \"{{ x }}\", \"sp_model_kwargs\": {}, \"pad_token\": null}");
         Assert.That(TokenizerLoader.Load(directory).Notes, Is.EqualTo(new[]
         {
-            $"{Path.Combine(directory, "generation_config.json")}: not followed: do_sample, temperature; settings of generation are the run's own (--temperature, --top-p, --max-new-tokens, …)",
+            $"{Path.Combine(directory, "generation_config.json")}: not followed: do_sample, temperature; settings of generation are the "
+                + "run's own (--temperature, --top-p, --max-new-tokens, …)",
             $"{Path.Combine(directory, "tokenizer_config.json")}: not followed: flavour; not known here",
         }));
     }
@@ -374,7 +400,8 @@ public class TokenizerLoaderTests
         Assert.That(TokenizerLoader.Load(directory).Encode("a<|im_start|>", addBeginOfText: false)[^1], Is.EqualTo(602));
         Write("tokenizer_config.json", "{\"added_tokens_decoder\": {\"603\": {\"content\": \"<|x|>\", \"lstrip\": true}}}");
         var tokenizer = TokenizerLoader.Load(directory);
-        Assert.That(tokenizer.Encode("a  <|x|>", addBeginOfText: false), Is.EqualTo((int[])[.. tokenizer.Encode("a", addBeginOfText: false), 603]));
+        Assert.That(tokenizer.Encode("a  <|x|>", addBeginOfText: false),
+            Is.EqualTo((int[])[.. tokenizer.Encode("a", addBeginOfText: false), 603]));
         Assert.That(tokenizer.VocabularySize, Is.EqualTo(604));
         Write("tokenizer_config.json", "{\"added_tokens_decoder\": {\"603\": {\"content\": \"<|endoftext|>\"}}}");
         Assert.That(Message(), Does.Contain("'<|endoftext|>' has the id"));
@@ -405,5 +432,6 @@ public class TokenizerLoaderTests
     }
 
     void WritePlainModel(Func<byte[], byte[]> change) =>
-        File.WriteAllBytes(Path.Combine(directory, "tokenizer.model"), change(File.ReadAllBytes(TokenizerFixtures.Path("plain", "tokenizer.model"))));
+        File.WriteAllBytes(Path.Combine(directory, "tokenizer.model"),
+            change(File.ReadAllBytes(TokenizerFixtures.Path("plain", "tokenizer.model"))));
 }

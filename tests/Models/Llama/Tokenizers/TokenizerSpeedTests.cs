@@ -19,7 +19,8 @@ public class TokenizerSpeedTests
         clock.Restart();
         var tokens = texts.Sum(text => (long)tokenizer.Encode(text, addBeginOfText: true).Length);
         var seconds = clock.Elapsed.TotalSeconds;
-        TestContext.Out.WriteLine($"{name}: loaded in {load:F2} s; {tokens} tokens in {seconds:F2} s, {tokens / seconds / 1e6:F2} million tokens/s");
+        TestContext.Out.WriteLine($"{name}: loaded in {load:F2} s; {tokens} tokens in {seconds:F2} s, {tokens / seconds / 1e6:F2} million "
+            + "tokens/s");
         Assert.That(tokens, Is.GreaterThan(texts.Count));
     }
 }
