@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace Harness.Tests.Architecture;
 
 [TestFixture]
-public sealed class RoomsTests
+public sealed partial class RoomsTests
 {
     private static readonly string s_document = Path.Combine(SharedData.RepositoryRoot, "docs", "architecture.md");
 
@@ -27,4 +29,20 @@ public sealed class RoomsTests
 
     [Test]
     public void ThePictureShowsTheRooms() => WrittenDocument.MustHold(s_document, "rooms", Rooms.Markdown());
+
+    /// <summary>A route that grows is a concept that has lost its owner.</summary>
+    [TestCase("### A token", 20)]
+    [TestCase("### A joule", 16)]
+    [TestCase("### A setting", 12)]
+    public void RoutesAreShort(string heading, int most)
+    {
+        var text = File.ReadAllText(s_document);
+        var section = text[text.IndexOf(heading, StringComparison.Ordinal)..].Split("\n###")[0];
+        var files = RouteFile().Matches(section).Select(match => match.Groups[1].Value).ToList();
+        Assert.That(files, Is.Not.Empty.And.Unique.And.SubsetOf(SourceTree.Files()));
+        Assert.That(files, Has.Count.LessThanOrEqualTo(most));
+    }
+
+    [GeneratedRegex(@"^\d+\. `([^`]+)`", RegexOptions.Multiline)]
+    private static partial Regex RouteFile();
 }
