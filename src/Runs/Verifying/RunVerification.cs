@@ -226,7 +226,7 @@ public sealed class RunVerification(string directory)
         try
         {
             using var written = JsonDocument.Parse(File.ReadAllBytes(path));
-            var terms = written.Deserialize<CarbonTerms>(JsonRows.Document) is { Hours.Count: > 0 } read ? read
+            var terms = JsonRows.Checked<CarbonTerms>(written.RootElement) is { Hours.Count: > 0 } read ? read
                 : throw new JsonException("it holds no hours");
             if (CarbonTerms.Of(CarbonInputs.Of(terms), account, none, rows) is not { } again)
             {
