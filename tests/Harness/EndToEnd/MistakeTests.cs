@@ -157,10 +157,10 @@ internal sealed class MistakeTests
         Assert.Multiple(() =>
         {
             Assert.That((all.ExitCode, run.ExitCode), Is.EqualTo((0, 0)));
-            foreach (var verb in new[] { "run", "sweep", "score", "plan", "collect", "verify" }) Assert.That(all.Output,
-                Does.Contain($"  {verb} "));
-            foreach (var name in "--model --data --dataset --limit --batch --tp --pp --max-new-tokens --temperature --top-p --seed "
-                + "--threads --dtype --backend --communicator --repeats --warmup --out --print-config".Split(' '))
+            foreach (var verb in new[] { "run", "sweep", "score", "plan", "collect", "verify" })
+                Assert.That(all.Output, Does.Contain($"  {verb} "));
+            foreach (var name in ("--model --data --dataset --limit --batch --tp --pp --max-new-tokens --temperature --top-p --seed "
+                + "--threads --dtype --backend --communicator --repeats --warmup --out --print-config").Split(' '))
                 Assert.That(run.Output, Does.Contain($"  {name} "));
         });
     }
