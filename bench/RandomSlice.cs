@@ -14,8 +14,8 @@ internal sealed class RandomSlice : WeightSlice
         else if (DType == DType.F16)
             foreach (ref var value in MemoryMarshal.Cast<byte, Half>(destination)) value = (Half)(0.02f * Next(ref state));
         else
-            foreach (ref var value in MemoryMarshal.Cast<byte, ushort>(destination)) value =
-                (ushort)(BitConverter.SingleToUInt32Bits(0.02f * Next(ref state)) >> 16);
+            foreach (ref var value in MemoryMarshal.Cast<byte, ushort>(destination))
+                value = (ushort)(BitConverter.SingleToUInt32Bits(0.02f * Next(ref state)) >> 16);
     }
 
     /// <summary>In [-1, 1), by xorshift (Marsaglia 2003).</summary>

@@ -125,8 +125,8 @@ internal static class CommunicatorContract
         {
             c.Send(Pattern(c.Rank, length), next, 21);
             var waited = Stopwatch.StartNew();
-            while (!c.Probe(previous, 21)) Check.That(waited.Elapsed < TimeSpan.FromSeconds(30),
-                $"{length} bytes did not come within 30 s");
+            while (!c.Probe(previous, 21))
+                Check.That(waited.Elapsed < TimeSpan.FromSeconds(30), $"{length} bytes did not come within 30 s");
             Check.That(c.Probe(previous, 21), "a probe takes nothing away");
             Check.That(!c.Probe(previous, 22), "another tag");
             var data = new byte[length];

@@ -34,8 +34,9 @@ internal static class PatientWaits
             var used = ProcessorTime() - before;
             // A rank that keeps its core busy while it waits gets as much of it as the one that works, whatever else runs: patient ones
             // wake two thousand times a second.
-            if (c.Rank == 0) Check.That(used < 0.6 * s_work,
-                $"{name}: {used.TotalMilliseconds:0} ms of processor time in a wait of {clock.ElapsedMilliseconds} ms");
+            if (c.Rank == 0)
+                Check.That(used < 0.6 * s_work,
+                    $"{name}: {used.TotalMilliseconds:0} ms of processor time in a wait of {clock.ElapsedMilliseconds} ms");
         }
     }
 

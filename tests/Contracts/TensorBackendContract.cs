@@ -500,8 +500,8 @@ public abstract class TensorBackendContract
         {
             using var scope = Ops.Scope();
             var seen = new SortedSet<int>();
-            for (var i = 0; i < 200; i++) seen.Add(
-                Ops.Sample(Put(logits, 1), new SamplingParameters(1, TopP: topP), [i / 200.0], NoHistory(1))[0]);
+            for (var i = 0; i < 200; i++)
+                seen.Add(Ops.Sample(Put(logits, 1), new SamplingParameters(1, TopP: topP), [i / 200.0], NoHistory(1))[0]);
             Assert.That(seen, Is.EqualTo(kept), $"top-p {topP}");
         }
     }

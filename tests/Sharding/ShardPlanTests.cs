@@ -129,8 +129,8 @@ internal sealed class ShardPlanTests
                 foreach (var slice in plan.For(rank, stage).Tensors())
                 {
                     Assert.That(names.Add(slice.Name), $"rank {rank} of stage {stage} has {slice.Name} twice");
-                    if (!counts.TryGetValue(slice.Name, out var count)) counts[slice.Name] = count =
-                        new int[slice.TotalRows, slice.TotalColumns];
+                    if (!counts.TryGetValue(slice.Name, out var count))
+                        counts[slice.Name] = count = new int[slice.TotalRows, slice.TotalColumns];
                     Assert.That((slice.TotalRows, slice.TotalColumns), Is.EqualTo((count.GetLength(0), count.GetLength(1))));
                     for (var row = slice.Rows.Start; row < slice.Rows.End; row++)
                         for (var column = slice.Columns.Start; column < slice.Columns.End; column++) count[row, column]++;

@@ -76,8 +76,8 @@ public sealed class LibTorchTests : IDisposable
     [Test]
     public void AFileThatIsNoLibraryIsNamed()
     {
-        foreach (var name in (string[])["libtorch.so", "libtorch_cpu.so", "libc10.so"]) File.WriteAllText(_scratch[name],
-            "version https://git-lfs");
+        foreach (var name in (string[])["libtorch.so", "libtorch_cpu.so", "libc10.so"])
+            File.WriteAllText(_scratch[name], "version https://git-lfs");
         Assert.That(Doctor("libtorch", "missing", "--libtorch", _scratch.Path).Found,
             Does.StartWith($"libtorch in {_scratch.Path} does not load: ").And.Contain("libtorch.so"));
     }
@@ -138,8 +138,8 @@ public sealed class LibTorchTests : IDisposable
     public void AutoSaysWhyItIsNotTorch(string? driver, string reason)
     {
         if (driver != null) Compiled.Library(_scratch["libcuda.so.1"], driver);
-        else if (System.Runtime.InteropServices.NativeLibrary.TryLoad("libcuda.so.1", out _)) Assert.Ignore(
-            "this machine has a CUDA driver: its absence was not tried");
+        else if (System.Runtime.InteropServices.NativeLibrary.TryLoad("libcuda.so.1", out _))
+            Assert.Ignore("this machine has a CUDA driver: its absence was not tried");
         Assert.That(Doctor("backend auto", "ok", [("LD_LIBRARY_PATH", _scratch.Path), ("CUDA_VISIBLE_DEVICES", "")], "--libtorch",
             TestLibTorch.Folder).Found, Is.EqualTo(reason));
     }

@@ -121,8 +121,8 @@ internal sealed class NcclLinkTests
         using var torch = new TorchBackend(TorchLibrary.Loaded, new BackendOptions(1, 0, 1, DType.F32));
         var factory = new NcclLinkFactory();
         Assert.That(factory.Obstacle(new Contracts.HostArrays()), Is.EqualTo("NCCL moves tensors of --backend torch, not of arrays"));
-        if (torch.Ordinal < 0) Assert.That(factory.Obstacle(torch),
-            Is.EqualTo("NCCL moves tensors between CUDA devices, and this rank has none"));
+        if (torch.Ordinal < 0)
+            Assert.That(factory.Obstacle(torch), Is.EqualTo("NCCL moves tensors between CUDA devices, and this rank has none"));
     }
 
     private static string Library()

@@ -121,8 +121,8 @@ internal sealed class DeviceClaim : IDisposable
             {
                 Directory.CreateDirectory(place);
                 // refused to all but the owner
-                if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(place,
-                    UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                if (!OperatingSystem.IsWindows())
+                    File.SetUnixFileMode(place, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
                 return place;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }

@@ -159,8 +159,8 @@ public sealed class PowerControl : IDisposable
         if (!Directory.Exists(directory)) throw new UserErrorException($"{directory}: there is no such run directory");
         var (lines, damaged) = (new List<string>(), new List<UserErrorException>());
         var files = Directory.GetFiles(directory, RestoreState.Pattern);
-        if (files.Length == 0) files =
-            [.. Directory.GetDirectories(directory).SelectMany(run => Directory.GetFiles(run, RestoreState.Pattern))];
+        if (files.Length == 0)
+            files = [.. Directory.GetDirectories(directory).SelectMany(run => Directory.GetFiles(run, RestoreState.Pattern))];
         foreach (var file in files.Order(StringComparer.Ordinal))
         {
             try { lines.Add(RestoreFile(file, host, nvmlLibrary)); }
@@ -206,8 +206,8 @@ public sealed class PowerControl : IDisposable
                 + "rank could set");
             if (_ended) return new ControlResult(ControlOutcome.Ending, "the run is ending: limits are no longer changed");
             if (_originals == null && Hold() is { } obstacle) return obstacle;
-            if (locksClocks && _originals!.Values.Any(device => !device.SmClockLocked)) WriteDown(
-                [.. _originals.Values.Select(device => device with { SmClockLocked = true })]);
+            if (locksClocks && _originals!.Values.Any(device => !device.SmClockLocked))
+                WriteDown([.. _originals.Values.Select(device => device with { SmClockLocked = true })]);
             foreach (var device in _devices)
             {
                 var result = change(device);

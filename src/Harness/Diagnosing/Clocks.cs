@@ -18,8 +18,8 @@ internal static class Clocks
         for (var i = 0; i < Readings; i++)
         {
             var now = Stopwatch.GetTimestamp();
-            if (now < last) throw new UserErrorException(
-                "the monotonic clock went backwards; choose another clocksource in the kernel (tsc, hpet)");
+            if (now < last)
+                throw new UserErrorException("the monotonic clock went backwards; choose another clocksource in the kernel (tsc, hpet)");
             if (now > last) step = Math.Min(step, now - last);
             last = now;
         }

@@ -83,8 +83,8 @@ public static class SummaryTable
     private static Table Categories(IReadOnlyList<CategoryRecord> categories)
     {
         var table = new Table().Border(TableBorder.Horizontal).AddColumn("category");
-        foreach (var column in new[] { "prompts", "tokens", "latency s", "J/token", "J/response", "correct" }) table.AddColumn(
-            new TableColumn(column).RightAligned());
+        foreach (var column in new[] { "prompts", "tokens", "latency s", "J/token", "J/response", "correct" })
+            table.AddColumn(new TableColumn(column).RightAligned());
         foreach (var row in categories)
             Row(row.Category, Figures.Count(row.Completed), Figures.Count(row.TotalOutputTokens), Figures.Significant(row.Latency.Mean),
                 Figures.Significant(row.EnergyPerOutputTokenJoules), Figures.Significant(row.EnergyPerResponseJoules),

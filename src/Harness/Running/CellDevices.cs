@@ -46,8 +46,8 @@ internal sealed class CellDevices : IDisposable
             _control?.Dispose();
             LastActs.Warn([.. neighbours.Select(one => one.Process)], () =>
                 !neighbours.SelectMany(one => one.Devices).Any(PowerControl.IsSetElsewhere));
-            foreach (var problem in neighbours.SelectMany(one => PowerControl.PutBackInPlaceOf(_originals[one.Rank], directory))) Say(
-                problem);
+            foreach (var problem in neighbours.SelectMany(one => PowerControl.PutBackInPlaceOf(_originals[one.Rank], directory)))
+                Say(problem);
         });
         try
         {

@@ -103,8 +103,9 @@ internal sealed class EarlierStarts
             var rows = TornRepeat.Rows(evidence.Windows, [], evidence.WorldSize, rank => _model.RowOf(_book.RunId, rank));
             new PieceEvidence(piece, evidence).Write(_directory, _book.Steps(piece, evidence.ClockOf), rows);
         }
-        if (record >= 0) _records[record] =
-            _records[record] with { Piece = batches.Count > 0 ? piece : null, Batches = batches.Count(batch => batch.HasFinished) };
+        if (record >= 0)
+            _records[record] =
+                _records[record] with { Piece = batches.Count > 0 ? piece : null, Batches = batches.Count(batch => batch.HasFinished) };
         if (batches.Count > 0) _pieces.Add(PieceEvidence.Read(_directory, piece));
         return batches;
     }

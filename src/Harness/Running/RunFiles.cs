@@ -244,9 +244,10 @@ internal sealed class RunFiles : IRunRecorder
         if (status == RunStatus.Complete) DropJournals();
         var console = ResultConsole.On(Console.Out);
         SampleAnswers.Write(console, Book.FirstResponses);
-        if (_carbon != null && summary.Carbon.GramsPerResponse == null) console.Write(
-            new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities "
-            + "lacks\n"));
+        if (_carbon != null && summary.Carbon.GramsPerResponse == null)
+            console.Write(
+                new Spectre.Console.Text("the SCI columns are empty: the run has no energy, or hours that the file of carbon intensities "
+                + "lacks\n"));
         foreach (var remark in remarks) console.Write(new Spectre.Console.Text(remark + "\n"));
         SummaryTable.Write(console, summary, categories, Directory.Path);
     }

@@ -45,8 +45,8 @@ internal static class DoctorVerb
             var findings = Doctor.Examine(new Places { Output = parsed.GetValue(output)!, LibTorch = parsed.GetValue(libTorch)! });
             var can = Doctor.CanRun(findings);
             var text = parsed.InvocationConfiguration.Output;
-            if (chosen == Format.Json) text.WriteLine(
-                JsonSerializer.Serialize(new { CanRunDefaultJob = can, Findings = findings }, JsonRows.Document));
+            if (chosen == Format.Json)
+                text.WriteLine(JsonSerializer.Serialize(new { CanRunDefaultJob = can, Findings = findings }, JsonRows.Document));
             else WriteTable(text, findings, can);
             return can ? ExitCode.Success : ExitCode.Failure;
         });

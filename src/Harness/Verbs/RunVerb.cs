@@ -15,8 +15,7 @@ internal static class RunVerb
         var switches = new ConfigurationSwitches(command, Switch.All);
         var print = new Option<bool>("--print-config")
         {
-            Description =
-            "show the resolved configuration and where each value came from, and stop"
+            Description = "show the resolved configuration and where each value came from, and stop",
         };
         command.Options.Add(print);
         command.SetAction(parsed =>

@@ -53,8 +53,9 @@ internal static class MarkdownReport
         foreach (var group in figures.Caps) Caps(text, group);
         var reasons = runs.SelectMany(run => run.Reasons).Distinct().Order(StringComparer.Ordinal).ToList();
         if (reasons.Count > 0) text.Append('\n');
-        foreach (var reason in reasons) text.Append(CultureInfo.InvariantCulture,
-            $"- `{reason}`: {ReasonTexts.All.GetValueOrDefault(reason, "not explained by this version")}\n");
+        foreach (var reason in reasons)
+            text.Append(CultureInfo.InvariantCulture,
+                $"- `{reason}`: {ReasonTexts.All.GetValueOrDefault(reason, "not explained by this version")}\n");
         return text.ToString();
     }
 

@@ -58,10 +58,10 @@ internal sealed class PageModel
     private string Json(ReportFigures figures, DateTimeOffset now, RunsBelow found)
     {
         var details = _runs.Select(run => Details(run, found)).ToList();
-        if (_withoutPower > 0) _notes.Add(
-            $"Power over time of {_withoutPower} runs was left out to keep this page small; a report of fewer runs has it.");
-        if (_withoutManifest > 0) _notes.Add(
-            $"The manifests of {_withoutManifest} runs were left out to keep this page small; they lie in the run directories.");
+        if (_withoutPower > 0)
+            _notes.Add($"Power over time of {_withoutPower} runs was left out to keep this page small; a report of fewer runs has it.");
+        if (_withoutManifest > 0)
+            _notes.Add($"The manifests of {_withoutManifest} runs were left out to keep this page small; they lie in the run directories.");
         if (_withoutCategories > 0) _notes.Add(
             $"Of {_withoutCategories} runs not all categories are shown: at most {CategoriesOfOne} of each run; categories.csv of the run "
             + "has them.");

@@ -32,8 +32,10 @@ internal sealed record CapGroup(string Label, IReadOnlyList<CapRow> Rows)
         foreach (var (label, rows) in groups)
         {
             void Add(string what, Func<CapRow, double?> change) => series.Add(new(label.Length > 0 ? $"{what}, {label}" : what,
-                [.. from row in rows let y =
-                    change(row) where y != null select new FigurePoint(row.Runs[0], row.LimitWatts, 100 * y.Value)]));
+                [.. from row in rows
+                    let y = change(row)
+                    where y != null
+                    select new FigurePoint(row.Runs[0], row.LimitWatts, 100 * y.Value)]));
             Add("time", row => row.TimeChange);
             Add("energy", row => row.EnergyChange);
             Add("tokens/s", row => row.RateChange);

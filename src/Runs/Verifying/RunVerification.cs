@@ -209,10 +209,10 @@ public sealed class RunVerification(string directory)
             if (row.PromptIndex != response.PromptIndex
                 || row.Repeat != response.Repeat) Problem(
                 $"{place}: its response is that of prompt {response.PromptIndex}, repeat {response.Repeat}");
-            if (row.OutputTokens != response.OutputIds.Count) Problem(
-                $"{place}: output_tokens is {row.OutputTokens}, but its response has {response.OutputIds.Count}");
-            if (row.OutputWords != Words.Count(response.Text)) Problem(
-                $"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
+            if (row.OutputTokens != response.OutputIds.Count)
+                Problem($"{place}: output_tokens is {row.OutputTokens}, but its response has {response.OutputIds.Count}");
+            if (row.OutputWords != Words.Count(response.Text))
+                Problem($"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
             if (response.ItlSeconds is { } gaps) Compare($"{place}, latency_s", row.LatencySeconds, row.TtftSeconds + gaps.Sum());
         }
     }

@@ -112,8 +112,8 @@ public static unsafe class MpiWorld
         world.Barrier();
         drain();
         // Hydra loses the exit codes of ranks after a signal: of those that end in the same moment, and of nodes with one rank.
-        if (Environment.ExitCode is not 0 and var code && ProcessManager.Listens(launcher)) RankFailure.EndTogether(launcher, world.Rank,
-            code);
+        if (Environment.ExitCode is not 0 and var code && ProcessManager.Listens(launcher))
+            RankFailure.EndTogether(launcher, world.Rank, code);
         if (places == 1)
         {
             mpi.Check(mpi.Finalize(), "MPI_Finalize");

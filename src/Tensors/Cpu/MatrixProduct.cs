@@ -247,8 +247,8 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
                 var x = strip.X + t * strip.TokenFloats;
                 var y = strip.Y + t * strip.Outputs + row;
                 if (t > 0 || !strip.Cold) T.Compute<E, NoPrefetch>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs);
-                else if (E.Bytes == 4 || T.Tokens <= 2) T.Compute<E,
-                    PrefetchPairs>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs);
+                else if (E.Bytes == 4 || T.Tokens <= 2)
+                    T.Compute<E, PrefetchPairs>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs);
                 else T.Compute<E, PrefetchLines>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs);
             }
         }

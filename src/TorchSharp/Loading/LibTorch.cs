@@ -92,8 +92,8 @@ internal sealed unsafe partial class LibTorch
     {
         var folder = Find(asked);
         // The CUDA part by itself first: of libtorch.so's needs the linker names only one that is missing.
-        if (folder != null && File.Exists(Path.Combine(folder, CudaPart))) MustLoad(Path.Combine(folder, CudaPart),
-            $"libtorch in {folder}");
+        if (folder != null && File.Exists(Path.Combine(folder, CudaPart)))
+            MustLoad(Path.Combine(folder, CudaPart), $"libtorch in {folder}");
         if (folder != null) MustLoad(Path.Combine(folder, Whole), $"libtorch in {folder}");
         else if (DynamicLinker.Load(Whole, out var error) == 0)
             throw error.StartsWith(Whole + ":", StringComparison.Ordinal)

@@ -101,8 +101,8 @@ internal sealed class MistakeTests
     {
         var model = _scratch["model"];
         Directory.CreateDirectory(model);
-        foreach (var file in new[] { "config.json", "tokenizer.model" }) File.Copy(Path.Combine(Models.Llama.Stories.Directory, file),
-            Path.Combine(model, file));
+        foreach (var file in new[] { "config.json", "tokenizer.model" })
+            File.Copy(Path.Combine(Models.Llama.Stories.Directory, file), Path.Combine(model, file));
         var weights = Path.Combine(model, "model.safetensors");
         var bytes = File.ReadAllBytes(Path.Combine(Models.Llama.Stories.Directory, "model.safetensors"));
 

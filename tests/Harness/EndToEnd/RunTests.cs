@@ -72,8 +72,8 @@ internal sealed class RunTests
             Assert.That(run.Prompts.Where(row => row["repeat"] == "2").Select(row => row["batch_index"]),
                 Is.EqualTo(new[] { "0", "0", "1", "1", "2" }));
             Assert.That(run.Ranks.Select(row => row["window"]), Is.EqualTo(new[] { "load", "warmup", "measured-1", "measured-2" }));
-            foreach (var prompt in Enumerable.Range(0, 5)) Assert.That(run.OutputIds()[(2, prompt)],
-                Is.EqualTo(run.OutputIds()[(1, prompt)]), "greedy is greedy");
+            foreach (var prompt in Enumerable.Range(0, 5))
+                Assert.That(run.OutputIds()[(2, prompt)], Is.EqualTo(run.OutputIds()[(1, prompt)]), "greedy is greedy");
             Assert.That((string?)run.Manifest["configuration"]?["Batch:Size"]?["value"], Is.EqualTo("2"));
             Assert.That((string?)run.Manifest["configuration"]?["Batch:Size"]?["source"], Is.EqualTo("command line"));
         });

@@ -210,8 +210,8 @@ internal sealed class SweepTests
             Assert.That(runs, Has.Count.EqualTo(1), $"{cell}: complete once");
             IsWhole(runs[0], cell);
             var length = int.Parse(cell[(cell.LastIndexOf("new", StringComparison.Ordinal) + 3)..], CultureInfo.InvariantCulture);
-            foreach (var (prompt, ids) in runs[0].OutputIds()) Assert.That(ids, Is.EqualTo(answers[prompt].Take(length)),
-                $"{cell} {prompt}");
+            foreach (var (prompt, ids) in runs[0].OutputIds())
+                Assert.That(ids, Is.EqualTo(answers[prompt].Take(length)), $"{cell} {prompt}");
         }
     }
 

@@ -140,8 +140,8 @@ internal sealed class LlamaConfigTests
         var expected = ReferenceModel.Frequencies(json, 128);
         var actual = With("\"head_dim\": 128, " + further).Rotary.Frequencies;
         Assert.That(actual, Has.Length.EqualTo(64));
-        for (var i = 0; i < 64; i++) Assert.That(actual[i], Is.EqualTo(expected[i]).Within(6e-8 * expected[i]),
-            $"pair {i}: float64, rounded once");
+        for (var i = 0; i < 64; i++)
+            Assert.That(actual[i], Is.EqualTo(expected[i]).Within(6e-8 * expected[i]), $"pair {i}: float64, rounded once");
     }
 
     [TestCase("\"architectures\": [\"Qwen2ForCausalLM\"]",

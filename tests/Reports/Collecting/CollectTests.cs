@@ -85,8 +85,8 @@ public sealed class CollectTests
     [Test]
     public void ARunThatOnlyHasItsManifestOrOnlyItsRowsIsARowToo()
     {
-        using (var run = RunDirectory.Create(_scratch.Path, "rows", "m", DateTimeOffset.UtcNow)) run.Append(
-            [Samples.Prompt(0) with { RunId = "b" }], []);
+        using (var run = RunDirectory.Create(_scratch.Path, "rows", "m", DateTimeOffset.UtcNow))
+            run.Append([Samples.Prompt(0) with { RunId = "b" }], []);
         AtomicFile.Write(Ready("manifest", Manifest.FileName), new Manifest(Samples.Summary("a")).Write);
         RunDirectory.Create(_scratch.Path, "begun", "m", DateTimeOffset.UtcNow).Dispose();
         Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
@@ -224,8 +224,8 @@ public sealed class CollectTests
             {
                 using var run = RunDirectory.Create(_scratch["live"], null, "m", DateTimeOffset.UtcNow);
                 run.WriteManifest(new Manifest(Samples.Summary(run.RunId)));
-                for (var batch = 0; batch < 3; batch++) run.Append(
-                    [.. Enumerable.Range(0, 20).Select(p => Samples.Prompt(p) with { RunId = run.RunId })], []);
+                for (var batch = 0; batch < 3; batch++)
+                    run.Append([.. Enumerable.Range(0, 20).Select(p => Samples.Prompt(p) with { RunId = run.RunId })], []);
                 run.CompleteResults([.. Enumerable.Range(0, 60).Select(p => Samples.Prompt(p % 20) with { RunId = run.RunId })]);
                 run.WriteSummary(Samples.Summary(run.RunId));
             }

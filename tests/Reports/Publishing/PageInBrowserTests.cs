@@ -298,8 +298,8 @@ public sealed partial class PageInBrowserTests
     public void ItPrints()
     {
         var pdf = _browser.Pdf();
-        if (Environment.GetEnvironmentVariable("HARNESS_SCREENSHOTS") is { Length: > 0 } folder) File.WriteAllBytes(
-            Path.Combine(folder, "print.pdf"), pdf);
+        if (Environment.GetEnvironmentVariable("HARNESS_SCREENSHOTS") is { Length: > 0 } folder)
+            File.WriteAllBytes(Path.Combine(folder, "print.pdf"), pdf);
         Assert.That(PdfPage().Count(Encoding.Latin1.GetString(pdf)), Is.InRange(4, 30));
     }
 

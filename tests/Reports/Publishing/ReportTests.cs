@@ -94,8 +94,8 @@ public sealed class ReportTests : IDisposable
     [Test]
     public void RunsUnderContinuousBatchingStandByTheirConcurrency()
     {
-        foreach (var (concurrency, watts) in new[] { (4, 100.0), (16, 130) }) Add(
-            new($"c{concurrency}") { Concurrency = concurrency, DeviceWatts = [watts] });
+        foreach (var (concurrency, watts) in new[] { (4, 100.0), (16, 130) })
+            Add(new($"c{concurrency}") { Concurrency = concurrency, DeviceWatts = [watts] });
         foreach (var (batch, watts) in new[] { (8, 90.0), (64, 120) }) Add(new($"b{batch}") { BatchSize = batch, DeviceWatts = [watts] });
         var page = Page.Of(_scratch);
         Assert.That(page.Lines("watts-by-concurrency")[""], Is.EqualTo(new[] { (4.0, 100.0), (16, 130) }));
@@ -171,8 +171,8 @@ public sealed class ReportTests : IDisposable
         Add(new("r") { DeviceWatts = [90], Seconds = 12 });
         Add(new("second") { DeviceWatts = [70], Seconds = 6 });
         Directory.CreateDirectory(_scratch["r", "piece-2"]);
-        foreach (var file in new[] { RunDirectory.PowerFile, RunDirectory.WindowsFile }) File.Move(_scratch["second", file],
-            _scratch["r", "piece-2", file]);
+        foreach (var file in new[] { RunDirectory.PowerFile, RunDirectory.WindowsFile })
+            File.Move(_scratch["second", file], _scratch["r", "piece-2", file]);
         var traces = Page.Of(_scratch).Run("r")["power"]!.AsArray();
         Assert.That(traces.Select(t =>
             ((int)t!["piece"]!, (double)t["series"]![0]!["mean"]![0]!, t["series"]![0]!["mean"]!.AsArray().Count)),

@@ -95,8 +95,8 @@ internal sealed record SyntheticRun(string Name)
             ? new EnergyTotals { TotalJoules = Joules, Source = "nvml_counter", Valid = reasons == null, InvalidReasons = reasons }
             : new EnergyTotals { InvalidReasons = reasons };
         var summary = Summary.Compute(known, rows, Seconds, energy);
-        if (CategoryRecord.Of(summary, rows) is { Count: > 0 } categories) WriteCsv(Path.Combine(directory, RunDirectory.CategoriesFile),
-            categories);
+        if (CategoryRecord.Of(summary, rows) is { Count: > 0 } categories)
+            WriteCsv(Path.Combine(directory, RunDirectory.CategoriesFile), categories);
         WriteCsv(Path.Combine(directory, RunDirectory.SummaryFile), [summary]);
         return this;
     }

@@ -39,8 +39,8 @@ internal sealed class SpreadsheetTests
     {
         const string alphabet = "'=;\ta ";
         string[] texts = [""];
-        for (var length = 1; length <= 5; length++) texts =
-            [.. texts, .. from text in texts where text.Length == length - 1 from c in alphabet select text + c];
+        for (var length = 1; length <= 5; length++)
+            texts = [.. texts, .. from text in texts where text.Length == length - 1 from c in alphabet select text + c];
         Assert.That(texts.Select(CsvDialect.Text).Distinct().Count(), Is.EqualTo(texts.Length));
         Assert.That(texts.Select(text => CsvDialect.Original(CsvDialect.Text(text))), Is.EqualTo(texts));
         Assert.That(texts.Select(CsvDialect.Text).Where(text => text.Split(';', '\t').Any(cell => cell.TrimStart() is ['=', ..])),

@@ -39,8 +39,8 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
         _homes = files.Locate(_files);
         var notes = Config.Notes.Concat(files.Notes).ToList();
         // Of two tied tensors the one that is there serves for both: tie_weights of transformers 5 (modeling_utils.py).
-        if (Config.Shape.TiedEmbeddings && !_homes.ContainsKey(RankPlan.Embedding) && _homes.ContainsKey(RankPlan.Head)) _embedding =
-            RankPlan.Head;
+        if (Config.Shape.TiedEmbeddings && !_homes.ContainsKey(RankPlan.Embedding) && _homes.ContainsKey(RankPlan.Head))
+            _embedding = RankPlan.Head;
         if (Config.Shape.TiedEmbeddings && HeadOfItsOwn())
         {
             notes.Add($"{directory}: tie_word_embeddings is true, but {RankPlan.Head} has other values than {RankPlan.Embedding}; "

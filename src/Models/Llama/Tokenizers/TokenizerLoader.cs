@@ -41,8 +41,7 @@ public static class TokenizerLoader
             if (reads == null || reads(format))
                 return found with
                 {
-                    Beside =
-                    files.FirstOrDefault(other => other != file && Path.GetDirectoryName(other) == checkpointDirectory)
+                    Beside = files.FirstOrDefault(other => other != file && Path.GetDirectoryName(other) == checkpointDirectory),
                 };
             first ??= found;
         }
