@@ -103,7 +103,7 @@ internal sealed partial class ScoreTests
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         var logProbabilities = File.ReadLines(_scratch["long.jsonl"]).Skip(1).Select(line => (double)JsonNode.Parse(line)!["logprob"]!)
             .ToList();
-        Assert.That(logProbabilities, Has.Count.EqualTo(5944));
+        Assert.That(logProbabilities, Has.Count.EqualTo(5945));
         Assert.That(Math.Exp(-logProbabilities.Average()), Is.EqualTo(1471.3275).Within(1e-3));
     }
 
