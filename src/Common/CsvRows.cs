@@ -11,6 +11,13 @@ public static class CsvRows
         csv.WriteHeader([.. ColumnMap<T>.Names]);
     }
 
+    /// <summary>A whole table: header and rows.</summary>
+    public static void WriteTable<T>(Stream stream, IEnumerable<T> rows)
+    {
+        WriteHeader<T>(stream);
+        Write(stream, rows);
+    }
+
     public static void Write<T>(Stream stream, IEnumerable<T> rows)
     {
         using var csv = CsvWriter.Create(stream, CsvDialect.Writing, leaveOpen: true);

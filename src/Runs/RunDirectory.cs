@@ -119,13 +119,8 @@ public sealed class RunDirectory : IResultSink, IDisposable
     /// <summary>The last file of a run.</summary>
     public void WriteSummary(SummaryRecord summary) => WriteCsv(SummaryFile, [summary]);
 
-    /// <typeparam name="T">A record whose properties carry their columns' names as
-    /// <see cref="System.Text.Json.Serialization.JsonPropertyNameAttribute"/>.</typeparam>
-    public void WriteCsv<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream =>
-    {
-        CsvRows.WriteHeader<T>(stream);
-        CsvRows.Write(stream, rows);
-    });
+    /// <typeparam name="T">A record whose properties say which columns they are.</typeparam>
+    public void WriteCsv<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream => CsvRows.WriteTable(stream, rows));
 
     public void WriteJson(string file, object tree) =>
         AtomicFile.Write(PathOf(file), stream => JsonSerializer.Serialize(stream, tree, JsonRows.Document));

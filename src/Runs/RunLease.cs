@@ -65,7 +65,7 @@ public sealed class RunLease : IDisposable
         if (first?.Holder is { } other && IsEarlierStartOfThisJob(other)) return null;
         for (var waited = Stopwatch.StartNew(); waited.Elapsed < Patience;)
         {
-            Thread.Sleep(500);
+            Thread.Sleep(500);     // a file on storage that another machine writes has no event
             if (Look(path) is not { } now || now == first) continue;
             if (now.Holder == null) return $"a process that renews {path}, which says nothing of it";
             return now.Holder.Started == Ended ? null : Describe(now.Holder);

@@ -26,7 +26,8 @@ internal static class RunDescription
             PipelineParallel = options.Sharding.Pipeline,
             MicroBatches = options.Sharding.EffectiveMicroBatches,
             BatchSize = options.Batch.Schedule == ScheduleKind.Continuous ? null : options.Batch.Size,
-            Concurrency = options.Batch.Schedule == ScheduleKind.Continuous ? options.Batch.EffectiveConcurrency * options.Sharding.Data : null,
+            Concurrency = options.Batch.Schedule == ScheduleKind.Continuous
+                ? options.Batch.EffectiveConcurrency * options.Sharding.Data : null,
             RequestRatePerSecond = options.Batch.Rate > 0 ? options.Batch.Rate : null,
             Schedule = EnumWord.Of(options.Batch.Schedule),
             MaxNewTokens = options.Generation.MaxNewTokens,

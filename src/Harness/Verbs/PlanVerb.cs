@@ -41,8 +41,7 @@ internal static class PlanVerb
             case PlanFormat.Csv:
                 using (var stream = new MemoryStream())
                 {
-                    CsvRows.WriteHeader<PlanRow>(stream);
-                    CsvRows.Write(stream, rows);
+                    CsvRows.WriteTable(stream, rows);
                     output.Write(Encoding.UTF8.GetString(stream.ToArray()));
                 }
                 break;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Serialization;
 using Harness.Common;
 using Harness.Energy;
+using Harness.Runs.Carbon;
 using Harness.Runs.Records;
 
 namespace Harness.Reports.Exporting;
@@ -12,22 +13,16 @@ namespace Harness.Reports.Exporting;
 /// </summary>
 public sealed class CodeCarbon : IExportFormat
 {
-    private const double JoulesPerKilowattHour = 3.6e6;
-
     public string Name => "codecarbon";
     public bool HasValidity => false;
 
-    public void Write(IReadOnlyList<object> entries, Stream output)
-    {
-        CsvRows.WriteHeader<Row>(output);
-        CsvRows.Write(output, entries.Cast<Row>());
-    }
+    public void Write(IReadOnlyList<object> entries, Stream output) => CsvRows.WriteTable(output, entries.Cast<Row>());
 
     public object Of(ExportedRun run)
     {
         var s = run.Summary;
         var (gpu, cpu, ram) = (run.Joules(DomainKind.Gpu), run.Joules(DomainKind.Package), run.Joules(DomainKind.Dram));
-        var kilograms = s.Carbon.EnergyJoules / JoulesPerKilowattHour * s.Carbon.IntensityGramsPerKilowattHour / 1000;
+        var kilograms = s.Carbon.EnergyJoules / CarbonTerms.JoulesPerKilowattHour * s.Carbon.IntensityGramsPerKilowattHour / 1000;
         return new Row
         {
             Timestamp = s.TimestampUtc,
@@ -40,10 +35,10 @@ public sealed class CodeCarbon : IExportFormat
             CpuPower = cpu / s.DurationSeconds,
             GpuPower = gpu / s.DurationSeconds,
             RamPower = ram / s.DurationSeconds,
-            CpuEnergy = cpu / JoulesPerKilowattHour,
-            GpuEnergy = gpu / JoulesPerKilowattHour,
-            RamEnergy = ram / JoulesPerKilowattHour,
-            EnergyConsumed = (s.Carbon.EnergyJoules ?? s.Energy.Total) / JoulesPerKilowattHour,
+            CpuEnergy = cpu / CarbonTerms.JoulesPerKilowattHour,
+            GpuEnergy = gpu / CarbonTerms.JoulesPerKilowattHour,
+            RamEnergy = ram / CarbonTerms.JoulesPerKilowattHour,
+            EnergyConsumed = (s.Carbon.EnergyJoules ?? s.Energy.Total) / CarbonTerms.JoulesPerKilowattHour,
             GpuCount = s.NumGpus,
             GpuModel = s.NumGpus > 0 ? s.Gpu : null,
             CpuModel = s.NumGpus > 0 ? null : s.Gpu,

@@ -15,11 +15,7 @@ public sealed class InferenceX : IExportFormat
     public string Name => "inferencex";
     public bool HasValidity => true;
 
-    public void Write(IReadOnlyList<object> entries, Stream output)
-    {
-        CsvRows.WriteHeader<Row>(output);
-        CsvRows.Write(output, entries.Cast<Row>());
-    }
+    public void Write(IReadOnlyList<object> entries, Stream output) => CsvRows.WriteTable(output, entries.Cast<Row>());
 
     public object Of(ExportedRun run)
     {
@@ -35,8 +31,8 @@ public sealed class InferenceX : IExportFormat
             Framework = "harness",
             Image = s.Commit,
             Precision = s.Dtype,
-            InputLength = Ratio(s.TotalInputTokens, s.Completed),
-            OutputLength = Ratio(s.TotalOutputTokens, s.Completed),
+            InputLength = Ratio.Of(s.TotalInputTokens, s.Completed),
+            OutputLength = Ratio.Of(s.TotalOutputTokens, s.Completed),
             Concurrency = run.Concurrency,
             IsMultinode = s.Nodes > 1,
             PrefillTensor = s.TensorParallel,
@@ -45,9 +41,9 @@ public sealed class InferenceX : IExportFormat
             PrefillGpus = gpus,
             DecodeGpus = gpus,
             Date = s.TimestampUtc?.Split('T')[0],
-            ThroughputPerGpu = Ratio(tokens, s.DurationSeconds * gpus),
-            OutputThroughputPerGpu = Ratio(s.TotalOutputTokens, s.DurationSeconds * gpus),
-            InputThroughputPerGpu = Ratio(s.TotalInputTokens, s.DurationSeconds * gpus),
+            ThroughputPerGpu = Ratio.Of(tokens, s.DurationSeconds * gpus),
+            OutputThroughputPerGpu = Ratio.Of(s.TotalOutputTokens, s.DurationSeconds * gpus),
+            InputThroughputPerGpu = Ratio.Of(s.TotalInputTokens, s.DurationSeconds * gpus),
             MeanTtft = s.Ttft.Mean,
             MedianTtft = s.Ttft.P50,
             P90Ttft = s.Ttft.P90,
@@ -56,23 +52,21 @@ public sealed class InferenceX : IExportFormat
             MedianTpot = s.Tpot.P50,
             P90Tpot = s.Tpot.P90,
             P99Tpot = s.Tpot.P99,
-            MedianInteractivity = Ratio(1, s.Tpot.P50),
+            MedianInteractivity = Ratio.Of(1, s.Tpot.P50),
             MeanE2el = s.Latency.Mean,
             MedianE2el = s.Latency.P50,
             P90E2el = s.Latency.P90,
             P99E2el = s.Latency.P99,
             PowerValid = run.IsValid ? 1 : 0,
-            AveragePowerPerGpu = Ratio(joules, s.DurationSeconds * gpus),
-            AverageTotalPower = Ratio(joules, s.DurationSeconds),
+            AveragePowerPerGpu = Ratio.Of(joules, s.DurationSeconds * gpus),
+            AverageTotalPower = Ratio.Of(joules, s.DurationSeconds),
             TotalEnergy = joules,
-            JoulesPerQuery = Ratio(joules, s.Completed),
-            JoulesPerInputToken = Ratio(joules, s.TotalInputTokens),
-            JoulesPerOutputToken = Ratio(joules, s.TotalOutputTokens),
-            JoulesPerTotalToken = Ratio(joules, tokens),
+            JoulesPerQuery = Ratio.Of(joules, s.Completed),
+            JoulesPerInputToken = Ratio.Of(joules, s.TotalInputTokens),
+            JoulesPerOutputToken = Ratio.Of(joules, s.TotalOutputTokens),
+            JoulesPerTotalToken = Ratio.Of(joules, tokens),
         };
     }
-
-    private static double? Ratio(double? above, double? below) => below > 0 ? above / below : null;
 
     internal sealed record Row
     {

@@ -13,11 +13,7 @@ public sealed class MlEnergyLegacy : IExportFormat
     public string Name => "ml-energy-legacy";
     public bool HasValidity => false;
 
-    public void Write(IReadOnlyList<object> entries, Stream output)
-    {
-        CsvRows.WriteHeader<Row>(output);
-        CsvRows.Write(output, entries.Cast<Row>());
-    }
+    public void Write(IReadOnlyList<object> entries, Stream output) => CsvRows.WriteTable(output, entries.Cast<Row>());
 
     public object Of(ExportedRun run)
     {

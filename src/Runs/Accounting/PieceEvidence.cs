@@ -49,8 +49,7 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
         AtomicFile.Write(PathOf(RunDirectory.StepsFile), stream => JsonRows.Write(stream, steps));
         AtomicFile.Write(PathOf(RunDirectory.RanksFile), stream =>
         {
-            CsvRows.WriteHeader<RankRecord>(stream);
-            CsvRows.Write(stream,
+            CsvRows.WriteTable(stream,
                 ranks.Select(row => row with
                 {
                     EnergyJoules = energy.JoulesOfRank(row.Rank, row.Window),

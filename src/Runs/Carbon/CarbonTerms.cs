@@ -17,7 +17,7 @@ public sealed record CarbonHour(
 /// </summary>
 public sealed record CarbonTerms
 {
-    private const double JoulesPerKilowattHour = 3.6e6;
+    public const double JoulesPerKilowattHour = 3.6e6;
     private const double SecondsPerYear = 365.25 * 86_400;
 
     [JsonPropertyName("formula")]

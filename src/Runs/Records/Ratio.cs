@@ -1,7 +1,7 @@
 namespace Harness.Runs.Records;
 
 /// <summary>Figures per something.</summary>
-internal static class Ratio
+public static class Ratio
 {
     /// <summary>Null where either side is missing or nothing stands below the line.</summary>
     public static double? Of(double? above, double? below) => below > 0 ? above / below : null;
