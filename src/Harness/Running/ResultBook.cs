@@ -1,13 +1,11 @@
 using Harness.Datasets;
+using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
-using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Runs;
 using Harness.Runs.Accounting;
 using Harness.Runs.Pieces;
 using Harness.Runs.Records;
-using FinishReason = Harness.Runs.Records.FinishReason;
-using Step = Harness.Energy.Accounting.Step;
 
 namespace Harness.Running;
 
@@ -109,8 +107,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             var times = sequence.TokenSeconds;
             var (first, latency) = (times[0] - sequence.StartSeconds, times[^1] - sequence.StartSeconds);
             _rowOf[(Piece, report.Repeat, report.Pass, sequence.Number)] = _rows.Count + rows.Count;
-            var row = Row(report.Repeat, item, sequence.Finish == Models.Llama.Generation.FinishReason.Eos ? FinishReason.Eos
-                : FinishReason.Length) with
+            var row = Row(report.Repeat, item, sequence.ReachedEndOfText ? FinishReason.Eos : FinishReason.Length) with
             {
                 BatchIndex = report.Batch,
                 StartSeconds = sequence.StartSeconds,
@@ -148,26 +145,22 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 
     /// <summary>Every forward pass of a piece, on rank 0's clock; those of a killed piece up to its last finished batch.</summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
-    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf) =>
+    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf)
+    {
+        return
         from report in BatchJournal.Read(_journals[piece]).Select(BatchReport.Deserialize)
-        let replica = report.Replica
-        let clock = clockOf(replica)
+        let clock = clockOf(report.Replica)
         from step in report.Steps
-        select new Step
+        select step with
         {
-            Repeat = report.Repeat,
-            Replica = replica,
-            Pass = report.Pass > 0 ? report.Pass : null,
-            Batch = report.Batch,
-            MicroBatch = step.MicroBatch,
-            Kind = step.Kind.ToString().ToLowerInvariant(),
             StartSeconds = clock.ToRunClock(step.StartSeconds),
             EndSeconds = clock.ToRunClock(step.EndSeconds),
-            Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, report.Repeat, report.Pass, share.SequenceId), out var row)
-                ? row : (int?)null)],
-            Tokens = step.Kind == StepKind.Decode ? null : [.. step.Shares.Select(share => share.Tokens)],
-            DecodeRows = step.Kind == StepKind.Mixed ? step.Shares.Count(share => !share.IsPrefill) : null,
+            Rows = [.. step.Rows.Select(number => RowOf(report, number!.Value))],
         };
+
+        int? RowOf(BatchReport report, int number) =>
+            _rowOf.TryGetValue((piece, report.Repeat, report.Pass, number), out var row) ? row : null;
+    }
 
     private void Store(List<PromptRecord> rows, List<ResponseRecord> responses)
     {

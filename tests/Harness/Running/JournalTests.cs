@@ -2,7 +2,6 @@ using Harness.Energy.Accounting;
 using Harness.Running;
 using Harness.Runs;
 using Harness.Runs.Pieces;
-using GenerationFinish = Harness.Models.Llama.Generation.FinishReason;
 
 namespace Harness.Tests.Running;
 
@@ -19,7 +18,7 @@ public sealed class JournalTests : IDisposable
     private string Batches => _scratch[RunFile.BatchJournal.Name];
 
     private static BatchReport Report(int number) =>
-        new(1, 0, 0, number, number + 0.5, [new SequenceReport(number, GenerationFinish.Eos, 0.25, null, [7, 8, 9], [0.5, 0.75, 1])], []);
+        new(1, 0, 0, number, number + 0.5, [new SequenceReport(number, true, 0.25, null, [7, 8, 9], [0.5, 0.75, 1])], []);
 
     private byte[] WriteBatches(int count)
     {

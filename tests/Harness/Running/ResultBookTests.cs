@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Harness.Datasets;
+using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
-using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Running;
 using Harness.Runs;
@@ -41,9 +41,12 @@ public sealed class ResultBookTests : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference Take(ResultBook book)
     {
-        var answer = new SequenceReport(0, Harness.Models.Llama.Generation.FinishReason.Eos, 1, null, [70, 71], [2, 3]);
-        StepReport prefill = new(0, 1, 2, [new StepShare(0, 3, IsPrefill: true)]),
-            decode = new(0, 2, 3, [new StepShare(0, 1, IsPrefill: false)]);
+        var answer = new SequenceReport(0, true, 1, null, [70, 71], [2, 3]);
+        var prefill = new Step
+        {
+            Repeat = 1, Replica = 0, Batch = 0, MicroBatch = 0, Kind = "prefill", StartSeconds = 1, EndSeconds = 2, Rows = [0], Tokens = [3],
+        };
+        var decode = prefill with { Kind = "decode", StartSeconds = 2, EndSeconds = 3, Tokens = null };
         var report = new BatchReport(1, 0, 0, 0, 3.5, [answer], [prefill, decode]);
         book.Take(report);
         return new(report);
