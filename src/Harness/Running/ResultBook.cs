@@ -16,8 +16,9 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     private const int ShownResponses = 3;
 
     private readonly List<ResponseRecord> _firstResponses = [];
-    private readonly Dictionary<int, string> _journals = [];
+    private readonly Dictionary<int, string> _directories = [];
     private readonly Dictionary<(int Repeat, int Replica), double> _ends = [];
+    private readonly Dictionary<(int Piece, int Replica), double> _entered = [];
     private readonly Dictionary<(int Piece, int Repeat, int Pass, int Number), int> _rowOf = [];
     private readonly HashSet<int> _begun = [];
 
@@ -29,28 +30,19 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     /// <summary>For the terminal: the answers to the first prompts that fit.</summary>
     public IReadOnlyList<ResponseRecord> FirstResponses => _firstResponses;
 
-    /// <summary>The piece of the run that is being written.</summary>
+    /// <summary>The start whose batches are entered.</summary>
     public int Piece { get; private set; } = 1;
-
-    /// <summary>Where finished batches are kept whole; null: nowhere.</summary>
-    public BatchJournal? Journal { get; private set; }
 
     /// <summary>Batches of this piece, or groups of requests that were finished together.</summary>
     public int Batches { get; private set; }
 
-    /// <summary>Begins the piece that this start writes.</summary>
-    /// <param name="directory">Where its batches are kept, with all that rows do not tell, until the run is complete.</param>
+    /// <summary>What is taken from now on is of this start.</summary>
+    /// <param name="directory">Where its journal has its batches, with all that rows do not tell, until the run is complete.</param>
     public void Begin(int piece, string directory)
     {
-        BeginPiece(piece, directory);
-        Journal = new(directory);
-    }
-
-    /// <summary>Nothing more comes.</summary>
-    public void Close()
-    {
-        Journal?.Dispose();
-        Journal = null;
+        (Piece, Batches) = (piece, 0);
+        _directories[piece] = directory;
+        _ends.Clear();
     }
 
     /// <summary>Prompts that do not fit the context have a row in every repeat, and count as failed.</summary>
@@ -62,37 +54,26 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         Store(rows, [.. rows.Zip(unfit, (row, item) => Response(row, item, [], "", null))]);
     }
 
-    /// <summary>What was finished just now.</summary>
-    public void Take(BatchReport report)
-    {
-        Journal?.Append(report.Serialize());
-        Enter(report);
-    }
-
-    /// <summary>What an earlier piece of the run finished.</summary>
-    /// <param name="directory">Of its start, where its journal holds these batches and no others.</param>
+    /// <summary>What an earlier start of the run finished.</summary>
+    /// <param name="directory">Of the start.</param>
+    /// <param name="reports">Of each replica those up to the last that counts.</param>
     public void Recall(int piece, string directory, IEnumerable<BatchReport> reports)
     {
-        BeginPiece(piece, directory);
+        Begin(piece, directory);
         foreach (var report in reports)
         {
             BeginRepeat(report.Repeat);
-            Enter(report);
+            Take(report);
         }
     }
 
-    private void BeginPiece(int piece, string directory)
-    {
-        (Piece, Batches) = (piece, 0);
-        _journals[piece] = directory;
-        _ends.Clear();
-    }
-
     /// <summary>
-    /// Of a batch only rows stay in memory: its steps and tokens are read back from its piece's journal when they are needed.
+    /// What was finished. Of a batch only rows stay in memory: its steps and tokens are read back from its start's journal when they are
+    /// needed.
     /// </summary>
-    private void Enter(BatchReport report)
+    public void Take(BatchReport report)
     {
+        _entered[(Piece, report.Replica)] = report.EndSeconds;
         if (report.HasFinished)
         {
             Batches++;
@@ -143,12 +124,15 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             throw new InvalidOperationException($"the run has come to its end, but {gap}; what was finished is kept");
     }
 
-    /// <summary>Every forward pass of a piece, on rank 0's clock; those of a killed piece up to its last finished batch.</summary>
+    /// <summary>
+    /// Every forward pass of a piece, on rank 0's clock; those of a killed piece up to the last batch of each replica that counts.
+    /// </summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
     public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf)
     {
         return
-        from report in BatchJournal.Read(_journals[piece]).Select(BatchReport.Deserialize)
+        from report in StartJournal.Batches(_directories[piece]).Select(BatchReport.Deserialize)
+        where _entered.TryGetValue((piece, report.Replica), out var last) && report.EndSeconds <= last
         let clock = clockOf(report.Replica)
         from step in report.Steps
         select step with
