@@ -1,8 +1,10 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Harness.Common;
 using Harness.Energy.Accounting;
+using Harness.Runs.Pieces;
 
 namespace Harness.Running;
 
@@ -53,6 +55,14 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
         return stream.ToArray();
     }
 
+    /// <summary>Those of a start's journal, read as they are asked for.</summary>
+    /// <exception cref="UserErrorException">One is whole, but not what this version writes.</exception>
+    public static IEnumerable<BatchReport> In(string startDirectory) => StartJournal.Batches(startDirectory).Select(bytes =>
+    {
+        try { return Deserialize(bytes); }
+        catch (Exception e) when (e is EndOfStreamException or JsonException) { throw StartJournal.Unknown(startDirectory, e); }
+    });
+
     public static BatchReport Deserialize(byte[] bytes)
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
@@ -72,14 +82,18 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
 
     private static T[] Read<T>(BinaryReader reader) where T : unmanaged
     {
-        var values = new T[reader.ReadInt32()];
+        var values = new T[Count(reader, Unsafe.SizeOf<T>())];
         reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
         return values;
     }
 
+    /// <param name="bytes">That one takes at least.</param>
+    private static int Count(BinaryReader reader, int bytes) => reader.ReadInt32() is var count and >= 0
+        && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / bytes ? count : throw new EndOfStreamException();
+
     private static T[] Many<T>(BinaryReader reader, Func<BinaryReader, T> read)
     {
-        var values = new T[reader.ReadInt32()];
+        var values = new T[Count(reader, 1)];
         for (var i = 0; i < values.Length; i++) values[i] = read(reader);
         return values;
     }

@@ -79,7 +79,7 @@ internal sealed class EarlierStarts
     private IReadOnlyList<BatchReport> Recall(StartRecord record, IReadOnlyList<JournalWindow> windows)
     {
         var directory = RunLayout.DirectoryOf(_directory, record.Start);
-        IReadOnlyList<BatchReport> batches = [.. StartJournal.Batches(directory).Select(BatchReport.Deserialize)];
+        IReadOnlyList<BatchReport> batches = [.. BatchReport.In(directory)];
         if (batches.Any(batch => batch.HasFinished) && record.End != null && RunLayout.PiecesIn(_directory).Contains(record.Start))
         {
             _book.Recall(record.Start, directory, batches);

@@ -4,7 +4,6 @@ using Harness.Energy.Clocks;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Runs;
 using Harness.Runs.Accounting;
-using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 
 namespace Harness.Running;
@@ -131,7 +130,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf)
     {
         return
-        from report in StartJournal.Batches(_directories[piece]).Select(BatchReport.Deserialize)
+        from report in BatchReport.In(_directories[piece])
         where _entered.TryGetValue((piece, report.Replica), out var last) && report.EndSeconds <= last
         let clock = clockOf(report.Replica)
         from step in report.Steps

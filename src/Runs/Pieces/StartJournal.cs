@@ -72,7 +72,7 @@ public sealed class StartJournal(string directory) : IDisposable
 
     private static IEnumerable<(EntryKind Kind, byte[] Content)> Entries(string directory) =>
         from entry in JournalFile.Read(RunFile.Journal.In(directory))
-        select Enum.IsDefined((EntryKind)entry[0]) ? ((EntryKind)entry[0], entry[1..]) : throw Foreign(directory, null);
+        select Enum.IsDefined((EntryKind)entry[0]) ? ((EntryKind)entry[0], entry[1..]) : throw Unknown(directory, null);
 
     private static T Parse<T>(string directory, byte[] content)
     {
@@ -83,11 +83,12 @@ public sealed class StartJournal(string directory) : IDisposable
         }
         catch (JsonException e)
         {
-            throw Foreign(directory, e);
+            throw Unknown(directory, e);
         }
     }
 
-    private static UserErrorException Foreign(string directory, JsonException? cause) =>
+    /// <summary>An entry is as it was written, and this version cannot read it.</summary>
+    public static UserErrorException Unknown(string directory, Exception? cause) =>
         new($"{RunFile.Journal.In(directory)} holds an entry that this version does not know; the version that wrote it can go on from it, "
             + "--fresh begins anew", cause);
 }

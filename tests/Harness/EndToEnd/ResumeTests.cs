@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Harness.Runs;
-using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 
 namespace Harness.Tests.EndToEnd;
@@ -214,7 +213,7 @@ public sealed class ResumeTests : IDisposable
             // This process's own start is the newest; its lease names it.
             var latest = Directory.GetDirectories(run, "piece-*").OrderBy(path => int.Parse(path.Split('-')[^1])).Prepend(run).Last();
             if (!File.Exists(Path.Combine(latest, "alive.json")) || !IsOf(process, latest)) continue;
-            if (StartJournal.Batches(latest).Count() >= batches) return;
+            if (Batches(Path.Combine(latest, "journal.partial.bin")) >= batches) return;
         }
     }
 
@@ -222,5 +221,26 @@ public sealed class ResumeTests : IDisposable
     {
         try { return (int?)JsonNode.Parse(File.ReadAllText(Path.Combine(start, "alive.json")))!["process"] == process.Id; }
         catch (System.Text.Json.JsonException) { return false; }
+    }
+
+    /// <summary>
+    /// Entries whose kind, the byte behind length and checksum, is that of a batch: checksums would cost the run the time that it needs.
+    /// </summary>
+    private static int Batches(string journal)
+    {
+        const int BatchKind = 3, ChecksumBytes = 4;
+        if (!File.Exists(journal)) return 0;
+        using var file = new FileStream(journal, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var reader = new BinaryReader(file);
+        var count = 0;
+        while (file.Length - file.Position > sizeof(int) + ChecksumBytes)
+        {
+            var end = reader.ReadInt32() + file.Position;
+            if (end > file.Length) break;
+            file.Position += ChecksumBytes;
+            if (reader.ReadByte() == BatchKind) count++;
+            file.Position = end;
+        }
+        return count;
     }
 }

@@ -52,7 +52,7 @@ public sealed class JournalTests : IDisposable
     public void WholeEntriesComeBackAsTheyWere()
     {
         Write();
-        var read = StartJournal.Batches(_scratch.Path).Select(BatchReport.Deserialize).ToList();
+        var read = BatchReport.In(_scratch.Path).ToList();
         Assert.That(read.Select(report => report.Batch), Is.EqualTo(new[] { 0, 1 }));
         Assert.That(read[1].Sequences.Single().Output, Is.EqualTo(new[] { 7, 8, 9 }));
         Assert.That((read[1].Sequences.Single().ReachedEndOfText, read[1].EndSeconds), Is.EqualTo((true, 1.5)));
@@ -103,6 +103,20 @@ public sealed class JournalTests : IDisposable
         using (var journal = new JournalFile(Journal)) journal.Append(System.Text.Encoding.UTF8.GetBytes(content));
         Assert.That(() => StartJournal.Read(_scratch.Path), Throws.TypeOf<UserErrorException>().With.Message.Contains(Journal)
             .And.Message.Contains("--fresh"));
+    }
+
+    /// <summary>A batch as another build without a version of its own might have written it: at any length it is no batch.</summary>
+    [Test]
+    public void ABatchOfAnotherFormIsRefusedByName()
+    {
+        var batch = Report(0).Serialize();
+        for (var length = 1; length < batch.Length; length++)
+        {
+            File.Delete(Journal);
+            using (var journal = new StartJournal(_scratch.Path)) journal.Append(batch[..length]);
+            Assert.That(() => BatchReport.In(_scratch.Path).ToList(),
+                Throws.TypeOf<UserErrorException>().With.Message.Contains(Journal), $"{length}");
+        }
     }
 
     [Test]
