@@ -121,7 +121,7 @@ internal sealed class RunFiles : IRunRecorder
 
     /// <summary>For the terminal: what is continued; null for a run that begins.</summary>
     public string? Continues => Start.StartDirectory == Directory.Path ? null
-        : $"continues {Directory.Path}: {Book.Rows.Count} answers were finished before; --fresh begins anew";
+        : $"continues {Directory.Path}: {Figures.Count(Book.Rows.Count, "answer")} finished before; --fresh begins anew";
 
     /// <summary>The joules of one run are those of devices of one kind.</summary>
     /// <exception cref="UserErrorException">An earlier start computed on another.</exception>
@@ -226,7 +226,7 @@ internal sealed class RunFiles : IRunRecorder
         };
         _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);
-        var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
+        var summary = Summary.Compute(account.Describe(_manifest.Run, attributions), rows, account.DurationSeconds);
         if (_carbon != null && CarbonTerms.Of(_carbon, account, summary, rows) is { } carbon)
         {
             summary = carbon.AddTo(summary);

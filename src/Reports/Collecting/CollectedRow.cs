@@ -87,11 +87,9 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
             Status = RunStatus.Incomplete,
             Dataset = prompts.FirstOrDefault()?.Dataset
         }) with
-        { Status = RunStatus.Incomplete };
+        { Status = RunStatus.Incomplete, Energy = new(), Valid = false, InvalidReasons = null };
         var numPrompts = known.NumPrompts; // How many there would have been; those that are done say nothing of it.
-        var summary = Summary.Compute(known, prompts, durationSeconds: null,
-            new EnergyTotals { Source = known.EnergySource }) with
-        { NumPrompts = numPrompts };
+        var summary = Summary.Compute(known, prompts, durationSeconds: null) with { NumPrompts = numPrompts };
         var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject()
             .ToDictionary(p => p.Name, p => Text(p.Value));
         return new CollectedRow(runId, run.Directory, columns);

@@ -61,7 +61,7 @@ internal static class SweepFigures
         {
             ShowsEnergy = measure.ShowsEnergy,
             Note = empty == null && drawn < points.Count
-                ? $"{points.Count - drawn} of {points.Count} runs are not drawn: no other differs from them in {axis.Title} alone." : null,
+                ? $"Not drawn, of {points.Count} runs: {points.Count - drawn}, from which no other differs in {axis.Title} alone." : null,
         };
     }
 
