@@ -32,7 +32,8 @@ public static class SummaryTable
 
         Fact("run", $"{run.RunId}: {run.Status}");
         Fact("model", Join(run.Model, Unit(run.ParametersBillions, "billion parameters"), run.Dtype, run.Backend, run.Gpu));
-        Fact("ranks", $"{Figures.Count(run.Ranks)} on {Figures.Count(run.Nodes, "node")}, tensor parallel {Figures.Count(run.TensorParallel)}, "
+        Fact("ranks", $"{Figures.Count(run.Ranks)} on {Figures.Count(run.Nodes, "node")}, "
+            + $"tensor parallel {Figures.Count(run.TensorParallel)}, "
             + $"pipeline stages {Figures.Count(run.PipelineParallel)}");
         var inFlight = run.Concurrency is { } requests ? $"concurrency {Figures.Count(requests)}" : $"batch {Figures.Count(run.BatchSize)}";
         Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, inFlight)})");

@@ -65,7 +65,7 @@ internal sealed class PageModel
             _notes.Add($"The manifests of {Figures.Count(_withoutManifest, "run")} were left out to keep this page small; "
                 + "they lie in the run directories.");
         if (_withoutCategories > 0)
-            _notes.Add($"Of {Figures.Count(_withoutCategories, "run")} not all categories are shown: at most {CategoriesOfOne} of each run; "
+            _notes.Add($"Of {Figures.Count(_withoutCategories, "run")} not all categories are shown: at most {CategoriesOfOne} of each; "
                 + "categories.csv of the run has them.");
         if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
         return JsonSerializer.Serialize(new

@@ -81,8 +81,7 @@ public sealed class RunAccount
     };
 
     /// <summary>The summary with what was measured: joules, where they come from, and whether they are valid.</summary>
-    /// <param name="attributions">Of every piece's repeats, as <see cref="Fill(IReadOnlyList{PromptRecord}, Func{int, IEnumerable{Step}})"/>
-    /// gives them.</param>
+    /// <param name="attributions">What was shared in each piece's repeats.</param>
     public SummaryRecord Describe(SummaryRecord run, IReadOnlyList<Attribution?> attributions) => run with
     {
         Energy = new()
