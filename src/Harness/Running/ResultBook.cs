@@ -160,7 +160,12 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             Pass = report.Pass > 0 ? report.Pass : null,
             Batch = report.Batch,
             MicroBatch = step.MicroBatch,
-            Kind = step.Kind.ToString().ToLowerInvariant(),
+            Kind = step.Kind switch
+            {
+                StepKind.Prefill => Energy.Accounting.StepKind.Prefill,
+                StepKind.Mixed => Energy.Accounting.StepKind.Mixed,
+                _ => Energy.Accounting.StepKind.Decode,
+            },
             StartSeconds = clock.ToRunClock(step.StartSeconds),
             EndSeconds = clock.ToRunClock(step.EndSeconds),
             Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, report.Repeat, report.Pass, share.SequenceId), out var row)

@@ -153,7 +153,7 @@ internal sealed class PageModel
     {
         if (!reader.HasCategories) return [];
         using var stream = reader.OpenCategories(out var source);
-        var all = LooseRow<CategoryRecord>.Read(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) })
+        var all = CsvRows.ReadLoosely<CategoryRecord>(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) })
             .ToList();
         var shown = all.Take(Math.Min(CategoriesOfOne, _categoriesLeft)).ToList();
         _categoriesLeft -= shown.Count;
