@@ -33,6 +33,31 @@ public sealed class ColumnAttribute(string name, string unit, string meaning, st
 }
 
 /// <summary>
+/// A column that was chosen about a run, rather than came of it: what stays the same along a line of a report's figures, and tells runs
+/// apart in words.
+/// </summary>
+/// <param name="place">Where it stands among what tells runs apart: only what those before did not tell apart is named.</param>
+/// <param name="name">For people, before the value; empty where the value speaks for itself.</param>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class ChosenAttribute(int place, string name = "") : Attribute
+{
+    public int Place => place;
+    public string Name => name;
+
+    /// <summary>After the value.</summary>
+    public string Unit { get; init; } = "";
+
+    /// <summary>In place of an empty value; null where <c>no NAME</c> will do.</summary>
+    public string? Absent { get; init; }
+
+    /// <summary>What figures against the column are called in names of files; empty where there are none.</summary>
+    public string Figure { get; init; } = "";
+
+    /// <summary>The same in their titles.</summary>
+    public string FigureTitle { get; init; } = "";
+}
+
+/// <summary>
 /// A property whose record's columns are columns here, too. In their names, meanings and headings <c>{0}</c> stands for what this one
 /// says.
 /// </summary>
@@ -68,6 +93,9 @@ public sealed record Column(ColumnInfo Info, string Heading, string Axis, int Ex
     ];
 
     public Type Type => Path[^1].PropertyType;
+
+    /// <summary>Null for what came of a run.</summary>
+    public ChosenAttribute? Chosen => Path[^1].GetCustomAttribute<ChosenAttribute>();
 
     /// <summary>Whether a row without it is none.</summary>
     public bool IsRequired => Path.Count == 1 && Path[0].IsDefined(typeof(RequiredMemberAttribute));

@@ -151,7 +151,7 @@ public static class Accounting
             Replica = replica,
             Batch = 0,
             MicroBatch = 0,
-            Kind = decoding == 0 ? "prefill" : decoding == entries.Length ? "decode" : "mixed",
+            Kind = decoding == 0 ? StepKind.Prefill : decoding == entries.Length ? StepKind.Decode : StepKind.Mixed,
             StartSeconds = start,
             EndSeconds = end,
             Rows = [.. ordered.Select(entry => entry.Row)],

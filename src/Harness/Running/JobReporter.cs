@@ -1,4 +1,3 @@
-using Harness.Common;
 using Harness.Models.Llama.Generation;
 using Step = Harness.Energy.Accounting.Step;
 using Pass = Harness.Models.Llama.Generation.Step;
@@ -49,7 +48,12 @@ internal sealed class JobReporter(RankContext rank, ReplicaJob job, int repeat, 
         Pass = pass > 0 ? pass : null,
         Batch = batch,
         MicroBatch = step.MicroBatch,
-        Kind = EnumWord.Of(step.Kind),
+        Kind = step.Kind switch
+        {
+            StepKind.Prefill => Energy.Accounting.StepKind.Prefill,
+            StepKind.Mixed => Energy.Accounting.StepKind.Mixed,
+            _ => Energy.Accounting.StepKind.Decode,
+        },
         StartSeconds = rank.Clock.OfTicks(step.StartTicks),
         EndSeconds = rank.Clock.OfTicks(step.EndTicks),
         Rows = [.. step.Shares.Select(share => (int?)share.SequenceId)],

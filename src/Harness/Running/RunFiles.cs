@@ -82,7 +82,7 @@ internal sealed class RunFiles : IRunRecorder
         var earlier = new EarlierStarts(Directory.Path, number - 1, unfinished?.Manifest, _options, model, Book);
         (_starts, _earlier) = ([.. earlier.Records], earlier.Pieces);
         if (number > 1)
-            _notes.Add($"continues {Directory.Path}: {Book.Rows.Count} answers were finished before; --fresh begins anew");
+            _notes.Add($"continues {Directory.Path}: {Figures.Count(Book.Rows.Count, "answer")} finished before; --fresh begins anew");
         _notes.AddRange(earlier.Notes);
         Book.Begin(number, startDirectory);
         Start = new(Directory.Path, startDirectory, Directory.RunId, earlier.FinishedRepeats,
@@ -233,7 +233,7 @@ internal sealed class RunFiles : IRunRecorder
         };
         _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);
-        var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
+        var summary = Summary.Compute(account.Describe(_manifest.Run, attributions), rows, account.DurationSeconds);
         if (_carbon != null && CarbonTerms.Of(_carbon, account, summary, rows) is { } carbon)
         {
             summary = carbon.AddTo(summary);

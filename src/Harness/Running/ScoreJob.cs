@@ -39,8 +39,9 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         using var reader = new StreamReader(new MemoryStream(InputFile.Read(textFile)));
         var text = reader.ReadToEnd();
         var tokens = tokenizer.Encode(text, addBeginOfText: true);
-        if (tokens.Length < 2) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens; a text to score needs at least one "
-            + "after beginning-of-text");
+        if (tokens.Length < 2)
+            throw new UserErrorException($"{textFile} gives {Figures.Count(tokens.Length, "token")}; a text to score needs at least one "
+                + "after beginning-of-text");
         if (tokens.Length > model.MaxPositions)
             throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {model.MaxPositions}; "
                 + "score a shorter text");

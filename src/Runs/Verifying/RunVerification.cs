@@ -75,7 +75,7 @@ public sealed class RunVerification(string directory)
         CheckSums(account, rows, attributions);
         var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() },
             SteadyState.Of(summary, account, rows, piece => steps[piece]));
-        var computed = Summary.Compute(known, rows, account.DurationSeconds, account.Totals(attributions));
+        var computed = Summary.Compute(account.Describe(known, attributions), rows, account.DurationSeconds);
         Compare(RunFile.Summary.Name, summary, WithCarbon(computed, account, rows));
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
     }

@@ -133,7 +133,7 @@ public sealed class CollectTests
         Assert.That(File.ReadLines(Out).First(), Does.EndWith(",run_directory,carbon_g"));
         Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])),
             Is.EqualTo(new[] { ("2", "", "false"), ("3", "17.5", "true") }));
-        Assert.That(_log.ToString(), Does.Contain("1 runs were written by a newer version (schema_version 3, this program writes 2)"));
+        Assert.That(_log.ToString(), Does.Contain("1 run was written by a newer version (schema_version 3, this program writes 2)"));
     }
 
     /// <summary>Older versions wrote the slots of a replica as <c>batch_size</c> under continuous batching, too.</summary>

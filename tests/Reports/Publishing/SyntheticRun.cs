@@ -91,10 +91,9 @@ internal sealed record SyntheticRun(string Name)
         File.WriteAllText(RunFile.Energy.In(directory), "{}");
         if (Measured) WritePower(directory);
         var reasons = InvalidReasons ?? (Measured ? null : "no_meter");
-        var energy = Measured
-            ? new EnergyTotals { TotalJoules = Joules, Source = "nvml_counter", Valid = reasons == null, InvalidReasons = reasons }
-            : new EnergyTotals { InvalidReasons = reasons };
-        var summary = Summary.Compute(known, rows, Seconds, energy);
+        known = known with { InvalidReasons = reasons };
+        if (Measured) known = known with { Energy = new() { Total = Joules }, EnergySource = "nvml_counter", Valid = reasons == null };
+        var summary = Summary.Compute(known, rows, Seconds);
         if (CategoryRecord.Of(summary, rows) is { Count: > 0 } categories)
             WriteCsv(RunFile.Categories.In(directory), categories);
         WriteCsv(RunFile.Summary.In(directory), [summary]);

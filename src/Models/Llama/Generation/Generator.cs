@@ -37,7 +37,7 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
     public Outcome Run(Schedule schedule, KvCache cache, Action<Step>? stepDone = null, Func<bool>? stopRequested = null,
         Action? waited = null)
     {
-        var start = Stopwatch.GetTimestamp();
+        var start = Begin(schedule);
         var running = new Queue<MicroBatch>(Enumerable.Range(0, schedule.Begin(settings, start)).Select(number => new MicroBatch(number)));
         var stopped = false;
 
@@ -99,6 +99,18 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
             stopped |= notice.Stop;
             schedule.Admit(notice.Arrived);
         }
+    }
+
+    /// <summary>
+    /// When the schedule's clock begins. Where requests arrive, the sampling rank's begins behind all others': a request that has arrived
+    /// by it has arrived by theirs, and gets no token before that.
+    /// </summary>
+    private long Begin(Schedule schedule)
+    {
+        var start = Stopwatch.GetTimestamp();
+        if (!schedule.HasArrivals) return start;
+        group.Tokens.AwaitOthers();
+        return group.Tokens.IsSampler ? Stopwatch.GetTimestamp() : start;
     }
 
     /// <returns>No notice for a pass that only cached part of a prompt: nothing travels then.</returns>

@@ -22,6 +22,9 @@ public sealed class TokenExchange(ICommunicator replica, int samplingRank)
     /// <summary>What passed; waiting for tokens is the first stages' idle time.</summary>
     public LinkStatistics Statistics => new(_bytesSent, 0, (double)_waitTicks / Stopwatch.Frequency);
 
+    /// <summary>On the sampling rank: until every other rank of the replica has called this.</summary>
+    internal void AwaitOthers() => replica.Gather([], samplingRank);
+
     internal void Send(int[] tokens, Notice notice)
     {
         int[] message = [notice.Stop ? 1 : 0, notice.Arrived, .. tokens];
