@@ -44,9 +44,9 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
                 if (ended != ExitCode.Success) code = ended;
                 if (ended == ExitCode.Interrupted) break;
             }
-            catch (UserErrorException)
+            catch (UserErrorException e)
             {
-                recorder.RemoveIfEmpty();
+                recorder.Fail(e.Message);
                 throw;
             }
         }
