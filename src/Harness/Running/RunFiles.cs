@@ -108,7 +108,7 @@ internal sealed class RunFiles : IRunRecorder
                 architecture = RuntimeInformation.ProcessArchitecture.ToString()
             },
             ["backend"] = model.BackendChoice.Described,
-            ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint },
+            ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint, verified = model.Verified },
             ["data"] = new { left_out = prompts.Loaded.Log.LeftOut, unread_fields = prompts.Loaded.Log.UnreadFields },
             [StartRecord.Section] = _starts,
         };
