@@ -14,14 +14,17 @@ namespace Harness.Running;
 /// <summary>Rank 0's book of results: turns finished batches into rows, and stores them as they come.</summary>
 internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 {
-    private readonly List<PromptRecord> _rows = [];
+    private readonly PackedPromptRows _rows = new();
     private const int ShownResponses = 3;
 
     private readonly List<ResponseRecord> _firstResponses = [];
     private readonly Dictionary<int, string> _journals = [];
     private readonly Dictionary<(int Repeat, int Replica), double> _ends = [];
-    private readonly Dictionary<(int Piece, int Repeat, int Pass, int Number), int> _rowOf = [];
+
+    /// <summary>Of each row, which pass over the prompts it is of, and the prompt's number; of one that did not fit, none.</summary>
+    private readonly List<(int Pass, int Number)> _origins = [];
     private readonly HashSet<int> _begun = [];
+    private readonly Dictionary<int, int> _answers = [];
 
     public string RunId => runId;
 
@@ -61,6 +64,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         if (!_begun.Add(repeat)) return;
         var unfit = set.Workload.Items.Where(item => !item.Fits).ToList();
         var rows = unfit.Select(item => Row(repeat, item, FinishReason.ContextLength)).ToList();
+        _origins.AddRange(unfit.Select(item => (0, item.Number)));
         Store(rows, [.. rows.Zip(unfit, (row, item) => Response(row, item, [], "", null))]);
     }
 
@@ -108,7 +112,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             var text = set.Tokenizer.Decode(sequence.Output, continuation: true);
             var times = sequence.TokenSeconds;
             var (first, latency) = (times[0] - sequence.StartSeconds, times[^1] - sequence.StartSeconds);
-            _rowOf[(Piece, report.Repeat, report.Pass, sequence.Number)] = _rows.Count + rows.Count;
+            _origins.Add((report.Pass, sequence.Number));
             var row = Row(report.Repeat, item, sequence.Finish == Models.Llama.Generation.FinishReason.Eos ? FinishReason.Eos
                 : FinishReason.Length) with
             {
@@ -123,6 +127,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
                 Correct = GsmAnswer.Judge(set.Prompts[item.Number].ReferenceAnswer, text),
             };
             rows.Add(row);
+            _answers[report.Repeat] = _answers.GetValueOrDefault(report.Repeat) + 1;
             responses.Add(Response(row, item, sequence.Output, text, [.. times.Skip(1).Zip(times, (later, earlier) => later - earlier)]));
         }
         _firstResponses.AddRange(responses.Take(ShownResponses - _firstResponses.Count));
@@ -136,7 +141,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     public double? EndOf(int repeat, int replica) => _ends.TryGetValue((repeat, replica), out var end) ? end : null;
 
     /// <summary>Rows of a repeat, in all its pieces, besides those of prompts that do not fit.</summary>
-    public int AnswersOf(int repeat) => _rows.Count(row => row.Repeat == repeat && row.FinishReason != FinishReason.ContextLength);
+    public int AnswersOf(int repeat) => _answers.GetValueOrDefault(repeat);
 
     /// <summary>Before a run is called complete: every prompt of every repeat has its row.</summary>
     /// <param name="repeats">Null where that was left to the figures.</param>
@@ -148,10 +153,24 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 
     /// <summary>Every forward pass of a piece, on rank 0's clock; those of a killed piece up to its last finished batch.</summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
-    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf) =>
+    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf) => Steps(piece, clockOf, [], RowsOf(piece));
+
+    /// <summary>A piece's rows by repeat, pass and prompt.</summary>
+    private Dictionary<(int Repeat, int Pass, int Number), int> RowsOf(int piece)
+    {
+        var found = new Dictionary<(int Repeat, int Pass, int Number), int>();
+        for (var i = 0; i < _rows.Count; i++)
+            if (_rows[i] is var row && row.Piece == piece && row.FinishReason != FinishReason.ContextLength)
+                found[(row.Repeat, _origins[i].Pass, _origins[i].Number)] = i;
+        return found;
+    }
+
+    /// <param name="clocks">Of the replicas that were asked for.</param>
+    private IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf, Dictionary<int, ClockMap> clocks,
+        Dictionary<(int Repeat, int Pass, int Number), int> rowOf) =>
         from report in BatchJournal.Read(_journals[piece]).Select(BatchReport.Deserialize)
         let replica = report.Replica
-        let clock = clockOf(replica)
+        let clock = clocks.TryGetValue(replica, out var known) ? known : clocks[replica] = clockOf(replica)
         from step in report.Steps
         select new Step
         {
@@ -163,7 +182,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             Kind = step.Kind.ToString().ToLowerInvariant(),
             StartSeconds = clock.ToRunClock(step.StartSeconds),
             EndSeconds = clock.ToRunClock(step.EndSeconds),
-            Rows = [.. step.Shares.Select(share => _rowOf.TryGetValue((piece, report.Repeat, report.Pass, share.SequenceId), out var row)
+            Rows = [.. step.Shares.Select(share => rowOf.TryGetValue((report.Repeat, report.Pass, share.SequenceId), out var row)
                 ? row : (int?)null)],
             Tokens = step.Kind == StepKind.Decode ? null : [.. step.Shares.Select(share => share.Tokens)],
             DecodeRows = step.Kind == StepKind.Mixed ? step.Shares.Count(share => !share.IsPrefill) : null,
