@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Harness.Tensors;
 
-/// <summary>No token can be chosen: a logit is NaN or infinite, since the model's weights are damaged or its activations overflow.</summary>
+/// <summary>No token can be chosen: a logit is NaN or infinite, since weights are damaged or activations overflow.</summary>
 /// <param name="row">Of the logits.</param>
 /// <param name="column">The first such of the row.</param>
 public sealed class NonFiniteLogitException(int row, int column, float value) : InvalidOperationException(string.Create(

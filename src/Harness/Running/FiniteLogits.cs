@@ -43,11 +43,9 @@ internal sealed class FiniteLogits(RankContext rank, Workload workload)
         var item = workload.Items[broken.Sequence];
         var what = string.Create(CultureInfo.InvariantCulture,
             $"prompt {item.PromptIndex}: the logits of token {broken.OutputTokens + 1} of its answer are not finite");
-        return $"{what}; {Origin(broken.Place)}; {Remedy}";
+        return $"{what}; {Origin(broken.Place)}; compare the checkpoint with its source (--verify-weights), or, where activations overflow "
+            + "float16, use --dtype bf16 or f32";
     }
-
-    private string Remedy => "compare the checkpoint with its source (--verify-weights), or, where activations overflow "
-        + $"{rank.Model.Storage.Label()}, use --dtype bf16 or f32";
 
     private string Origin(NonFinitePlace? place)
     {
@@ -57,14 +55,14 @@ internal sealed class FiniteLogits(RankContext rank, Workload workload)
         var layers = rank.Model.Checkpoint.Config.Shape.Layers;
         var part = place.Part switch
         {
-            PassPart.Attention => "'s attention",
-            PassPart.AttentionSum => "'s attention, summed over the tensor ranks",
-            PassPart.FeedForward => "'s feed-forward",
-            PassPart.FeedForwardSum => "'s feed-forward, summed over the tensor ranks",
+            PassPart.Attention => "the attention of ",
+            PassPart.AttentionSum => "the sum over tensor ranks of the attention of ",
+            PassPart.FeedForward => "the feed-forward of ",
+            PassPart.FeedForwardSum => "the sum over tensor ranks of the feed-forward of ",
             _ => "",
         };
         var where = place.Layer < 0 ? "the embedding" : place.Layer == layers ? "the final norm or head"
-            : string.Create(CultureInfo.InvariantCulture, $"layer {place.Layer} (of 0 to {layers - 1}){part}");
+            : string.Create(CultureInfo.InvariantCulture, $"{part}layer {place.Layer} (of 0 to {layers - 1})");
         return string.Create(CultureInfo.InvariantCulture, $"the first {NonFiniteLogitException.Word(place.Value)} arose in {where}, "
             + $"on rank {world} on {rank.Model.Topology.Hosts[world]}");
     }

@@ -58,8 +58,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
             scorer.Run(tokens, (position, logits) =>
             {
                 if (NonFinite(logits) is { } column)
-                    throw new UserErrorException($"{textFile}: logit {column} of position {position} is not finite, so that the text has no "
-                        + "score; compare the checkpoint with its source, or use --dtype bf16 or f32 where activations overflow");
+                    throw new UserErrorException($"{textFile}: logit {column} of position {position} is not finite, so that the text has "
+                        + "no score; compare the checkpoint with its source, or use --dtype bf16 or f32 where activations overflow");
                 npy?.Append(logits);
                 if (position == 0) WriteLine(stream, 0, tokens[0], decoder, null);
                 if (position + 1 == tokens.Length) return;

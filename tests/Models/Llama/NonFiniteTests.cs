@@ -4,7 +4,7 @@ using Harness.Tensors.Cpu;
 
 namespace Harness.Tests.Models.Llama;
 
-/// <summary>Checkpoints with a value that is none, or whose activations overflow: the layer and the rank are known from where it was put.</summary>
+/// <summary>Checkpoints with a value that is none, or whose activations overflow: layer and rank are known from where it was put.</summary>
 [Parallelizable]
 internal sealed class NonFiniteTests
 {
@@ -73,7 +73,8 @@ internal sealed class NonFiniteTests
         Assert.That(Broken(new(directory, 1, 3), prefillRows: 4).Place,
             Is.EqualTo(new NonFinitePlace(1, PassPart.FeedForward, 1, float.NaN)));
         directory = Directory("model.embed_tokens.weight", Token * Hidden, double.NaN);
-        Assert.That(Broken(new(directory, 1, 3), prefillRows: 4).Place, Is.EqualTo(new NonFinitePlace(-1, PassPart.Attention, 0, float.NaN)));
+        Assert.That(Broken(new(directory, 1, 3), prefillRows: 4).Place,
+            Is.EqualTo(new NonFinitePlace(-1, PassPart.Attention, 0, float.NaN)));
     }
 
     /// <summary>Two micro-batches are under way in the pipeline when the first turns out broken; the other prompt is sound.</summary>
@@ -101,12 +102,13 @@ internal sealed class NonFiniteTests
 
     private string Directory(string tensor, int element, double value) => Directory([(tensor, element, value)]);
 
-    private string Directory(IReadOnlyList<(string Tensor, int Element, double Value)> spoilt, DType dtype = DType.F32) => new TinyCheckpoint
-    {
-        Layers = Layers,
-        Hidden = Hidden,
-        FeedForward = FeedForward,
-        DType = dtype,
-        Spoilt = spoilt,
-    }.Write(_scratch, $"model-{Interlocked.Increment(ref _models)}");
+    private string Directory(IReadOnlyList<(string Tensor, int Element, double Value)> spoilt, DType dtype = DType.F32) =>
+        new TinyCheckpoint
+        {
+            Layers = Layers,
+            Hidden = Hidden,
+            FeedForward = FeedForward,
+            DType = dtype,
+            Spoilt = spoilt,
+        }.Write(_scratch, $"model-{Interlocked.Increment(ref _models)}");
 }
