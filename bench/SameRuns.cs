@@ -31,8 +31,8 @@ internal static class SameRuns
         [.. rows.OrderBy(row => row.Repeat).ThenBy(row => row.BatchIndex).ThenBy(row => row.PromptIndex)];
 
     private static List<string> Answers(RunReader run) => [.. run.Responses()
-        .Select(answer => string.Create(CultureInfo.InvariantCulture, $"{answer.Repeat} {answer.PromptIndex} {answer.Id} {answer.FinishReason} ")
-            + $"{string.Join(',', answer.OutputIds)} {answer.Text} {answer.Prompt}").Order(StringComparer.Ordinal)];
+        .Select(answer => string.Create(CultureInfo.InvariantCulture, $"{answer.Repeat} {answer.PromptIndex} {answer.Id} ")
+            + $"{answer.FinishReason} {string.Join(',', answer.OutputIds)} {answer.Text} {answer.Prompt}").Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> Differing<T>(string file, IReadOnlyList<T> one, IReadOnlyList<T> other) where T : notnull
     {

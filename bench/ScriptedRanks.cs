@@ -56,7 +56,8 @@ internal sealed class ScriptedRanks(int ranks, int prompts, int samples, string 
     public SummaryRecord Run()
     {
         var handedIn = Enumerable.Range(0, ranks).Select(Report).ToList();
-        var reports = Stage("reports and clocks", () => handedIn.ConvertAll(bytes => EnergyReport.Deserialize(bytes).After(null).OnRunClock()));
+        var reports = Stage("reports and clocks", () => handedIn.ConvertAll(bytes =>
+            EnergyReport.Deserialize(bytes).After(null).OnRunClock()));
         handedIn.Clear();
         var evidence = Stage("evidence", () => RunEvidence.Of(new RunOptions(), new(new Devices(), "scripted"), Grid, Hosts, reports) with
         {

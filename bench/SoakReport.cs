@@ -16,6 +16,9 @@ internal static class SoakReport
     /// <summary>Of rank 0: a packed row and where it is from; and a reading, which every rank keeps of its own devices.</summary>
     private const double BytesPerRow = 80 + 8, BytesPerReading = 160;
 
+    /// <summary>The runtime's thread pool may have one more, for a while.</summary>
+    private const double PoolThreads = 1;
+
     private readonly record struct Sample(double Seconds, int Rank, double Kilobytes, double Files, double Threads, double Ticks);
 
     /// <returns>Whether all was flat and nothing missing.</returns>
@@ -24,7 +27,8 @@ internal static class SoakReport
         var samples = File.ReadLines(samplesFile).Select(Parse).ToList();
         var reader = new RunReader(run);
         var rows = reader.Prompts().ToList();
-        var readings = reader.Samples().GroupBy(series => series.Rank).ToDictionary(rank => rank.Key, rank => rank.Sum(one => one.Readings.Count));
+        var readings = reader.Samples().GroupBy(series => series.Rank)
+            .ToDictionary(rank => rank.Key, rank => rank.Sum(one => one.Readings.Count));
         var span = samples.Count == 0 ? 0 : samples.Max(sample => sample.Seconds);
         var good = true;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{run}: {span:0} s, {rows.Count} rows"));
@@ -38,7 +42,7 @@ internal static class SoakReport
                 * BytesPerReading / 1024;
             Row("resident, kB", sample => sample.Kilobytes, Flat * Median(before, sample => sample.Kilobytes) + known, known);
             Row("open files", sample => sample.Files, 0, 0);
-            Row("threads", sample => sample.Threads, 0, 0);
+            Row("threads", sample => sample.Threads, PoolThreads, 0);
             var (then, now) = (Share(before), Share(after));
             Line("sampler, cores", then, now, Math.Max(Flat * then, SamplerCores), 0);
 
@@ -64,7 +68,8 @@ internal static class SoakReport
         }
         Console.WriteLine($"{byRepeat.Count} repeats, {rows.Count} rows");
         string[] clocks = [InvalidReason.ClockOffset, InvalidReason.ClockSuspended];
-        if (rows.Select(row => row.InvalidReasons ?? "").Distinct().FirstOrDefault(reasons => clocks.Any(reasons.Contains)) is not { } drifted)
+        if (rows.Select(row => row.InvalidReasons ?? "").Distinct()
+            .FirstOrDefault(reasons => clocks.Any(reasons.Contains)) is not { } drifted)
             return good;
         Console.WriteLine($"clocks: {drifted}");
         return false;

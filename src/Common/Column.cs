@@ -79,7 +79,8 @@ public sealed record Column(ColumnInfo Info, string Heading, string Axis, int Ex
     /// Whether two runs of one command may differ in it: what is measured in seconds, joules, watts, degrees or hertz, or is a ratio with
     /// such, and what is declared to be of one run. Counts, texts and answers may not.
     /// </summary>
-    public bool MayDiffer => IsOfOneRun || Unit.Split('/', '·', ' ').Any(part => part is "s" or "J" or "W" or "°C" or "MHz" or "kWh" or "g");
+    public bool MayDiffer => IsOfOneRun
+        || Unit.Split('/', '·', ' ').Any(part => part is "s" or "J" or "W" or "°C" or "MHz" or "kWh" or "g");
 
     /// <inheritdoc cref="ColumnAttribute.IsOfOneRun"/>
     public bool IsOfOneRun { get; init; }

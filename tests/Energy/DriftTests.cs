@@ -4,7 +4,7 @@ using Harness.Energy.Clocks;
 
 namespace Harness.Tests.Energy;
 
-/// <summary>Clocks that drift apart, and one that stood still: what the joules are, by arithmetic, and whether they may be believed.</summary>
+/// <summary>Clocks that drift apart, and one that stood still: what the joules are, by arithmetic, and whether they are believed.</summary>
 [Parallelizable]
 internal sealed class DriftTests
 {
@@ -31,7 +31,7 @@ internal sealed class DriftTests
         Assert.That(Reasons(map), Does.Not.Contain(InvalidReason.ClockOffset));
     }
 
-    /// <summary>Twice as fast behind 60 s: a line from beginning to end is 32 ms off at 60 s, the offsets around the window are not.</summary>
+    /// <summary>Twice as fast behind 60 s: a line from beginning to end is 32 ms off there, the offsets around the window are not.</summary>
     [Test]
     public void ADriftThatChangesIsFollowedFromOneExchangeToTheNext()
     {

@@ -138,7 +138,8 @@ public sealed class Attribution
             if (_last is { } last && last.Start == part.StartSeconds && last.End == part.EndSeconds && IsSame(last.Replicas, replicas))
                 return _edges;
             _edges = [];
-            foreach (var i in replicas == null ? Enumerable.Range(0, steps.Count) : replicas.SelectMany(replica => _stepsOf[replica]).Order())
+            foreach (var i in replicas == null ? Enumerable.Range(0, steps.Count)
+                : replicas.SelectMany(replica => _stepsOf[replica]).Order())
             {
                 var start = Math.Max(steps[i].StartSeconds, part.StartSeconds);
                 var end = Math.Min(steps[i].EndSeconds, part.EndSeconds);

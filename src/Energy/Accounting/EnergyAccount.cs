@@ -29,7 +29,8 @@ public sealed class EnergyAccount
         _countedKeys = [.. _ledger.Counted.Select(device => device.Domain.Key)];
         _replicasOf = evidence.ReplicasByDomain();
         foreach (var place in evidence.Ranks) _places.TryAdd(place.Rank, place);
-        if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle && !IsSuspendedIn(idle)) _idleWatts = IdleWattsIn(Resolve(idle));
+        if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle && !IsSuspendedIn(idle))
+            _idleWatts = IdleWattsIn(Resolve(idle));
         Windows = [.. evidence.Windows.Select(Resolve)];
         Repeats = [.. Windows.Where(window => window.Window.Kind == WindowKind.Measured)];
     }

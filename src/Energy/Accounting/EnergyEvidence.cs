@@ -71,7 +71,8 @@ public sealed record EnergyEvidence
         var all = Ranks.Select(rank => rank.Replica).ToHashSet();
         var onHost = Ranks.GroupBy(rank => rank.Host).ToDictionary(host => host.Key, host =>
             (Replicas: host.Select(rank => rank.Replica).ToHashSet(), OwnEach: host.All(rank => rank.Reads.Count > 0)));
-        var readers = Ranks.SelectMany(rank => rank.Reads.Select(key => (key, rank.Replica))).ToLookup(read => read.key, read => read.Replica);
+        var readers = Ranks.SelectMany(rank => rank.Reads.Select(key => (key, rank.Replica)))
+            .ToLookup(read => read.key, read => read.Replica);
         return Domains.DistinctBy(domain => domain.Key).ToDictionary(domain => domain.Key, domain =>
         {
             var working = readers[domain.Key].ToHashSet();

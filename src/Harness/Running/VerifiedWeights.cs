@@ -19,7 +19,7 @@ internal static class VerifiedWeights
 {
     /// <summary>Every rank of the world calls.</summary>
     /// <returns>Every file, on every rank; none for weights that are no files.</returns>
-    /// <exception cref="UserErrorException">A file is not what came with it says, or two nodes have different ones; on every rank.</exception>
+    /// <exception cref="UserErrorException">On every rank: a file is not what came with it says, or nodes differ.</exception>
     public static IReadOnlyList<VerifiedFile> Check(ICommunicator world, NodeTopology topology, ICheckpoint checkpoint)
     {
         var files = checkpoint.Files;

@@ -2,7 +2,7 @@ using Harness.Bench;
 
 namespace Harness.Tests.Running;
 
-/// <summary>What rank 0 does with the records of all ranks grows with the records: four times as many ranks and prompts cost four times.</summary>
+/// <summary>What rank 0 does with the records of all ranks grows with them: four times as many ranks and prompts cost four times.</summary>
 internal sealed class GrowthTests
 {
     private const int Few = 32, Many = 4 * Few, PromptsPerRank = 4, Samples = 60;

@@ -13,7 +13,7 @@ namespace Harness.Tests.Running;
 /// <summary>The short form of tests/soak.sh: what a row costs in memory while a run goes on, and two runs of one command.</summary>
 internal sealed class SoakTests
 {
-    /// <summary>A packed row of 80 bytes and 8 that say where it is from; lists grow by doubling, so that half of a list may be empty.</summary>
+    /// <summary>A packed row of 80 bytes and 8 that say where it is from, in a list that is half empty when it has just grown.</summary>
     private const double MostBytesPerRow = 80 + 2 * 8 + 4;
 
     private const int Batch = 50;

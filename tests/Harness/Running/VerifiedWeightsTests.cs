@@ -77,7 +77,8 @@ internal sealed class VerifiedWeightsTests
             var wrong = new string('a', 64);
             if (source == "SHA256SUMS") File.WriteAllText(_scratch[host, source], $"{wrong}  {name}\n");
             else if (source == "metadata")
-                _scratch.File(Path.Combine(host, ".cache", "huggingface", "download", $"{name}.metadata"), $"main\n{wrong}\n1700000000.5\n");
+                _scratch.File(Path.Combine(host, ".cache", "huggingface", "download", $"{name}.metadata"),
+                    $"main\n{wrong}\n1700000000.5\n");
             else
             {
                 Directory.CreateDirectory(_scratch[host, "blobs"]);
