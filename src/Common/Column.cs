@@ -27,6 +27,12 @@ public sealed class ColumnAttribute(string name, string unit, string meaning, st
     public string Axis { get; init; } = "";
 
     /// <summary>
+    /// Whether two runs of one command may differ in it, although its unit is none of time or energy: it names the run, or judges what was
+    /// measured.
+    /// </summary>
+    public bool IsOfOneRun { get; init; }
+
+    /// <summary>
     /// In which extension of the format the column came: later ones stand behind all earlier ones, so that no column moves.
     /// </summary>
     public int Extension { get; init; }
@@ -97,6 +103,16 @@ public sealed record Column(ColumnInfo Info, string Heading, string Axis, int Ex
     /// <summary>Null for what came of a run.</summary>
     public ChosenAttribute? Chosen => Path[^1].GetCustomAttribute<ChosenAttribute>();
 
+    /// <summary>
+    /// Whether two runs of one command may differ in it: what is measured in seconds, joules, watts, degrees or hertz, or is a ratio with
+    /// such, and what is declared to be of one run. Counts, texts and answers may not.
+    /// </summary>
+    public bool MayDiffer => IsOfOneRun
+        || Unit.Split('/', '·', ' ').Any(part => part is "s" or "J" or "W" or "°C" or "MHz" or "kWh" or "g");
+
+    /// <inheritdoc cref="ColumnAttribute.IsOfOneRun"/>
+    public bool IsOfOneRun { get; init; }
+
     /// <summary>Whether a row without it is none.</summary>
     public bool IsRequired => Path.Count == 1 && Path[0].IsDefined(typeof(RequiredMemberAttribute));
 
@@ -147,7 +163,7 @@ public sealed record Column(ColumnInfo Info, string Heading, string Axis, int Ex
         var info = new ColumnInfo(Filled(name, group.Name), unit, Filled(meaning, group.Meaning), source);
         var heading = column.Heading.Length > 0 ? Filled(column.Heading, group.Heading) : Plain(info.Name);
         var axis = column.Axis.Length > 0 ? Filled(column.Axis, group.Meaning) : heading;
-        return new(info, heading, axis, Math.Max(column.Extension, group.Extension), path);
+        return new(info, heading, axis, Math.Max(column.Extension, group.Extension), path) { IsOfOneRun = column.IsOfOneRun };
     }
 
     private static string Plain(string name)

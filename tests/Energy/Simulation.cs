@@ -10,6 +10,8 @@ public sealed class SimulatedClock : IRunClock
 {
     public double Seconds { get; set; }
 
+    public double? SuspendedSeconds { get; set; } = 0;
+
     /// <summary>A wait that would pass this second ends there.</summary>
     public double StopAt { get; set; } = double.PositiveInfinity;
 

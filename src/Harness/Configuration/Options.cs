@@ -46,6 +46,7 @@ public sealed record ModelOptions
     public DType? Dtype { get; init; }
     public string Tokenizer { get; init; } = "";
     public TokenizerLibrary TokenizerLibrary { get; init; }
+    public bool VerifyWeights { get; init; }
 
     /// <summary>Part of a model's path that says which it is; demo where there is none.</summary>
     internal static string ShortName(string path) => path.Length == 0 ? "demo" : PlainName.Of(PlainName.LastPart(path));
@@ -71,6 +72,12 @@ public sealed record ModelOptions
         {
             Meaning = "own, or ml: Microsoft.ML.Tokenizers",
             Switch = ("--tokenizer-library", "NAME"), Scope = Scope.Model,
+        },
+        new Setting<bool>(options => options.Model.VerifyWeights, Kinds.Flag)
+        {
+            Meaning = "read all weights once on every node before the run, and compare them between nodes and with the checksums that "
+                + "came with them",
+            Switch = ("--verify-weights", ""), Scope = Scope.Model,
         },
     ];
 }

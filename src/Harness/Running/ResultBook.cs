@@ -11,15 +11,18 @@ namespace Harness.Running;
 /// <summary>Rank 0's book of results: turns finished batches into rows, and stores them as they come.</summary>
 internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
 {
-    private readonly List<PromptRecord> _rows = [];
+    private readonly PackedPromptRows _rows = new();
     private const int ShownResponses = 3;
 
     private readonly List<ResponseRecord> _firstResponses = [];
     private readonly Dictionary<int, string> _directories = [];
     private readonly Dictionary<(int Repeat, int Replica), double> _ends = [];
     private readonly Dictionary<(int Piece, int Replica), double> _entered = [];
-    private readonly Dictionary<(int Piece, int Repeat, int Pass, int Number), int> _rowOf = [];
+
+    /// <summary>Of each row, which pass over the prompts it is of, and the prompt's number; of one that did not fit, none.</summary>
+    private readonly List<(int Pass, int Number)> _origins = [];
     private readonly HashSet<int> _begun = [];
+    private readonly Dictionary<int, int> _answers = [];
 
     public string RunId => runId;
 
@@ -50,6 +53,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         if (!_begun.Add(repeat)) return;
         var unfit = set.Workload.Items.Where(item => !item.Fits).ToList();
         var rows = unfit.Select(item => Row(repeat, item, FinishReason.ContextLength)).ToList();
+        _origins.AddRange(unfit.Select(item => (0, item.Number)));
         Store(rows, [.. rows.Zip(unfit, (row, item) => Response(row, item, [], "", null))]);
     }
 
@@ -86,7 +90,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             var text = set.Tokenizer.Decode(sequence.Output, continuation: true);
             var times = sequence.TokenSeconds;
             var (first, latency) = (times[0] - sequence.StartSeconds, times[^1] - sequence.StartSeconds);
-            _rowOf[(Piece, report.Repeat, report.Pass, sequence.Number)] = _rows.Count + rows.Count;
+            _origins.Add((report.Pass, sequence.Number));
             var row = Row(report.Repeat, item, sequence.ReachedEndOfText ? FinishReason.Eos : FinishReason.Length) with
             {
                 BatchIndex = report.Batch,
@@ -100,6 +104,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
                 Correct = GsmAnswer.Judge(set.Prompts[item.Number].ReferenceAnswer, text),
             };
             rows.Add(row);
+            _answers[report.Repeat] = _answers.GetValueOrDefault(report.Repeat) + 1;
             responses.Add(Response(row, item, sequence.Output, text, [.. times.Skip(1).Zip(times, (later, earlier) => later - earlier)]));
         }
         _firstResponses.AddRange(responses.Take(ShownResponses - _firstResponses.Count));
@@ -113,7 +118,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     public double? EndOf(int repeat, int replica) => _ends.TryGetValue((repeat, replica), out var end) ? end : null;
 
     /// <summary>Rows of a repeat, in all its pieces, besides those of prompts that do not fit.</summary>
-    public int AnswersOf(int repeat) => _rows.Count(row => row.Repeat == repeat && row.FinishReason != FinishReason.ContextLength);
+    public int AnswersOf(int repeat) => _answers.GetValueOrDefault(repeat);
 
     /// <summary>Before a run is called complete: every prompt of every repeat has its row.</summary>
     /// <param name="repeats">Null where that was left to the figures.</param>
@@ -127,23 +132,32 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     /// Every forward pass of a piece, on rank 0's clock; those of a killed piece up to the last batch of each replica that counts.
     /// </summary>
     /// <param name="clockOf">The clock of a replica's first rank.</param>
-    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf)
+    public IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf) => Steps(piece, clockOf, [], RowsOf(piece));
+
+    /// <summary>A piece's rows by repeat, pass and prompt.</summary>
+    private Dictionary<(int Repeat, int Pass, int Number), int> RowsOf(int piece)
     {
-        return
+        var found = new Dictionary<(int Repeat, int Pass, int Number), int>();
+        for (var i = 0; i < _rows.Count; i++)
+            if (_rows[i] is var row && row.Piece == piece && row.FinishReason != FinishReason.ContextLength)
+                found[(row.Repeat, _origins[i].Pass, _origins[i].Number)] = i;
+        return found;
+    }
+
+    /// <param name="clocks">Of the replicas that were asked for.</param>
+    private IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf, Dictionary<int, ClockMap> clocks,
+        Dictionary<(int Repeat, int Pass, int Number), int> rowOf) =>
         from report in BatchReport.In(_directories[piece])
         where _entered.TryGetValue((piece, report.Replica), out var last) && report.EndSeconds <= last
-        let clock = clockOf(report.Replica)
+        let clock = clocks.TryGetValue(report.Replica, out var known) ? known : clocks[report.Replica] = clockOf(report.Replica)
         from step in report.Steps
         select step with
         {
             StartSeconds = clock.ToRunClock(step.StartSeconds),
             EndSeconds = clock.ToRunClock(step.EndSeconds),
-            Rows = [.. step.Rows.Select(number => RowOf(report, number!.Value))],
+            Rows = [.. step.Rows.Select(number =>
+                rowOf.TryGetValue((report.Repeat, report.Pass, number!.Value), out var row) ? row : (int?)null)],
         };
-
-        int? RowOf(BatchReport report, int number) =>
-            _rowOf.TryGetValue((piece, report.Repeat, report.Pass, number), out var row) ? row : null;
-    }
 
     private void Store(List<PromptRecord> rows, List<ResponseRecord> responses)
     {

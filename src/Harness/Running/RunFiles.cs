@@ -117,7 +117,7 @@ internal sealed class RunFiles : IRunRecorder
                 architecture = RuntimeInformation.ProcessArchitecture.ToString()
             },
             ["backend"] = model.BackendChoice.Described,
-            ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint },
+            ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint, verified = model.Verified },
             ["data"] = new { left_out = prompts.Loaded.Log.LeftOut, unread_fields = prompts.Loaded.Log.UnreadFields },
             [StartRecord.Section] = _starts,
         };
@@ -260,11 +260,20 @@ internal sealed class RunFiles : IRunRecorder
     }
 
     /// <summary>
-    /// A run that was refused before anything was measured leaves nothing, unless a GPU is still to be put back by what lies here.
+    /// The run cannot go on. One that has finished nothing leaves nothing, unless a GPU is still to be put back by what lies here; what
+    /// others have stays, with why it ended.
     /// </summary>
-    public void RemoveIfEmpty()
+    public void Fail(string why)
     {
-        if (_starts.Count > 1 || Book.Rows.Count > 0 || PowerControl.HasRecords(Directory.Path)) return;
+        if (_starts.Count > 1 || Book.Rows.Count > 0 || PowerControl.HasRecords(Directory.Path))
+        {
+            _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = "failed", Why = why };
+            _manifest[StartRecord.Section] = _starts;
+            // Where the storage is what failed, that is the failure to report.
+            try { Directory.WriteManifest(_manifest); }
+            catch (UserErrorException) { }
+            return;
+        }
         Dispose();
         StorageFailure.Guard(Directory.Path, () => System.IO.Directory.Delete(Directory.Path, recursive: true));
     }

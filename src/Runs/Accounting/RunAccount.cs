@@ -52,6 +52,7 @@ public sealed class RunAccount
         IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<Step>> stepsOf)
     {
         var filled = rows.ToList();
+        var placesOf = Enumerable.Range(0, rows.Count).ToLookup(i => (rows[i].Piece, rows[i].Repeat));
         var attributions = new List<Attribution?>();
         foreach (var (number, energy) in Pieces)
         {
@@ -61,9 +62,8 @@ public sealed class RunAccount
                 var attribution = energy.Attribute(repeat.Window, [.. stepsIn[repeat.Window.Repeat!.Value]]);
                 var reasons = energy.Reasons(repeat);
                 attributions.Add(attribution);
-                for (var i = 0; i < filled.Count; i++)
-                    if (filled[i].Repeat == repeat.Window.Repeat && filled[i].Piece == number)
-                        filled[i] = Fill(filled[i], attribution?.Of(i), repeat.Source, reasons);
+                foreach (var i in placesOf[(number, repeat.Window.Repeat.Value)])
+                    filled[i] = Fill(filled[i], attribution?.Of(i), repeat.Source, reasons);
             }
         }
         return (filled, attributions);

@@ -22,10 +22,13 @@ public sealed record StartRecord
     public string? EndedUtc { get; init; }
 
     /// <summary>
-    /// complete, interrupted (in order), refused (the power setting could not be made), killed (found so by the next start); missing
-    /// while it goes on.
+    /// complete, interrupted (in order), failed (it could not go on), refused (the power setting could not be made), killed (found so by
+    /// the next start); missing while it goes on.
     /// </summary>
     public string? End { get; init; }
+
+    /// <summary>The line with which it failed; missing where it did not.</summary>
+    public string? Why { get; init; }
 
     /// <summary>Of every rank, in rank order.</summary>
     public required IReadOnlyList<string> Hosts { get; init; }

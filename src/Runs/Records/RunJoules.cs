@@ -38,7 +38,8 @@ public sealed record RunJoules
     [Column("unattributed_energy_j", "J", "measured, and no prompt's", "total_energy_j − Σ energy_j of prompts.csv")]
     public double? Unattributed { get; init; }
 
-    [Column("counter_vs_power_ratio", "", "joules by counters ÷ joules by integrated power: a cross-check, near 1")]
+    [Column("counter_vs_power_ratio", "", "joules by counters ÷ joules by integrated power: a cross-check, near 1",
+        IsOfOneRun = true)]
     public double? CounterVsPowerRatio { get; init; }
 
     /// <summary>With what follows from these joules and what they were spent on.</summary>

@@ -15,7 +15,7 @@ public sealed record SummaryRecord
     [Column("schema_version", "", "version of the format; new columns come last in it, and do not raise it")]
     public int SchemaVersion { get; init; } = CurrentSchema;
 
-    [Column("run_id", "", "the run's name in all files: when it began, the model, and what tells it from others")]
+    [Column("run_id", "", "the run's name in all files: when it began, the model, and what tells it from others", IsOfOneRun = true)]
     public required string RunId { get; init; }
 
     /// <summary>One of <see cref="RunStatus"/>.</summary>
@@ -23,7 +23,7 @@ public sealed record SummaryRecord
         + "`incomplete`: it goes on, or was killed", Heading = "status")]
     public required string Status { get; init; }
 
-    [Column("timestamp_utc", "", "when the run began")] public string? TimestampUtc { get; init; }
+    [Column("timestamp_utc", "", "when the run began", IsOfOneRun = true)] public string? TimestampUtc { get; init; }
     [Column("commit", "", "of the program that ran")] public string? Commit { get; init; }
     [Chosen(10)]
     [Column("model", "", "the model's directory, `demo`, or `synthetic:NAME`", "`--model`")] public string? Model { get; init; }
@@ -134,10 +134,10 @@ public sealed record SummaryRecord
     public string? EnergySource { get; init; }
 
     [Column("valid", "", "whether the energy is to be believed; false unless everything was checked. Times and tokens stand in any case",
-        Heading = "energy")]
+        Heading = "energy", IsOfOneRun = true)]
     public bool Valid { get; init; }
 
-    [Column("invalid_reasons", "", "why not: codes of measurement.md, joined by semicolons", Heading = "reasons")]
+    [Column("invalid_reasons", "", "why not: codes of measurement.md, joined by semicolons", Heading = "reasons", IsOfOneRun = true)]
     public string? InvalidReasons { get; init; }
 
     [Column("paper_energy_j", "J", "the method of 'From Words to Watts', to set beside ours",

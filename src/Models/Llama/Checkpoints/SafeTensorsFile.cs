@@ -22,17 +22,24 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
     public string Path { get; }
     public IEnumerable<string> Names => _entries.Keys;
 
+    /// <summary>Where the tensors' data begin.</summary>
+    public long DataStart { get; }
+
+    /// <summary>Of every tensor, in the order of the data: its first byte behind <see cref="DataStart"/>, and how many.</summary>
+    public IEnumerable<(long Begin, long Length)> Ranges =>
+        _entries.Values.Select(entry => (entry.Begin, entry.End - entry.Begin)).Order();
+
     public readonly record struct Entry(string DType, long[] Shape, long Begin, long End);
 
     public SafeTensorsFile(string path)
     {
         Path = path;
-        var dataStart = ReadHeader(path, _entries);
+        DataStart = ReadHeader(path, _entries);
         _map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
         _view = _map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
         byte* start = null;
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        _data = start + dataStart;
+        _data = start + DataStart;
     }
 
     /// <summary>The tensor's place in memory.</summary>
