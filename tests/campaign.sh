@@ -5,6 +5,7 @@
 #   tests/campaign.sh --list               the rows, without running any
 #   tests/campaign.sh --only PATTERN       rows whose name matches the extended regular expression
 #   tests/campaign.sh --out DIR            where rows work and leave their logs (results/campaign); each row's directory is made anew
+#   tests/campaign.sh --table              no row: the table of what earlier calls with the same --out have found
 #   tests/campaign.sh --write              the table goes into docs/reliability.md, too
 #
 # HARNESS is the program in words ("dotnet /opt/harness/harness.dll"); without it src/Harness is built and taken.
@@ -20,6 +21,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --list) list=1; shift ;;
         --write) write=1; shift ;;
+        --table) only='^$'; shift ;;
         --only) only=${2:?--only takes a pattern}; shift 2 ;;
         --out) out=${2:?--out takes a directory}; shift 2 ;;
         *) echo "campaign: '$1' is no option; see the head of $0" >&2; exit 2 ;;
@@ -53,20 +55,16 @@ read -ra program <<<"$HARNESS"
 for variable in "${!HARNESS_@}" "${!OMPI_@}" "${!PMI_@}" "${!PMIX_@}" "${!SLURM_@}" "${!HYDI_@}"; do unset "$variable"; done
 export TERM=dumb OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
-began=$SECONDS green=0 red=0 absent=0
-: >"$out/rows.tsv"
 trap 'stop_cluster' EXIT
+began=$SECONDS reds=0
 for i in "${!names[@]}"; do
-    name=${names[$i]}
-    if [ -z "$name" ]; then printf 'part\t%s\n' "${whats[$i]}" >>"$out/rows.tsv"; continue; fi
-    [[ $name =~ $only ]] || continue
-    run_row "$name" "${whats[$i]}" "${calls[$i]}"
-    case $verdict in green) green=$((green + 1)) ;; red) red=$((red + 1)) ;; *) absent=$((absent + 1)) ;; esac
+    [ -n "${names[$i]}" ] && [[ ${names[$i]} =~ $only ]] || continue
+    run_row "${names[$i]}" "${whats[$i]}" "${calls[$i]}"
+    [ "$verdict" != red ] || reds=$((reds + 1))
 done
-total="$green green, $red red, $absent not run, in $(((SECONDS - began + 59) / 60)) min"
 table >"$out/table.md"
-document <"$out/table.md" >"$out/reliability.md"
+document "$out/table.md" >"$out/reliability.md"
 [ -z "$write" ] || cp "$out/reliability.md" "$repository/docs/reliability.md"
 echo
-echo "$total; $out/reliability.md"
-[ "$red" = 0 ]
+echo "$(counts "$out/table.md"), in $(((SECONDS - began + 59) / 60)) min; $out/reliability.md"
+[ "$reds" = 0 ]

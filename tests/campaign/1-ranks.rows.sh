@@ -33,7 +33,7 @@ for signal in ABRT SEGV; do
     for mpi in openmpi mpich; do row "$signal-$mpi" "two ranks under $mpi, SIG$signal to rank 1 in mid-batch" faults $mpi 1 $signal; done
 done
 
-# The kernel's killer: the rank is put into a memory cgroup with something that may not be killed, and that takes all there is.
+# The kernel's killer: the rank is put into a memory cgroup with something that takes all there is, and is to be killed before it.
 out_of_memory() {
     needs_root
     command_is "$1" "${work[@]}"

@@ -12,7 +12,7 @@
 # run_row NAME WHAT CALL: sets $verdict
 run_row() {
     row=$out/rows/$1
-    rm -rf "$row"; mkdir -p "$row"
+    rm -rf "$row"; mkdir -p "$row"; mkfifo "$row/.never"
     : >"$row/facts"; : >"$row/wrong"
     (cd "$row" && trap 'leave_nothing' EXIT && eval "$3") >"$row/row.log" 2>&1
     local status=$?
@@ -23,10 +23,9 @@ run_row() {
     else verdict=green; fi
     local shown=$verdict
     [ $verdict = absent ] && shown="not run: $(cat "$row/absent")"
-    [ $verdict = red ] && shown="red: $(paste -sd';' "$row/wrong")"
+    [ $verdict = red ] && shown="red: $(sort -u "$row/wrong" | paste -sd';')"
     printf '%-34s %s\n' "$1" "$shown"
-    printf 'row\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$(fact seconds)" "$(fact code)" "$(fact kept)" "$(fact line)" "$(fact then)" \
-        "$shown" >>"$out/rows.tsv"
+    printf '%s\t' "$(fact seconds)" "$(fact code)" "$(fact kept)" "$(fact line)" "$(fact then)" "$shown" >"$row/result"
     [ $verdict = red ] || rm -rf "$row/out" "$row"/big*
 }
 
@@ -45,8 +44,8 @@ needs_root() { [ "$(id -u)" = 0 ] || not_run "only root may do this"; }
 # A model of 260 thousand parameters where it is there, else the one that comes with the program.
 stories=$repository/../shared/models/stories260K
 [ -d "$stories" ] && model=(--model "$(cd "$stories" && pwd)") || model=()
-# Long enough to be met in each of its stages: 96 prompts of 60 tokens, twice.
-work=("${model[@]}" --dataset demo --ignore-eos --max-new-tokens 60 --batch 4 --repeats 2 --warmup 3 --meter none)
+# Long enough to be met in each of its stages: 96 prompts of 40 tokens, twice.
+work=("${model[@]}" --dataset demo --ignore-eos --max-new-tokens 40 --batch 4 --repeats 2 --warmup 3 --meter none)
 
 # command LAUNCH SWITCH…: sets the arrays $launch and $run
 command_is() {
@@ -74,13 +73,13 @@ begin() {
 
 alive() { kill -0 "$started" 2>/dev/null; }         # the shell has reaped it as soon as it has ended
 seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'; }
+# A short pause without a process of its own: nobody ever writes to this pipe.
 moment() { read -rt "${1:-0.02}" <>"$row/.never" || true; }
 
 # until_true SECONDS TEST…: whether it came true before the run ended or the bound
 until_true() {
     local bound=$(($1 * patience)); shift
     local end=$((SECONDS + bound))
-    [ -p "$row/.never" ] || mkfifo "$row/.never"
     until "$@"; do
         alive || { "$@"; return; }
         [ $SECONDS -lt $end ] || return 1
@@ -131,7 +130,7 @@ send_until_gone() {
     while kill "-$1" "$process" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$process/status" 2>/dev/null; do moment; done
 }
 
-# starve PROCESS: its memory cgroup becomes full, and it is the one that may be killed
+# starve PROCESS: its memory cgroup becomes full, and it is the first to be killed
 starve() {
     local group balloon
     if [ -d /sys/fs/cgroup/memory ]; then
@@ -143,7 +142,8 @@ starve() {
     else not_run "there are no memory cgroups"; fi
     echo "$1" >"$group/cgroup.procs" || { rmdir "$group"; not_run "a process cannot be put into a memory cgroup"; }
     # tail keeps a line without an end in memory
-    bash -c 'echo -1000 >/proc/self/oom_score_adj; echo $$ >"$0/cgroup.procs"; exec tail -n 1 /dev/zero' "$group" &
+    echo 1000 >"/proc/$1/oom_score_adj"
+    bash -c 'echo $$ >"$0/cgroup.procs"; exec tail -n 1 /dev/zero' "$group" &
     balloon=$!
     until_true 60 gone "$1" || wrong "the kernel did not end rank $1 in a full cgroup"
     kill -KILL $balloon 2>/dev/null; wait $balloon 2>/dev/null
@@ -172,11 +172,11 @@ outputs() {
 ended() {
     local bound=$(($1 * patience)) from=${2:-$EPOCHREALTIME} end
     end=$((SECONDS + bound))
-    [ -p "$row/.never" ] || mkfifo "$row/.never"
     while alive || [ -n "$(left_over)" ]; do
         if [ $SECONDS -ge $end ]; then
             wrong "it had not ended after $bound s"
             leave_nothing
+            break
         fi
         moment 0.05
     done
@@ -204,8 +204,13 @@ no_trace() {
 # ---- the same command again
 # again [SECONDS]: undisturbed; it goes on from what was kept, ends with what an undisturbed run gives, and verify passes
 again() {
-    local expected before
+    local before
     before=$(grep -cv ',$' "$row/kept")
+    # The last file of all is summary.csv: the fault came when everything was done. The same command then begins another run beside it.
+    if grep -qs ',complete,' "$row/out/run/summary.csv"; then
+        is_whole; note then "the run was complete"
+        return
+    fi
     begin
     local end=$((SECONDS + ${1:-300} * patience))
     while alive && [ $SECONDS -lt $end ]; do moment 0.05; done
@@ -213,7 +218,7 @@ again() {
     wait "$started"; code=$?
     [ $code = 0 ] || { wrong "the same command ended with $code: $(tail -1 "$log")"; note then "exit code $code"; return; }
     no_trace
-    local directory known
+    local directory known expected
     directory=$(sed -n 's/^files: //p' "$log" | tail -1)
     known=$(sed -nE 's/^continues .*: ([0-9]+) answers.*/\1/p' "$log")
     [ -n "$known" ] && note then "goes on from $known answers" || note then "begins anew"
@@ -239,42 +244,60 @@ reference() {
     local key file
     key=$(printf '%s\n' "${work[@]}" | cksum | cut -d' ' -f1)
     file=$out/references/$key/outputs
+    mkdir -p "$out/references"
+    exec 9>"$out/references/$key.lock"; flock 9
     if [ ! -s "$file" ]; then
         mkdir -p "$out/references/$key"
         nice -n 15 "${program[@]}" run "${work[@]}" --out "$out/references/$key" --name run --fresh >"$out/references/$key/log" 2>&1 </dev/null
         outputs "$(sed -n 's/^files: //p' "$out/references/$key/log" | tail -1)" >"$file"
     fi
+    exec 9>&-
     echo "$file"
 }
 
 # ---- the table
+cell() { sed 's/|/\\|/g; s/</\&lt;/g; s/^$/–/' <<<"$1"; }
 table() {
-    awk -F'\t' '
-        function cell(text) { gsub(/\|/, "\\|", text); gsub(/</, "\\&lt;", text); return text == "" ? "–" : text }
-        $1 == "part" { heading = $2; next }
-        {
-            if (heading != "") {
-                printf "\n### %s\n\n| row | what happens | ends after | exit code | rows kept | it says | the same command then | judged |\n", heading
-                print "|---|---|---|---|---|---|---|---|"
-                heading = ""
-            }
-            printf "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", $2, cell($3), $4 == "" ? "–" : $4 " s", cell($5), cell($6), cell($7), cell($8), cell($9)
-        }' "$out/rows.tsv"
+    local i heading='' seconds code kept line then shown
+    for i in "${!names[@]}"; do
+        [ -n "${names[$i]}" ] || { heading=${whats[$i]}; continue; }
+        if [ -n "$heading" ]; then
+            printf '\n### %s\n\n| row | what happens | ends after | exit code | rows kept | it says | the same command then | judged |\n|---|---|---|---|---|---|---|---|\n' "$heading"
+            heading=''
+        fi
+        # Unlike a tab, this separator keeps empty fields apart.
+        IFS=$'\x1f' read -r seconds code kept line then shown < <(tr '\t' '\037' <"$out/rows/${names[$i]}/result" 2>/dev/null)
+        shown=${shown%$'\x1f'}
+        printf '| `%s` | %s | %s | %s | %s | %s | %s | %s |\n' "${names[$i]}" "$(cell "${whats[$i]}")" "$(cell "${seconds:+$seconds s}")" \
+            "$(cell "$code")" "$(cell "$kept")" "$(cell "$line")" "$(cell "$then")" "$(cell "${shown:-left out}")"
+    done
+}
+counts() {
+    echo "$(grep -c '| green |$' "$1") green, $(grep -c '| red: .*|$' "$1") red, $(grep -c '| not run: .*|$' "$1") not run, $(grep -c '| left out |$' "$1") left out"
+}
+versions() {
+    echo "Linux $(uname -r | cut -d- -f1)"
+    echo ".NET $(dotnet --list-runtimes | sed -n 's/^Microsoft.NETCore.App \([^ ]*\).*/\1/p' | tail -1)"
+    mpiexec.openmpi --version 2>/dev/null | sed -n '1s/.*) /Open MPI /p'
+    mpiexec.mpich --version 2>/dev/null | sed -n 's/ *Version: */MPICH /p'
+    slurmctld -V 2>/dev/null | sed 's/^slurm/Slurm/'
 }
 document() {
     cat <<END
 # Faults, and what becomes of a run
 
-A run that dies must keep what it had, and one that lies is worse. \`tests/campaign.sh\` provokes each fault below, judges what follows, and
-writes this table; anyone can run it (\`--list\`, \`--only PATTERN\`). A row is green where
+A run that dies must keep what it had; one that lies is worse. \`tests/campaign.sh\` provokes each fault below, judges what follows, and
+writes this page; anyone can run it (\`--list\`, \`--only PATTERN\`). A row is green where
 
 - everything that the command had started has ended within a bound, with the exit code that is documented;
 - what it says is one line, and no stack trace;
 - no row that was on disk is lost: the same command goes on from all of them;
 - it ends with the tokens of a run that nobody has disturbed, and \`harness verify\` passes.
 
-"Ends after" is from the fault to the end of the last process, on a machine that does other things as well. $total.
-Made on $(date -u +%F) with $(nproc) cores, Linux $(uname -r | cut -d- -f1), $(dotnet --version | sed 's/^/.NET SDK /')$(mpiexec.openmpi --version 2>/dev/null | sed -n '1s/.*) /, Open MPI /p')$(mpiexec.mpich --version 2>/dev/null | sed -n 's/ *Version: */, MPICH /p')$(slurmctld -V 2>/dev/null | sed 's/^slurm /, Slurm /').
+"Ends after" is from the fault to the end of the last process, on a machine that does other things as well; no row is judged by it beyond
+its bound. What a machine lacks is "not run", with the reason.
+
+$(counts "$1"): $(nproc) cores, $(versions | paste -sd, | sed 's/,/, /g'), $(date -u +%F).
 END
-    cat
+    cat "$1"
 }

@@ -62,9 +62,9 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     public WeightSlice Read(TensorSlice slice)
     {
         var file = HomeOf(slice.Name);
-        var (address, dtype) = file.Find(Stored(slice.Name), slice.TotalRows, slice.TotalColumns);
+        var (position, dtype) = file.Find(Stored(slice.Name), slice.TotalRows, slice.TotalColumns);
         var stride = (long)slice.TotalColumns * dtype.Bytes();
-        return new MappedSlice(address + (nint)(slice.Rows.Start * stride + (long)slice.Columns.Start * dtype.Bytes()), stride)
+        return new FileSlice(file, position + slice.Rows.Start * stride + (long)slice.Columns.Start * dtype.Bytes(), stride)
         {
             Name = slice.Name,
             DType = dtype,
@@ -72,6 +72,8 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
             Columns = slice.Columns.Count,
         };
     }
+
+    public void MustBeAsOpened() => _files.ForEach(file => file.MustBeAsOpened());
 
     public void Dispose() => _files.ForEach(file => file.Dispose());
 
@@ -104,15 +106,12 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     private string Hash(string directory)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(File.ReadAllBytes(Path.Combine(directory, "config.json")));
+        hash.AppendData(InputFile.Read(Path.Combine(directory, "config.json")));
         Span<byte> sample = stackalloc byte[256];
         foreach (var file in _files)
         {
-            using var handle = File.OpenHandle(file.Path);
-            var length = RandomAccess.GetLength(handle);
-            hash.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file.Path)} {length}"));
-            for (var i = 0; i < Samples; i++)
-                hash.AppendData(sample[..RandomAccess.Read(handle, sample, length / Samples * i)]);
+            hash.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file.Path)} {file.Bytes}"));
+            for (var i = 0; i < Samples; i++) hash.AppendData(sample[..file.ReadSome(file.Bytes / Samples * i, sample)]);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

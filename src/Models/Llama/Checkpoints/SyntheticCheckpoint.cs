@@ -36,5 +36,7 @@ public sealed class SyntheticCheckpoint : ICheckpoint
         Columns = slice.Columns.Count,
     };
 
+    public void MustBeAsOpened() { }
+
     public void Dispose() { }
 }
