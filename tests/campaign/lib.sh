@@ -266,7 +266,8 @@ table() {
             heading=''
         fi
         # Unlike a tab, this separator keeps empty fields apart.
-        IFS=$'\x1f' read -r seconds code kept line then shown < <(tr '\t' '\037' <"$out/rows/${names[$i]}/result" 2>/dev/null)
+        seconds='' code='' kept='' line='' then='' shown=''
+        [ ! -e "$out/rows/${names[$i]}/result" ] || IFS=$'\x1f' read -r seconds code kept line then shown < <(tr '\t' '\037' <"$out/rows/${names[$i]}/result")
         shown=${shown%$'\x1f'}
         printf '| `%s` | %s | %s | %s | %s | %s | %s | %s |\n' "${names[$i]}" "$(cell "${whats[$i]}")" "$(cell "${seconds:+$seconds s}")" \
             "$(cell "$code")" "$(cell "$kept")" "$(cell "$line")" "$(cell "$then")" "$(cell "${shown:-left out}")"
