@@ -8,6 +8,7 @@ public static class InputFile
     /// <exception cref="UserErrorException">The file cannot be read, is empty, or is one of <see cref="ForeignFile"/>'s kinds.</exception>
     public static byte[] Read(string file)
     {
+        RegularFile.Require(file);
         byte[] data;
         try
         {

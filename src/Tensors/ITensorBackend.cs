@@ -26,7 +26,7 @@ public interface ITensorBackend : IDisposable
 
     /// <summary>
     /// Loads matrices of equal width, stacked by rows, as one weight [Σ rows, columns] kept in <paramref name="storage"/>.
-    /// The slices' owner must outlive the weight: a backend may use their memory in place.
+    /// Nothing of the slices is kept.
     /// </summary>
     Weight LoadWeight(IReadOnlyList<WeightSlice> parts, DType storage);
 

@@ -14,7 +14,7 @@ public abstract class Weight
     public required int Outputs { get; init; }
     public required int Inputs { get; init; }
 
-    /// <summary>Bytes it occupies for this rank, memory-mapped pages included.</summary>
+    /// <summary>Bytes it occupies for this rank.</summary>
     public long ResidentBytes => (long)Outputs * Inputs * DType.Bytes();
 }
 

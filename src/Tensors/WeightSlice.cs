@@ -12,12 +12,6 @@ public abstract class WeightSlice
     public required int Rows { get; init; }
     public required int Columns { get; init; }
 
-    /// <summary>Address of the first element where the rows already lie in memory (a memory map), else 0.</summary>
-    public virtual nint Address => 0;
-
-    /// <summary>Bytes from one row to the next at <see cref="Address"/>.</summary>
-    public virtual long RowStride => (long)Columns * DType.Bytes();
-
     /// <summary>Copies rows [first, first + count), dense, in <see cref="DType"/>. Safe to call from several threads.</summary>
     public abstract void CopyRows(int first, int count, Span<byte> destination);
 

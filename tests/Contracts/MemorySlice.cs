@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Harness.Tensors;
 
 namespace Harness.Tests.Contracts;
@@ -8,19 +7,17 @@ public sealed class MemorySlice : WeightSlice
 {
     private readonly byte[] _bytes;
     private readonly long _stride;
-    private readonly nint _address;
 
     /// <param name="values">[rows, columns]; rounded to <paramref name="dtype"/>.</param>
     /// <param name="padding">Elements between the end of one row and the start of the next.</param>
-    /// <param name="mapped">Whether the rows have an address, as in a memory map. The copy behind it lives until the process ends.</param>
-    public static MemorySlice Of(float[] values, int rows, DType dtype, int padding = 0, bool mapped = false)
+    public static MemorySlice Of(float[] values, int rows, DType dtype, int padding = 0)
     {
         var columns = values.Length / rows;
         var bytes = new byte[(long)rows * (columns + padding) * dtype.Bytes()];
         for (var r = 0; r < rows; r++)
             for (var c = 0; c < columns; c++)
                 Write(bytes, (r * (columns + padding) + c) * dtype.Bytes(), values[r * columns + c], dtype);
-        return new MemorySlice(bytes, (columns + padding) * dtype.Bytes(), mapped)
+        return new MemorySlice(bytes, (columns + padding) * dtype.Bytes())
         {
             Name = "test",
             DType = dtype,
@@ -29,17 +26,7 @@ public sealed class MemorySlice : WeightSlice
         };
     }
 
-    private MemorySlice(byte[] bytes, long stride, bool mapped)
-    {
-        (_bytes, _stride) = (bytes, stride);
-        if (!mapped) return;
-        _address = Marshal.AllocHGlobal(bytes.Length);
-        Marshal.Copy(bytes, 0, _address, bytes.Length);
-    }
-
-    public override nint Address => _address;
-
-    public override long RowStride => _stride;
+    private MemorySlice(byte[] bytes, long stride) => (_bytes, _stride) = (bytes, stride);
 
     public override void CopyRows(int first, int count, Span<byte> destination)
     {

@@ -86,12 +86,12 @@ internal sealed class CpuBackendTests
     }
 
     [Test]
-    public void LoadRefusesFloat16ThatIsNotFinite([Values] bool mapped, [Values(float.PositiveInfinity, float.NaN)] float bad)
+    public void LoadRefusesFloat16ThatIsNotFinite([Values(float.PositiveInfinity, float.NaN)] float bad)
     {
         using var ops = Backend(2, VectorWidths.Widest);
         var values = Values(70 * 33, 6);
         values[50 * 33 + 4] = bad;
-        Assert.That(() => ops.LoadWeight([MemorySlice.Of(values, 70, DType.F16, mapped: mapped)], DType.F16),
+        Assert.That(() => ops.LoadWeight([MemorySlice.Of(values, 70, DType.F16)], DType.F16),
             Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
                 "test: the value at row 50, column 4 is not a finite float16; the checkpoint is damaged"));
     }

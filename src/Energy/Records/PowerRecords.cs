@@ -71,6 +71,7 @@ public static class PowerRecords
     public static IReadOnlyList<SampleSeries> Read(string path)
     {
         if (!File.Exists(path)) throw new UserErrorException($"{path}: there is no such recording; name the power.csv of a run");
+        RegularFile.Require(path);
         using var file = new StreamReader(path);
         return Read(file, path);
     }

@@ -95,6 +95,7 @@ internal sealed class ResolvedConfiguration
     private static void AddFile(ConfigurationBuilder builder, string file)
     {
         if (!File.Exists(file)) throw new UserErrorException($"configuration file '{file}' does not exist; --config takes a JSON file");
+        RegularFile.Require(file);
         builder.AddJsonFile(Path.GetFullPath(file), optional: false, reloadOnChange: false);
     }
 

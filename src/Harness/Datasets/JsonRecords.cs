@@ -133,6 +133,7 @@ internal sealed class JsonRecords : IDisposable
 
     private static FileStream Open(string path)
     {
+        RegularFile.Require(path);
         try
         {
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);

@@ -73,6 +73,7 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
                 var checkpoint = new StoppableCheckpoint(model.Checkpoint, joint);
                 loaded = memory.Place(() =>
                     new LlamaStage(backend, checkpoint, model.Plan, model.Storage, replica.TensorLink, replica.Pipeline));
+                checkpoint.MustBeAsOpened();
             }
             catch (OperationCanceledException) { }
             // The others hear of it at once, and why when all have ended.
@@ -130,6 +131,8 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
             if (stage.IsToStop) throw new OperationCanceledException();
             return checkpoint.Read(slice);
         }
+
+        public void MustBeAsOpened() => checkpoint.MustBeAsOpened();
 
         /// <summary>The checkpoint itself stays open.</summary>
         public void Dispose()

@@ -36,6 +36,7 @@ internal static class GridFile
     private static JsonDocument Parse(string file)
     {
         if (!File.Exists(file)) throw new UserErrorException($"configuration file '{file}' does not exist; --config takes a JSON file");
+        RegularFile.Require(file);
         try
         {
             return JsonDocument.Parse(File.ReadAllText(file), s_lenient);

@@ -27,6 +27,7 @@ public sealed class CarbonIntensity
         if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var grams))
             return grams >= 0 && double.IsFinite(grams) ? new(text, grams) : throw Wrong("a number of grams per kWh of at least 0");
         if (!File.Exists(text)) throw Wrong("grams of CO2e per kWh, or a CSV file of hourly values");
+        RegularFile.Require(text);
         var intensity = new CarbonIntensity(text, null);
         try
         {

@@ -10,7 +10,7 @@ namespace Harness.Tensors.Cpu;
 internal sealed unsafe partial class PageBlock : IDisposable
 {
     private const int ReadWrite = 1 | 2, PrivateAnonymousNoReserve = 0x02 | 0x20 | 0x4000;
-    private const int AdviseHugePages = 14, AdvisePopulateRead = 22;
+    private const int AdviseHugePages = 14;
     private const long HugePage = 2L << 20;
 
     private readonly long _mapped;
@@ -43,17 +43,6 @@ internal sealed unsafe partial class PageBlock : IDisposable
 
     public byte* Data { get; private set; }
     public long Bytes { get; }
-
-    /// <summary>
-    /// Brings a mapped range into memory now rather than at its first use; kernels before 5.14 cannot, and then nothing happens.
-    /// </summary>
-    public static void Populate(nint address, long bytes)
-    {
-        if (!OperatingSystem.IsLinux()) return;
-        var page = Environment.SystemPageSize;
-        var start = address / page * page;
-        _ = madvise(start, (nuint)(address + bytes - start), AdvisePopulateRead);
-    }
 
     public void Dispose()
     {

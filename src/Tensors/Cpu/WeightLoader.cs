@@ -3,8 +3,7 @@ using Harness.Common;
 namespace Harness.Tensors.Cpu;
 
 /// <summary>
-/// Brings slices into memory: in place where the stored rows are dense and of the wanted type, else copied into own
-/// pages and converted. All workers share the rows.
+/// Copies slices into own pages, in the wanted type. All workers share the rows.
 /// </summary>
 internal static unsafe class WeightLoader
 {
@@ -33,17 +32,6 @@ internal static unsafe class WeightLoader
     private static byte* LoadSlice(WeightSlice part, DType storage, WorkerTeam team, Arena memory)
     {
         var rowBytes = (long)part.Columns * storage.Bytes();
-        if (part.Address != 0 && part.DType == storage && part.RowStride == rowBytes)
-        {
-            team.Run(worker =>
-            {
-                var (first, last) = WorkerTeam.Share(part.Rows, 1, worker, team.Threads);
-                var address = part.Address + (nint)(first * rowBytes);
-                PageBlock.Populate(address, (last - first) * rowBytes);
-                if (storage == DType.F16) RequireFinite(part, (byte*)address, first, last);
-            });
-            return (byte*)part.Address;
-        }
         var copy = (byte*)memory.Take(rowBytes * part.Rows);
         team.Run(worker =>
         {

@@ -1,6 +1,7 @@
 using System.Text;
 using Harness.Common;
 using Harness.Models.Llama.Checkpoints;
+using Harness.Sharding;
 using Harness.Tensors;
 
 namespace Harness.Tests.Models.Llama;
@@ -52,6 +53,70 @@ internal sealed class DamagedCheckpointTests
     {
         File.WriteAllText(WeightsFile, content);
         Expect($"{WeightsFile} {what}");
+    }
+
+    /// <summary>As a download that begins again, or a copy onto it, leaves a file for a while.</summary>
+    [Test]
+    public void AFileThatIsCutWhileItIsReadEndsInOneLine()
+    {
+        using var checkpoint = new HuggingFaceCheckpoint(_model);
+        var length = new FileInfo(WeightsFile).Length;
+        using (var file = OpenAsOthersDo()) file.SetLength(length / 2);
+        Assert.That(() => ReadAll(checkpoint), Throws.TypeOf<UserErrorException>().With.Message.StartsWith(
+            $"{WeightsFile} has changed while it was read: {length} bytes of ").And.Message.Contains($"became {length / 2} bytes of "));
+    }
+
+    [Test]
+    public void AFileThatIsOverwrittenWhileItIsReadEndsInOneLine()
+    {
+        using var checkpoint = new HuggingFaceCheckpoint(_model);
+        ReadAll(checkpoint);
+        Assert.That(checkpoint.MustBeAsOpened, Throws.Nothing);
+        var before = File.GetLastWriteTimeUtc(WeightsFile);
+        using (var file = OpenAsOthersDo()) file.Write(new byte[16]);
+        File.SetLastWriteTimeUtc(WeightsFile, before.AddSeconds(1));    // on storage that tells seconds alone, too
+        Assert.That(checkpoint.MustBeAsOpened,
+            Throws.TypeOf<UserErrorException>().With.Message.StartsWith($"{WeightsFile} has changed while it was read: "));
+    }
+
+    /// <summary>As hubs and package managers bring a new version: under another name, then renamed.</summary>
+    [Test]
+    public void AFileThatIsReplacedIsReadAsItWas()
+    {
+        var expected = File.ReadAllBytes(WeightsFile)[^(4 * 67 * 32)..];       // the last tensor, 67 × 32 of float32, ends the file
+        using var checkpoint = new HuggingFaceCheckpoint(_model);
+        File.WriteAllText(_scratch["new"], "");
+        File.Move(_scratch["new"], WeightsFile, overwrite: true);
+        Assert.That(ReadAll(checkpoint), Is.EqualTo(expected));
+        Assert.That(checkpoint.MustBeAsOpened, Throws.Nothing);
+    }
+
+    [TestCase("../model.safetensors")]
+    [TestCase("/etc/passwd")]
+    [TestCase("sub/model.safetensors")]
+    [TestCase("..")]
+    public void AnIndexThatLeadsElsewhereIsRefused(string shard)
+    {
+        File.Delete(WeightsFile);
+        File.WriteAllText(Path.Combine(_model, Index), $$"""{ "weight_map": { "lm_head.weight": "{{shard}}" } }""");
+        Expect($"{Path.Combine(_model, Index)} says that tensor lm_head.weight is in '{shard}', which is no name of a file beside it");
+    }
+
+    /// <summary>Programs that know nothing of .NET's locks.</summary>
+    private FileStream OpenAsOthersDo() =>
+        new(WeightsFile, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+
+    /// <returns>The last tensor's bytes.</returns>
+    private static byte[] ReadAll(HuggingFaceCheckpoint checkpoint)
+    {
+        byte[] bytes = [];
+        foreach (var tensor in new ShardPlan(checkpoint.Config.Shape, 1, 1).For(0, 0).Tensors())
+        {
+            var slice = checkpoint.Read(tensor);
+            bytes = new byte[slice.Bytes];
+            slice.CopyRows(0, slice.Rows, bytes);
+        }
+        return bytes;
     }
 
     /// <summary>

@@ -67,9 +67,9 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     public WeightSlice Read(TensorSlice slice)
     {
         var file = HomeOf(slice.Name);
-        var (address, dtype) = file.Find(Stored(slice.Name), slice.TotalRows, slice.TotalColumns);
+        var (position, dtype) = file.Find(Stored(slice.Name), slice.TotalRows, slice.TotalColumns);
         var stride = (long)slice.TotalColumns * dtype.Bytes();
-        return new MappedSlice(address + (nint)(slice.Rows.Start * stride + (long)slice.Columns.Start * dtype.Bytes()), stride)
+        return new FileSlice(file, position + slice.Rows.Start * stride + (long)slice.Columns.Start * dtype.Bytes(), stride)
         {
             Name = slice.Name,
             DType = dtype,
@@ -77,6 +77,8 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
             Columns = slice.Columns.Count,
         };
     }
+
+    public void MustBeAsOpened() => _files.ForEach(file => file.MustBeAsOpened());
 
     public void Dispose() => _files.ForEach(file => file.Dispose());
 
@@ -110,26 +112,25 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     private string Hash(string directory, string? index)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(File.ReadAllBytes(Path.Combine(directory, "config.json")));
-        if (index != null) hash.AppendData(File.ReadAllBytes(index));
+        hash.AppendData(InputFile.Read(Path.Combine(directory, "config.json")));
+        if (index != null) hash.AppendData(InputFile.Read(index));
         var block = new byte[SampleBytes];
         foreach (var file in _files)
         {
-            using var handle = File.OpenHandle(file.Path);
-            hash.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file.Path)} {RandomAccess.GetLength(handle)}"));
-            Add(handle, 0, file.DataStart);
+            hash.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file.Path)} {file.Bytes}"));
+            Add(file, 0, file.DataStart);
             foreach (var (begin, length) in file.Ranges)
                 for (var i = 0; i < SamplesPerTensor; i++)
-                    Add(handle, file.DataStart + begin + Math.Max(0, length - SampleBytes) * i / (SamplesPerTensor - 1),
+                    Add(file, file.DataStart + begin + Math.Max(0, length - SampleBytes) * i / (SamplesPerTensor - 1),
                         Math.Min(length, SampleBytes));
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
 
-        void Add(Microsoft.Win32.SafeHandles.SafeFileHandle handle, long start, long length)
+        void Add(SafeTensorsFile file, long start, long length)
         {
             for (var end = start + length; start < end;)
             {
-                var read = RandomAccess.Read(handle, block.AsSpan(0, (int)Math.Min(block.Length, end - start)), start);
+                var read = file.ReadSome(start, block.AsSpan(0, (int)Math.Min(block.Length, end - start)));
                 if (read == 0) return;
                 hash.AppendData(block.AsSpan(0, read));
                 start += read;

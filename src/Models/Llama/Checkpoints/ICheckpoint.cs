@@ -5,7 +5,7 @@ using Harness.Tensors;
 
 namespace Harness.Models.Llama.Checkpoints;
 
-/// <summary>Where weights come from: files, or a formula. Nothing is read until a backend copies or touches a slice.</summary>
+/// <summary>Where weights come from: files, or a formula. Nothing is read until a backend copies a slice.</summary>
 public interface ICheckpoint : IDisposable
 {
     /// <summary>As the user named it.</summary>
@@ -29,6 +29,10 @@ public interface ICheckpoint : IDisposable
 
     /// <exception cref="UserErrorException">The tensor is missing, has another shape, or a dtype that is not supported.</exception>
     WeightSlice Read(TensorSlice slice);
+
+    /// <summary>After weights were loaded: that all of them, and the fingerprint, are of one version of the files.</summary>
+    /// <exception cref="UserErrorException">A file was written to since it was opened.</exception>
+    void MustBeAsOpened();
 }
 
 public static class Checkpoint

@@ -1,26 +1,27 @@
 using System.Buffers.Binary;
-using System.IO.MemoryMappedFiles;
 using System.Text.Json;
 using Harness.Common;
 using Harness.Tensors;
+using Microsoft.Win32.SafeHandles;
 
 namespace Harness.Models.Llama.Checkpoints;
 
 /// <summary>
-/// One memory-mapped <c>*.safetensors</c> file: 8 bytes of header length (little-endian), a JSON header that gives each
-/// tensor's dtype, shape and byte range, then the data (format: github.com/huggingface/safetensors).
+/// One <c>*.safetensors</c> file: 8 bytes of header length (little-endian), a JSON header that gives each tensor's dtype, shape and byte
+/// range, then the data (format: github.com/huggingface/safetensors). It is read, not mapped: whoever touches a page of a mapping whose
+/// file has been cut meanwhile is ended by the system (SIGBUS), and one that is overwritten would change the weights of a run that goes on.
 /// </summary>
-internal sealed unsafe class SafeTensorsFile : IDisposable
+internal sealed class SafeTensorsFile : IDisposable
 {
     private const long LongestHeader = 100_000_000;     // the limit of the reference implementation
 
-    private readonly MemoryMappedFile _map;
-    private readonly MemoryMappedViewAccessor _view;
-    private readonly byte* _data;
+    private readonly SafeFileHandle _file;
+    private readonly (long Bytes, DateTime WrittenUtc) _asOpened;
     private readonly Dictionary<string, Entry> _entries = [];
 
     public string Path { get; }
     public IEnumerable<string> Names => _entries.Keys;
+    public long Bytes => _asOpened.Bytes;
 
     /// <summary>Where the tensors' data begin.</summary>
     public long DataStart { get; }
@@ -34,18 +35,28 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
     public SafeTensorsFile(string path)
     {
         Path = path;
-        DataStart = ReadHeader(path, _entries);
-        _map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-        _view = _map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-        byte* start = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        _data = start + DataStart;
+        _file = RegularFile.Open(path);
+        try
+        {
+            _asOpened = State();
+            DataStart = ReadHeader();
+        }
+        catch (IOException e)
+        {
+            _file.Dispose();
+            throw Unreadable(e);
+        }
+        catch
+        {
+            _file.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>The tensor's place in memory.</summary>
+    /// <summary>The tensor's first byte in the file.</summary>
     /// <exception cref="UserErrorException">Its dtype is not supported, or its shape is not [rows, columns] (one row:
     /// [columns]).</exception>
-    public (nint Address, DType DType) Find(string name, int rows, int columns)
+    public (long Position, DType DType) Find(string name, int rows, int columns)
     {
         var entry = _entries[name];
         var dtype = entry.DType switch
@@ -59,63 +70,97 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         if (!entry.Shape.SequenceEqual(expected))
             throw new UserErrorException($"{Path}: tensor {name} is [{string.Join(", ", entry.Shape)}], but config.json makes it "
                 + $"[{string.Join(", ", expected)}]");
-        return ((nint)(_data + entry.Begin), dtype);
+        return (DataStart + entry.Begin, dtype);
     }
 
-    public void Dispose()
+    /// <summary>Fills the destination from this place of the file. Safe to call from several threads.</summary>
+    /// <exception cref="UserErrorException">The file ends before, or cannot be read.</exception>
+    public void Read(long position, Span<byte> destination)
     {
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _map.Dispose();
+        while (destination.Length > 0)
+        {
+            var read = ReadSome(position, destination);
+            if (read == 0) throw Changed(State());
+            position += read;
+            destination = destination[read..];
+        }
     }
+
+    /// <summary>What is there of the destination's length; 0 bytes at the file's end.</summary>
+    /// <exception cref="UserErrorException">The file cannot be read.</exception>
+    public int ReadSome(long position, Span<byte> destination)
+    {
+        try { return RandomAccess.Read(_file, destination, position); }
+        catch (IOException e) { throw Unreadable(e); }
+    }
+
+    /// <summary>
+    /// After something was read: that it belongs to the file whose header was. One that was replaced (renamed over) stays open as it was.
+    /// </summary>
+    /// <exception cref="UserErrorException">The file has another length, or was written to, since it was opened.</exception>
+    public void MustBeAsOpened()
+    {
+        if (State() is var now && now != _asOpened) throw Changed(now);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private (long Bytes, DateTime WrittenUtc) State() => (RandomAccess.GetLength(_file), File.GetLastWriteTimeUtc(_file));
+
+    private UserErrorException Changed((long Bytes, DateTime WrittenUtc) now) =>
+        new($"{Path} has changed while it was read: {Text(_asOpened)} became {Text(now)}; wait until nothing writes to it, and start again");
+
+    private static string Text((long Bytes, DateTime WrittenUtc) state) =>
+        FormattableString.Invariant($"{state.Bytes} bytes of {state.WrittenUtc:yyyy-MM-ddTHH:mm:ss.fffZ}");
+
+    private UserErrorException Unreadable(IOException e) => new($"cannot read {Path}: {e.Message}", e);
 
     /// <summary>Fills the table and returns where the data begin.</summary>
-    private static long ReadHeader(string path, Dictionary<string, Entry> entries)
+    private long ReadHeader()
     {
+        Span<byte> head = stackalloc byte[ForeignFile.HeadBytes];
+        head = head[..ReadSome(0, head)];
+        if (Bytes == 0) throw new UserErrorException($"{Path} is empty; fetch it again");
+        var length = head.Length < 8 ? -1 : BinaryPrimitives.ReadInt64LittleEndian(head);
+        // A header of 35,615 bytes begins like a gzip file: only a length that cannot be one is looked at for what else it is.
+        if (length is <= 0 or > LongestHeader || 8 + length > Bytes) ForeignFile.Refuse(Path, head);
+        if (head.Length < 8) throw Damaged(Path, "it ends within its first 8 bytes");
+        if (length is <= 0 or > LongestHeader) throw Damaged(Path, $"its header claims {length} bytes");
+        if (8 + length > Bytes) throw Damaged(Path, $"its header of {length} bytes does not fit its {Bytes} bytes");
+        var header = new byte[length];
+        Read(8, header);
         try
         {
-            using var file = File.OpenRead(path);
-            Span<byte> head = stackalloc byte[ForeignFile.HeadBytes];
-            head = head[..file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false)];
-            if (file.Length == 0) throw new UserErrorException($"{path} is empty; fetch it again");
-            var length = head.Length < 8 ? -1 : BinaryPrimitives.ReadInt64LittleEndian(head);
-            // A header of 35,615 bytes begins like a gzip file: only a length that cannot be one is looked at for what else it is.
-            if (length is <= 0 or > LongestHeader || 8 + length > file.Length) ForeignFile.Refuse(path, head);
-            if (head.Length < 8) throw Damaged(path, "it ends within its first 8 bytes");
-            if (length is <= 0 or > LongestHeader) throw Damaged(path, $"its header claims {length} bytes");
-            if (8 + length > file.Length) throw Damaged(path, $"its header of {length} bytes does not fit its {file.Length} bytes");
-            var header = new byte[length];
-            file.Position = 8;
-            file.ReadExactly(header);
-            using var json = JsonDocument.Parse(header);
-            foreach (var tensor in json.RootElement.EnumerateObject())
-            {
-                if (tensor.Name == "__metadata__")
-                {
-                    CheckMetadata(path, tensor.Value);
-                    continue;
-                }
-                var range = tensor.Value.GetProperty("data_offsets");
-                var entry = new Entry(
-                    tensor.Value.GetProperty("dtype").GetString() ?? throw new FormatException("a dtype is a word"),
-                    [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64())],
-                    range[0].GetInt64(), range[1].GetInt64());
-                if (entry.Begin < 0 || entry.End < entry.Begin)
-                    throw Damaged(path, $"tensor {tensor.Name} has the byte range {entry.Begin} to {entry.End}");
-                if (!entries.TryAdd(tensor.Name, entry)) throw Damaged(path, $"its header has tensor {tensor.Name} twice");
-            }
-            CheckRanges(path, entries, file.Length - 8 - length);
-            return 8 + length;
+            ReadEntries(header);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException
             or IndexOutOfRangeException or ArgumentException or OverflowException)
         {
-            throw Damaged(path, "its header is not a safetensors header");
+            throw Damaged(Path, "its header is not a safetensors header");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        return 8 + length;
+    }
+
+    private void ReadEntries(byte[] header)
+    {
+        using var json = JsonDocument.Parse(header);
+        foreach (var tensor in json.RootElement.EnumerateObject())
         {
-            throw new UserErrorException($"cannot read {path}: {e.Message}", e);
+            if (tensor.Name == "__metadata__")
+            {
+                CheckMetadata(Path, tensor.Value);
+                continue;
+            }
+            var range = tensor.Value.GetProperty("data_offsets");
+            var entry = new Entry(
+                tensor.Value.GetProperty("dtype").GetString() ?? throw new FormatException("a dtype is a word"),
+                [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64())],
+                range[0].GetInt64(), range[1].GetInt64());
+            if (entry.Begin < 0 || entry.End < entry.Begin)
+                throw Damaged(Path, $"tensor {tensor.Name} has the byte range {entry.Begin} to {entry.End}");
+            if (!_entries.TryAdd(tensor.Name, entry)) throw Damaged(Path, $"its header has tensor {tensor.Name} twice");
         }
+        CheckRanges(Path, _entries, Bytes - 8 - header.Length);
     }
 
     /// <summary>Texts by name, as the reference implementation has it (HashMap of String and String); null for none.</summary>

@@ -37,5 +37,7 @@ public sealed class SyntheticCheckpoint : ICheckpoint
         Columns = slice.Columns.Count,
     };
 
+    public void MustBeAsOpened() { }
+
     public void Dispose() { }
 }

@@ -70,11 +70,18 @@ internal sealed class WeightFiles
         {
             using var json = InputFile.ParseJson(InputFile.Read(index));
             return json.RootElement.GetProperty("weight_map").EnumerateObject()
-                .ToDictionary(t => t.Name, t => Path.Combine(directory, t.Value.GetString()!));
+                .ToDictionary(t => t.Name, t => Path.Combine(directory,
+                    Beside(index, t.Name, t.Value.GetString() ?? throw new FormatException("a shard has a name"))));
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException
+            or ArgumentException)
         {
             throw new UserErrorException($"{index} is not a safetensors index; fetch the file again", e);
         }
     }
+
+    /// <summary>Shards lie where their index lies: one that leads elsewhere would read files that nobody has named.</summary>
+    private static string Beside(string index, string tensor, string shard) => PlainName.Is(shard) ? shard
+        : throw new UserErrorException($"{index} says that tensor {tensor} is in '{VisibleText.Of(shard)}', which is no name of a file "
+            + "beside it; fetch the index again");
 }

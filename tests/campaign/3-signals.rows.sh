@@ -1,0 +1,93 @@
+part "It is told to stop"
+
+# stops LAUNCH STAGE SIGNAL TO: to the launcher, as a person or a script does, or to every process, as a terminal does
+stops() {
+    command_is "$1" "${work[@]}"
+    begin; at "$2" || return 0
+    tell "$3" "$4"
+    ended 90
+    case $1-$3 in
+        # Open MPI's mpiexec returns 1 for any signal that ends it but SIGUSR1, whatever its ranks return.
+        openmpi-INT | openmpi-TERM) expect_code 1 3 ;;
+        *) expect_code 3 ;;
+    esac
+    no_trace; expect_line 'stopped by .*; finished batches are kept'
+    again
+}
+tell() {
+    case $2 in
+        launcher) kill "-$1" "$started" ;;
+        all) kill "-$1" -- $(descendants "$started") "$started" ;;
+    esac 2>/dev/null
+}
+for stage in load warm-up mid-batch second-repeat; do
+    for signal in INT TERM USR1; do
+        row "$signal-solo-$stage" "one process, SIG$signal at $stage" stops solo $stage $signal launcher
+    done
+done
+for how in threads openmpi mpich; do
+    for signal in INT TERM USR1; do
+        row "$signal-$how-mid-batch" "$how, SIG$signal to the launcher in mid-batch" stops $how mid-batch $signal launcher
+    done
+    row "INT-$how-terminal" "$how, Ctrl-C at a terminal: SIGINT to every process" stops $how mid-batch INT all
+done
+
+# twice LAUNCH SIGNAL: a second Ctrl-C ends at once; SIGTERM and SIGUSR1 twice are once
+twice() {
+    command_is "$1" "${work[@]}"
+    begin; at mid-batch || return 0
+    tell "$2" launcher; tell "$2" launcher
+    ended 60
+    case $2 in
+        INT) expect_code 3 130 1 ;;
+        *) expect_code 3 ;;
+    esac
+    no_trace
+    again
+}
+for signal in INT TERM USR1; do row "$signal-twice-solo" "one process, SIG$signal twice in mid-batch" twice solo $signal; done
+
+# Nobody is there to read: the run goes on without the lines.
+hangs_up() {
+    command_is solo "${work[@]}"
+    begin; at "$1" || return 0
+    kill -HUP "$started"
+    ended 300
+    expect_code 0; no_trace; expect_rows 192; is_whole
+}
+for stage in load mid-batch; do row "HUP-solo-$stage" "one process, SIGHUP at $stage (a connection that is lost): the run goes on" hangs_up $stage; done
+
+terminal_goes() {
+    needs script
+    command_is solo "${work[@]}"
+    begin_in_terminal
+    until_true 240 has_rows 8 || { wrong "no rows came"; return; }
+    kill -KILL "$started"; wait "$started" 2>/dev/null
+    run_ends 300
+    finished >"$row/kept"; note kept "$(wc -l <"$row/kept")"; note then "–"
+    expect_rows 192; is_whole
+}
+begin_in_terminal() {
+    log=$row/log-1; began_at=$EPOCHREALTIME; start_number=1
+    local words; words=$(printf '%q ' nice -n 15 "${run[@]}")
+    setsid script -qfc "$words" "$log" >/dev/null 2>&1 </dev/null &
+    started=$!
+}
+run_ends() {
+    local end=$((SECONDS + $1 * patience))
+    while [ -n "$(left_over)" ]; do [ $SECONDS -lt $end ] || { wrong "it had not ended after $1 s"; leave_nothing; }; moment 0.05; done
+}
+row "terminal-closed" "the terminal of a run is closed: it goes on" terminal_goes
+stream() {
+    command_is solo "${work[@]}"
+    log=$row/log-1; : >"$log"; began_at=$EPOCHREALTIME
+    case $1 in
+        closed) setsid "${run[@]}" >&- 2>&- </dev/null & ;;
+        full) setsid "${run[@]}" >/dev/full 2>&1 </dev/null & ;;
+    esac
+    started=$!; start_number=1
+    ended 300
+    expect_code 0; expect_rows 192; is_whole
+}
+row "output-closed" "standard output and error are closed" stream closed
+row "output-full" "standard output and error take nothing (/dev/full)" stream full
