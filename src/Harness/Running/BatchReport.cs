@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using Harness.Common;
 using Harness.Models.Llama.Generation;
 
 namespace Harness.Running;
@@ -55,12 +57,22 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
 
     public static BatchReport Deserialize(byte[] bytes)
     {
-        using var reader = new BinaryReader(new MemoryStream(bytes));
-        return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(),
+        try
+        {
+            return Read(new BinaryReader(new MemoryStream(bytes)));
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new UserErrorException($"a finished batch of {bytes.Length} bytes is not as this version of harness writes it; continue "
+                + "the run with the version that began it, or begin anew with --fresh", e);
+        }
+    }
+
+    private static BatchReport Read(BinaryReader reader) =>
+        new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(),
             Many(reader, r => new SequenceReport(r.ReadInt32(), (FinishReason)r.ReadByte(), r.ReadDouble(), ReadNumber(r), Read<int>(r),
                 Read<double>(r))),
             Many(reader, r => new StepReport(r.ReadInt32(), r.ReadDouble(), r.ReadDouble(), Read<StepShare>(r))));
-    }
 
     private static double? ReadNumber(BinaryReader reader) => reader.ReadDouble() is var number && double.IsNaN(number) ? null : number;
 
@@ -72,14 +84,23 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
 
     private static T[] Read<T>(BinaryReader reader) where T : unmanaged
     {
-        var values = new T[reader.ReadInt32()];
+        var values = new T[Count(reader, Unsafe.SizeOf<T>())];
         reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
         return values;
     }
 
+    /// <summary>A length that what is left can hold.</summary>
+    /// <param name="bytesEach">At least.</param>
+    private static int Count(BinaryReader reader, int bytesEach)
+    {
+        var left = reader.BaseStream.Length - reader.BaseStream.Position;
+        return left >= sizeof(int) && reader.ReadInt32() is >= 0 and var count && (long)count * bytesEach <= left - sizeof(int) ? count
+            : throw new EndOfStreamException();
+    }
+
     private static T[] Many<T>(BinaryReader reader, Func<BinaryReader, T> read)
     {
-        var values = new T[reader.ReadInt32()];
+        var values = new T[Count(reader, bytesEach: 1)];
         for (var i = 0; i < values.Length; i++) values[i] = read(reader);
         return values;
     }

@@ -69,11 +69,17 @@ internal sealed class WeightFiles
         {
             using var json = InputFile.ParseJson(InputFile.Read(index));
             return json.RootElement.GetProperty("weight_map").EnumerateObject()
-                .ToDictionary(t => t.Name, t => Path.Combine(directory, t.Value.GetString()!));
+                .ToDictionary(t => t.Name, t => Path.Combine(directory, Beside(index, t.Name, t.Value)));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
         {
             throw new UserErrorException($"{index} is not a safetensors index; fetch the file again", e);
         }
     }
+
+    /// <summary>A checkpoint is what lies in its directory: an index that leads out of it is another's, or means harm.</summary>
+    private static string Beside(string index, string tensor, JsonElement shard) =>
+        (shard.GetString() ?? throw new JsonException("a shard is a file")) is { Length: > 0 } file && file == Path.GetFileName(file) && file is not ("." or "..") ? file
+            : throw new UserErrorException($"{index} says that tensor {tensor} is in '{shard.GetString()}', but only a file beside it is read; "
+                + "put the shards where the index is, and their bare names into it");
 }
