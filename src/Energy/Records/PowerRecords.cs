@@ -140,7 +140,8 @@ public static class PowerRecords
         SmClockMhz = Number<int>(csv, "sm_clock_mhz"),
         MemoryClockMhz = Number<int>(csv, "memory_clock_mhz"),
         UtilizationPercent = Number<int>(csv, "utilization_percent"),
-        ThrottleReasons = csv.GetString("throttle_reasons") is { Length: > 2 } bits ? Convert.ToUInt64(bits[2..], 16) : null,
+        ThrottleReasons = csv.GetString("throttle_reasons") is { Length: > 2 } bits
+            ? ulong.Parse(bits.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) : null,
         PowerLimitWatts = Number<double>(csv, "power_limit_w"),
         MemoryUsedBytes = Number<long>(csv, "memory_used_bytes"),
         Processors = csv.Headers.Contains("processors_s") ? ReadProcessors(csv) : null,

@@ -220,17 +220,21 @@ internal sealed record EnergyReport(
         return stream.ToArray();
     }
 
+    private static readonly JsonSerializerOptions s_whole = new()
+    {
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
+
     /// <summary>What a rank left of it while it grew; null where its line is not whole.</summary>
     public static EnergyReport? FromJournal(string head, IReadOnlyList<SampleSeries> readings)
     {
         try
         {
-            return JsonSerializer.Deserialize<EnergyReport>(head) is
-            {
-                Domains: not null, Sensors: not null, Facts: not null,
-                Clock: not null
-            } report
-                ? report with { Series = readings } : null;
+            return JsonSerializer.Deserialize<EnergyReport>(head, s_whole) is { } report && HasNoNull(report.Domains)
+                && HasNoNull(report.Sensors) && HasNoNull(report.Facts) ? report with { Series = readings } : null;
+
+            static bool HasNoNull<T>(IEnumerable<T?> list) where T : class => list.All(element => element != null);
         }
         catch (JsonException)
         {

@@ -407,6 +407,18 @@ internal sealed class DamagedCheckpointTests
         Expect($"{index} is not a safetensors index; fetch the file again");
     }
 
+    [TestCase("/etc/hostname")]
+    [TestCase("../elsewhere/model.safetensors")]
+    [TestCase("..")]
+    [TestCase("")]
+    public void AnIndexLeadsToFilesBesideItAlone(string shard)
+    {
+        File.Delete(WeightsFile);
+        var index = _scratch.File(Path.Combine("model", Index), "{\"weight_map\":{\"model.norm.weight\":\"" + shard + "\"}}");
+        Expect($"{index} says that tensor model.norm.weight is in '{shard}', but only a file beside it is read; "
+            + "put the shards where the index is, and their bare names into it");
+    }
+
     [TestCase("", "is empty; fetch it again")]
     [TestCase("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer")]
     public void AnIndexThatIsAnotherFileIsCalledByItsName(string content, string what)
