@@ -6,7 +6,7 @@ public sealed record ComputePlace(string Host, string? GpuUuid)
     /// <summary>A GPU is its UUID, whatever host it is counted on.</summary>
     internal bool IsCoveredBy(DomainEnergy device) => device.Kind switch
     {
-        DomainKind.Node => device.Host == Host,
+        DomainKind.Node or DomainKind.Module => device.Host == Host,
         DomainKind.Gpu => device.Device == GpuUuid,
         _ => device.Host == Host && GpuUuid == null,
     };
