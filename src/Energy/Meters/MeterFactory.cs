@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Energy.AmdSmi;
 using Harness.Energy.Nvml;
 using Harness.Energy.Sampling;
 
@@ -18,6 +19,11 @@ public sealed record MeterContext(string Host, IRunClock Clock)
 
     /// <summary>The NVML library; null for HARNESS_NVML_LIBRARY, else the driver's.</summary>
     public string? NvmlLibrary { get; init; }
+
+    /// <summary>What ROCm's variables show of AMD GPUs.</summary>
+    public AmdVisibility AmdVisibility { get; init; } = AmdVisibility.OfThisProcess;
+
+    public AmdSmiPlaces AmdSmi { get; init; } = new();
 
     public string RaplRoot { get; init; } = RaplMeter.DefaultRoot;
     public string PerfRoot { get; init; } = PerfMeter.DefaultRoot;
@@ -55,6 +61,8 @@ public static class MeterFactory
     [
         new("nvml", OpenNvml),
         new("nvml:all", null, true, OncePerNode((context, _) => NvmlMeter.OpenAll(context.Host, context.Clock, context.NvmlLibrary))),
+        new("amdsmi", OpenAmdSmi),
+        new("amdsmi:all", null, true, OncePerNode((context, _) => AmdSmiMeter.OpenAll(context.Host, context.Clock, context.AmdSmi))),
         Tree("rapl", context => context.RaplRoot, (host, clock, root) => RaplMeter.Open(host, clock, root)),
         Tree("perf", context => context.PerfRoot, (host, clock, root) => PerfMeter.Open(host, clock, root)),
         Tree("craypm", context => context.CrayPmRoot, (host, clock, root) => CrayPmMeter.Open(host, clock, root)),
@@ -71,10 +79,11 @@ public static class MeterFactory
             + $", {s_kinds[^1].Usage}, or several of them separated by commas";
 
     /// <summary>
-    /// <c>nvml</c>: the GPU this rank computes on. <c>nvml:all</c>: every GPU of the node, read by its first rank.
+    /// <c>nvml</c>, <c>amdsmi</c>: the GPU this rank computes on. <c>nvml:all</c>, <c>amdsmi:all</c>: every GPU of the node, read by its first
+    /// rank.
     /// <c>rapl</c>, <c>perf</c>, <c>craypm</c>, <c>hwmon</c> (each with its tree of files elsewhere: <c>rapl:DIR</c>), <c>replay:FILE</c>,
-    /// <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>auto</c>: the first that works of nvml, craypm, rapl, perf and
-    /// hwmon, else none. <c>none</c>. A comma adds another meter when such a word follows it.
+    /// <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>auto</c>: the first that works of nvml, amdsmi, craypm, rapl, perf
+    /// and hwmon, else none. <c>none</c>. A comma adds another meter when such a word follows it.
     /// </summary>
     /// <exception cref="UserErrorException">The word is unknown, or its file or program is.</exception>
     public static IEnergyMeter Open(string specification, MeterContext context)
@@ -114,6 +123,9 @@ public static class MeterFactory
     private static IEnergyMeter OpenNvml(MeterContext context) =>
         NvmlMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.CudaVisibleDevices, context.NvmlLibrary);
 
+    private static IEnergyMeter OpenAmdSmi(MeterContext context) =>
+        AmdSmiMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.AmdVisibility, context.AmdSmi);
+
     private static IEnergyMeter WithLoad(IEnergyMeter meter, MeterContext context) => meter.Domains.Count == 0 ? meter
         : new MeterWithLoad(meter, ProcessorLoad.Open(context.RunProcesses ?? [Environment.ProcessId]));
 
@@ -125,6 +137,8 @@ public static class MeterFactory
     {
         var nvml = OpenNvml(context);
         if (nvml.Domains.Count > 0) return nvml;
+        var amd = OpenAmdSmi(context);
+        if (amd.Domains.Count > 0) return amd;
         List<string> notices = [.. nvml.Notices];
         if (context.LocalRank != 0) return new NullMeter([.. notices]);
         foreach (var (word, root) in (ReadOnlySpan<(string, string?)>)
