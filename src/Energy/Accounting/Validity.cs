@@ -6,7 +6,7 @@ public sealed record ComputePlace(string Host, string? GpuUuid)
     /// <summary>Whether every place is covered by a device. A GPU is its UUID, whatever host it is counted on.</summary>
     internal static bool AreCovered(IEnumerable<ComputePlace> places, IReadOnlyList<DomainEnergy> devices)
     {
-        var nodes = Of(DomainKind.Node).Select(node => node.Host).ToHashSet();
+        var nodes = Of(DomainKind.Node).Concat(Of(DomainKind.Module)).Select(node => node.Host).ToHashSet();
         var gpus = Of(DomainKind.Gpu).Select(gpu => gpu.Device).ToHashSet();
         var sockets = Of(DomainKind.Package).Concat(Of(DomainKind.Dram)).Select(socket => socket.Host).ToHashSet();
         return places.All(place => nodes.Contains(place.Host)
