@@ -17,12 +17,12 @@ internal static class SameRuns
         var (a, b) = (new RunReader(one), new RunReader(other));
         return
         [
-            .. Differing(RunDirectory.SummaryFile, [a.Summary()], [b.Summary()]),
-            .. Differing(RunDirectory.PromptsFile, InOrder(a.Prompts()), InOrder(b.Prompts())),
-            .. Differing(RunDirectory.RanksFile, [.. a.Ranks()], [.. b.Ranks()]),
+            .. Differing(RunFile.Summary.Name, [a.Summary()], [b.Summary()]),
+            .. Differing(RunFile.Prompts.Name, InOrder(a.Prompts()), InOrder(b.Prompts())),
+            .. Differing(RunFile.Ranks.Name, [.. a.Ranks()], [.. b.Ranks()]),
             .. a.HasCategories || b.HasCategories
-                ? Differing(RunDirectory.CategoriesFile, [.. a.Categories()], [.. b.Categories()]) : [],
-            .. Texts(RunDirectory.ResponsesFile, Answers(a), Answers(b)),
+                ? Differing(RunFile.Categories.Name, [.. a.Categories()], [.. b.Categories()]) : [],
+            .. Texts(RunFile.Responses.Name, Answers(a), Answers(b)),
         ];
     }
 

@@ -6,7 +6,6 @@ using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
 using Harness.Energy.Sampling;
-using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Running;
 using Harness.Runs;
@@ -68,36 +67,41 @@ internal sealed class ScriptedRanks(int ranks, int prompts, int samples, string 
         var book = new ResultBook(files.RunId, Prompts(), files);
         book.Begin(1, files.Path);
         book.BeginRepeat(1);
+        using var journal = new StartJournal(files.Path);
         Stage("batches", () =>
         {
-            foreach (var batch in Enumerable.Range(0, prompts / Batch)) book.Take(BatchOf(batch));
+            foreach (var batch in Enumerable.Range(0, prompts / Batch).Select(BatchOf))
+            {
+                journal.Append(batch.Serialize());
+                book.Take(batch);
+            }
             return true;
         });
         var piece = new PieceEvidence(1, evidence);
         Stage("files of the piece", () =>
         {
-            piece.Write(files.Path, book.Steps(1, evidence.ClockOf), TornRepeat.Rows(evidence.Windows, RankRows(evidence), ranks, RankRow));
+            piece.Write(files.Path, TornRepeat.Rows(evidence.Windows, RankRows(evidence), ranks, RankRow));
+            piece.WriteSteps(files.Path, book.Steps(1, evidence.ClockOf));
             return true;
         });
-        var (account, rows, totals) = Stage("figures", () =>
+        var (account, rows, attributions) = Stage("figures", () =>
         {
             var whole = new RunAccount([piece]);
             var steps = book.Steps(1, evidence.ClockOf).ToList();
-            var (filled, attributions) = whole.Fill(book.Rows, _ => steps);
-            return (whole, filled, whole.Totals(attributions));
+            var (filled, shares) = whole.Fill(book.Rows, _ => steps);
+            return (whole, filled, shares);
         });
         var summary = Stage("files of the run", () =>
         {
             PieceEvidence.WriteFigures(files.Path, account, rows, piece);
             files.CompleteResults(rows);
-            var row = Summary.Compute(new() { RunId = files.RunId, Status = RunStatus.Complete, Ranks = ranks }, rows,
-                account.DurationSeconds, totals);
+            var known = account.Describe(new() { RunId = files.RunId, Status = RunStatus.Complete, Ranks = ranks }, attributions);
+            var row = Summary.Compute(known, rows, account.DurationSeconds);
             files.WriteSummary(row);
             return row;
         });
         RetainedBytes = GC.GetTotalMemory(forceFullCollection: true);
         GC.KeepAlive((evidence, account, rows, book));
-        book.Close();
         return summary;
     }
 
@@ -148,10 +152,20 @@ internal sealed class ScriptedRanks(int ranks, int prompts, int samples, string 
         var numbers = Enumerable.Range(batch * Batch, Batch).ToList();
         double[] times = [.. Enumerable.Range(1, Tokens).Select(token => start + token * pause)];
         return new(1, 0, replica, batch, times[^1],
-            [.. numbers.Select(number => new SequenceReport(number, Harness.Models.Llama.Generation.FinishReason.Length, start, null,
-                [.. Enumerable.Range(70, Tokens)], times))],
-            [.. Enumerable.Range(0, Tokens).Select(token => new StepReport(0, start + token * pause, start + (token + 1) * pause,
-                [.. numbers.Select(number => new StepShare(number, token == 0 ? PromptTokens : 1, IsPrefill: token == 0))]))]);
+            [.. numbers.Select(number =>
+                new SequenceReport(number, ReachedEndOfText: false, start, null, [.. Enumerable.Range(70, Tokens)], times))],
+            [.. Enumerable.Range(0, Tokens).Select(token => new Step
+            {
+                Repeat = 1,
+                Replica = replica,
+                Batch = batch,
+                MicroBatch = 0,
+                Kind = token == 0 ? StepKind.Prefill : StepKind.Decode,
+                StartSeconds = start + token * pause,
+                EndSeconds = start + (token + 1) * pause,
+                Rows = [.. numbers.Select(number => (int?)number)],
+                Tokens = token == 0 ? [.. numbers.Select(_ => PromptTokens)] : null,
+            })]);
     }
 
     private PromptSet Prompts()

@@ -267,6 +267,8 @@ public class SensorMeterTests
             }
         }
 
+        public double? SuspendedSeconds => null;
+
         public void Wait(double deadlineSeconds, WaitHandle? wake) { }
     }
 
