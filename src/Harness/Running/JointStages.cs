@@ -18,6 +18,11 @@ internal sealed class JointStages(ICommunicator world, Func<bool> stopRequested,
     /// <summary>Ranks speak often enough for a few words within the limit, and for a stop to be heard at once.</summary>
     private readonly TimeSpan _beat = TimeSpan.FromMilliseconds(Math.Min(200, stallLimit.TotalMilliseconds / 8));
 
+    /// <summary>
+    /// More than a rank is busy with by itself once all have ended their work: it reads its sensor to the last update, and puts devices back.
+    /// </summary>
+    private static readonly TimeSpan s_longestEnd = TimeSpan.FromMinutes(1);
+
     private RankWatchdog? _watchdog;
 
     public static JointStages Of(ShardingOptions sharding, ICommunicator world, Func<bool> stopRequested) =>
@@ -25,11 +30,17 @@ internal sealed class JointStages(ICommunicator world, Func<bool> stopRequested,
 
     /// <summary>Watches stages, and the short exchanges between them: within, no rank may do anything long outside of a stage.</summary>
     /// <returns>What the work returns.</returns>
-    public T Watched<T>(Func<T> work)
+    public T Watched<T>(Func<T> work) => Watched(work, stallLimit);
+
+    /// <summary>Watches what ranks tell each other behind the last stage. No sign of life is given in it.</summary>
+    /// <returns>What the work returns.</returns>
+    public T WatchedEnd<T>(Func<T> work) => Watched(work, stallLimit > s_longestEnd ? stallLimit : s_longestEnd);
+
+    private T Watched<T>(Func<T> work, TimeSpan limit)
     {
         // Threads of one process cannot die without a word. A word of a living rank may be late by a beat.
         using var watchdog = !world.CanLosePeers || world.Size == 1 ? null : RankWatchdog.EndingProcess(
-            stallLimit + _beat, world.Rank, line => Failure.Report(new UserErrorException(line)));
+            limit + _beat, world.Rank, line => Failure.Report(new UserErrorException(line)));
         _watchdog = watchdog;
         try
         {

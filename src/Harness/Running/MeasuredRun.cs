@@ -6,6 +6,7 @@ using Harness.Energy.Statistics;
 using Harness.Planning;
 using Harness.Reporting;
 using Harness.Runs.Accounting;
+using Harness.Runs.Records;
 using Harness.Sharding;
 using Harness.Sharding.Launch;
 using Harness.Tensors;
@@ -59,15 +60,27 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
         var outcome = rank.Stages.Watched(Generate);
 
         rank.Energy.End();
+        var (evidence, isPutBack, ranks) = rank.Stages.WatchedEnd(() => Conclude(devices, outcome));
+        if (evidence != null) recorder.Finish(evidence, ranks, outcome.Torn);
+        // The others wait here for as long as rank 0 writes; for rank 0, who is not here by then hangs.
+        if (rank.World.Rank > 0) rank.World.Barrier();
+        else
+            rank.Stages.WatchedEnd(() =>
+            {
+                rank.World.Barrier();
+                return true;
+            });
+        return !outcome.IsWhole ? ExitCode.Interrupted : isPutBack ? ExitCode.Success : ExitCode.Failure;
+    }
+
+    /// <returns>What all ranks saw (on rank 0), whether all devices are back, and the rows of ranks.csv.</returns>
+    private (EnergyEvidence? Evidence, bool IsPutBack, IReadOnlyList<RankRecord> Ranks) Conclude(CellDevices devices, Outcome outcome)
+    {
         if (rank.World.Any(rank.World.HasLackedCores))
             rank.Log.NoteOnce("at times a rank had no core of its own, and the ranks waited by sleeping: "
                 + "tokens/s may be those of a shared machine");
         var evidence = Gather(outcome.IsWhole);
-        var isPutBack = devices.PutBack();
-        var ranks = _windows.Gather(start.RunId, outcome.CacheBytes);
-        if (evidence != null) recorder.Finish(evidence, ranks, outcome.Torn);
-        rank.World.Barrier();
-        return !outcome.IsWhole ? ExitCode.Interrupted : isPutBack ? ExitCode.Success : ExitCode.Failure;
+        return (evidence, devices.PutBack(), _windows.Gather(start.RunId, outcome.CacheBytes));
     }
 
     private Outcome Generate()
