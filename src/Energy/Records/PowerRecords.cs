@@ -78,27 +78,6 @@ public static class PowerRecords
     /// <param name="name">What the text is called in an error.</param>
     public static IReadOnlyList<SampleSeries> Read(TextReader text, string name) => BySeries(ReadRows(text, name));
 
-    /// <summary>The same up to the first row that is damaged, as a machine that went down leaves a file that grew.</summary>
-    /// <param name="name">What the text is called.</param>
-    public static IReadOnlyList<SampleSeries> ReadWhole(TextReader text, string name) => BySeries(UpToDamage(ReadRows(text, name)));
-
-    private static IEnumerable<T> UpToDamage<T>(IEnumerable<T> rows)
-    {
-        using var each = rows.GetEnumerator();
-        while (true)
-        {
-            try
-            {
-                if (!each.MoveNext()) yield break;
-            }
-            catch (UserErrorException)
-            {
-                yield break;
-            }
-            yield return each.Current;
-        }
-    }
-
     private static IReadOnlyList<SampleSeries> BySeries(IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> rows)
     {
         var series = new Dictionary<(string Key, int Rank), (EnergyDomain Domain, List<EnergyReading> Readings)>();

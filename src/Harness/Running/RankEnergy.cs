@@ -32,6 +32,9 @@ internal sealed class RankEnergy : IDisposable
     public IEnergyMeter Meter { get; }
     public IReadOnlyList<SensorCharacteristics> Sensors { get; }
 
+    /// <summary>The ranks of the world that read one.</summary>
+    public IReadOnlyList<int> MeteredRanks { get; }
+
     public RankEnergy(EnergyOptions options, RankModel model, RankClock clock, RankLog log)
     {
         (_model, _clock) = (model, clock);
@@ -57,6 +60,9 @@ internal sealed class RankEnergy : IDisposable
             Meter.Dispose();
             throw;
         }
+        var metered = new byte[model.World.Size];
+        model.World.AllGather([(byte)(Meter.Domains.Count > 0 ? 1 : 0)], metered);
+        MeteredRanks = [.. Enumerable.Range(0, metered.Length).Where(rank => metered[rank] > 0)];
     }
 
     /// <summary>The warmest device that this rank reads; null where none shows a temperature.</summary>
@@ -73,8 +79,7 @@ internal sealed class RankEnergy : IDisposable
         _sampler = new EnergySampler(Meter, _clock.Clock, _intervalSeconds, Sensors);
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
-        _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(JsonSerializer.Serialize(
+        _journal = new(startDirectory, _model.World.Rank, JsonSerializer.Serialize(
             new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc)));
         Keep();
     }
@@ -128,6 +133,7 @@ internal sealed class RankEnergy : IDisposable
     public void Leave()
     {
         _sampler?.Dispose();
+        _journal?.Dispose();
         (_sampler, _journal) = (null, null);
     }
 

@@ -64,10 +64,10 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
             start = RunStart.Share(rank.World, null);
             return new SilentRecorder();
         }
-        var files = RunFiles.Open(configuration, rank.Model, prompts, cell, carbon, out var takenBy);
+        var files = RunFiles.Open(configuration, rank.Model, prompts, cell, carbon, rank.Energy.MeteredRanks, out var takenBy);
         start = RunStart.Share(rank.World, files?.Start ?? RunStart.Taken(takenBy!));
         if (files == null) return new SilentRecorder();
-        if (files.Continues is { } continues) rank.Log.NoteOnce(continues);
+        foreach (var note in files.Notes) rank.Log.NoteOnce(note);
         return files;
     }
 

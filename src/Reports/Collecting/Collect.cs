@@ -21,7 +21,7 @@ public sealed class Collect(TextWriter standardOutput)
     /// <exception cref="UserErrorException">The output cannot be written.</exception>
     public int Run(IReadOnlyList<string> directories, string output, TextWriter log)
     {
-        if (Path.GetFileName(output) == RunDirectory.SummaryFile)
+        if (Path.GetFileName(output) == RunFile.Summary.Name)
             throw new UserErrorException($"{output} would be taken for a run's own summary; choose another name for --out");
         var runs = new RunsBelow("collect", log);
         var rows = new Dictionary<(string RunId, int Row), CollectedRow>();

@@ -39,11 +39,11 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
             [RunIdColumn] = RunId,
             ["status"] = Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete,
         },
-        Path.Combine(Directory, RunDirectory.SummaryFile));
+        RunFile.Summary.In(Directory));
 
     private static List<CollectedRow> Complete(string directory)
     {
-        var path = Path.Combine(directory, RunDirectory.SummaryFile);
+        var path = RunFile.Summary.In(directory);
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
