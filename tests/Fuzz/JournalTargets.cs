@@ -1,4 +1,3 @@
-using System.Text;
 using Harness.Energy.Accounting;
 using Harness.Runs;
 using Harness.Runs.Pieces;
@@ -11,17 +10,13 @@ internal static class JournalTargets
 {
     public static IReadOnlyList<Target> All { get; } =
     [
-        new("journal/batches", Grammar.BatchJournal, Batches, scratch => input =>
+        new("journal/start", Grammar.BatchJournal, Starts, scratch => input =>
         {
-            scratch.Write(RunFile.BatchJournal.Name, input);
-            foreach (var batch in BatchJournal.Read(scratch.Path)) BatchReport.Deserialize(batch);
+            scratch.Write(RunFile.Journal.Name, input);
+            _ = StartJournal.Read(scratch.Path).Windows.Count(entry => entry.HasEnded);
+            _ = StartJournal.Batches(scratch.Path).Count();
         }),
-        new("journal/windows", Grammar.Json, Windows, scratch => input =>
-        {
-            scratch.Write(RunFile.WindowJournal.Name, input);
-            _ = WindowJournal.Read(scratch.Path).Count(entry => WindowJournal.HasEnded(entry.Window));
-        }),
-        new("journal/energy", Grammar.JsonThenCsv, EnergyJournals, scratch => input =>
+        new("journal/energy", Grammar.BatchJournal, EnergyJournals, scratch => input =>
         {
             scratch.Write(RunFile.EnergyJournal.OfRank(0).Name, input);
             if (EnergyJournal.Read(scratch.Path, 0) is { } journal)
@@ -29,23 +24,15 @@ internal static class JournalTargets
         }),
     ];
 
-    private static IReadOnlyList<byte[]> Batches()
+    private static IReadOnlyList<byte[]> Starts()
     {
         using var scratch = new Scratch();
-        using (var journal = new BatchJournal(scratch.Path))
+        using (var journal = new StartJournal(scratch.Path))
         {
-            journal.Append(Seeds.BatchEntry());
-            journal.Append(Seeds.BatchEntry());
+            journal.Append(new JournalWindow(new("idle", WindowKind.Idle, 0, 1), null));
+            journal.Append(new JournalWindow(new("measured-1", WindowKind.Measured, 1, 3, 1), 2));
         }
-        return [File.ReadAllBytes(RunFile.BatchJournal.In(scratch.Path))];
-    }
-
-    private static IReadOnlyList<byte[]> Windows()
-    {
-        using var scratch = new Scratch();
-        WindowJournal.Append(scratch.Path, new(new("idle", WindowKind.Idle, 0, 1), null));
-        WindowJournal.Append(scratch.Path, new(new("measured-1", WindowKind.Measured, 1, 3, 1), 2));
-        return [File.ReadAllBytes(RunFile.WindowJournal.In(scratch.Path))];
+        return [File.ReadAllBytes(RunFile.Journal.In(scratch.Path))];
     }
 
     private static IReadOnlyList<byte[]> EnergyJournals()
@@ -57,6 +44,8 @@ internal static class JournalTargets
             "Clock":{"Start":{"offset_s":0,"uncertainty_s":0,"at_s":0},
             "End":{"offset_s":0,"uncertainty_s":0,"at_s":0}},"OriginUtc":"2026-01-02T03:04:05+00:00"}
             """.ReplaceLineEndings("");
-        return [[.. Encoding.UTF8.GetBytes(head + "\n"), .. SeedRun.Files[RunDirectory.PowerFile]]];
+        using var scratch = new Scratch();
+        using (new EnergyJournal(scratch.Path, 0, head)) { }
+        return [File.ReadAllBytes(RunFile.EnergyJournal.OfRank(0).In(scratch.Path))];
     }
 }

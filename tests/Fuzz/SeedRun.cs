@@ -48,7 +48,8 @@ internal static class SeedRun
         var account = new RunAccount([piece]);
         List<Step> steps = [.. from repeat in Enumerable.Range(1, Repeats) from step in Steps(repeat) select step];
         var (rows, attributions) = account.Fill([.. Rows()], _ => steps);
-        piece.Write(directory, steps, piece.Evidence.Windows.Select(RankRow));
+        piece.WriteSteps(directory, steps);
+        piece.Write(directory, piece.Evidence.Windows.Select(RankRow));
         PieceEvidence.WriteFigures(directory, account, rows, piece);
 
         var known = Known() with { PaperEnergyJoules = account.PaperJoules(), Gpu = account.GpuName, NumGpus = account.Gpus, Pieces = 1 };
@@ -64,15 +65,15 @@ internal static class SeedRun
                 ["Repeats:Count"] = new { value = $"{Repeats}", source = "command line" },
             },
             ["hardware"] = new { hosts = new[] { Host } },
-            ["starts"] = new[] { new { start = 1, piece = 1, begun_utc = "2026-01-02T03:04:05Z", hosts = new[] { Host } } },
+            ["starts"] = new[] { new { start = 1, begun_utc = "2026-01-02T03:04:05Z", hosts = new[] { Host } } },
         };
-        AtomicFile.Write(Path.Combine(directory, Manifest.FileName), manifest.Write);
-        AtomicFile.Write(Path.Combine(directory, RunDirectory.PromptsFile), stream => CsvRows.WriteTable(stream, rows));
-        AtomicFile.Write(Path.Combine(directory, RunDirectory.ResponsesFile), stream => JsonRows.Write(stream, rows.Select(Response)));
+        AtomicFile.Write(Path.Combine(directory, RunFile.Manifest.Name), manifest.Write);
+        AtomicFile.Write(Path.Combine(directory, RunFile.Prompts.Name), stream => CsvRows.WriteTable(stream, rows));
+        AtomicFile.Write(Path.Combine(directory, RunFile.Responses.Name), stream => JsonRows.Write(stream, rows.Select(Response)));
         AtomicFile.Write(RunFile.Carbon.In(directory), stream => JsonSerializer.Serialize(stream, carbon, JsonRows.Document));
-        AtomicFile.Write(Path.Combine(directory, RunDirectory.CategoriesFile), stream =>
+        AtomicFile.Write(Path.Combine(directory, RunFile.Categories.Name), stream =>
             CsvRows.WriteTable(stream, CategoryRecord.Of(summary, rows)));
-        AtomicFile.Write(Path.Combine(directory, RunDirectory.SummaryFile), stream => CsvRows.WriteTable(stream, [summary]));
+        AtomicFile.Write(Path.Combine(directory, RunFile.Summary.Name), stream => CsvRows.WriteTable(stream, [summary]));
     }
 
     private static EnergyEvidence Evidence() => new()

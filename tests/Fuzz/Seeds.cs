@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using Harness.Models.Llama.Configuration;
 using Harness.Models.Llama.Tokenizers;
-using Harness.Running;
 using Harness.Sharding;
 
 namespace Harness.Fuzz;
@@ -153,8 +152,4 @@ internal static class Seeds
         {"Batch":{"Size":[1,2]},"Sharding":{"Tensor":[1,2],"Pipeline":2},"Energy":{"PowerLimits":"300,250","SmClocks":[1200,1400]},
         "Dataset":{"Name":["alpaca","gsm8k"]},"Output":{"Directory":"results"}}
         """;
-
-    public static byte[] BatchEntry() => new BatchReport(1, 0, 0, 0, 1.5,
-        [new(0, (Models.Llama.Generation.FinishReason)1, 0.5, null, [1, 2], [1, 1.5])],
-        [new(0, 0.5, 1, [new(0, 10, true)]), new(0, 1, 1.5, [new(0, 1, false)])]).Serialize();
 }

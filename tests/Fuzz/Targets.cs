@@ -69,7 +69,7 @@ internal static class Targets
             OneFile("hours.csv", path => CarbonInputs.From(CarbonIntensity.Parse(path, "Carbon:Intensity"), 1.2, 100, 4, s_now))),
 
         // What a meter says
-        new("replay", Grammar.Csv, () => [SeedRun.Files[RunDirectory.PowerFile]], OneFile("power.csv", Replay)),
+        new("replay", Grammar.Csv, () => [SeedRun.Files[RunFile.Power.Name]], OneFile("power.csv", Replay)),
         new("command meter", Grammar.Text, () => Seeds.Of("J 15310.25\nW 250.1\nJ 1e3 W 2.5\n# x\n"), _ => input =>
         {
             foreach (var line in Encoding.UTF8.GetString(input).Split('\n')) CommandMeter.TryParse(line, out var _, out var _);
@@ -92,7 +92,7 @@ internal static class Targets
             RunFile.Summary, RunFile.Prompts, RunFile.Categories, RunFile.Responses, RunFile.Ranks, RunFile.Power, RunFile.Windows,
             RunFile.Steps, RunFile.Energy, RunFile.Carbon, RunFile.Manifest,
         }.SelectMany(Run),
-        Unfinished(RunFile.PartialPrompts.Name, Grammar.Csv, () => [SeedRun.Files[RunDirectory.PromptsFile]]),
+        Unfinished(RunFile.PartialPrompts.Name, Grammar.Csv, () => [SeedRun.Files[RunFile.Prompts.Name]]),
         Unfinished(RunFile.Manifest.Name, Grammar.Json, () => [SeedRun.Files[RunFile.Manifest.Name]]),
         new("sweep of runs", Grammar.Json, () => [SeedRun.Files[RunFile.Manifest.Name]], Cell),
     ];
@@ -258,7 +258,7 @@ internal static class Targets
     private static Target Unfinished(string file, Grammar grammar, Func<IReadOnlyList<byte[]>> seeds) =>
         new($"unfinished/{file}", grammar, seeds, scratch =>
         {
-            SeedRun.CopyTo(scratch["run"], RunDirectory.SummaryFile, RunDirectory.PromptsFile, RunDirectory.ResponsesFile);
+            SeedRun.CopyTo(scratch["run"], RunFile.Summary.Name, RunFile.Prompts.Name, RunFile.Responses.Name);
             return input =>
             {
                 File.WriteAllBytes(scratch["run", file], input);
