@@ -18,6 +18,9 @@ internal static unsafe class ModelBench
     private const int Context = 128;
     private const int PrefillTokens = 512;
 
+    /// <summary>One is too short to be timed alone.</summary>
+    private const int Choices = 100;
+
     public static void Run(Options options)
     {
         using var checkpoint = Checkpoint.Open(options.Text("model", "synthetic:tinyllama-1.1b"));
@@ -45,6 +48,7 @@ internal static unsafe class ModelBench
         var decodes = batches.Select(batch =>
             (Batch: batch, Candidate: rounds.Add($"decode, batch {batch}, context {Context}", () =>
             Forward(ops, stage, cache, batch, Context, 1)))).ToArray();
+        var choices = batches.Select(batch => rounds.Add($"choosing, batch {batch}", Choice(ops, batch, shape.Vocabulary))).ToArray();
         rounds.Run(count);
 
         var table = shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters;
@@ -62,8 +66,23 @@ internal static unsafe class ModelBench
             Print(rounds.Name(candidate), rounds.Ratio(candidate, (one, scale), (eight, scale)),
                 batch / rounds.MedianWallSeconds(candidate));
         }
+        foreach (var ((batch, decode), choice) in decodes.Zip(choices))
+            Console.WriteLine($"choosing tokens, batch {batch}: all {shape.Vocabulary} logits of a row are looked at, and known to be "
+                + $"finite, in {100 * rounds.MedianWallSeconds(choice) / Choices / rounds.MedianWallSeconds(decode):F3} % of the step");
         Print(rounds.Name(prefill), rounds.Ratio(prefill, (peak, prefillFlops / (threads * Limits.PeakFlops))),
             PrefillTokens / rounds.MedianWallSeconds(prefill));
+    }
+
+    private static Action Choice(CpuBackend ops, int rows, int vocabulary)
+    {
+        var logits = ops.NewTensor(rows, vocabulary);
+        var random = new Random(1);
+        ops.WriteHost(logits, [.. Enumerable.Range(0, rows * vocabulary).Select(_ => (float)random.NextDouble())]);
+        var (values, columns) = (new float[rows], new int[rows]);
+        return () =>
+        {
+            for (var i = 0; i < Choices; i++) ops.ArgMax(logits, values, columns);
+        };
     }
 
     private static void Print(string name, (double Wall, double Cpu) ratio, double tokensPerSecond) =>

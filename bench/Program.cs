@@ -12,6 +12,12 @@ if (args.Length == 0 || args[0] is "help" or "--help")
           model     decode steps and a prefill of a whole model, likewise
                     --model synthetic:tinyllama-1.1b
                     --threads 1,2 --batches 1,2,4,8 --rounds 9 --dtypes bf16
+          ranks     what rank 0 does with the records of many ranks, and how that grows
+                    --ranks 32,256,1024 --prompts 4096 --samples 600
+          soak      what tests/soak.sh saw of a run, as a table; exit code 1 where something grew or is missing
+                    --run DIR --samples FILE --prompts 96
+          same      two runs of one command, cell by cell; exit code 1 where something differs that may not
+                    --run DIR --with DIR
         """);
     return args.Length == 0 ? 2 : 0;
 }
@@ -22,7 +28,14 @@ try
     {
         case "kernels": KernelBench.Run(options); break;
         case "model": ModelBench.Run(options); break;
-        default: throw new UserErrorException($"verb '{args[0]}' is unknown; use kernels or model");
+        case "ranks": RanksBench.Run(options); break;
+        case "soak":
+            return SoakReport.Print(options.Text("run", "."), options.Text("samples", "samples"), options.Integer("prompts", 96)) ? 0 : 1;
+        case "same":
+            var differences = SameRuns.Differences(options.Text("run", "."), options.Text("with", "."));
+            Console.WriteLine(differences.Count == 0 ? "the runs differ in nothing but what may" : string.Join('\n', differences));
+            return differences.Count == 0 ? 0 : 1;
+        default: throw new UserErrorException($"verb '{args[0]}' is unknown; use kernels, model, ranks, soak or same");
     }
     return 0;
 }

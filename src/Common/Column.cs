@@ -27,9 +27,40 @@ public sealed class ColumnAttribute(string name, string unit, string meaning, st
     public string Axis { get; init; } = "";
 
     /// <summary>
+    /// Whether two runs of one command may differ in it, although its unit is none of time or energy: it names the run, or judges what was
+    /// measured.
+    /// </summary>
+    public bool IsOfOneRun { get; init; }
+
+    /// <summary>
     /// In which extension of the format the column came: later ones stand behind all earlier ones, so that no column moves.
     /// </summary>
     public int Extension { get; init; }
+}
+
+/// <summary>
+/// A column that was chosen about a run, rather than came of it: what stays the same along a line of a report's figures, and tells runs
+/// apart in words.
+/// </summary>
+/// <param name="place">Where it stands among what tells runs apart: only what those before did not tell apart is named.</param>
+/// <param name="name">For people, before the value; empty where the value speaks for itself.</param>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class ChosenAttribute(int place, string name = "") : Attribute
+{
+    public int Place => place;
+    public string Name => name;
+
+    /// <summary>After the value.</summary>
+    public string Unit { get; init; } = "";
+
+    /// <summary>In place of an empty value; null where <c>no NAME</c> will do.</summary>
+    public string? Absent { get; init; }
+
+    /// <summary>What figures against the column are called in names of files; empty where there are none.</summary>
+    public string Figure { get; init; } = "";
+
+    /// <summary>The same in their titles.</summary>
+    public string FigureTitle { get; init; } = "";
 }
 
 /// <summary>
@@ -68,6 +99,19 @@ public sealed record Column(ColumnInfo Info, string Heading, string Axis, int Ex
     ];
 
     public Type Type => Path[^1].PropertyType;
+
+    /// <summary>Null for what came of a run.</summary>
+    public ChosenAttribute? Chosen => Path[^1].GetCustomAttribute<ChosenAttribute>();
+
+    /// <summary>
+    /// Whether two runs of one command may differ in it: what is measured in seconds, joules, watts, degrees or hertz, or is a ratio with
+    /// such, and what is declared to be of one run. Counts, texts and answers may not.
+    /// </summary>
+    public bool MayDiffer => IsOfOneRun
+        || Unit.Split('/', '·', ' ').Any(part => part is "s" or "J" or "W" or "°C" or "MHz" or "kWh" or "g");
+
+    /// <inheritdoc cref="ColumnAttribute.IsOfOneRun"/>
+    public bool IsOfOneRun { get; init; }
 
     /// <summary>Whether a row without it is none.</summary>
     public bool IsRequired => Path.Count == 1 && Path[0].IsDefined(typeof(RequiredMemberAttribute));
@@ -119,7 +163,7 @@ public sealed record Column(ColumnInfo Info, string Heading, string Axis, int Ex
         var info = new ColumnInfo(Filled(name, group.Name), unit, Filled(meaning, group.Meaning), source);
         var heading = column.Heading.Length > 0 ? Filled(column.Heading, group.Heading) : Plain(info.Name);
         var axis = column.Axis.Length > 0 ? Filled(column.Axis, group.Meaning) : heading;
-        return new(info, heading, axis, Math.Max(column.Extension, group.Extension), path);
+        return new(info, heading, axis, Math.Max(column.Extension, group.Extension), path) { IsOfOneRun = column.IsOfOneRun };
     }
 
     private static string Plain(string name)

@@ -45,6 +45,45 @@ public static class CsvRows
         for (; more; more = Next(csv, source)) yield return Record<T>(csv, fields, source);
     }
 
+    /// <summary>
+    /// The same of a file that another version of the program may have written: columns that it did not write are missing, those it wrote
+    /// besides are passed over. An empty file has no rows.
+    /// </summary>
+    /// <exception cref="UserErrorException">The file is damaged, a value is not of its type, or a column that must be there is not; line
+    /// and column are named.</exception>
+    public static IEnumerable<T> ReadLoosely<T>(Stream stream, string source)
+    {
+        using var csv = CsvReader.Create(stream, CsvDialect.Reading);
+        if (!Next(csv, source)) yield break;
+        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
+        do yield return Record<T>(csv, fields, source);
+        while (Next(csv, source));
+    }
+
+    /// <summary>Rows as they are written, by column; of columns of one name the first counts.</summary>
+    /// <exception cref="UserErrorException">The file is damaged; it and the line are named.</exception>
+    public static IEnumerable<Dictionary<string, string>> Texts(Stream stream, string source)
+    {
+        using var csv = CsvReader.Create(stream, CsvDialect.Reading);
+        while (Next(csv, source))
+            yield return csv.Headers.Index().DistinctBy(column => column.Item)
+                .ToDictionary(column => column.Item, column => csv.GetString(column.Index));
+    }
+
+    /// <summary>A record of such a row; an empty text is a missing value.</summary>
+    /// <exception cref="UserErrorException">A value is not of its column's type; the file and the column are named.</exception>
+    public static T Record<T>(IReadOnlyDictionary<string, string> row, string source)
+    {
+        try
+        {
+            return ColumnMap<T>.Record(column => row.GetValueOrDefault(ColumnMap<T>.Names[column]) is { Length: > 0 } text ? text : null);
+        }
+        catch (FormatException e)
+        {
+            throw new UserErrorException($"{source}: {e.Message}", e);
+        }
+    }
+
     /// <summary>The next row, for those who read without a record type too.</summary>
     /// <exception cref="UserErrorException">The file is damaged; it and the line are named.</exception>
     public static bool Next(CsvReader csv, string source)

@@ -9,6 +9,10 @@ public static class Figures
 
     public static string Count(long? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? Missing;
 
+    /// <summary>As <c>1 run</c> and <c>1,234 runs</c>.</summary>
+    /// <param name="noun">Of one; its plural has an s.</param>
+    public static string Count(long? value, string noun) => $"{Count(value)} {noun}{(value == 1 ? "" : "s")}";
+
     public static string Significant(double? value)
     {
         if (value is not { } v) return Missing;

@@ -28,11 +28,13 @@ public static class InputFile
     /// that a key that is read refuses them by value. A byte-order mark, which editors on Windows leave, is passed over (RFC 8259,
     /// section 8.1).
     /// </summary>
-    /// <exception cref="JsonException">It is no JSON all the same.</exception>
+    /// <exception cref="JsonException">It is no JSON all the same, or holds a text that is not valid Unicode.</exception>
     public static JsonDocument ParseJson(ReadOnlyMemory<byte> json)
     {
         if (json.Span.StartsWith("\uFEFF"u8)) json = json[3..];
-        return JsonDocument.Parse(json.Span.IndexOf("NaN"u8) < 0 && json.Span.IndexOf("Infinity"u8) < 0 ? json : QuoteNonFinite(json.Span));
+        if (json.Span.IndexOf("NaN"u8) >= 0 || json.Span.IndexOf("Infinity"u8) >= 0) json = QuoteNonFinite(json.Span);
+        JsonTexts.Check(json.Span);
+        return JsonDocument.Parse(json);
     }
 
     private static byte[] QuoteNonFinite(ReadOnlySpan<byte> json)

@@ -11,6 +11,8 @@ public enum DomainKind
     Package,
     /// <summary>The memory of one CPU socket, which its package does not cover.</summary>
     Dram,
+    /// <summary>A superchip: GPU, CPU and the memory of both.</summary>
+    Module,
     /// <summary>A whole node at its supply: a PDU outlet, a wall meter, RAPL's platform domain. Covers the other kinds.</summary>
     Node,
 }
@@ -20,7 +22,7 @@ public enum DomainKind
 /// whichever rank reads it.
 /// </summary>
 /// <param name="Device">The GPU's UUID, or e.g. <c>package-0</c>, <c>dram-0</c>, <c>node</c>; never an index of enumeration.</param>
-/// <param name="Source">The meter that reads it: nvml, rapl, <see cref="Program"/>, <see cref="Recording"/>.</param>
+/// <param name="Source">The meter that reads it: nvml, rapl, craypm, hwmon, perf, <see cref="Program"/>, <see cref="Recording"/>.</param>
 /// <param name="Name">The model's name, for people; may be empty.</param>
 public sealed record EnergyDomain(string Host, string Device, DomainKind Kind, string Source, string Name = "")
 {

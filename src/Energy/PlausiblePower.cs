@@ -18,6 +18,7 @@ public static class PlausiblePower
     public static double Watts(DomainKind kind) => kind switch
     {
         DomainKind.Gpu => 6_000,        // a GB200 module of two GPUs and a CPU: 2,700 W; the whole of a GB300's is less than 3,000 W
+        DomainKind.Module => 6_000,
         DomainKind.Package => 2_000,    // AMD EPYC 9965 and Intel Xeon 6980P: 500 W; 800 W is announced
         DomainKind.Dram => 2_000,       // 24 modules of 20 W beside one socket: 480 W
         _ => 30_000,                    // a node of eight B300: 14.5 kW

@@ -8,6 +8,11 @@ public interface IRunClock
     double Seconds { get; }
 
     /// <summary>
+    /// Time that it has not counted since an origin of its own, since the machine was suspended; null where that is not known.
+    /// </summary>
+    double? SuspendedSeconds { get; }
+
+    /// <summary>
     /// Returns at <paramref name="deadlineSeconds"/>, or earlier once <paramref name="wake"/> is signalled; at once if the deadline is
     /// past.
     /// </summary>
@@ -26,6 +31,8 @@ public sealed class MonotonicClock(long originTicks) : IRunClock
     public long OriginTicks => originTicks;
 
     public double Seconds => (Stopwatch.GetTimestamp() - originTicks) / (double)Stopwatch.Frequency;
+
+    public double? SuspendedSeconds => SystemClocks.SuspendedSeconds;
 
     public void Wait(double deadlineSeconds, WaitHandle? wake)
     {

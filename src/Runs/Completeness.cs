@@ -39,11 +39,13 @@ public static class Completeness
             if (repeat.Key < 1 || repeat.Key > last)
                 yield return Line($"there are answers of a repeat {repeat.Key}, and the run has {last}");
             var answers = repeat.GroupBy(row => (row.Dataset, row.PromptIndex)).ToList();
-            if (answers.Count != prompts) yield return Line($"repeat {repeat.Key} has answers to {answers.Count} of {prompts} prompts");
+            if (answers.Count != prompts)
+                yield return Line($"repeat {repeat.Key} has answers to {answers.Count} of {Figures.Count(prompts, "prompt")}");
             var often = answers.Where(prompt => prompt.First().FinishReason != FinishReason.ContextLength)
                 .Select(prompt => prompt.Count()).ToList();
             if (often.Count > 0 && often.Min() != often.Max())
-                yield return Line($"repeat {repeat.Key} has {often.Min()} answers to some prompts and {often.Max()} to others");
+                yield return Line(
+                    $"repeat {repeat.Key} has {Figures.Count(often.Min(), "answer")} to some prompts and {often.Max()} to others");
             if (answers.Any(prompt => prompt.Count() > 1 && prompt.Any(row => row.FinishReason == FinishReason.ContextLength)))
                 yield return Line($"repeat {repeat.Key} has several rows of a prompt that does not fit");
         }
@@ -64,8 +66,9 @@ public static class Completeness
         // Of the prompts u do not fit: u·R rows failed, and (prompts − u)·P completed, with P passes in R repeats.
         for (var unfit = 0; unfit <= Math.Min(prompts.Value, failed.Value); unfit++)
             if (IsPossible(unfit, prompts.Value - unfit)) return null;
-        var rounds = repeats is { } known ? Line($"{known} repeats") : "its repeats";
-        return Line($"says it is complete, but its {completed + failed} answers are not {prompts} prompts × {rounds}");
+        var rounds = repeats is { } known ? Figures.Count(known, "repeat") : "its repeats";
+        return $"says it is complete, but its {Figures.Count(completed + failed, "answer")} are not {Figures.Count(prompts, "prompt")} × "
+            + rounds;
 
         bool IsPossible(int unfit, int fit)
         {

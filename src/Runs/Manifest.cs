@@ -11,8 +11,6 @@ namespace Harness.Runs;
 /// </summary>
 public sealed class Manifest(SummaryRecord run)
 {
-    public const string FileName = "manifest.json";
-
     /// <summary>The section that says what starts must have in common to be pieces of one run: a text.</summary>
     public const string IdentitySection = "identity";
 

@@ -11,24 +11,14 @@ namespace Harness.Runs;
 /// </summary>
 public sealed class RunDirectory : IResultSink, IDisposable
 {
-    public const string PromptsFile = "prompts.csv";
-    public const string ResponsesFile = "responses.jsonl";
-    public const string RanksFile = "ranks.csv";
-    public const string SummaryFile = "summary.csv";
-    public const string PowerFile = "power.csv";
-    public const string WindowsFile = "windows.jsonl";
-    public const string StepsFile = "steps.jsonl";
-    public const string EnergyFile = "energy.json";
-    public const string CategoriesFile = "categories.csv";
-
     private readonly AppendedFile<PromptRecord> _prompts;
     private readonly AppendedFile<ResponseRecord> _responses;
 
     private RunDirectory(string path, string runId)
     {
         (Path, RunId) = (path, runId);
-        _prompts = new(PathOf(PromptsFile), CsvRows.WriteHeader<PromptRecord>, CsvRows.Write);
-        _responses = new(PathOf(ResponsesFile), _ => { }, JsonRows.Write);
+        _prompts = new(RunFile.Prompts.In(path), CsvRows.WriteHeader<PromptRecord>, CsvRows.Write);
+        _responses = new(RunFile.Responses.In(path), _ => { }, JsonRows.Write);
     }
 
     public string Path { get; }
@@ -76,19 +66,17 @@ public sealed class RunDirectory : IResultSink, IDisposable
         StorageFailure.Guard(path, () =>
         {
             RemoveLeftovers(path);
-            foreach (var file in new[] { SummaryFile, PromptsFile, ResponsesFile })
-            {
-                File.Delete(System.IO.Path.Combine(path, file));
-                File.Delete(AppendedFile<object>.PartialPath(System.IO.Path.Combine(path, file)));
-            }
+            RunFile[] derived =
+                [RunFile.Summary, RunFile.Prompts, RunFile.PartialPrompts, RunFile.Responses, RunFile.PartialResponses];
+            foreach (var file in derived) File.Delete(file.In(path));
         });
         return new RunDirectory(path, runId);
     }
 
-    /// <summary>What was being written when a process was killed: in the run's directory and in those of its starts and pieces.</summary>
+    /// <summary>What was being written when a process was killed: in the run's directory and in those of its starts.</summary>
     private static void RemoveLeftovers(string path)
     {
-        foreach (var directory in RunLayout.DirectoriesOf(path)) AtomicFile.RemoveLeftovers(directory);
+        foreach (var start in RunLayout.StartsIn(path)) AtomicFile.RemoveLeftovers(RunLayout.DirectoryOf(path, start));
     }
 
     /// <summary>Where a file of this run lies, for those who write their own: the logs of other ranks, raw samples.</summary>
@@ -114,10 +102,10 @@ public sealed class RunDirectory : IResultSink, IDisposable
         _prompts.CompleteWith(prompts, CsvRows.WriteHeader<PromptRecord>);
     }
 
-    public void WriteManifest(Manifest manifest) => AtomicFile.Write(PathOf(Manifest.FileName), manifest.Write);
+    public void WriteManifest(Manifest manifest) => AtomicFile.Write(RunFile.Manifest.In(Path), manifest.Write);
 
     /// <summary>The last file of a run.</summary>
-    public void WriteSummary(SummaryRecord summary) => WriteCsv(SummaryFile, [summary]);
+    public void WriteSummary(SummaryRecord summary) => WriteCsv(RunFile.Summary.Name, [summary]);
 
     /// <typeparam name="T">A record whose properties say which columns they are.</typeparam>
     public void WriteCsv<T>(string file, IEnumerable<T> rows) => AtomicFile.Write(PathOf(file), stream => CsvRows.WriteTable(stream, rows));
@@ -126,14 +114,19 @@ public sealed class RunDirectory : IResultSink, IDisposable
         AtomicFile.Write(PathOf(file), stream => JsonSerializer.Serialize(stream, tree, JsonRows.Document));
 
     /// <summary>
-    /// A complete run is not continued: what it could have been continued from goes, and what starts were killed in the midst of.
+    /// A complete run is not continued: what it could have been continued from goes, and what starts were killed in the midst of. Of a
+    /// start that measured nothing that counts nothing is left.
     /// </summary>
     public void DropJournals() => StorageFailure.Guard(Path, () =>
     {
-        for (var start = RunLayout.StartsIn(Path); start > 1; start--)
-            Directory.Delete(RunLayout.StartDirectory(Path, start), recursive: true);
         RemoveLeftovers(Path);
-        foreach (var file in Directory.EnumerateFiles(Path, "*.partial.*").Append(RunFile.Lease.In(Path))) File.Delete(file);
+        var measured = RunLayout.PiecesIn(Path);
+        foreach (var start in RunLayout.StartsIn(Path).Reverse())
+        {
+            var directory = RunLayout.DirectoryOf(Path, start);
+            foreach (var file in Directory.EnumerateFiles(directory, "*.partial.*").Append(RunFile.Lease.In(directory))) File.Delete(file);
+            if (start > 1 && !measured.Contains(start)) Directory.Delete(directory, recursive: true);
+        }
     });
 
     /// <summary>Closes the files; what is partial stays so, for a later run to resume.</summary>

@@ -16,20 +16,20 @@ public sealed class RunReader(string directory)
 {
     public string Directory { get; } = directory;
 
-    public bool IsComplete => File.Exists(PathOf(RunDirectory.SummaryFile));
+    public bool IsComplete => File.Exists(RunFile.Summary.In(Directory));
 
-    public bool HasPrompts => Has(RunDirectory.PromptsFile);
+    public bool HasPrompts => File.Exists(RunFile.Prompts.In(Directory)) || File.Exists(RunFile.PartialPrompts.In(Directory));
 
-    public bool HasManifest => File.Exists(PathOf(Manifest.FileName));
+    public bool HasManifest => File.Exists(RunFile.Manifest.In(Directory));
 
-    public SummaryRecord Summary() => Rows<SummaryRecord>(PathOf(RunDirectory.SummaryFile), CsvRows.Read<SummaryRecord>).FirstOrDefault()
-        ?? throw new UserErrorException($"{PathOf(RunDirectory.SummaryFile)} holds no row");
+    public SummaryRecord Summary() => Rows<SummaryRecord>(RunFile.Summary.In(Directory), CsvRows.Read<SummaryRecord>).FirstOrDefault()
+        ?? throw new UserErrorException($"{RunFile.Summary.In(Directory)} holds no row");
 
-    public IEnumerable<PromptRecord> Prompts() => Rows(PathOf(RunDirectory.PromptsFile), CsvRows.Read<PromptRecord>);
+    public IEnumerable<PromptRecord> Prompts() => Rows(RunFile.Prompts.In(Directory), CsvRows.Read<PromptRecord>);
 
     /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>
     /// <param name="source">The file that was opened, for messages.</param>
-    public Stream OpenPrompts(out string source) => OpenRows(PathOf(RunDirectory.PromptsFile), out source);
+    public Stream OpenPrompts(out string source) => OpenRows(RunFile.Prompts.In(Directory), out source);
 
     public IEnumerable<RankRecord> Ranks(int piece = 1) =>
         Rows(PathOf(RunFile.Ranks, piece), CsvRows.Read<RankRecord>);
@@ -72,28 +72,24 @@ public sealed class RunReader(string directory)
     public bool Has(RunFile file, int piece = 1) => File.Exists(PathOf(file, piece));
 
     /// <summary>Whether the run's prompts have categories.</summary>
-    public bool HasCategories => File.Exists(PathOf(RunDirectory.CategoriesFile));
+    public bool HasCategories => File.Exists(RunFile.Categories.In(Directory));
 
-    public Stream OpenCategories(out string source) => OpenRows(PathOf(RunDirectory.CategoriesFile), out source);
+    public Stream OpenCategories(out string source) => OpenRows(RunFile.Categories.In(Directory), out source);
 
     /// <summary>Empty where there are none.</summary>
     public IEnumerable<CategoryRecord> Categories() =>
-        HasCategories ? Rows(PathOf(RunDirectory.CategoriesFile), CsvRows.Read<CategoryRecord>) : [];
+        HasCategories ? Rows(RunFile.Categories.In(Directory), CsvRows.Read<CategoryRecord>) : [];
 
-    public IEnumerable<ResponseRecord> Responses() => Rows(PathOf(RunDirectory.ResponsesFile), JsonRows.Read<ResponseRecord>);
+    public IEnumerable<ResponseRecord> Responses() => Rows(RunFile.Responses.In(Directory), JsonRows.Read<ResponseRecord>);
 
     public JsonObject ReadManifest()
     {
-        var path = PathOf(Manifest.FileName);
+        var path = RunFile.Manifest.In(Directory);
         return Read(path, stream => Manifest.Read(stream, path));
     }
 
-    private string PathOf(string file) => Path.Combine(Directory, file);
-
     private string PathOf(RunFile file, int piece) =>
-        file.In(file.Place == RunFilePlace.Piece ? RunLayout.PieceDirectory(Directory, piece) : Directory);
-
-    private bool Has(string file) => File.Exists(PathOf(file)) || File.Exists(AppendedFile<object>.PartialPath(PathOf(file)));
+        file.In(file.Place == RunFilePlace.Start ? RunLayout.DirectoryOf(Directory, piece) : Directory);
 
     private static IEnumerable<T> Rows<T>(string path, Func<Stream, string, IEnumerable<T>> read)
     {

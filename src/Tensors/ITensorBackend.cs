@@ -68,12 +68,14 @@ public interface ITensorBackend : IDisposable
     Tensor SelectRows(Tensor x, ReadOnlySpan<int> rows);
 
     /// <summary>Largest logit of each row and its column; the lowest column among equals.</summary>
+    /// <exception cref="NonFiniteLogitException">A logit is NaN or infinite.</exception>
     void ArgMax(Tensor logits, Span<float> values, Span<int> columns);
 
     /// <summary>
     /// One token for each row of <paramref name="logits"/> [sequences, vocabulary]: the one host synchronisation of a step.
     /// Row i draws with <c>uniforms[i]</c> in [0, 1); <c>history[i]</c> holds its tokens so far, for the repetition penalty.
     /// </summary>
+    /// <exception cref="NonFiniteLogitException">A logit is NaN or infinite.</exception>
     int[] Sample(Tensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms, IReadOnlyList<IReadOnlyList<int>> history);
 
     /// <summary>Copies to host memory as float32, row by row.</summary>

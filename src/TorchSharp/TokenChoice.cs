@@ -12,15 +12,15 @@ namespace Harness.TorchSharp;
 internal sealed class TokenChoice(HostTransfer host, Launches launches)
 {
     /// <summary>Largest logit of each row and its column, the lowest column among equals.</summary>
-    /// <exception cref="InvalidOperationException">A logit is NaN.</exception>
+    /// <exception cref="NonFiniteLogitException">A logit is NaN or infinite.</exception>
     public void ArgMax(DeviceTensor logits, Span<float> values, Span<int> columns)
     {
         using var scope = torch.NewDisposeScope();
         var (best, found) = logits.max(1);
-        Read(launches.Of(best), found, logits, values, columns);
+        Read(launches.Of(best), found, Least(logits), logits, values, columns);
     }
 
-    /// <exception cref="InvalidOperationException">A logit is NaN.</exception>
+    /// <exception cref="NonFiniteLogitException">A logit is NaN or infinite.</exception>
     public int[] Draw(DeviceTensor logits, SamplingParameters sampling, ReadOnlySpan<double> uniforms,
         IReadOnlyList<IReadOnlyList<int>> history)
     {
@@ -34,7 +34,7 @@ internal sealed class TokenChoice(HostTransfer host, Launches launches)
         var chosen = sampling.Greedy ? first.view(rows)
             : Walk(Kept(l, best, sampling), host.Upload(uniforms, ScalarType.Float64).view(rows, 1));
         var (values, columns) = (new float[rows], new int[rows]);
-        Read(best.view(rows), chosen, logits, values, columns);
+        Read(best.view(rows), chosen, Least(logits), logits, values, columns);
         return columns;
     }
 
@@ -90,23 +90,30 @@ internal sealed class TokenChoice(HostTransfer host, Launches launches)
         return launches.Of(launches.Of(rank.mul_(launches.Of(weights.gt(0)))).argmax(1));
     }
 
-    /// <summary>Values and columns in one copy: both are exact in float64.</summary>
-    private void Read(DeviceTensor values, DeviceTensor columns, DeviceTensor logits, Span<float> valuesTo, Span<int> columnsTo)
+    /// <summary>The smallest logit of each row, which with the largest tells whether all are finite: NaN is both.</summary>
+    private DeviceTensor Least(DeviceTensor logits) => launches.Of(logits.amin([1]));
+
+    /// <summary>Values, columns and the least logits in one copy: all are exact in float64.</summary>
+    private void Read(DeviceTensor values, DeviceTensor columns, DeviceTensor least, DeviceTensor logits, Span<float> valuesTo,
+        Span<int> columnsTo)
     {
         var rows = valuesTo.Length;
-        var both = new double[2 * rows];
-        HostTransfer.Download<double>(
-            launches.Of(torch.cat([launches.Of(values.to(ScalarType.Float64)), launches.Of(columns.to(ScalarType.Float64))])), both);
+        var all = new double[3 * rows];
+        HostTransfer.Download<double>(launches.Of(torch.cat([launches.Of(values.to(ScalarType.Float64)),
+            launches.Of(columns.to(ScalarType.Float64)), launches.Of(least.to(ScalarType.Float64))])), all);
         for (var row = 0; row < rows; row++)
         {
-            if (double.IsNaN(both[row])) throw NotANumber(logits, row);
-            (valuesTo[row], columnsTo[row]) = ((float)both[row], (int)both[rows + row]);
+            if (!double.IsFinite(all[row]) || !double.IsFinite(all[2 * rows + row])) throw FirstNonFinite(logits, row);
+            (valuesTo[row], columnsTo[row]) = ((float)all[row], (int)all[rows + row]);
         }
     }
 
-    private static InvalidOperationException NotANumber(DeviceTensor logits, int row)
+    /// <summary>For a row that has one, or of which a penalty or a temperature makes one.</summary>
+    private static NonFiniteLogitException FirstNonFinite(DeviceTensor logits, int row)
     {
-        var column = logits.narrow(0, row, 1).view(-1).isnan().to(ScalarType.Int32).argmax().ToInt64();
-        return new($"logit {column} of row {row} is NaN: the model's weights or activations are damaged");
+        var one = logits.narrow(0, row, 1).view(-1).to(ScalarType.Float32);
+        var column = one.isfinite().logical_not().to(ScalarType.Int32).argmax().ToInt64();
+        var value = one[column].item<float>();
+        return new(row, (int)column, float.IsFinite(value) ? float.PositiveInfinity : value);
     }
 }

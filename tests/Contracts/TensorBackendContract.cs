@@ -433,14 +433,26 @@ public abstract class TensorBackendContract
     }
 
     [Test]
-    public void ArgMaxKnowsMinusInfinity()
+    public void ArgMaxKnowsTheLowestNumbers()
     {
         using var scope = Ops.Scope();
         var (values, found) = (new float[2], new int[2]);
-        const float low = float.NegativeInfinity;
+        const float low = float.MinValue;
         Ops.ArgMax(Put([low, low, -3e38f, low, low, low, low, low], 2), values, found);
         Assert.That(found, Is.EqualTo(new[] { 2, 0 }));
         Assert.That(values, Is.EqualTo(new[] { -3e38f, low }));
+    }
+
+    [Test]
+    public void ArgMaxNamesWhatIsNotFinite(
+        [Values(float.NaN, float.PositiveInfinity, float.NegativeInfinity)] float value, [Values(0, 77, 299)] int column)
+    {
+        using var scope = Ops.Scope();
+        var logits = Normal(600);
+        logits[300 + column] = value;
+        Assert.That(() => Ops.ArgMax(Put(logits, 2), new float[2], new int[2]), Throws.TypeOf<NonFiniteLogitException>()
+            .With.Message.StartsWith($"logit {column} of row 1 is {NonFiniteLogitException.Word(value)}: ")
+            .And.Property(nameof(NonFiniteLogitException.Row)).EqualTo(1));
     }
 
     [Test]
@@ -542,13 +554,15 @@ public abstract class TensorBackendContract
     }
 
     [Test]
-    public void SamplingNamesANaN([Values(0, 0.7f)] float temperature, [Values(0, 77, 299)] int column)
+    public void SamplingNamesWhatIsNotFinite([Values(0, 0.7f)] float temperature, [Values(0, 77, 299)] int column,
+        [Values(float.NaN, float.PositiveInfinity, float.NegativeInfinity)] float value)
     {
         using var scope = Ops.Scope();
         var logits = Normal(300);
-        logits[column] = float.NaN;
+        logits[column] = value;
         Assert.That(() => Ops.Sample(Put(logits, 1), new SamplingParameters(temperature, TopP: 0.9f), [0.3], NoHistory(1)),
-            Throws.InvalidOperationException.With.Message.Contains("NaN"));
+            Throws.TypeOf<NonFiniteLogitException>()
+                .With.Message.StartsWith($"logit {column} of row 0 is {NonFiniteLogitException.Word(value)}: "));
     }
 
     private static IReadOnlyList<IReadOnlyList<int>> NoHistory(int rows) => [.. Enumerable.Repeat<int[]>([], rows)];

@@ -1,3 +1,5 @@
+using System.Text;
+using Harness.Common;
 using Harness.Energy.Accounting;
 
 namespace Harness.Tests.Energy;
@@ -154,5 +156,17 @@ public class AttributionTests
         Assert.That(result.Prompts.Values.Sum(p => p.Joules) + result.UnattributedJoules, Is.EqualTo(measured.Joules).Within(1e-7).Percent);
         Assert.That(result.Prompts[4].NetJoules, Is.LessThan(result.Prompts[4].Joules));
         Assert.That(account.Attribute(new EnergyWindow("beyond", WindowKind.Measured, 12, 500), steps), Is.Null);
+    }
+
+    /// <summary>Taken for another kind, a prompt's joules of one phase would be those of the other.</summary>
+    [Test]
+    public void A_step_of_no_known_kind_is_named([Values("\"prefil\"", "\"Prefill\"", "\"\"", "1", "null")] string kind)
+    {
+        var line = $$"""{"repeat":1,"replica":0,"batch_index":0,"micro_batch":0,"kind":{{kind}},"start_s":0,"end_s":1,"rows":[0]}""";
+        Assert.That(() => Read(line), Throws.TypeOf<UserErrorException>()
+            .With.Message.EqualTo($"steps.jsonl:1: {kind} is none of prefill, decode, mixed"));
+        Assert.That(Read(line.Replace($"\"kind\":{kind}", "\"kind\":\"mixed\"")).Kind, Is.EqualTo(StepKind.Mixed));
+
+        static Step Read(string line) => JsonRows.Read<Step>(new MemoryStream(Encoding.UTF8.GetBytes(line)), "steps.jsonl").Single();
     }
 }

@@ -10,16 +10,16 @@ namespace Harness.Tests.Energy;
 /// </summary>
 public sealed class FakeNvml : IDisposable
 {
-    private static readonly Lazy<(string? Library, string Why)> Compiled = new(Compile);
+    private static readonly Lazy<string?> Compiled = new(() => NativeSource.Compile("FakeNvml", "nvml.c"));
 
     private readonly string[] _script;
 
     /// <param name="script">Lines of nvml.script; <c>origin</c> is added: second 0 of the curves is now.</param>
     public FakeNvml(params string[] script)
     {
-        if (Compiled.Value.Library is not { } library)
+        if (Compiled.Value is not { } library)
         {
-            Assert.Ignore($"{Compiled.Value.Why}: not run");
+            Assert.Ignore($"{NativeSource.NoCompiler}: not run");
             throw new UnreachableException();
         }
         _script = script;
@@ -71,27 +71,34 @@ public sealed class FakeNvml : IDisposable
     private void WriteScript() => File.WriteAllLines(Path.Combine(Folder, "nvml.script"),
         [FormattableString.Invariant($"origin {OriginSeconds:R}"), .. _script]);
 
-    private static (string? Library, string Why) Compile()
+    public void Dispose() => Directory.Delete(Folder, recursive: true);
+}
+
+/// <summary>Stand-ins for libraries of drivers, in C, built once with the system's compiler.</summary>
+internal static class NativeSource
+{
+    public const string NoCompiler = "this machine has no C compiler (cc, gcc or clang) to build the stand-ins for drivers' libraries";
+
+    /// <returns>The shared library; null where there is no compiler.</returns>
+    public static string? Compile(string folder, string file)
     {
-        var source = Path.Combine(AppContext.BaseDirectory, "Energy", "FakeNvml", "nvml.c");
-        var output = Path.Combine(Directory.CreateTempSubdirectory("harness-nvml-build-").FullName, "libfake-nvml.so");
+        var source = Path.Combine(AppContext.BaseDirectory, "Energy", folder, file);
+        var output = Path.Combine(Directory.CreateTempSubdirectory($"harness-{folder}-").FullName, "library.so");
         foreach (var compiler in (string[])["cc", "gcc", "clang"])
         {
             try
             {
                 var (code, text) = Processes.Run(compiler, ["-shared", "-fPIC", "-O2", "-o", output, source, "-lm", "-ldl", "-lpthread"]);
                 Assert.That(code, Is.Zero, text);
-                return (output, "");
+                return output;
             }
             catch (Win32Exception)
             {
                 // not installed under this name
             }
         }
-        return (null, "this machine has no C compiler (cc, gcc or clang) to build the fake NVML library");
+        return null;
     }
-
-    public void Dispose() => Directory.Delete(Folder, recursive: true);
 }
 
 /// <summary>Child processes with their output.</summary>

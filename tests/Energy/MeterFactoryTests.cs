@@ -29,7 +29,7 @@ public class MeterFactoryTests
     [TestCase("none,wattmeter")]
     public void An_unknown_word_is_refused_with_the_ones_there_are(string text) =>
         Assert.That(() => MeterFactory.Open(text, Context),
-            Throws.InstanceOf<UserErrorException>().With.Message.Contains("nvml, nvml:all, rapl"));
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("nvml, nvml:all, amdsmi, amdsmi:all, rapl[:DIR]"));
 
     [Test]
     public void None_has_no_domains_and_nothing_to_say()

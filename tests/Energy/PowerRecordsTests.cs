@@ -56,6 +56,17 @@ public class PowerRecordsTests
         Assert.That((reading.EnergyJoules, reading.Processors), Is.EqualTo((7.0, (ProcessorTime?)null)));
     }
 
+    [TestCase("0x-1")]
+    [TestCase("0xzz")]
+    [TestCase("0xfffffffffffffffff")]
+    public void Throttle_reasons_that_are_no_bits_are_refused_with_their_line(string bits)
+    {
+        var text = new StringWriter();
+        PowerRecords.Write(text, [new SampleSeries(Gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250, ThrottleReasons = 0x44 }])]);
+        Assert.That(() => PowerRecords.Read(new StringReader(text.ToString().Replace("0x44", bits)), "power.csv"),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains("power.csv, line 2"));
+    }
+
     [Test]
     public void A_damaged_number_is_refused_with_its_line()
     {

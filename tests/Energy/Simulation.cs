@@ -10,6 +10,8 @@ public sealed class SimulatedClock : IRunClock
 {
     public double Seconds { get; set; }
 
+    public double? SuspendedSeconds { get; set; } = 0;
+
     /// <summary>A wait that would pass this second ends there.</summary>
     public double StopAt { get; set; } = double.PositiveInfinity;
 
@@ -151,7 +153,7 @@ public static class Accounting
             Replica = replica,
             Batch = 0,
             MicroBatch = 0,
-            Kind = decoding == 0 ? "prefill" : decoding == entries.Length ? "decode" : "mixed",
+            Kind = decoding == 0 ? StepKind.Prefill : decoding == entries.Length ? StepKind.Decode : StepKind.Mixed,
             StartSeconds = start,
             EndSeconds = end,
             Rows = [.. ordered.Select(entry => entry.Row)],

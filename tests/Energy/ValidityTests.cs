@@ -232,7 +232,8 @@ public class ValidityTests
         // the codes of the design, to the letter: files out there hold them
         Assert.That(InvalidReason.All,
             Is.EquivalentTo(("no_meter meter_lost counter_decreased power_implausible sample_gap window_too_short device_shared mig "
-            + "device_missing clock_offset throttled start_temperature counter_power_mismatch rank_missing interrupted").Split(' ')));
+            + "device_missing clock_offset clock_suspended throttled start_temperature counter_power_mismatch rank_missing "
+            + "interrupted").Split(' ')));
     }
 
     // A socket's counter that is said to have risen by 50 kJ within a tenth of a second: 250 kW, where no socket draws 2 kW.

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Runs;
+using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 using Harness.Runs.Verifying;
 using Harness.Tests.Energy;
@@ -77,7 +78,7 @@ public sealed class EnergyRunTests : IDisposable
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve ramp 100 700 60", "device 0 update 0.02");
         var run = Run(fake, "--limit", "4", "--repeats", "3", "--cooldown", "400ms");
-        var windows = File.ReadLines(Path.Combine(run.Directory, RunDirectory.WindowsFile)).Select(line => JsonNode.Parse(line)!).ToList();
+        var windows = File.ReadLines(RunFile.Windows.In(run.Directory)).Select(line => JsonNode.Parse(line)!).ToList();
         var names = windows.Select(window => (string?)window["window"]!["window"]);
         Assert.That(names, Is.Unique.And.SupersetOf(new[] { "cooldown", "cooldown-2", "cooldown-3" }));
         var rows = run.Ranks().ToDictionary(row => row.Window, row => row.EnergyJoules);
@@ -93,7 +94,7 @@ public sealed class EnergyRunTests : IDisposable
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 200", $"device 0 update {update}");
         var run = Run(fake, "--limit", "4", "--batch", "4", "--tp", "2", "--until-ci", "0.0001%", "--max-repeats", "5");
-        using var energy = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(run.Directory, RunDirectory.EnergyFile)));
+        using var energy = JsonDocument.Parse(File.ReadAllBytes(RunFile.Energy.In(run.Directory)));
         var repeats = energy.RootElement.GetProperty("repeats").EnumerateArray().ToList();
         Assert.That(repeats.Select(repeat => repeat.GetProperty("repeat").GetInt32()), Is.EqualTo(new[] { 1, 2, 3, 4, 5 }));
         foreach (var repeat in repeats)
@@ -193,7 +194,7 @@ public sealed class EnergyRunTests : IDisposable
         Assert.That(swept.Output, Does.EndWith("2 cells: 2 invalid\n"), "a GPU's joules say nothing of work on the CPU");
         Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 0)));
         var runs = new[] { 250.0, 175.0 }.Select(limit =>
-            Directory.GetDirectories(_scratch["caps"]).Where(path => File.Exists(Path.Combine(path, RunDirectory.SummaryFile)))
+            Directory.GetDirectories(_scratch["caps"]).Where(path => File.Exists(RunFile.Summary.In(path)))
             .Select(path => new RunReader(path).Summary()).Single(summary => summary.PowerLimitWatts == limit)).ToList();
 
         var reported = Harness(fake, "report", "caps", "--markdown", "caps.md").Wait();
@@ -315,8 +316,7 @@ public sealed class EnergyRunTests : IDisposable
         using var fake = new FakeNvml("device 0 uuid GPU-0", "device 1 uuid GPU-1");
         string[] idle = after == "idle" ? ["--idle-baseline", "100ms"] : [];
         using var process = Harness(fake, ["run", "--meter", "nvml", "--name", "r", "--dp", "2", .. idle, .. switches]);
-        var windows = Path.Combine(_scratch["results", "r"], "windows.partial.jsonl");
-        Until(() => File.Exists(windows) && File.ReadAllText(windows).Contains($"\"{after}\"", StringComparison.Ordinal));
+        Until(() => StartJournal.Read(_scratch["results", "r"]).Windows.Any(window => window.Window.Name == after));
         process.Signal("USR1");
         var result = process.Wait();
         Assert.That(result.ExitCode, Is.EqualTo(3), result.Error);
@@ -330,13 +330,12 @@ public sealed class EnergyRunTests : IDisposable
         using var fake = new FakeNvml("device 0 uuid GPU-0");
         using var process = Harness(fake, "run", "--meter", "nvml", "--name", "r", "--model", "synthetic:tinyllama-1.1b", "--limit", "4");
         var directory = _scratch["results", "r"];
-        Until(() => File.Exists(Path.Combine(directory, "energy-rank-000.partial.txt")));
+        Until(() => File.Exists(Path.Combine(directory, "energy-rank-000.partial.bin")));
         process.Signal("TERM");
         var result = process.Wait();
         Assert.That(result.ExitCode, Is.EqualTo(3), result.Error);
         Assert.That(new RunReader(directory).Summary().Status, Is.EqualTo(RunStatus.Interrupted));
-        Assert.That(File.ReadLines(Path.Combine(directory, "windows.partial.jsonl")).ToList(), Has.Count.EqualTo(1),
-            "nothing came after the load");
+        Assert.That(StartJournal.Read(directory).Windows, Has.Count.EqualTo(1), "nothing came after the load");
     }
 
     /// <summary>Whether the second finds the run at its end or cuts that short.</summary>

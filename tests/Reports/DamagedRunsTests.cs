@@ -22,37 +22,37 @@ public sealed class DamagedRunsTests : IDisposable
     /// <summary>By file: what becomes of its text.</summary>
     private static readonly (string File, string Damage, Func<string, string> Of)[] s_damages =
     [
-        (RunDirectory.WindowsFile, "truncated", text => text[..^20]),
-        (RunDirectory.WindowsFile, "null line", text => text + "null\n"),
-        (RunDirectory.WindowsFile, "empty object", text => text + "{}\n"),
-        (RunDirectory.WindowsFile, "null window", text => text + "{\"window\":null,\"devices\":[]}\n"),
-        (RunDirectory.WindowsFile, "null devices", text => text.Replace("\"devices\":[]", "\"devices\":null")),
-        (RunDirectory.WindowsFile, "null device", text => text.Replace("\"devices\":[]", "\"devices\":[null]")),
-        (RunDirectory.WindowsFile, "a number", text => text + "5\n"),
-        (RunDirectory.PowerFile, "NaN", text => text.Replace(",100,instant", ",NaN,instant")),
-        (RunDirectory.PowerFile, "overflow", text => text.Replace(",100,instant", ",1e999,instant")),
-        (RunDirectory.PowerFile, "unclosed quote", text => text.Replace(",gpu,", ",\"gpu,")),
-        (RunDirectory.PowerFile, "empty", _ => ""),
-        (RunDirectory.PromptsFile, "NaN", text => text.Replace(",eos,2", ",eos,NaN")),
-        (RunDirectory.PromptsFile, "overflow", text => text.Replace(",eos,2", ",eos,1e999")),
-        (RunDirectory.PromptsFile, "unclosed quote", text => text.Replace(",gsm8k,", ",\"gsm8k,")),
-        (RunDirectory.PromptsFile, "truncated", text => text[..^20]),
-        (RunDirectory.ResponsesFile, "truncated", text => text[..^20]),
-        (RunDirectory.ResponsesFile, "null line", text => "null\n" + text),
-        (RunDirectory.ResponsesFile, "null text", text => text.Replace("\"Two.\"", "null")),
-        (RunDirectory.ResponsesFile, "empty", _ => ""),
-        (RunDirectory.SummaryFile, "NaN", text => text.Replace(",2000,", ",NaN,")),
-        (RunDirectory.SummaryFile, "overflow", text => text.Replace(",2000,", ",1e999,")),
-        (RunDirectory.SummaryFile, "NaN for a count", text => text.Replace(",16,16,0,", ",16,NaN,0,")),
-        (RunDirectory.SummaryFile, "unclosed quote", text => text.Replace(",gsm8k,", ",\"gsm8k,")),
-        (RunDirectory.SummaryFile, "truncated", text => text[..^20]),
-        (RunDirectory.SummaryFile, "empty", _ => ""),
-        (RunDirectory.CategoriesFile, "NaN", text => text.Replace("code,8,", "code,NaN,")),
-        (RunDirectory.CategoriesFile, "unclosed quote", text => text.Replace(",code,", ",\"code,")),
-        (Manifest.FileName, "truncated", text => text[..^20]),
-        (Manifest.FileName, "null", _ => "null"),
-        (Manifest.FileName, "list", _ => "[]"),
-        (Manifest.FileName, "empty", _ => ""),
+        (RunFile.Windows.Name, "truncated", text => text[..^20]),
+        (RunFile.Windows.Name, "null line", text => text + "null\n"),
+        (RunFile.Windows.Name, "empty object", text => text + "{}\n"),
+        (RunFile.Windows.Name, "null window", text => text + "{\"window\":null,\"devices\":[]}\n"),
+        (RunFile.Windows.Name, "null devices", text => text.Replace("\"devices\":[]", "\"devices\":null")),
+        (RunFile.Windows.Name, "null device", text => text.Replace("\"devices\":[]", "\"devices\":[null]")),
+        (RunFile.Windows.Name, "a number", text => text + "5\n"),
+        (RunFile.Power.Name, "NaN", text => text.Replace(",100,instant", ",NaN,instant")),
+        (RunFile.Power.Name, "overflow", text => text.Replace(",100,instant", ",1e999,instant")),
+        (RunFile.Power.Name, "unclosed quote", text => text.Replace(",gpu,", ",\"gpu,")),
+        (RunFile.Power.Name, "empty", _ => ""),
+        (RunFile.Prompts.Name, "NaN", text => text.Replace(",eos,2", ",eos,NaN")),
+        (RunFile.Prompts.Name, "overflow", text => text.Replace(",eos,2", ",eos,1e999")),
+        (RunFile.Prompts.Name, "unclosed quote", text => text.Replace(",gsm8k,", ",\"gsm8k,")),
+        (RunFile.Prompts.Name, "truncated", text => text[..^20]),
+        (RunFile.Responses.Name, "truncated", text => text[..^20]),
+        (RunFile.Responses.Name, "null line", text => "null\n" + text),
+        (RunFile.Responses.Name, "null text", text => text.Replace("\"Two.\"", "null")),
+        (RunFile.Responses.Name, "empty", _ => ""),
+        (RunFile.Summary.Name, "NaN", text => text.Replace(",2000,", ",NaN,")),
+        (RunFile.Summary.Name, "overflow", text => text.Replace(",2000,", ",1e999,")),
+        (RunFile.Summary.Name, "NaN for a count", text => text.Replace(",16,16,0,", ",16,NaN,0,")),
+        (RunFile.Summary.Name, "unclosed quote", text => text.Replace(",gsm8k,", ",\"gsm8k,")),
+        (RunFile.Summary.Name, "truncated", text => text[..^20]),
+        (RunFile.Summary.Name, "empty", _ => ""),
+        (RunFile.Categories.Name, "NaN", text => text.Replace("code,8,", "code,NaN,")),
+        (RunFile.Categories.Name, "unclosed quote", text => text.Replace(",code,", ",\"code,")),
+        (RunFile.Manifest.Name, "truncated", text => text[..^20]),
+        (RunFile.Manifest.Name, "null", _ => "null"),
+        (RunFile.Manifest.Name, "list", _ => "[]"),
+        (RunFile.Manifest.Name, "empty", _ => ""),
     ];
 
     private static IEnumerable<TestCaseData> Damages(params string[] files) =>
@@ -61,15 +61,15 @@ public sealed class DamagedRunsTests : IDisposable
         select new TestCaseData(damage.File, damage.Of).SetArgDisplayNames(damage.File, damage.Damage);
 
     private static IEnumerable<TestCaseData> OfReport() =>
-        Damages(RunDirectory.WindowsFile, RunDirectory.PowerFile, RunDirectory.PromptsFile,
-        RunDirectory.SummaryFile, RunDirectory.CategoriesFile, Manifest.FileName);
+        Damages(RunFile.Windows.Name, RunFile.Power.Name, RunFile.Prompts.Name,
+        RunFile.Summary.Name, RunFile.Categories.Name, RunFile.Manifest.Name);
 
     private static IEnumerable<TestCaseData> OfMlEnergy() =>
-        Damages(RunDirectory.WindowsFile, RunDirectory.PromptsFile, RunDirectory.ResponsesFile, RunDirectory.SummaryFile);
+        Damages(RunFile.Windows.Name, RunFile.Prompts.Name, RunFile.Responses.Name, RunFile.Summary.Name);
 
-    private static IEnumerable<TestCaseData> OfCodeCarbon() => Damages(RunDirectory.WindowsFile, RunDirectory.SummaryFile);
+    private static IEnumerable<TestCaseData> OfCodeCarbon() => Damages(RunFile.Windows.Name, RunFile.Summary.Name);
 
-    private static IEnumerable<TestCaseData> OfSummary() => Damages(RunDirectory.SummaryFile);
+    private static IEnumerable<TestCaseData> OfSummary() => Damages(RunFile.Summary.Name);
 
     private void Make(string file, Func<string, string> damage)
     {
@@ -97,7 +97,7 @@ public sealed class DamagedRunsTests : IDisposable
         Assert.That(code, Is.EqualTo(1));
         var labels = new Page(File.ReadAllText(_scratch["report.html"])).Data["runs"]!.AsArray().Select(run => (string)run!["label"]!);
         // Where the summary is whole, only what the damaged file would have shown is left out.
-        Assert.That(labels, Is.EqualTo(file == RunDirectory.SummaryFile ? ["whole"] : new[] { "damaged", "whole" }));
+        Assert.That(labels, Is.EqualTo(file == RunFile.Summary.Name ? ["whole"] : new[] { "damaged", "whole" }));
         AssertNamed("report", file);
     }
 

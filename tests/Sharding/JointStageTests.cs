@@ -39,6 +39,23 @@ public sealed class JointStageTests
         Assert.That(enough - 1, Is.Zero, "rank 1 had not said a word yet");
     }
 
+    /// <summary>Else a dead rank would never be noticed while rank 0 has work of its own.</summary>
+    [Test]
+    public void Rank0sOwnWorkIsNoSignOfLifeWhileAnotherRankIsSilent()
+    {
+        var (signs, looked) = (0, 0);
+        ThreadWorld.Run(2, world =>
+        {
+            var words = 0;
+            var stage = new JointStage(world, () => false, () => { if (world.Rank == 0) Interlocked.Increment(ref signs); }, s_beat);
+            if (world.Rank == 0) Work(stage, until: () => ++words == 50);
+            if (world.Rank == 0) Volatile.Write(ref looked, Volatile.Read(ref signs) + 1);
+            if (world.Rank == 1) Assert.That(SpinWait.SpinUntil(() => Volatile.Read(ref looked) > 0, 60_000));
+            stage.End(early: false);
+        });
+        Assert.That(looked - 1, Is.Zero);
+    }
+
     [TestCase(0)]
     [TestCase(2)]
     public void AStopThatOneRankHearsEndsTheWorkOfAll(int told)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Harness.Runs;
+using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 using Harness.Tests.Energy;
 
@@ -162,8 +163,7 @@ public class SlurmJobTests
         var job = Endless(new Launch("srun", "openmpi")).Single();
         var before = job.Runs.Single().Prompts().Count();
         _cluster.Must("scontrol", "requeue", job.Id);
-        var second = Path.Combine(job.Runs.Single().Directory, "start-2", "batches.partial.bin");
-        while (!File.Exists(second) || new FileInfo(second).Length == 0) Thread.Sleep(250);
+        while (!StartJournal.Batches(RunLayout.DirectoryOf(job.Runs.Single().Directory, 2)).Any()) Thread.Sleep(250);
         _cluster.Must("scancel", "--batch", "--signal=USR1", job.Id);
         Assert.That(job.Wait(), Is.EqualTo(new SlurmJob.End("FAILED", Interrupted, 0)), job.Log());
         var rows = job.Runs.Single().Prompts().ToList();
@@ -247,7 +247,7 @@ public class SlurmJobTests
         KillRankOnItsLastNode(cutOff);
         Assert.That(cutOff.Wait().State, Is.EqualTo("FAILED"), cutOff.Log());
 
-        var runs = Directory.GetFiles(_cluster.Storage, Manifest.FileName, SearchOption.AllDirectories)
+        var runs = Directory.GetFiles(_cluster.Storage, RunFile.Manifest.Name, SearchOption.AllDirectories)
             .Select(path => new RunReader(Path.GetDirectoryName(path)!)).ToList();
         var rows = Collect(_cluster.Storage);
         var expected = runs.Select(run => (run.Directory, run.IsComplete ? run.Summary().Status : RunStatus.Incomplete));

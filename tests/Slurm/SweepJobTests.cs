@@ -32,7 +32,7 @@ public class SweepJobTests
 
     private string Results => Path.Combine(_directory, "results");
 
-    private IEnumerable<string> Runs => Directory.GetDirectories(Results).Where(path => File.Exists(Path.Combine(path, Manifest.FileName)))
+    private IEnumerable<string> Runs => Directory.GetDirectories(Results).Where(path => File.Exists(Path.Combine(path, RunFile.Manifest.Name)))
         .Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
     private string Sweep(params string[] more)
@@ -72,7 +72,7 @@ public class SweepJobTests
             "what Slurm ran is what a sweep here would have run");
 
         Directory.Delete(Path.Combine(Results, "pp2-b2"), recursive: true);
-        var invalid = Path.Combine(Results, "pp1-b4", RunDirectory.SummaryFile);
+        var invalid = Path.Combine(Results, "pp1-b4", RunFile.Summary.Name);
         File.WriteAllText(invalid, File.ReadAllText(invalid).Replace("no_meter", "throttled", StringComparison.Ordinal));
         var written = Directory.GetFiles(Results, "*", SearchOption.AllDirectories).ToDictionary(path => path, File.ReadAllText);
         Assert.That(Submit(emitted, launch, mpi), Has.All.EqualTo(new SlurmJob.End("COMPLETED", 0, 0)));

@@ -58,11 +58,12 @@ public sealed class Attribution
         var gross = new CompensatedSum[steps.Count];
         var idle = new CompensatedSum[steps.Count];
         var (measured, unattributed) = (new CompensatedSum(), new CompensatedSum());
+        var edges = new StepEdges(steps);
         foreach (var device in devices)
         {
             var part = window with { EndSeconds = device.EndSeconds ?? window.EndSeconds };
             measured.Add(device.Curve.At(part.EndSeconds) - device.Curve.At(part.StartSeconds));
-            ShareAmongSteps(part, device, steps, gross, idle, ref unattributed);
+            ShareAmongSteps(part, device, edges.Within(part, device.Replicas), gross, idle, ref unattributed);
         }
         var prompts = new Dictionary<int, Shares>();
         for (var i = 0; i < steps.Count; i++)
@@ -76,24 +77,13 @@ public sealed class Attribution
     }
 
     /// <summary>Sweeps over the edges of the device's steps; between two edges the set of active steps does not change.</summary>
-    private static void ShareAmongSteps(EnergyWindow window, AttributedDevice device, IReadOnlyList<Step> steps,
+    private static void ShareAmongSteps(EnergyWindow window, AttributedDevice device, IReadOnlyList<StepEdge> edges,
         CompensatedSum[] gross, CompensatedSum[] idle, ref CompensatedSum unattributed)
     {
-        var edges = new List<(double Seconds, int Step, bool Begins)>();
-        for (var i = 0; i < steps.Count; i++)
-        {
-            if (device.Replicas?.Contains(steps[i].Replica) == false) continue;
-            var start = Math.Max(steps[i].StartSeconds, window.StartSeconds);
-            var end = Math.Min(steps[i].EndSeconds, window.EndSeconds);
-            if (end <= start) continue;
-            edges.Add((start, i, true));
-            edges.Add((end, i, false));
-        }
-        edges.Sort((a, b) => a.Seconds.CompareTo(b.Seconds));
         var active = new List<int>();
         var last = window.StartSeconds;
         var lastJoules = device.Curve.At(last);
-        foreach (var (seconds, step, begins) in edges.Append((window.EndSeconds, -1, false)))
+        foreach (var (seconds, step, begins) in edges.Append(new(window.EndSeconds, -1, false)))
         {
             if (seconds > last)
             {
@@ -128,6 +118,42 @@ public sealed class Attribution
             else sums.Decode.Add(gross * share);
             sums.Idle.Add(idle * share);
         }
+    }
+
+    /// <summary>A step begins or ends.</summary>
+    private readonly record struct StepEdge(double Seconds, int Step, bool Begins);
+
+    /// <summary>
+    /// The edges of some replicas' steps within a stretch of time, in order. Devices of one replica ask for the same, one after another;
+    /// devices of a thousand replicas each look at a thousandth of the steps.
+    /// </summary>
+    private sealed class StepEdges(IReadOnlyList<Step> steps)
+    {
+        private readonly ILookup<int, int> _stepsOf = Enumerable.Range(0, steps.Count).ToLookup(i => steps[i].Replica);
+        private (double Start, double End, IReadOnlySet<int>? Replicas)? _last;
+        private List<StepEdge> _edges = [];
+
+        public IReadOnlyList<StepEdge> Within(EnergyWindow part, IReadOnlySet<int>? replicas)
+        {
+            if (_last is { } last && last.Start == part.StartSeconds && last.End == part.EndSeconds && IsSame(last.Replicas, replicas))
+                return _edges;
+            _edges = [];
+            foreach (var i in replicas == null ? Enumerable.Range(0, steps.Count)
+                : replicas.SelectMany(replica => _stepsOf[replica]).Order())
+            {
+                var start = Math.Max(steps[i].StartSeconds, part.StartSeconds);
+                var end = Math.Min(steps[i].EndSeconds, part.EndSeconds);
+                if (end <= start) continue;
+                _edges.Add(new(start, i, true));
+                _edges.Add(new(end, i, false));
+            }
+            _edges.Sort((a, b) => a.Seconds.CompareTo(b.Seconds));
+            _last = (part.StartSeconds, part.EndSeconds, replicas);
+            return _edges;
+        }
+
+        private static bool IsSame(IReadOnlySet<int>? a, IReadOnlySet<int>? b) =>
+            ReferenceEquals(a, b) || (a != null && b != null && a.Count == b.Count && a.SetEquals(b));
     }
 
     private struct Shares

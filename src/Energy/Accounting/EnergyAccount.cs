@@ -11,7 +11,11 @@ public sealed class EnergyAccount
     private readonly EnergyEvidence _evidence;
     private readonly DeviceLedger _ledger;
     private readonly Dictionary<string, EnergyTimeline> _timelines;
+    private readonly HashSet<string> _countedKeys;
+    private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _replicasOf;
+    private readonly Dictionary<int, RankPlace> _places = [];
     private readonly Dictionary<string, double> _idleWatts = [];
+    private readonly Dictionary<string, Dictionary<string, (int Place, double? Joules)>> _byDevice = [];
 
     public EnergyAccount(EnergyEvidence evidence)
     {
@@ -22,7 +26,11 @@ public sealed class EnergyAccount
         var sensors = evidence.Sensors.GroupBy(sensor => sensor.Key).ToDictionary(same => same.Key, same => same.First());
         _timelines = _ledger.Devices.ToDictionary(device => device.Domain.Key,
             device => new EnergyTimeline(device.Series, sensors.GetValueOrDefault(device.Domain.Key), evidence.SampleIntervalSeconds));
-        if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle) _idleWatts = IdleWattsIn(Resolve(idle));
+        _countedKeys = [.. _ledger.Counted.Select(device => device.Domain.Key)];
+        _replicasOf = evidence.ReplicasByDomain();
+        foreach (var place in evidence.Ranks) _places.TryAdd(place.Rank, place);
+        if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle && !IsSuspendedIn(idle))
+            _idleWatts = IdleWattsIn(Resolve(idle));
         Windows = [.. evidence.Windows.Select(Resolve)];
         Repeats = [.. Windows.Where(window => window.Window.Kind == WindowKind.Measured)];
     }
@@ -44,7 +52,7 @@ public sealed class EnergyAccount
 
     /// <summary>Until when the joules of every counted device that works for a replica are known; infinite where none is counted.</summary>
     public double KnownUntil(int replica) => _ledger.Counted.Select(device => device.Domain.Key)
-        .Where(key => _evidence.ReplicasOf(key).Contains(replica)).Select(key => _timelines[key].LastSeconds)
+        .Where(key => _replicasOf[key].Contains(replica)).Select(key => _timelines[key].LastSeconds)
         .DefaultIfEmpty(double.PositiveInfinity).Min();
 
     /// <summary>
@@ -57,7 +65,7 @@ public sealed class EnergyAccount
     public WindowEnergy Resolve(EnergyWindow window)
     {
         List<DomainEnergy> devices = [.. _ledger.Devices.Select(device => Resolve(device.Domain.Key, window))];
-        List<DomainEnergy> counted = [.. devices.Where(device => _ledger.Counted.Any(one => one.Domain.Key == device.Key))];
+        List<DomainEnergy> counted = [.. devices.Where(device => _countedKeys.Contains(device.Key))];
         var joules = Sum(counted.Select(device => device.Joules));
         var powerJoules = Sum(counted.Select(device => device.PowerJoules));
         return new()
@@ -81,7 +89,9 @@ public sealed class EnergyAccount
     {
         ComputePlaces = _evidence.ComputePlaces,
         DomainFacts = _evidence.Facts,
-        ClockUncertaintySeconds = _evidence.Ranks.Max(rank => rank.Clock.UncertaintySeconds),
+        ClockUncertaintySeconds = _evidence.Ranks.Max(rank =>
+            rank.Clock.UncertaintyWithin(repeat.Window.StartSeconds, repeat.Window.EndSeconds)),
+        IsClockSuspended = IsSuspendedIn(repeat.Window),
         RanksComplete = _evidence.Ranks.Count == _evidence.WorldSize,
         RanToEnd = _evidence.RanToEnd,
         MaxStartTemperatureCelsius = _evidence.MaxStartTemperatureCelsius,
@@ -100,7 +110,7 @@ public sealed class EnergyAccount
             var part = window.PartOf(key);
             if (part.DurationSeconds <= 0 && window.DurationSeconds > 0) continue;
             if (_timelines[key].CurveFor(part) is not { } curve) return null;
-            devices.Add(new AttributedDevice(curve, IdleWatts(key), _evidence.ReplicasOf(key), part.EndSeconds));
+            devices.Add(new AttributedDevice(curve, IdleWatts(key), _replicasOf[key], part.EndSeconds));
         }
         return devices.Count == 0 ? null : Attribution.Compute(window, devices, steps);
     }
@@ -131,9 +141,11 @@ public sealed class EnergyAccount
     /// <summary>What a rank's own domains used in the window of that name; null where it reads none.</summary>
     public double? JoulesOfRank(int rank, string window)
     {
-        var reads = PlaceOf(rank).Reads;
-        return Sum(Windows.First(one => one.Window.Name == window).Devices.Where(device => reads.Contains(device.Key))
-            .Select(device => device.Joules));
+        if (!_byDevice.TryGetValue(window, out var devices))
+            _byDevice[window] = devices = Windows.First(one => one.Window.Name == window).Devices
+                .Select((device, place) => (device, place)).ToDictionary(one => one.device.Key, one => (one.place, one.device.Joules));
+        return Sum(PlaceOf(rank).Reads.Distinct().Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
+            .Select(one => one.Joules));
     }
 
     /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
@@ -150,6 +162,9 @@ public sealed class EnergyAccount
                 $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({device.First().CounterPowerRatio:F2} ")
                 + "times its GPU's power); the module's joules are counted"),
     ];
+
+    private bool IsSuspendedIn(EnergyWindow window) =>
+        _evidence.Suspensions?.Any(one => one.Touches(window.StartSeconds, window.EndSeconds)) == true;
 
     /// <summary>Null where there is nothing to add, or a part is missing.</summary>
     public static double? Sum(IEnumerable<double?> values)
@@ -173,7 +188,7 @@ public sealed class EnergyAccount
             : resolved with { CounterJoules = 0, InvalidReasons = [] };
     }
 
-    private RankPlace PlaceOf(int rank) => _evidence.Ranks.First(place => place.Rank == rank);
+    private RankPlace PlaceOf(int rank) => _places[rank];
 
     /// <summary>A device slowed by heat while idle is still idle; every other reason counts.</summary>
     private static Dictionary<string, double> IdleWattsIn(WindowEnergy idle) => idle.Devices

@@ -33,6 +33,9 @@ public sealed record EnergyEvidence
     /// </summary>
     public DateTimeOffset? OriginUtc { get; init; }
 
+    /// <summary>Of every machine, on rank 0's clock; absent where there were none, and in older files.</summary>
+    public IReadOnlyList<Suspension>? Suspensions { get; init; }
+
     /// <summary>On rank 0's clock, like the windows.</summary>
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
     [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];
@@ -60,15 +63,25 @@ public sealed record EnergyEvidence
     public ClockMap ClockOf(int replica) => Ranks.First(place => place.Replica == replica).Clock;
 
     /// <summary>
-    /// The replicas that a domain works for: those of the ranks that read it, where every rank of its host reads one of its
+    /// By domain, the replicas that it works for: those of the ranks that read it, where every rank of its host reads one of its
     /// own; else all that have ranks on its host.
     /// </summary>
-    public IReadOnlySet<int> ReplicasOf(string key)
+    public IReadOnlyDictionary<string, IReadOnlySet<int>> ReplicasByDomain()
     {
-        var host = Domains.First(domain => domain.Key == key).Host;
-        var onHost = Ranks.Where(rank => rank.Host == host || rank.Reads.Contains(key)).ToList();
-        var ownEach = onHost.All(rank => rank.Reads.Count > 0);
-        var working = onHost.Where(rank => !ownEach || rank.Reads.Contains(key)).Select(rank => rank.Replica).ToHashSet();
-        return working.Count > 0 ? working : Ranks.Select(rank => rank.Replica).ToHashSet();
+        var all = Ranks.Select(rank => rank.Replica).ToHashSet();
+        var onHost = Ranks.GroupBy(rank => rank.Host).ToDictionary(host => host.Key, host =>
+            (Replicas: host.Select(rank => rank.Replica).ToHashSet(), OwnEach: host.All(rank => rank.Reads.Count > 0)));
+        var readers = Ranks.SelectMany(rank => rank.Reads.Select(key => (key, rank.Replica)))
+            .ToLookup(read => read.key, read => read.Replica);
+        return Domains.DistinctBy(domain => domain.Key).ToDictionary(domain => domain.Key, domain =>
+        {
+            var working = readers[domain.Key].ToHashSet();
+            if (onHost.TryGetValue(domain.Host, out var host) && !host.OwnEach)
+            {
+                if (working.IsSubsetOf(host.Replicas)) working = host.Replicas;
+                else working.UnionWith(host.Replicas);
+            }
+            return (IReadOnlySet<int>)(working.Count > 0 ? working : all);
+        });
     }
 }

@@ -11,12 +11,15 @@ internal sealed class EnergyTimeline
 {
     private const double AverageFieldLagSeconds = 0.5;   // a mean over the last second is the power half a second ago
 
+    /// <summary>In order of time.</summary>
     private readonly EnergyReading[] _readings;
+    private readonly double[] _times;
     private readonly SensorCharacteristics? _sensor;
     private readonly List<double> _decreases = [];
     private readonly List<double> _implausible = [];
     private readonly EnergyReading[] _withProcessors;
-    private readonly List<double> _news;
+    private readonly double[] _timesWithProcessors;
+    private readonly double[] _news;
     private readonly bool _hasCounter, _hasPower;
     private readonly PowerField? _powerField;
 
@@ -27,7 +30,8 @@ internal sealed class EnergyTimeline
         Domain = series.Domain;
         _sensor = sensor;
         IntervalSeconds = intervalSeconds;
-        _readings = [.. series.Readings];
+        _readings = series.Readings as EnergyReading[] ?? [.. series.Readings];
+        _times = [.. _readings.Select(r => r.TimeSeconds)];
         _news = News(_readings);
         var first = Array.Find(_readings, r => !r.IsLost);
         (_hasCounter, _hasPower, _powerField) = (first.EnergyJoules != null, first.PowerWatts != null, first.PowerField);
@@ -35,6 +39,7 @@ internal sealed class EnergyTimeline
         if (_hasPower) Power = BuildPower();
         FindImplausible();
         _withProcessors = Domain.FeelsProcessors ? Array.FindAll(_readings, r => r.Processors != null) : [];
+        _timesWithProcessors = [.. _withProcessors.Select(r => r.TimeSeconds)];
     }
 
     public EnergyDomain Domain { get; }
@@ -60,7 +65,8 @@ internal sealed class EnergyTimeline
 
     public DomainEnergy Resolve(EnergyWindow window, ValidityLimits limits)
     {
-        var inside = _readings.Where(r => r.TimeSeconds >= window.StartSeconds && r.TimeSeconds <= window.EndSeconds).ToList();
+        var first = FirstAtOrAfter(_times, window.StartSeconds);
+        var inside = _readings.Skip(first).TakeWhile(r => r.TimeSeconds <= window.EndSeconds).ToList();
         var counter = CounterServes(window) ? Counter!.Between(window.StartSeconds, window.EndSeconds) : null;
         var power = Power?.Between(window.StartSeconds, window.EndSeconds);
         var result = new DomainEnergy
@@ -115,9 +121,8 @@ internal sealed class EnergyTimeline
     /// </summary>
     private ProcessorTime? ProcessorsIn(EnergyWindow window)
     {
-        var first = Math.Max(0, Array.FindLastIndex(_withProcessors, r => r.TimeSeconds <= window.StartSeconds));
-        var last = Array.FindIndex(_withProcessors, r => r.TimeSeconds >= window.EndSeconds);
-        if (last < 0) last = _withProcessors.Length - 1;
+        var first = Math.Max(0, FirstAfter(_timesWithProcessors, window.StartSeconds) - 1);
+        var last = Math.Min(FirstAtOrAfter(_timesWithProcessors, window.EndSeconds), _withProcessors.Length - 1);
         if (last <= first) return null;
         var (from, to) = (ProcessorsAt(window.StartSeconds, first), ProcessorsAt(window.EndSeconds, last - 1));
         return new(to.AllSeconds - from.AllSeconds, to.BusySeconds - from.BusySeconds, to.RunSeconds - from.RunSeconds);
@@ -172,15 +177,30 @@ internal sealed class EnergyTimeline
     /// </summary>
     private double? LongestGap(EnergyWindow window)
     {
-        var before = _news.FindLastIndex(t => t <= window.StartSeconds);
-        var after = _news.FindIndex(t => t >= window.EndSeconds);
-        if (before < 0 || after < 0) return null;
+        var before = FirstAfter(_news, window.StartSeconds) - 1;
+        var after = FirstAtOrAfter(_news, window.EndSeconds);
+        if (before < 0 || after == _news.Length) return null;
         var longest = 0.0;
         for (var i = before; i < after; i++) longest = Math.Max(longest, _news[i + 1] - _news[i]);
         return longest;
     }
 
-    private static List<double> News(EnergyReading[] readings)
+    /// <summary>The first of ascending times that is not before this one; their number where none is.</summary>
+    private static int FirstAtOrAfter(double[] times, double seconds)
+    {
+        var (low, high) = (0, times.Length);
+        while (low < high)
+        {
+            var middle = low + (high - low) / 2;
+            if (times[middle] < seconds) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+
+    private static int FirstAfter(double[] times, double seconds) => FirstAtOrAfter(times, Math.BitIncrement(seconds));
+
+    private static double[] News(EnergyReading[] readings)
     {
         var news = new List<double>();
         var last = default(EnergyReading);
@@ -190,7 +210,7 @@ internal sealed class EnergyTimeline
             if (reading.EnergyJoules is null || reading.EnergyJoules != last.EnergyJoules) news.Add(reading.TimeSeconds);
             last = reading;
         }
-        return news;
+        return [.. news];
     }
 
     /// <summary>

@@ -16,6 +16,7 @@ public static class InvalidReason
     public const string Mig = "mig";
     public const string DeviceMissing = "device_missing";
     public const string ClockOffset = "clock_offset";
+    public const string ClockSuspended = "clock_suspended";
     public const string Throttled = "throttled";
     public const string StartTemperature = "start_temperature";
     public const string CounterPowerMismatch = "counter_power_mismatch";
@@ -39,6 +40,7 @@ public static class InvalidReason
         (DeviceMissing, "a rank computed on something that no counted meter covers, or covers only in part: one of two "
             + "sockets, the memory of one"),
         (ClockOffset, "a node's clock is known to no better than 0.5 % of the window"),
+        (ClockSuspended, "a machine was suspended, so that its clock stood still while devices went on"),
         (Throttled, "heat or the power brake slowed the device, or that could not be told"),
         (StartTemperature, "a repeat began above `--max-start-temperature`"),
         (CounterPowerMismatch, "counter and integrated power differ by more than 10 %, and not by their scope"),

@@ -1,8 +1,13 @@
 using System.Text.Json.Serialization;
+using Harness.Common;
 
 namespace Harness.Energy.Accounting;
 
 public enum StepPhase { Prefill, Decode }
+
+/// <summary>Mixed: parts of prompts beside decoding sequences.</summary>
+[JsonConverter(typeof(EnumWordAsJson<StepKind>))]
+public enum StepKind { Prefill, Decode, Mixed }
 
 /// <summary>
 /// What one prompt had done in one step: <paramref name="Tokens"/> of its prompt (prefill) or the tokens it generated (decode, 1).
@@ -25,8 +30,8 @@ public sealed record Step
     [JsonPropertyName("batch_index")] public required int Batch { get; init; }
     [JsonPropertyName("micro_batch")] public required int MicroBatch { get; init; }
 
-    /// <summary>prefill, decode, or mixed: parts of prompts beside decoding sequences.</summary>
-    [JsonPropertyName("kind")] public required string Kind { get; init; }
+    [JsonPropertyName("kind")] public required StepKind Kind { get; init; }
+
     [JsonPropertyName("start_s")] public required double StartSeconds { get; init; }
     [JsonPropertyName("end_s")] public required double EndSeconds { get; init; }
 
@@ -44,7 +49,7 @@ public sealed record Step
     {
         get
         {
-            var decoding = Kind == "prefill" ? 0 : DecodeRows ?? Rows.Length;
+            var decoding = Kind == StepKind.Prefill ? 0 : DecodeRows ?? Rows.Length;
             for (var i = 0; i < Rows.Length; i++)
                 yield return new(Rows[i], Tokens?[i] ?? 1, i < decoding ? StepPhase.Decode : StepPhase.Prefill);
         }

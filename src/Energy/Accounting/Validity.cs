@@ -3,13 +3,17 @@ namespace Harness.Energy.Accounting;
 /// <summary>Where a rank computes: on this GPU, or with null on the sockets of its host.</summary>
 public sealed record ComputePlace(string Host, string? GpuUuid)
 {
-    /// <summary>A GPU is its UUID, whatever host it is counted on.</summary>
-    internal bool IsCoveredBy(DomainEnergy device) => device.Kind switch
+    /// <summary>Whether every place is covered by a device. A GPU is its UUID, whatever host it is counted on.</summary>
+    internal static bool AreCovered(IEnumerable<ComputePlace> places, IReadOnlyList<DomainEnergy> devices)
     {
-        DomainKind.Node => device.Host == Host,
-        DomainKind.Gpu => device.Device == GpuUuid,
-        _ => device.Host == Host && GpuUuid == null,
-    };
+        var nodes = Of(DomainKind.Node).Concat(Of(DomainKind.Module)).Select(node => node.Host).ToHashSet();
+        var gpus = Of(DomainKind.Gpu).Select(gpu => gpu.Device).ToHashSet();
+        var sockets = Of(DomainKind.Package).Concat(Of(DomainKind.Dram)).Select(socket => socket.Host).ToHashSet();
+        return places.All(place => nodes.Contains(place.Host)
+            || (place.GpuUuid is { } gpu ? gpus.Contains(gpu) : sockets.Contains(place.Host)));
+
+        IEnumerable<DomainEnergy> Of(DomainKind kind) => devices.Where(device => device.Kind == kind);
+    }
 }
 
 /// <summary>What validity must know beyond the readings. Whatever is left null was not checked, and so is not valid.</summary>
@@ -23,6 +27,9 @@ public sealed record RunFacts
 
     /// <summary>The greatest uncertainty of any rank's clock against rank 0's, in s; 0 when all share one clock.</summary>
     public double? ClockUncertaintySeconds { get; init; }
+
+    /// <summary>A machine of the run was suspended within the window, or may have been.</summary>
+    public bool IsClockSuspended { get; init; }
 
     /// <summary>All ranks have handed in their records.</summary>
     public bool? RanksComplete { get; init; }
@@ -44,17 +51,19 @@ public static class Validity
     public static IReadOnlyList<string> Judge(WindowEnergy window, RunFacts facts, ValidityLimits limits)
     {
         var reasons = new List<string>(window.InvalidReasons);
+        var factsOf = (facts.DomainFacts ?? []).ToLookup(f => f.Domain.Key);
         foreach (var device in window.Counted)
         {
-            var about = facts.DomainFacts?.Where(f => f.Domain.Key == device.Key).ToList() ?? [];
+            var about = factsOf[device.Key].ToList();
             if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) reasons.Add(InvalidReason.Mig);
             if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) reasons.Add(InvalidReason.DeviceShared);
             if (about.Any(f => f.UnreadParts is { Count: > 0 })) reasons.Add(InvalidReason.DeviceMissing);
         }
-        if (facts.ComputePlaces is null || facts.ComputePlaces.Any(place => !window.Counted.Any(place.IsCoveredBy)))
+        if (facts.ComputePlaces is null || !ComputePlace.AreCovered(facts.ComputePlaces, window.Counted))
             reasons.Add(InvalidReason.DeviceMissing);
         if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * window.Window.DurationSeconds))
             reasons.Add(InvalidReason.ClockOffset);
+        if (facts.IsClockSuspended) reasons.Add(InvalidReason.ClockSuspended);
         if (facts.MaxStartTemperatureCelsius is { } limit && !(facts.StartTemperatureCelsius <= limit))
             reasons.Add(InvalidReason.StartTemperature);
         if (facts.RanksComplete != true) reasons.Add(InvalidReason.RankMissing);

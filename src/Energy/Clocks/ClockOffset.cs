@@ -51,17 +51,63 @@ public sealed record ClockOffset(
 }
 
 /// <summary>
-/// A rank's clock set to rank 0's, from the offsets measured at the run's start and at its end: between the two, clocks are
-/// taken to drift evenly.
+/// A rank's clock set to rank 0's, from the offsets measured at the run's start, before and after each measured window, and at the end:
+/// from one to the next, clocks are taken to drift evenly, and what the offsets themselves say against that is a part of the uncertainty.
 /// </summary>
 public sealed record ClockMap(ClockOffset Start, ClockOffset End)
 {
-    public double UncertaintySeconds => Math.Max(Start.UncertaintySeconds, End.UncertaintySeconds);
+    /// <summary>
+    /// As fast as a clock may drift where that was not measured: 500 ppm is the most by which NTP slews one (adjtimex(2)).
+    /// </summary>
+    private const double UnmeasuredDrift = 500e-6;
+
+    /// <summary>Offsets between the two, in order; absent where there are none, as of ranks that share rank 0's clock.</summary>
+    [JsonPropertyName("between"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ClockOffset>? Between { get; init; }
+
+    /// <summary>At the measured offsets and between them.</summary>
+    public double UncertaintySeconds
+    {
+        get
+        {
+            var knots = Knots;
+            var worst = knots.Max(knot => knot.UncertaintySeconds);
+            // A knot lies off the line through its neighbours by more than it can be wrong: the drift was not even.
+            for (var i = 1; i + 1 < knots.Count; i++)
+                worst = Math.Max(worst, Math.Abs(knots[i].OffsetSeconds - OnLine(knots[i - 1], knots[i + 1], knots[i].AtSeconds)));
+            return worst;
+        }
+    }
+
+    private IReadOnlyList<ClockOffset> Knots => Between is { Count: > 0 } between ? [Start, .. between, End] : [Start, End];
+
+    /// <summary>Within a window of the run's clock; more where the window lies outside the time in which offsets were measured.</summary>
+    public double UncertaintyWithin(double startSeconds, double endSeconds)
+    {
+        var measured = UncertaintySeconds;
+        if (measured == 0) return 0;        // the clock of rank 0 itself
+        var (first, last) = (Start.AtSeconds + Start.OffsetSeconds, End.AtSeconds + End.OffsetSeconds);
+        return measured + UnmeasuredDrift * Math.Max(0, Math.Max(first - startSeconds, endSeconds - last));
+    }
 
     public double ToRunClock(double ownSeconds)
     {
-        var span = End.AtSeconds - Start.AtSeconds;
-        var drift = span > 0 ? (End.OffsetSeconds - Start.OffsetSeconds) / span : 0;
-        return ownSeconds + Start.OffsetSeconds + drift * (ownSeconds - Start.AtSeconds);
+        if (Between is not { Count: > 0 } between) return ownSeconds + OnLine(Start, End, ownSeconds);
+        // The first knot of the stretch in which it lies; before the first and behind the last its drift is the nearest stretch's.
+        var (low, high) = (0, between.Count);
+        while (low < high)
+        {
+            var middle = low + (high - low) / 2;
+            if (between[middle].AtSeconds <= ownSeconds) low = middle + 1;
+            else high = middle;
+        }
+        return ownSeconds + OnLine(low == 0 ? Start : between[low - 1], low == between.Count ? End : between[low], ownSeconds);
+    }
+
+    private static double OnLine(ClockOffset from, ClockOffset to, double ownSeconds)
+    {
+        var span = to.AtSeconds - from.AtSeconds;
+        var drift = span > 0 ? (to.OffsetSeconds - from.OffsetSeconds) / span : 0;
+        return from.OffsetSeconds + drift * (ownSeconds - from.AtSeconds);
     }
 }

@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Energy.AmdSmi;
 using Harness.Energy.Nvml;
 using Harness.Energy.Sampling;
 
@@ -19,7 +20,15 @@ public sealed record MeterContext(string Host, IRunClock Clock)
     /// <summary>The NVML library; null for HARNESS_NVML_LIBRARY, else the driver's.</summary>
     public string? NvmlLibrary { get; init; }
 
+    /// <summary>What ROCm's variables show of AMD GPUs.</summary>
+    public AmdVisibility AmdVisibility { get; init; } = AmdVisibility.OfThisProcess;
+
+    public AmdSmiPlaces AmdSmi { get; init; } = new();
+
     public string RaplRoot { get; init; } = RaplMeter.DefaultRoot;
+    public string PerfRoot { get; init; } = PerfMeter.DefaultRoot;
+    public string CrayPmRoot { get; init; } = CrayPmMeter.DefaultRoot;
+    public string HwmonRoot { get; init; } = HwmonMeter.DefaultRoot;
 
     /// <summary>Ids of all processes of the run on this machine, whichever rank they are; null is this process alone.</summary>
     public IReadOnlyCollection<int>? RunProcesses { get; init; }
@@ -27,13 +36,21 @@ public sealed record MeterContext(string Host, IRunClock Clock)
 
 /// <summary>A meter by its word after <c>--meter</c>.</summary>
 /// <param name="Argument">What stands after the word and a colon, as the usage names it; null for a word that stands alone.</param>
+/// <param name="StandsAlone">The word does without an argument, and is then given an empty one.</param>
 /// <param name="Open">A meter that is not there has no domains, and its notices say why.</param>
-internal sealed record MeterKind(string Word, string? Argument, Func<MeterContext, string, IEnergyMeter> Open)
+internal sealed record MeterKind(string Word, string? Argument, bool StandsAlone, Func<MeterContext, string, IEnergyMeter> Open)
 {
-    public string Usage => Argument == null ? Word : $"{Word}:{Argument}";
+    /// <summary>A word that stands alone.</summary>
+    public MeterKind(string word, Func<MeterContext, IEnergyMeter> open) : this(word, null, true, (context, _) => open(context)) { }
+
+    public string Usage => Argument == null ? Word : StandsAlone ? $"{Word}[:{Argument}]" : $"{Word}:{Argument}";
 
     /// <summary>Whether a part of a specification begins with this meter.</summary>
-    public bool Begins(string part) => Argument == null ? part == Word : part.StartsWith(Word + ":", StringComparison.Ordinal);
+    public bool Begins(string part) =>
+        (StandsAlone && part == Word) || (Argument != null && part.StartsWith(Word + ":", StringComparison.Ordinal));
+
+    public IEnergyMeter OpenFrom(string part, MeterContext context) =>
+        Open(context, part.Length > Word.Length ? part[(Word.Length + 1)..] : "");
 }
 
 /// <summary>Makes meters from the word after <c>--meter</c>.</summary>
@@ -42,14 +59,19 @@ public static class MeterFactory
     /// <summary>Every meter there is: a new one is a row here and a file beside it.</summary>
     private static readonly MeterKind[] s_kinds =
     [
-        new("nvml", null, (context, _) => OpenNvml(context)),
-        new("nvml:all", null, OncePerNode((context, _) => NvmlMeter.OpenAll(context.Host, context.Clock, context.NvmlLibrary))),
-        new("rapl", null, OncePerNode((context, _) => OpenRapl(context))),
-        new("replay", "FILE", OncePerNode((context, file) => new ReplayMeter(file, context.Clock))),
-        new("command", "PROGRAM", OncePerNode((context, program) =>
+        new("nvml", OpenNvml),
+        new("nvml:all", null, true, OncePerNode((context, _) => NvmlMeter.OpenAll(context.Host, context.Clock, context.NvmlLibrary))),
+        new("amdsmi", OpenAmdSmi),
+        new("amdsmi:all", null, true, OncePerNode((context, _) => AmdSmiMeter.OpenAll(context.Host, context.Clock, context.AmdSmi))),
+        Tree("rapl", context => context.RaplRoot, (host, clock, root) => RaplMeter.Open(host, clock, root)),
+        Tree("perf", context => context.PerfRoot, (host, clock, root) => PerfMeter.Open(host, clock, root)),
+        Tree("craypm", context => context.CrayPmRoot, (host, clock, root) => CrayPmMeter.Open(host, clock, root)),
+        Tree("hwmon", context => context.HwmonRoot, (host, clock, root) => HwmonMeter.Open(host, clock, root)),
+        new("replay", "FILE", false, OncePerNode((context, file) => new ReplayMeter(file, context.Clock))),
+        new("command", "PROGRAM", false, OncePerNode((context, program) =>
             WithLoad(CommandMeter.Open(context.Host, context.Clock, program), context))),
-        new("auto", null, (context, _) => OpenAuto(context)),
-        new("none", null, (_, _) => new NullMeter()),
+        new("auto", OpenAuto),
+        new("none", _ => new NullMeter()),
     ];
 
     public static string Usage { get; } =
@@ -57,9 +79,11 @@ public static class MeterFactory
             + $", {s_kinds[^1].Usage}, or several of them separated by commas";
 
     /// <summary>
-    /// <c>nvml</c>: the GPU this rank computes on. <c>nvml:all</c>: every GPU of the node, read by its first rank.
-    /// <c>rapl</c>, <c>replay:FILE</c>, <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>auto</c>: nvml where
-    /// it works, else rapl where it works, else none. <c>none</c>. A comma adds another meter when such a word follows it.
+    /// <c>nvml</c>, <c>amdsmi</c>: the GPU this rank computes on. <c>nvml:all</c>, <c>amdsmi:all</c>: every GPU of the node, read by its first
+    /// rank.
+    /// <c>rapl</c>, <c>perf</c>, <c>craypm</c>, <c>hwmon</c> (each with its tree of files elsewhere: <c>rapl:DIR</c>), <c>replay:FILE</c>,
+    /// <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>auto</c>: the first that works of nvml, amdsmi, craypm, rapl, perf
+    /// and hwmon, else none. <c>none</c>. A comma adds another meter when such a word follows it.
     /// </summary>
     /// <exception cref="UserErrorException">The word is unknown, or its file or program is.</exception>
     public static IEnergyMeter Open(string specification, MeterContext context)
@@ -84,32 +108,48 @@ public static class MeterFactory
 
     private static MeterKind? KindOf(string part) => Array.Find(s_kinds, kind => kind.Begins(part));
 
-    private static IEnergyMeter OpenOne(string part, MeterContext context)
-    {
-        var kind = KindOf(part) ?? throw new UserErrorException($"meter '{part}' is unknown; it is one of {Usage}");
-        return kind.Open(context, kind.Argument == null ? "" : part[(kind.Word.Length + 1)..]);
-    }
+    private static IEnergyMeter OpenOne(string part, MeterContext context) =>
+        (KindOf(part) ?? throw new UserErrorException($"meter '{part}' is unknown; it is one of {Usage}")).OpenFrom(part, context);
 
     /// <summary>Of what a node has once, its first rank reads.</summary>
     private static Func<MeterContext, string, IEnergyMeter> OncePerNode(Func<MeterContext, string, IEnergyMeter> open) =>
         (context, argument) => context.LocalRank == 0 ? open(context, argument) : new NullMeter();
 
+    /// <summary>A meter of sockets or of the node, in a tree of files that may lie elsewhere, as in a container.</summary>
+    private static MeterKind Tree(string word, Func<MeterContext, string> root, Func<string, IRunClock, string, IEnergyMeter> open) =>
+        new(word, "DIR", true, OncePerNode((context, directory) =>
+            WithLoad(open(context.Host, context.Clock, directory.Length > 0 ? directory : root(context)), context)));
+
     private static IEnergyMeter OpenNvml(MeterContext context) =>
         NvmlMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.CudaVisibleDevices, context.NvmlLibrary);
 
-    private static IEnergyMeter OpenRapl(MeterContext context) =>
-        WithLoad(RaplMeter.Open(context.Host, context.Clock, context.RaplRoot), context);
+    private static IEnergyMeter OpenAmdSmi(MeterContext context) =>
+        AmdSmiMeter.OpenForRank(context.Host, context.Clock, context.LocalRank, context.AmdVisibility, context.AmdSmi);
 
     private static IEnergyMeter WithLoad(IEnergyMeter meter, MeterContext context) => meter.Domains.Count == 0 ? meter
         : new MeterWithLoad(meter, ProcessorLoad.Open(context.RunProcesses ?? [Environment.ProcessId]));
 
+    /// <summary>
+    /// The GPU first. Of what the node has: Cray's counters, measured at the supply; then what the processors count of themselves, through
+    /// whichever door is open; then sensors of the board. Absent hardware goes unmentioned but for the two that most machines have.
+    /// </summary>
     private static IEnergyMeter OpenAuto(MeterContext context)
     {
         var nvml = OpenNvml(context);
         if (nvml.Domains.Count > 0) return nvml;
-        if (context.LocalRank != 0) return new NullMeter([.. nvml.Notices]);
-        var rapl = OpenRapl(context);
-        return rapl.Domains.Count > 0 ? rapl : new NullMeter([.. nvml.Notices, .. rapl.Notices]);
+        var amd = OpenAmdSmi(context);
+        if (amd.Domains.Count > 0) return amd;
+        List<string> notices = [.. nvml.Notices];
+        if (context.LocalRank != 0) return new NullMeter([.. notices]);
+        foreach (var (word, root) in (ReadOnlySpan<(string, string?)>)
+            [("craypm", context.CrayPmRoot), ("rapl", null), ("perf", context.PerfRoot), ("hwmon", context.HwmonRoot)])
+        {
+            if (root != null && !Directory.Exists(root)) continue;
+            var meter = OpenOne(word, context);
+            if (meter.Domains.Count > 0) return meter;
+            notices.AddRange(meter.Notices);
+        }
+        return new NullMeter([.. notices]);
     }
 
     /// <summary>A comma separates only before a meter's word: programs and paths may hold commas.</summary>

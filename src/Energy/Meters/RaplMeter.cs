@@ -1,7 +1,5 @@
-using System.Buffers.Text;
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Microsoft.Win32.SafeHandles;
 
 namespace Harness.Energy.Meters;
 
@@ -48,7 +46,7 @@ public sealed partial class RaplMeter : IEnergyMeter
                 zones.Add(Zone.Open(directory, new EnergyDomain(host, device, kind, "rapl"), clock));
                 continue;
             }
-            catch (UnreadableZoneException e)
+            catch (UnreadableFileException e)
             {
                 notices.Add($"RAPL: {device} is left out: {e.Message}");
             }
@@ -146,43 +144,36 @@ public sealed partial class RaplMeter : IEnergyMeter
         return File.Exists(file) ? File.ReadAllText(file).Trim() : null;
     }
 
-    /// <summary>Names the file that cannot be read, and the remedy.</summary>
-    private sealed class UnreadableZoneException(string message, Exception cause) : Exception(message, cause);
-
     private sealed class Zone : IDisposable
     {
-        private readonly SafeFileHandle _file;
+        private readonly NumberFile _microjoules;
         private readonly IRunClock _clock;
         private readonly long _rangeMicrojoules;
         private long _last;
         private double _lastSeconds;
         private long _wrapped;
 
-        private Zone(SafeFileHandle file, EnergyDomain domain, IRunClock clock, long rangeMicrojoules, long first)
+        private Zone(NumberFile microjoules, EnergyDomain domain, IRunClock clock, long rangeMicrojoules, long first)
         {
-            (_file, Domain, _clock, _rangeMicrojoules, _last, _lastSeconds) = (file, domain, clock, rangeMicrojoules, first, clock.Seconds);
+            (_microjoules, Domain, _clock, _rangeMicrojoules) = (microjoules, domain, clock, rangeMicrojoules);
+            (_last, _lastSeconds) = (first, clock.Seconds);
         }
 
         public EnergyDomain Domain { get; }
 
-        /// <exception cref="UnreadableZoneException">One of its two files.</exception>
+        /// <exception cref="UnreadableFileException">One of its two files.</exception>
         public static Zone Open(string directory, EnergyDomain domain, IRunClock clock)
         {
-            var range = Guard(Path.Combine(directory, "max_energy_range_uj"), path =>
+            var range = NumberFile.Guard(Path.Combine(directory, "max_energy_range_uj"), path =>
                 long.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture));
-            return Guard(Path.Combine(directory, "energy_uj"), path =>
-            {
-                var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
-                if (ReadMicrojoules(file) is { } first) return new Zone(file, domain, clock, range, first);
-                file.Dispose();
-                throw new FormatException("it holds no number");
-            });
+            var microjoules = NumberFile.Open(Path.Combine(directory, "energy_uj"));
+            return new Zone(microjoules, domain, clock, range, microjoules.Read() ?? 0);
         }
 
         /// <summary>J; falls only where the counter was reset.</summary>
         public double? ReadJoules()
         {
-            if (ReadMicrojoules(_file) is not { } now) return null;
+            if (_microjoules.Read() is not { } now) return null;
             var seconds = _clock.Seconds;
             if (now < _last && IsWrap(now, seconds - _lastSeconds)) _wrapped += _rangeMicrojoules;
             (_last, _lastSeconds) = (now, seconds);
@@ -192,37 +183,6 @@ public sealed partial class RaplMeter : IEnergyMeter
         private bool IsWrap(long now, double seconds) =>
             (_rangeMicrojoules - _last + now) * 1e-6 <= PlausiblePower.Joules(Domain.Kind, seconds);
 
-        private static T Guard<T>(string path, Func<string, T> read)
-        {
-            try
-            {
-                return read(path);
-            }
-            catch (UnauthorizedAccessException e)
-            {
-                throw new UnreadableZoneException($"{path} is open to root only; "
-                    + "let an administrator run 'chmod o+r' on it, or run as root", e);
-            }
-            catch (Exception e) when (e is IOException or FormatException or OverflowException)
-            {
-                throw new UnreadableZoneException($"{path} cannot be read ({e.Message})", e);
-            }
-        }
-
-        private static long? ReadMicrojoules(SafeFileHandle file)
-        {
-            Span<byte> text = stackalloc byte[32];
-            try
-            {
-                var length = RandomAccess.Read(file, text, 0);
-                return Utf8Parser.TryParse(text[..length], out long value, out _) ? value : null;
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
-            {
-                return null;
-            }
-        }
-
-        public void Dispose() => _file.Dispose();
+        public void Dispose() => _microjoules.Dispose();
     }
 }

@@ -79,27 +79,6 @@ public static class PowerRecords
     /// <param name="name">What the text is called in an error.</param>
     public static IReadOnlyList<SampleSeries> Read(TextReader text, string name) => BySeries(ReadRows(text, name));
 
-    /// <summary>The same up to the first row that is damaged, as a machine that went down leaves a file that grew.</summary>
-    /// <param name="name">What the text is called.</param>
-    public static IReadOnlyList<SampleSeries> ReadWhole(TextReader text, string name) => BySeries(UpToDamage(ReadRows(text, name)));
-
-    private static IEnumerable<T> UpToDamage<T>(IEnumerable<T> rows)
-    {
-        using var each = rows.GetEnumerator();
-        while (true)
-        {
-            try
-            {
-                if (!each.MoveNext()) yield break;
-            }
-            catch (UserErrorException)
-            {
-                yield break;
-            }
-            yield return each.Current;
-        }
-    }
-
     private static IReadOnlyList<SampleSeries> BySeries(IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> rows)
     {
         var series = new Dictionary<(string Key, int Rank), (EnergyDomain Domain, List<EnergyReading> Readings)>();
@@ -161,7 +140,8 @@ public static class PowerRecords
         SmClockMhz = Number<int>(csv, "sm_clock_mhz"),
         MemoryClockMhz = Number<int>(csv, "memory_clock_mhz"),
         UtilizationPercent = Number<int>(csv, "utilization_percent"),
-        ThrottleReasons = csv.GetString("throttle_reasons") is { Length: > 2 } bits ? Convert.ToUInt64(bits[2..], 16) : null,
+        ThrottleReasons = csv.GetString("throttle_reasons") is { Length: > 2 } bits
+            ? ulong.Parse(bits.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) : null,
         PowerLimitWatts = Number<double>(csv, "power_limit_w"),
         MemoryUsedBytes = Number<long>(csv, "memory_used_bytes"),
         Processors = csv.Headers.Contains("processors_s") ? ReadProcessors(csv) : null,

@@ -149,7 +149,7 @@ public sealed class EnergySampler : IDisposable
     private void Loop()
     {
         var allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
-        var cpuBefore = ThreadCpuTime.Seconds();
+        var cpuBefore = SystemClocks.ThreadCpuSeconds;
         var start = _clock.Seconds;
         while (!_stopping)
         {
@@ -157,7 +157,7 @@ public sealed class EnergySampler : IDisposable
             lock (_gate)
             {
                 _wallSeconds = _clock.Seconds - start;
-                _cpuSeconds = ThreadCpuTime.Seconds() - cpuBefore;
+                _cpuSeconds = SystemClocks.ThreadCpuSeconds - cpuBefore;
                 _allocatedBytes = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
             }
         }

@@ -46,6 +46,7 @@ public sealed record ModelOptions
     public DType? Dtype { get; init; }
     public string Tokenizer { get; init; } = "";
     public TokenizerLibrary TokenizerLibrary { get; init; }
+    public bool VerifyWeights { get; init; }
 
     /// <summary>Part of a model's path that says which it is; demo where there is none.</summary>
     internal static string ShortName(string path) => path.Length == 0 ? "demo" : PlainName.Of(PlainName.LastPart(path));
@@ -71,6 +72,12 @@ public sealed record ModelOptions
         {
             Meaning = "own, or ml: Microsoft.ML.Tokenizers",
             Switch = ("--tokenizer-library", "NAME"), Scope = Scope.Model,
+        },
+        new Setting<bool>(options => options.Model.VerifyWeights, Kinds.Flag)
+        {
+            Meaning = "read all weights once on every node before the run, and compare them between nodes and with the checksums that "
+                + "came with them",
+            Switch = ("--verify-weights", ""), Scope = Scope.Model,
         },
     ];
 }
@@ -389,7 +396,7 @@ public sealed record EnergyOptions
             if (!MeterFactory.Knows(text)) throw row.Wrong(text, MeterFactory.Usage);
         })))
         {
-            Meaning = "auto, none, nvml, rapl, replay:FILE or command:PROGRAM; several with commas",
+            Meaning = "auto, none, nvml, amdsmi, rapl, perf, craypm, hwmon, replay:FILE or command:PROGRAM; several with commas",
             Switch = ("--meter", "NAME"),
         },
         new Setting<TimeSpan>(options => options.Energy.SampleInterval, Kinds.Time("1ms", "60s"))

@@ -104,7 +104,7 @@ public static class DatasetCatalog
     {
         foreach (var record in JsonRecords.Read(file).Take(1))
         {
-            var keys = record.Value.ValueKind == JsonValueKind.Object ? record.Value.EnumerateObject().Select(p => p.Name).ToHashSet() : [];
+            HashSet<string> keys = record.Value.ValueKind == JsonValueKind.Object ? [.. record.Names()] : [];
             return Kinds.FirstOrDefault(k => k.Fields.Fits(keys))
                 ?? throw new UserErrorException($"cannot tell which dataset {file} is: {WhyNot(keys)}");
         }

@@ -34,14 +34,14 @@ internal sealed record DatasetFields(string Kind, string[] Required, string[] Us
     public void Check(JsonRecord record, ISet<string> unread)
     {
         if (record.Value.ValueKind != JsonValueKind.Object) return;      // said where a key is asked for
-        foreach (var property in record.Value.EnumerateObject())
+        foreach (var (name, value) in record.Names().Zip(record.Value.EnumerateObject().Select(property => property.Value)))
         {
-            if (Required.Contains(property.Name) || Used.Contains(property.Name)) continue;
-            if (IsForeign(property.Name) && !IsEmpty(property.Value))
-                throw record.Malformed($"has \"{property.Name}\", of which {Kind} makes no prompt: the answers would be to another "
+            if (Required.Contains(name) || Used.Contains(name)) continue;
+            if (IsForeign(name) && !IsEmpty(value))
+                throw record.Malformed($"has \"{name}\", of which {Kind} makes no prompt: the answers would be to another "
                     + "question; "
                     + $"write the whole prompt as \"{JsonLinesPrompts.PromptKey}\" of JSON lines (--dataset {JsonLinesPrompts.Name})");
-            unread.Add(property.Name);
+            unread.Add(name);
         }
     }
 

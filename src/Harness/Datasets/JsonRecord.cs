@@ -13,7 +13,7 @@ internal readonly record struct JsonRecord(string File, int Number, long Line, J
 
     /// <summary>The string under a key that a record must have; it may be empty.</summary>
     public string Given(string key) => Optional(key)
-        ?? throw Malformed(Value.TryGetProperty(key, out _) ? $"has a \"{key}\" that is null" : $"has no \"{key}\"{Keys()}");
+        ?? throw Malformed(Find(Value, key) != null ? $"has a \"{key}\" that is null" : $"has no \"{key}\"{Keys()}");
 
     /// <summary>The string under a key, null where the key is absent or null.</summary>
     public string? Optional(string key) =>
@@ -27,7 +27,33 @@ internal readonly record struct JsonRecord(string File, int Number, long Line, J
     {
         if (Value.ValueKind != JsonValueKind.Object)
             throw Malformed($"is {Kind(Value)}, expected an object");
-        return Value.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        return Find(Value, key) is { ValueKind: not JsonValueKind.Null } value ? value : null;
+    }
+
+    /// <summary>What stands under a key of an object in the record; null where nothing does.</summary>
+    public JsonElement? Find(JsonElement inside, string key)
+    {
+        try
+        {
+            return inside.TryGetProperty(key, out var value) ? value : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw InvalidName(e);
+        }
+    }
+
+    /// <summary>Keys of the record, which is an object, in its order.</summary>
+    public IReadOnlyList<string> Names()
+    {
+        try
+        {
+            return [.. Value.EnumerateObject().Select(property => property.Name)];
+        }
+        catch (InvalidOperationException e)
+        {
+            throw InvalidName(e);
+        }
     }
 
     /// <summary>The text of a string value; what Unicode cannot express (a lone surrogate, broken UTF-8) is malformed.</summary>
@@ -48,7 +74,9 @@ internal readonly record struct JsonRecord(string File, int Number, long Line, J
     public UserErrorException Malformed(string what, Exception? cause = null) =>
         new($"{File}:{Line}: record {Number} (counted from 0) {what}; correct or remove it", cause);
 
-    private string Keys() => $" (it has {string.Join(", ", Value.EnumerateObject().Select(p => $"\"{p.Name}\"").Take(8))})";
+    private UserErrorException InvalidName(Exception cause) => Malformed("has a key that is not valid Unicode", cause);
+
+    private string Keys() => $" (it has {string.Join(", ", Names().Select(name => $"\"{name}\"").Take(8))})";
 
     private static string Kind(JsonElement value) => value.ValueKind switch
     {

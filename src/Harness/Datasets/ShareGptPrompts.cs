@@ -54,8 +54,8 @@ public sealed class ShareGptPrompts(string path) : IPromptSource
 
     private static (string From, string Text) Turn(JsonRecord record, JsonElement turn)
     {
-        if (turn.ValueKind != JsonValueKind.Object || !turn.TryGetProperty("from", out var from)
-            || !turn.TryGetProperty("value", out var value))
+        if (turn.ValueKind != JsonValueKind.Object || record.Find(turn, "from") is not { } from
+            || record.Find(turn, "value") is not { } value)
             throw record.Malformed("has a turn without \"from\" and \"value\"");
         return (record.Text(from, "from"), record.Text(value, "value"));
     }

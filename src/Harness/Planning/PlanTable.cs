@@ -41,7 +41,7 @@ internal static class PlanTable
         if (fewest is { } count)
         {
             var layouts = string.Join(", ", possible.Where(row => row.Fits && row.Gpus == count).Select(Layout));
-            return $"smallest that fits: {count} GPU{(count == 1 ? "" : "s")} ({layouts})";
+            return $"smallest that fits: {Figures.Count(count, "GPU")} ({layouts})";
         }
         var nearest = possible.MinBy(row => row.TotalBytes);
         return nearest == null
@@ -110,6 +110,7 @@ internal static class PlanTable
             yield return $"Possible are tp {string.Join(", ", ShardPlan.TensorDegrees(planner.Model.Shape))} "
                 + $"and pp 1 to {planner.Model.Shape.Layers}; --format json gives the reasons.";
         if (leftOut > 0)
-            yield return $"{leftOut} layouts whose number of GPUs does not divide {gpus} are left out; --format csv has them all.";
+            yield return $"{Figures.Count(leftOut, "layout")} whose number of GPUs does not divide {gpus} "
+                + $"{(leftOut == 1 ? "is" : "are")} left out; --format csv has all.";
     }
 }

@@ -32,11 +32,12 @@ public static class SummaryTable
 
         Fact("run", $"{run.RunId}: {run.Status}");
         Fact("model", Join(run.Model, Unit(run.ParametersBillions, "billion parameters"), run.Dtype, run.Backend, run.Gpu));
-        Fact("ranks", $"{Figures.Count(run.Ranks)} on {Plural(run.Nodes, "node")}, tensor parallel {Figures.Count(run.TensorParallel)}, "
+        Fact("ranks", $"{Figures.Count(run.Ranks)} on {Figures.Count(run.Nodes, "node")}, "
+            + $"tensor parallel {Figures.Count(run.TensorParallel)}, "
             + $"pipeline stages {Figures.Count(run.PipelineParallel)}");
         var inFlight = run.Concurrency is { } requests ? $"concurrency {Figures.Count(requests)}" : $"batch {Figures.Count(run.BatchSize)}";
         Fact("prompts", $"{Figures.Count(run.Completed)} completed, {Figures.Count(run.Failed)} failed ({Join(run.Dataset, inFlight)})");
-        Fact("output", $"{Plural(run.TotalOutputTokens, "token")}, {Plural(run.TotalOutputWords, "word")} in "
+        Fact("output", $"{Figures.Count(run.TotalOutputTokens, "token")}, {Figures.Count(run.TotalOutputWords, "word")} in "
             + $"{Figures.Significant(run.DurationSeconds)} s");
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, "
             + $"{Figures.Significant(run.ResponsesPerSecond)} responses/s");
@@ -97,6 +98,4 @@ public static class SummaryTable
     private static string Join(params string?[] parts) => string.Join(", ", parts.Where(p => !string.IsNullOrEmpty(p)));
 
     private static string? Unit(double? value, string unit) => value == null ? null : $"{Figures.Significant(value)} {unit}";
-
-    private static string Plural(long? count, string noun) => $"{Figures.Count(count)} {noun}{(count == 1 ? "" : "s")}";
 }

@@ -1,13 +1,19 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
-using Harness.Models.Llama.Generation;
+using System.Text.Json;
+using Harness.Common;
+using Harness.Energy.Accounting;
+using Harness.Runs.Pieces;
 
 namespace Harness.Running;
 
 /// <summary>What came of one sequence; times in seconds on the run's clock.</summary>
+/// <param name="Number">Its place in the workload.</param>
+/// <param name="ReachedEndOfText">False: it ended at its number of tokens.</param>
 /// <param name="StartSeconds">When its clock began.</param>
 /// <param name="QueueSeconds">From its arrival until it got a slot; null where requests do not arrive.</param>
-internal sealed record SequenceReport(int Number, FinishReason Finish, double StartSeconds, double? QueueSeconds, int[] Output,
+internal sealed record SequenceReport(int Number, bool ReachedEndOfText, double StartSeconds, double? QueueSeconds, int[] Output,
     double[] TokenSeconds);
 
 /// <summary>
@@ -17,9 +23,12 @@ internal sealed record SequenceReport(int Number, FinishReason Finish, double St
 /// <param name="Batch">The batch, or the report's own number under continuous batching.</param>
 /// <param name="EndSeconds">When everything in it had been done.</param>
 /// <param name="Sequences">None in the last report of work that was given up.</param>
-/// <param name="Steps">All since the last report, those of sequences that go on included.</param>
+/// <param name="Steps">
+/// All since the last report, those of sequences that go on included. Their rows are places in the workload, since rows of prompts.csv are
+/// rank 0's to number.
+/// </param>
 internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch, double EndSeconds, SequenceReport[] Sequences,
-    StepReport[] Steps)
+    Step[] Steps)
 {
     public bool HasFinished => Sequences.Length > 0;
 
@@ -36,30 +45,31 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
         foreach (var sequence in Sequences)
         {
             writer.Write(sequence.Number);
-            writer.Write((byte)sequence.Finish);
+            writer.Write(sequence.ReachedEndOfText);
             writer.Write(sequence.StartSeconds);
             writer.Write(sequence.QueueSeconds ?? double.NaN);
             Write(writer, sequence.Output);
             Write(writer, sequence.TokenSeconds);
         }
-        writer.Write(Steps.Length);
-        foreach (var step in Steps)
-        {
-            writer.Write(step.MicroBatch);
-            writer.Write(step.StartSeconds);
-            writer.Write(step.EndSeconds);
-            Write(writer, step.Shares);
-        }
+        Write(writer, JsonSerializer.SerializeToUtf8Bytes(Steps, JsonRows.Line));
         return stream.ToArray();
     }
+
+    /// <summary>Those of a start's journal, read as they are asked for.</summary>
+    /// <exception cref="UserErrorException">One is whole, but not what this version writes.</exception>
+    public static IEnumerable<BatchReport> In(string startDirectory) => StartJournal.Batches(startDirectory).Select(bytes =>
+    {
+        try { return Deserialize(bytes); }
+        catch (Exception e) when (e is EndOfStreamException or JsonException) { throw StartJournal.Unknown(startDirectory, e); }
+    });
 
     public static BatchReport Deserialize(byte[] bytes)
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
         return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(),
-            Many(reader, r => new SequenceReport(r.ReadInt32(), (FinishReason)r.ReadByte(), r.ReadDouble(), ReadNumber(r), Read<int>(r),
+            Many(reader, r => new SequenceReport(r.ReadInt32(), r.ReadBoolean(), r.ReadDouble(), ReadNumber(r), Read<int>(r),
                 Read<double>(r))),
-            Many(reader, r => new StepReport(r.ReadInt32(), r.ReadDouble(), r.ReadDouble(), Read<StepShare>(r))));
+            JsonSerializer.Deserialize<Step[]>(Read<byte>(reader), JsonRows.Line)!);
     }
 
     private static double? ReadNumber(BinaryReader reader) => reader.ReadDouble() is var number && double.IsNaN(number) ? null : number;
@@ -72,21 +82,19 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
 
     private static T[] Read<T>(BinaryReader reader) where T : unmanaged
     {
-        var values = new T[reader.ReadInt32()];
+        var values = new T[Count(reader, Unsafe.SizeOf<T>())];
         reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
         return values;
     }
 
+    /// <param name="bytes">That one takes at least.</param>
+    private static int Count(BinaryReader reader, int bytes) => reader.ReadInt32() is var count and >= 0
+        && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / bytes ? count : throw new EndOfStreamException();
+
     private static T[] Many<T>(BinaryReader reader, Func<BinaryReader, T> read)
     {
-        var values = new T[reader.ReadInt32()];
+        var values = new T[Count(reader, 1)];
         for (var i = 0; i < values.Length; i++) values[i] = read(reader);
         return values;
     }
-}
-
-/// <summary>A <see cref="Step"/> on the run's clock.</summary>
-internal sealed record StepReport(int MicroBatch, double StartSeconds, double EndSeconds, StepShare[] Shares)
-{
-    public StepKind Kind => Step.KindOf(Shares);
 }

@@ -36,8 +36,8 @@ internal interface IRunRecorder : IDisposable
     /// <param name="torn">The repeat that was given up, if one was.</param>
     void Finish(EnergyEvidence evidence, IReadOnlyList<RankRecord> ranks, int? torn);
 
-    /// <summary>A run that was refused before anything was measured leaves nothing.</summary>
-    void RemoveIfEmpty();
+    /// <summary>The run cannot go on. One that has finished nothing leaves nothing; else what it has stays, and says why.</summary>
+    void Fail(string why);
 }
 
 /// <summary>Every rank's but rank 0's.</summary>
@@ -69,7 +69,7 @@ internal sealed class SilentRecorder : IRunRecorder
     {
     }
 
-    public void RemoveIfEmpty()
+    public void Fail(string why)
     {
     }
 

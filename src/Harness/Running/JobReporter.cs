@@ -1,4 +1,6 @@
 using Harness.Models.Llama.Generation;
+using Step = Harness.Energy.Accounting.Step;
+using Pass = Harness.Models.Llama.Generation.Step;
 
 namespace Harness.Running;
 
@@ -11,10 +13,10 @@ internal sealed class JobReporter(RankContext rank, ReplicaJob job, int repeat, 
 {
     private const double LeastSeconds = 1;
 
-    private readonly List<Step> _steps = [];
+    private readonly List<Pass> _steps = [];
     private double _reportedSeconds = rank.Clock.Seconds;
 
-    public void Take(Step step)
+    public void Take(Pass step)
     {
         _steps.Add(step);
         if (rank.Clock.Seconds - _reportedSeconds >= LeastSeconds
@@ -31,14 +33,34 @@ internal sealed class JobReporter(RankContext rank, ReplicaJob job, int repeat, 
     {
         var end = rank.Clock.Seconds;
         rank.Energy.Keep();          // of this moment: what is reported counts if readings reach its end
-        var report = new BatchReport(repeat, pass, rank.Replica, job.NumberReport(), end, [.. finished.Select(Describe)],
-            [.. _steps.Select(s =>
-                new StepReport(s.MicroBatch, rank.Clock.OfTicks(s.StartTicks), rank.Clock.OfTicks(s.EndTicks), s.Shares))]);
+        var number = job.NumberReport();
+        var report = new BatchReport(repeat, pass, rank.Replica, number, end, [.. finished.Select(Describe)],
+            [.. _steps.Select(step => Describe(step, number))]);
         _steps.Clear();
         deliver(report);
         _reportedSeconds = rank.Clock.Seconds;
     }
 
-    private SequenceReport Describe(Sequence s) => new(s.Id, s.Finish!.Value, rank.Clock.OfTicks(s.StartTicks),
+    private Step Describe(Pass step, int batch) => new()
+    {
+        Repeat = repeat,
+        Replica = rank.Replica,
+        Pass = pass > 0 ? pass : null,
+        Batch = batch,
+        MicroBatch = step.MicroBatch,
+        Kind = step.Kind switch
+        {
+            StepKind.Prefill => Energy.Accounting.StepKind.Prefill,
+            StepKind.Mixed => Energy.Accounting.StepKind.Mixed,
+            _ => Energy.Accounting.StepKind.Decode,
+        },
+        StartSeconds = rank.Clock.OfTicks(step.StartTicks),
+        EndSeconds = rank.Clock.OfTicks(step.EndTicks),
+        Rows = [.. step.Shares.Select(share => (int?)share.SequenceId)],
+        Tokens = step.Kind == StepKind.Decode ? null : [.. step.Shares.Select(share => share.Tokens)],
+        DecodeRows = step.Kind == StepKind.Mixed ? step.Shares.Count(share => !share.IsPrefill) : null,
+    };
+
+    private SequenceReport Describe(Sequence s) => new(s.Id, s.ReachedEndOfText!.Value, rank.Clock.OfTicks(s.StartTicks),
         s.QueueTicks / (double?)System.Diagnostics.Stopwatch.Frequency, s.Output, [.. s.TokenTicks.Select(rank.Clock.OfTicks)]);
 }

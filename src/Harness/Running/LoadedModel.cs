@@ -121,6 +121,7 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
         public LlamaConfig Config => checkpoint.Config;
         public DType DType => checkpoint.DType;
         public string Fingerprint => checkpoint.Fingerprint;
+        public IReadOnlyList<string> Files => checkpoint.Files;
         public IReadOnlyList<string> Notes => checkpoint.Notes;
 
         /// <exception cref="OperationCanceledException">The run is told to stop.</exception>

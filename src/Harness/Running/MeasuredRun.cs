@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Energy.Accounting;
 using Harness.Energy.Control;
@@ -48,7 +49,7 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
     {
         var kept = recorder.Refuse(refusal);
         rank.Log.NoteOnce(kept == 0 ? $"skipped{cell.Suffix}: {refusal}"
-            : $"not continued{cell.Suffix}: {refusal}; its {kept} finished answers stay, "
+            : $"not continued{cell.Suffix}: {refusal}; its {Figures.Count(kept, "finished answer")} {(kept == 1 ? "stays" : "stay")}, "
             + "and the same command goes on where the setting can be made");
         return rank.World.Decide(kept > 0) ? ExitCode.Failure : ExitCode.Success;
     }

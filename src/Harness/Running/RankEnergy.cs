@@ -25,12 +25,16 @@ internal sealed class RankEnergy : IDisposable
     private readonly List<DomainFacts> _facts = [];
     private EnergySampler? _sampler;
     private EnergyJournal? _journal;
+    private SuspensionWatch? _suspensions;
     private SampleBookmark _kept = new(), _handedIn = new();
     private EnergyReport[]? _gathered;
     private double _keptSeconds;
 
     public IEnergyMeter Meter { get; }
     public IReadOnlyList<SensorCharacteristics> Sensors { get; }
+
+    /// <summary>The ranks of the world that read one.</summary>
+    public IReadOnlyList<int> MeteredRanks { get; }
 
     public RankEnergy(EnergyOptions options, RankModel model, RankClock clock, RankLog log)
     {
@@ -57,6 +61,9 @@ internal sealed class RankEnergy : IDisposable
             Meter.Dispose();
             throw;
         }
+        var metered = new byte[model.World.Size];
+        model.World.AllGather([(byte)(Meter.Domains.Count > 0 ? 1 : 0)], metered);
+        MeteredRanks = [.. Enumerable.Range(0, metered.Length).Where(rank => metered[rank] > 0)];
     }
 
     /// <summary>The warmest device that this rank reads; null where none shows a temperature.</summary>
@@ -70,11 +77,11 @@ internal sealed class RankEnergy : IDisposable
         _facts.Clear();
         Inspect();
         (_kept, _handedIn, _gathered) = (new(), new(), null);
+        _suspensions = new(_clock.Clock, _model.Topology.Hosts[_model.World.Rank]);
         _sampler = new EnergySampler(Meter, _clock.Clock, _intervalSeconds, Sensors);
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
-        _journal = new(startDirectory, _model.World.Rank);
-        _journal.Begin(JsonSerializer.Serialize(
+        _journal = new(startDirectory, _model.World.Rank, JsonSerializer.Serialize(
             new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler.Cost, _clock.StartMap, OriginUtc)));
         Keep();
     }
@@ -99,8 +106,15 @@ internal sealed class RankEnergy : IDisposable
         if (_journal != null && _clock.Seconds - _keptSeconds > KeepSeconds) Keep();
     }
 
+    /// <summary>Measures this rank's clock against rank 0's, just outside a window; every rank calls.</summary>
+    public void MarkClock() => _clock.Mark();
+
     /// <summary>A window's edge: reads now, and returns the time on this rank's clock.</summary>
-    public double MarkEdge() => _sampler?.MarkEdge() ?? _clock.Seconds;
+    public double MarkEdge()
+    {
+        _suspensions?.Look();
+        return _sampler?.MarkEdge() ?? _clock.Seconds;
+    }
 
     /// <summary>
     /// What all ranks have seen until now, by rank, times on rank 0's clock; null on other ranks. Each hands in what is new since the last
@@ -112,6 +126,7 @@ internal sealed class RankEnergy : IDisposable
         var report = new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler!.Cost, _clock.Map(), OriginUtc)
         {
             Series = _sampler.TakeNew(_model.World.Rank, _handedIn),
+            Suspensions = _suspensions!.Found,
         };
         if (_model.World.Gather(report.Serialize(), 0) is not { } handedIn) return null;
         _gathered = [.. handedIn.Select((bytes, rank) => EnergyReport.Deserialize(bytes).After(_gathered?[rank]))];
@@ -128,6 +143,7 @@ internal sealed class RankEnergy : IDisposable
     public void Leave()
     {
         _sampler?.Dispose();
+        _journal?.Dispose();
         (_sampler, _journal) = (null, null);
     }
 
@@ -148,6 +164,9 @@ internal sealed record EnergyReport(
     int Rank, IReadOnlyList<SensorCharacteristics> Sensors, IReadOnlyList<EnergyDomain> Domains, IReadOnlyList<DomainFacts> Facts,
     SamplerCost Cost, ClockMap Clock, DateTimeOffset OriginUtc)
 {
+    /// <summary>Of its machine; a rank that left only its journal tells of none.</summary>
+    public IReadOnlyList<Suspension> Suspensions { get; init; } = [];
+
     /// <summary>Domain by domain.</summary>
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
 
@@ -171,7 +190,15 @@ internal sealed record EnergyReport(
         Series = [.. earlier.Series.Zip(Series, (before, now) => before with { Readings = [.. before.Readings, .. now.Readings] })],
     };
 
-    public EnergyReport OnRunClock() => this with { Series = [.. Series.Select(one => one.OnClock(Clock.ToRunClock))] };
+    public EnergyReport OnRunClock() => this with
+    {
+        Series = [.. Series.Select(one => one.OnClock(Clock.ToRunClock))],
+        Suspensions = [.. Suspensions.Select(one => one with
+        {
+            StartSeconds = Clock.ToRunClock(one.StartSeconds),
+            EndSeconds = Clock.ToRunClock(one.EndSeconds),
+        })],
+    };
 
     /// <summary>
     /// The length of what follows (int32) and the facts in JSON; then of each domain its number of readings (int32) and these as they
@@ -193,17 +220,21 @@ internal sealed record EnergyReport(
         return stream.ToArray();
     }
 
+    private static readonly JsonSerializerOptions s_whole = new()
+    {
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
+
     /// <summary>What a rank left of it while it grew; null where its line is not whole.</summary>
     public static EnergyReport? FromJournal(string head, IReadOnlyList<SampleSeries> readings)
     {
         try
         {
-            return JsonSerializer.Deserialize<EnergyReport>(head) is
-            {
-                Domains: not null, Sensors: not null, Facts: not null,
-                Clock: not null
-            } report
-                ? report with { Series = readings } : null;
+            return JsonSerializer.Deserialize<EnergyReport>(head, s_whole) is { } report && HasNoNull(report.Domains)
+                && HasNoNull(report.Sensors) && HasNoNull(report.Facts) ? report with { Series = readings } : null;
+
+            static bool HasNoNull<T>(IEnumerable<T?> list) where T : class => list.All(element => element != null);
         }
         catch (JsonException)
         {

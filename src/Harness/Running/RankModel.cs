@@ -19,6 +19,7 @@ internal sealed class RankModel : IDisposable
 {
     private readonly RunOptions _options;
     private readonly ShardPlan _shards;
+    private readonly int[] _localRanks;
 
     public ICommunicator World { get; }
     public GridGroups Groups { get; }
@@ -27,6 +28,9 @@ internal sealed class RankModel : IDisposable
     public RankPlan Plan { get; }
     public DType Storage { get; }
     public BackendChoice BackendChoice { get; }
+
+    /// <summary>The files of weights that were read whole before the run; null where that was not asked for.</summary>
+    public IReadOnlyList<VerifiedFile>? Verified { get; }
     public bool IsRoot => World.Rank == 0;
 
     /// <summary>Its part on its device; null until it is loaded.</summary>
@@ -46,11 +50,13 @@ internal sealed class RankModel : IDisposable
         });
         Groups = new GridGroups(new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data), world);
         Topology = NodeTopology.Of(world);
+        _localRanks = LocalRanks(Topology.Hosts);
         BackendChoice = Backends.Choose(_options.Runtime, world);
         Checkpoint = LaunchChecks.OnEveryRank(world, () => Models.Llama.Checkpoints.Checkpoint.Open(_options.Model.EffectivePath));
         LaunchChecks.SameEverywhere(world, new Dictionary<string,
             byte[]>
         { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
+        Verified = _options.Model.VerifyWeights ? VerifiedWeights.Check(world, Topology, Checkpoint) : null;
         Storage = _options.Model.Dtype ?? Checkpoint.DType;
         _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline);
         Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);
@@ -68,11 +74,18 @@ internal sealed class RankModel : IDisposable
             Window = "",
             Rank = rank,
             Host = hosts[rank],
-            LocalRank = hosts.Take(rank).Count(host => host == hosts[rank]),
+            LocalRank = _localRanks[rank],
             TensorRank = position.TensorRank,
             Stage = position.Stage,
             Replica = position.Replica,
         };
+    }
+
+    /// <summary>Each rank's number among those of its host.</summary>
+    private static int[] LocalRanks(IReadOnlyList<string> hosts)
+    {
+        var seen = new Dictionary<string, int>();
+        return [.. hosts.Select(host => seen[host] = seen.TryGetValue(host, out var last) ? last + 1 : 0)];
     }
 
     /// <summary>What this rank will need for so many sequences at a time of so many tokens, prompt and output.</summary>

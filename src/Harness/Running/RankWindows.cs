@@ -40,7 +40,9 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
     {
         var isWhole = false;
         var window = new EnergyWindow(FormattableString.Invariant($"measured-{repeat}"), WindowKind.Measured, 0, 0, repeat);
+        energy.MarkClock();
         window = Measure(window, () => isWhole = work());
+        energy.MarkClock();
         // What is recorded as ended must have every rank's readings on the disk.
         energy.Sync();
         model.World.Barrier();

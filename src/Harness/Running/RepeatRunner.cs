@@ -11,11 +11,12 @@ internal sealed class RepeatRunner(
     RankContext rank, LoadedModel loaded, Workload workload, IReplicaWork work, KvCache cache, IRunRecorder recorder)
 {
     private readonly int _prompts = workload.Items.Count(item => item.Fits);
+    private readonly FiniteLogits _logits = new(rank, workload);
     private readonly Generator _generator = new(loaded.Backend, loaded.Stage, loaded.Replica, Settings(rank.Options, workload));
 
     /// <summary>Generates this many batches and keeps nothing of them.</summary>
     /// <returns>Whether it went to its end on every rank; false where one was told to stop.</returns>
-    public bool WarmUp(int count) => rank.Stages.Run(stage =>
+    public bool WarmUp(int count) => _logits.Run(stage =>
     {
         for (var i = 0; i < count; i++)
             if (_generator.Run(work.WarmUp(i), cache, _ => stage.Alive(), () => stage.IsToStop, stage.Alive).Stopped) return false;
@@ -40,34 +41,56 @@ internal sealed class RepeatRunner(
     {
         var reports = ReportStream.Of(rank.World, rank.Model.Groups.Grid, leads: rank.Model.Groups.Replica.Rank == 0, recorder);
         var (done, tokens) = (0, 0L);
-        var isWhole = rank.Stages.Run(Work, () =>
+        return _logits.Run(Work, () =>
         {
             // What other replicas finish is stored as it comes, with rank 0's readings up to then, whatever rank 0 does itself.
             reports.TakeArrived(rank.Energy.Keep);
             rank.Energy.KeepNowAndThen();
-        });
-        reports.TakeRest();
-        return isWhole;
+        }, reports.TakeRest);
 
         bool Work(JointStage stage)
         {
             var stopped = false;
-            foreach (var job in work.Jobs(repeat, pass))
+            try
             {
-                var reporter = new JobReporter(rank, job, repeat, pass, reports.Deliver);
+                foreach (var job in work.Jobs(repeat, pass))
+                {
+                    stopped = Generate(job, stage);
+                    done += job.Schedule.FinishedCount;
+                    tokens += job.Schedule.FinishedTokens;
+                    if (stopped) break;
+                }
+            }
+            catch (NonFiniteLogitsException)
+            {
+                reports.End();
+                throw;
+            }
+            reports.End();
+            return !stopped;
+        }
+
+        // What has finished is reported also where the rest cannot be generated.
+        bool Generate(ReplicaJob job, JointStage stage)
+        {
+            var reporter = new JobReporter(rank, job, repeat, pass, reports.Deliver);
+            bool stopped;
+            try
+            {
                 stopped = _generator.Run(job.Schedule, cache, step =>
                 {
                     stage.Alive();
                     reporter.Take(step);
                     Show(job.Schedule);
                 }, () => stage.IsToStop, stage.Alive).Stopped;
-                reporter.End();
-                done += job.Schedule.FinishedCount;
-                tokens += job.Schedule.FinishedTokens;
-                if (stopped) break;
             }
-            reports.End();
-            return !stopped;
+            catch (NonFiniteLogitsException)
+            {
+                reporter.End();
+                throw;
+            }
+            reporter.End();
+            return stopped;
         }
 
         // The other replicas go as fast with their share of the prompts.

@@ -32,6 +32,8 @@ internal static class RunEvidence
             MaxStartTemperatureCelsius = options.Energy.MaxStartTemperature > 0 ? options.Energy.MaxStartTemperature : null,
             RanToEnd = false,
             OriginUtc = reports.Count > 0 ? reports[0].OriginUtc : null,
+            Suspensions = reports.SelectMany(report => report.Suspensions).DistinctBy(one => (one.Host, one.StartSeconds)).ToList()
+                is { Count: > 0 } suspensions ? suspensions : null,
             Series = [.. reports.SelectMany(report => report.Series)],
         };
     }

@@ -23,7 +23,8 @@ internal sealed class RunFiles : IRunRecorder
     private readonly RunLease _lease;
     private readonly List<StartRecord> _starts;
     private readonly IReadOnlyList<PieceEvidence> _earlier;
-    private readonly int _piece;
+    private readonly StartJournal _journal;
+    private readonly List<string> _notes = [];
 
     public RunDirectory Directory { get; }
     public ResultBook Book { get; }
@@ -32,8 +33,9 @@ internal sealed class RunFiles : IRunRecorder
     /// <summary>Begins the run, or goes on with one of the same identity; in either case the manifest says what is about to run.</summary>
     /// <returns>Null where another process has it and the options refuse another name for this one; <paramref name="takenBy"/> says
     /// who.</returns>
+    /// <param name="meteredRanks">The ranks that read a meter.</param>
     public static RunFiles? Open(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell,
-        CarbonInputs? carbon, out string? takenBy)
+        CarbonInputs? carbon, IReadOnlyList<int> meteredRanks, out string? takenBy)
     {
         var output = configuration.Options.Output;
         var modelName = RunDescription.ModelName(configuration.Options.Model) + cell.Suffix;
@@ -49,14 +51,17 @@ internal sealed class RunFiles : IRunRecorder
             if (begun == null) takenBy ??= "another process, which has just begun it";
             if (begun == null) return null;
         }
+        var besides = takenBy;
         takenBy = null;
         var directory = begun ?? (unfinished == null
             ? RunDirectory.Create(output.Directory, name, modelName, DateTimeOffset.UtcNow)
             : RunDirectory.Continue(unfinished.Directory, unfinished.RunId ?? RunName.NewId(modelName, DateTimeOffset.UtcNow)));
-        var lease = RunLease.Take(StartRecord.DirectoryOf(directory.Path, unfinished?.Start ?? 1));
+        var lease = RunLease.Take(RunLayout.DirectoryOf(directory.Path, unfinished?.Start ?? 1));
         try
         {
-            return new(configuration, model, prompts, cell, directory, lease, identity, unfinished, carbon);
+            var files = new RunFiles(configuration, model, prompts, cell, directory, lease, identity, unfinished, carbon, meteredRanks);
+            if (unfinished == null && name != null && besides != null) files._notes.Add($"{name} is taken: {besides}; this run is {directory.Path}");
+            return files;
         }
         catch
         {
@@ -67,18 +72,19 @@ internal sealed class RunFiles : IRunRecorder
     }
 
     private RunFiles(ResolvedConfiguration configuration, RankModel model, PromptSet prompts, PowerCell cell, RunDirectory directory,
-        RunLease lease, string identity,
-        UnfinishedRun? unfinished, CarbonInputs? carbon)
+        RunLease lease, string identity, UnfinishedRun? unfinished, CarbonInputs? carbon, IReadOnlyList<int> meteredRanks)
     {
         (_options, _model, _carbon, _lease, Directory) = (configuration.Options, model, carbon, lease, directory);
         var number = unfinished?.Start ?? 1;
-        var startDirectory = StartRecord.DirectoryOf(Directory.Path, number);
+        var startDirectory = RunLayout.DirectoryOf(Directory.Path, number);
         Book = new(Directory.RunId, prompts, Directory);
 
         var earlier = new EarlierStarts(Directory.Path, number - 1, unfinished?.Manifest, _options, model, Book);
-        (_starts, _earlier, _piece) = ([.. earlier.Records], earlier.Pieces, earlier.Pieces.Count + 1);
-        PieceEvidence.Prepare(Directory.Path, _piece);
-        Book.Begin(_piece, startDirectory);
+        (_starts, _earlier) = ([.. earlier.Records], earlier.Pieces);
+        if (number > 1)
+            _notes.Add($"continues {Directory.Path}: {Figures.Count(Book.Rows.Count, "answer")} finished before; --fresh begins anew");
+        _notes.AddRange(earlier.Notes);
+        Book.Begin(number, startDirectory);
         Start = new(Directory.Path, startDirectory, Directory.RunId, earlier.FinishedRepeats,
             [.. earlier.OfTornRepeat.SelectMany(batch =>
                 batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
@@ -88,8 +94,11 @@ internal sealed class RunFiles : IRunRecorder
             Start = number,
             BegunUtc = Now(),
             Hosts = model.Topology.Hosts,
+            MeteredRanks = meteredRanks,
             Job = Environment.GetEnvironmentVariable("SLURM_JOB_ID"),
         });
+        _journal = new(startDirectory);
+        _journal.Append(_starts[^1]);
         _manifest = new(RunDescription.Of(_options, model, prompts, cell, Directory.RunId, unfinished?.Known?.TimestampUtc ?? Now()))
         {
             [Manifest.IdentitySection] = identity,
@@ -108,7 +117,7 @@ internal sealed class RunFiles : IRunRecorder
                 architecture = RuntimeInformation.ProcessArchitecture.ToString()
             },
             ["backend"] = model.BackendChoice.Described,
-            ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint },
+            ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint, verified = model.Verified },
             ["data"] = new { left_out = prompts.Loaded.Log.LeftOut, unread_fields = prompts.Loaded.Log.UnreadFields },
             [StartRecord.Section] = _starts,
         };
@@ -117,11 +126,16 @@ internal sealed class RunFiles : IRunRecorder
 
     public void BeginRepeat(int repeat) => Book.BeginRepeat(repeat);
 
-    public void Take(BatchReport report) => Book.Take(report);
+    public void Take(BatchReport report)
+    {
+        _journal.Append(report.Serialize());
+        Book.Take(report);
+    }
 
-    /// <summary>For the terminal: what is continued; null for a run that begins.</summary>
-    public string? Continues => Start.StartDirectory == Directory.Path ? null
-        : $"continues {Directory.Path}: {Book.Rows.Count} answers were finished before; --fresh begins anew";
+    /// <summary>
+    /// For the terminal: what is continued, and what of it is lost; why a run that begins is not called as was asked for.
+    /// </summary>
+    public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>The joules of one run are those of devices of one kind.</summary>
     /// <exception cref="UserErrorException">An earlier start computed on another.</exception>
@@ -130,7 +144,7 @@ internal sealed class RunFiles : IRunRecorder
         if (_starts.Select(start => start.Device).FirstOrDefault(other => other != null && other != device) is { } before)
             throw new UserErrorException($"{Directory.Path} was begun on {before}, and this is {device}; continue it on such a device, or "
                 + "begin anew with --fresh");
-        _starts[^1] = _starts[^1] with { Device = device };
+        Tell(_starts[^1] with { Device = device });
         _manifest[StartRecord.Section] = _starts;
         Directory.WriteManifest(_manifest);
     }
@@ -143,7 +157,7 @@ internal sealed class RunFiles : IRunRecorder
     /// <param name="evidence">Of this piece so far; null: nothing is measured yet.</param>
     public IReadOnlyList<double?> JoulesPerToken(EnergyEvidence? evidence, int repeats)
     {
-        var known = new RunAccount(evidence == null ? _earlier : [.. _earlier, new(_piece, evidence)]).JoulesPerTokenOf(Book.Rows);
+        var known = new RunAccount(evidence == null ? _earlier : [.. _earlier, new(Book.Piece, evidence)]).JoulesPerTokenOf(Book.Rows);
         return [.. Enumerable.Range(1, repeats).Select(repeat => known.GetValueOrDefault(repeat))];
     }
 
@@ -151,13 +165,12 @@ internal sealed class RunFiles : IRunRecorder
     public void Record(EnergyWindow window)
     {
         int? answers = null;
-        if (window.Repeat is { } repeat && WindowJournal.HasEnded(window))
+        if (window.Repeat is { } repeat && window.DurationSeconds > 0)
         {
-            Book.Journal?.Sync();
             Directory.Sync();
             answers = Book.AnswersOf(repeat);
         }
-        WindowJournal.Append(Start.StartDirectory, new(window, answers));
+        _journal.Append(new JournalWindow(window, answers));
     }
 
     /// <summary>
@@ -170,7 +183,7 @@ internal sealed class RunFiles : IRunRecorder
         _manifest[_earlier.Count > 0 ? "refused" : "skipped"] = why;
         if (_earlier.Count > 0)
         {
-            _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = "refused", Batches = 0 };
+            Tell(_starts[^1] with { EndedUtc = Now(), End = "refused", Batches = 0 });
             Conclude(_earlier, RunStatus.Interrupted);
             return Book.Rows.Count;
         }
@@ -190,19 +203,12 @@ internal sealed class RunFiles : IRunRecorder
         List<PieceEvidence> pieces = [.. _earlier];
         if (Book.Batches > 0 || pieces.Count == 0 || evidence.RanToEnd)
         {
-            pieces.Add(new(_piece, evidence));
-            pieces[^1].Write(Directory.Path, Book.Steps(_piece, evidence.ClockOf),
+            pieces.Add(new(Book.Piece, evidence));
+            pieces[^1].Write(Directory.Path,
                 TornRepeat.Rows(evidence.Windows, ranks, evidence.WorldSize, rank => _model.RowOf(Directory.RunId, rank)));
         }
 
-        _starts[^1] = _starts[^1] with
-        {
-            EndedUtc = Now(),
-            End = evidence.RanToEnd ? "complete"
-            : "interrupted",
-            Batches = Book.Batches,
-            Piece = pieces.Count == _piece ? _piece : null
-        };
+        Tell(_starts[^1] with { EndedUtc = Now(), End = evidence.RanToEnd ? "complete" : "interrupted", Batches = Book.Batches });
         Conclude(pieces, evidence.RanToEnd ? RunStatus.Complete : RunStatus.Interrupted);
     }
 
@@ -212,6 +218,7 @@ internal sealed class RunFiles : IRunRecorder
         var account = new RunAccount(pieces);
         var steps = pieces.ToDictionary(piece => piece.Number, piece => Book.Steps(piece.Number, piece.Evidence.ClockOf).ToList());
         var (rows, attributions) = account.Fill(Book.Rows, piece => steps[piece]);
+        foreach (var piece in pieces) piece.WriteSteps(Directory.Path, steps[piece.Number]);
         PieceEvidence.WriteFigures(Directory.Path, account, rows, pieces[0]);
         Directory.CompleteResults(rows);
 
@@ -226,7 +233,7 @@ internal sealed class RunFiles : IRunRecorder
         };
         _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);
-        var summary = Summary.Compute(_manifest.Run, rows, account.DurationSeconds, account.Totals(attributions));
+        var summary = Summary.Compute(account.Describe(_manifest.Run, attributions), rows, account.DurationSeconds);
         if (_carbon != null && CarbonTerms.Of(_carbon, account, summary, rows) is { } carbon)
         {
             summary = carbon.AddTo(summary);
@@ -239,7 +246,7 @@ internal sealed class RunFiles : IRunRecorder
             Directory.WriteManifest(_manifest);
         }
         var categories = CategoryRecord.Of(summary, rows);
-        if (categories.Count > 0) Directory.WriteCsv(RunDirectory.CategoriesFile, categories);
+        if (categories.Count > 0) Directory.WriteCsv(RunFile.Categories.Name, categories);
         Directory.WriteSummary(summary);
         if (status == RunStatus.Complete) DropJournals();
         var console = ResultConsole.On(Console.Out);
@@ -253,11 +260,20 @@ internal sealed class RunFiles : IRunRecorder
     }
 
     /// <summary>
-    /// A run that was refused before anything was measured leaves nothing, unless a GPU is still to be put back by what lies here.
+    /// The run cannot go on. One that has finished nothing leaves nothing, unless a GPU is still to be put back by what lies here; what
+    /// others have stays, with why it ended.
     /// </summary>
-    public void RemoveIfEmpty()
+    public void Fail(string why)
     {
-        if (_starts.Count > 1 || Book.Rows.Count > 0 || PowerControl.HasRecords(Directory.Path)) return;
+        if (_starts.Count > 1 || Book.Rows.Count > 0 || PowerControl.HasRecords(Directory.Path))
+        {
+            _starts[^1] = _starts[^1] with { EndedUtc = Now(), End = "failed", Why = why };
+            _manifest[StartRecord.Section] = _starts;
+            // Where the storage is what failed, that is the failure to report.
+            try { Directory.WriteManifest(_manifest); }
+            catch (UserErrorException) { }
+            return;
+        }
         Dispose();
         StorageFailure.Guard(Directory.Path, () => System.IO.Directory.Delete(Directory.Path, recursive: true));
     }
@@ -265,7 +281,7 @@ internal sealed class RunFiles : IRunRecorder
     public void Dispose()
     {
         _lease.Dispose();
-        Book.Close();
+        _journal.Dispose();
         Directory.Dispose();
     }
 
@@ -282,8 +298,15 @@ internal sealed class RunFiles : IRunRecorder
     private void DropJournals()
     {
         _lease.Dispose();
-        Book.Close();
+        _journal.Dispose();
         Directory.DropJournals();
+    }
+
+    /// <summary>The latest word on this start.</summary>
+    private void Tell(StartRecord start)
+    {
+        _starts[^1] = start;
+        _journal.Append(start);
     }
 
     private static string Now() => DateTimeOffset.UtcNow.ToString(StartRecord.TimeFormat, CultureInfo.InvariantCulture);

@@ -22,6 +22,11 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
         foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Tokenizer.Notes ?? []).Concat(prompts?.Loaded.Notes ?? [])
             .Distinct()) log.NoteOnce(note);
+        if (model.Verified is { Count: > 0 } files)
+            log.NoteOnce(FormattableString.Invariant(
+                $"weights verified: {files.Count} files of {files.Sum(file => file.Bytes) / 1e9:F1} GB, alike on {model.Topology.Nodes} ")
+                + FormattableString.Invariant($"nodes; for {files.Count(file => file.ConfirmedBy.Count > 0)} ")
+                + "of them a checksum came with them, and says the same");
         var workload = Workload.Share(world, prompts?.Workload);
         var clock = new RankClock(world, model.Topology);
         using var energy = new RankEnergy(options.Energy, model, clock, log);
@@ -44,9 +49,9 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
                 if (ended != ExitCode.Success) code = ended;
                 if (ended == ExitCode.Interrupted) break;
             }
-            catch (UserErrorException)
+            catch (UserErrorException e)
             {
-                recorder.RemoveIfEmpty();
+                recorder.Fail(e.Message);
                 throw;
             }
         }
@@ -64,10 +69,10 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
             start = RunStart.Share(rank.World, null);
             return new SilentRecorder();
         }
-        var files = RunFiles.Open(configuration, rank.Model, prompts, cell, carbon, out var takenBy);
+        var files = RunFiles.Open(configuration, rank.Model, prompts, cell, carbon, rank.Energy.MeteredRanks, out var takenBy);
         start = RunStart.Share(rank.World, files?.Start ?? RunStart.Taken(takenBy!));
         if (files == null) return new SilentRecorder();
-        if (files.Continues is { } continues) rank.Log.NoteOnce(continues);
+        foreach (var note in files.Notes) rank.Log.NoteOnce(note);
         return files;
     }
 

@@ -39,8 +39,9 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         using var reader = new StreamReader(new MemoryStream(InputFile.Read(textFile)));
         var text = reader.ReadToEnd();
         var tokens = tokenizer.Encode(text, addBeginOfText: true);
-        if (tokens.Length < 2) throw new UserErrorException($"{textFile} gives {tokens.Length} tokens; a text to score needs at least one "
-            + "after beginning-of-text");
+        if (tokens.Length < 2)
+            throw new UserErrorException($"{textFile} gives {Figures.Count(tokens.Length, "token")}; a text to score needs at least one "
+                + "after beginning-of-text");
         if (tokens.Length > model.MaxPositions)
             throw new UserErrorException($"{textFile} gives {tokens.Length} tokens, but the model's context is {model.MaxPositions}; "
                 + "score a shorter text");
@@ -57,6 +58,9 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
             var decoder = tokenizer.NewDecoder();
             scorer.Run(tokens, (position, logits) =>
             {
+                if (NonFinite(logits) is { } column)
+                    throw new UserErrorException($"{textFile}: logit {column} of position {position} is not finite, so that the text has "
+                        + "no score; compare the checkpoint with its source, or use --dtype bf16 or f32 where activations overflow");
                 npy?.Append(logits);
                 if (position == 0) WriteLine(stream, 0, tokens[0], decoder, null);
                 if (position + 1 == tokens.Length) return;
@@ -76,6 +80,14 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
     {
         JsonSerializer.Serialize(stream, new { position, id, text = decoder.Append(id), logprob = logProbability }, JsonRows.Line);
         stream.WriteByte((byte)'\n');
+    }
+
+    /// <summary>The first column that is not finite; null where all are.</summary>
+    private static int? NonFinite(ReadOnlySpan<float> logits)
+    {
+        for (var column = 0; column < logits.Length; column++)
+            if (!float.IsFinite(logits[column])) return column;
+        return null;
     }
 
     /// <summary>log softmax, in double: ln p = l - m - ln Σ exp(l_i - m).</summary>

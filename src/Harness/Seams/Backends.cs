@@ -63,7 +63,7 @@ internal static class Backends
         {
             var found = TorchSharp.Torch.Examine(libTorch);
             if (found.Obstacle is { } obstacle) return OnCpu(obstacle);
-            return ByLibTorch(libTorch, $"libtorch sees {found.Devices.Count} CUDA device{(found.Devices.Count == 1 ? "" : "s")}");
+            return ByLibTorch(libTorch, $"libtorch sees {Figures.Count(found.Devices.Count, "CUDA device")}");
         }
         catch (UserErrorException e)
         {

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Harness.Common;
 using Harness.Configuration;
@@ -13,6 +14,9 @@ internal static class GridFile
     /// <summary>As lenient as the configuration files of <c>harness run</c>.</summary>
     private static readonly JsonDocumentOptions s_lenient =
         new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+
+    private static readonly JsonReaderOptions s_alike =
+        new() { CommentHandling = s_lenient.CommentHandling, AllowTrailingCommas = s_lenient.AllowTrailingCommas };
 
     /// <summary>The keys in the file's order.</summary>
     /// <exception cref="UserErrorException">It is no JSON object of known keys, or a value is neither plain nor a list of plain
@@ -39,7 +43,9 @@ internal static class GridFile
         RegularFile.Require(file);
         try
         {
-            return JsonDocument.Parse(File.ReadAllText(file), s_lenient);
+            var text = File.ReadAllText(file);
+            JsonTexts.Check(Encoding.UTF8.GetBytes(text), s_alike);
+            return JsonDocument.Parse(text, s_lenient);
         }
         catch (JsonException e)
         {

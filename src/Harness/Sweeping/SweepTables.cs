@@ -46,7 +46,7 @@ internal static class SweepTables
         console.Write(table);
         WriteDropped(output, outcomes.Where(outcome => outcome.Outcome == Outcome.Dropped)
             .Select(outcome => (outcome.Cell.Name, outcome.Why!)));
-        output.WriteLine($"{Plural(outcomes.Count, "cell")}: "
+        output.WriteLine($"{Figures.Count(outcomes.Count, "cell")}: "
             + $"{Counted(outcomes.Select(outcome => outcome.Outcome), Enum.GetValues<Outcome>())}");
         output.Flush();
     }
@@ -69,7 +69,7 @@ internal static class SweepTables
             .Select(state => $"{Figures.Count(states.Count(s => s == state))} {names[(int)state]}"));
         var hours = open.Count > 0 && open.All(plan => plan.GpuHours != null)
             ? $"; {Figures.Significant(open.Sum(plan => plan.GpuHours))} GPU-hours predicted for what is not done" : "";
-        return $"{Plural(plans.Count, "cell")}: {Figures.Count(states.Count)} fit, {Figures.Count(plans.Count - states.Count)} "
+        return $"{Figures.Count(plans.Count, "cell")}: {Figures.Count(states.Count)} fit, {Figures.Count(plans.Count - states.Count)} "
             + $"dropped{(counts.Length > 0 ? $"; {counts}" : "")}{hours}";
     }
 
@@ -94,8 +94,6 @@ internal static class SweepTables
         string.Join(", ", kinds.Select(kind => (Kind: kind, Count: outcomes.Count(outcome => outcome == kind)))
             .Where(pair => pair.Count > 0)
             .Select(pair => $"{Figures.Count(pair.Count)} {pair.Kind.ToString().ToLowerInvariant()}"));
-
-    private static string Plural(int count, string noun) => $"{Figures.Count(count)} {noun}{(count == 1 ? "" : "s")}";
 
     private static IAnsiConsole ConsoleOn(TextWriter output)
     {

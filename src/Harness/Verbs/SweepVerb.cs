@@ -119,7 +119,7 @@ internal sealed class SweepVerb
         var output = parsed.InvocationConfiguration.Output;
         var scripts = SlurmJobs.Write(directory, study, plans, grid.OutputDirectory);
         foreach (var plan in plans.Where(plan => !plan.Fits)) output.WriteLine($"# dropped {plan.Cell.Name}: {plan.Row.Reason}");
-        foreach (var (script, cells) in scripts) output.WriteLine($"sbatch {script}    # {cells} cells");
+        foreach (var (script, cells) in scripts) output.WriteLine($"sbatch {script}    # {Figures.Count(cells, "cell")}");
         return ExitCode.Success;
     }
 }

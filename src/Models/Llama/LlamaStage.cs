@@ -65,27 +65,50 @@ public sealed class LlamaStage
     /// </summary>
     public Tensor? Forward(ForwardPass pass, KvCache cache)
     {
-        var x = _plan.IsFirstStage
-            ? Embed(pass.Tokens)
-            : _pipeline.Receive(pass.Batch.Rows, _config.Shape.Hidden, _pipeline.Rank - 1);
+        var x = _plan.IsFirstStage ? Embed(pass.Tokens, _tensorGroup) : FromStageBefore(pass);
 
-        for (var layer = 0; layer < _blocks.Length; layer++)
-            _blocks[layer].Forward(_ops, x, cache, layer, pass.Batch, Heads, _config.NormEpsilon, _tensorGroup);
+        for (var layer = 0; layer < _blocks.Length; layer++) Advance(x, cache, layer, pass.Batch, _tensorGroup);
 
         if (!_plan.IsLastStage)
         {
             _pipeline.Send(x, _pipeline.Rank + 1);
             return null;
         }
-        if (pass.OutputRows.Length == 0) return null;
-        x = _ops.RmsNorm(_ops.SelectRows(x, pass.OutputRows), _norm!, _config.NormEpsilon);
+        return pass.OutputRows.Length == 0 ? null : Logits(x, pass.OutputRows);
+    }
+
+    /// <summary>The same pass, slowly, with a look at what every layer gives.</summary>
+    internal void Examine(ForwardPass pass, KvCache cache, Generation.ActivationProbe probe)
+    {
+        var x = _plan.IsFirstStage ? Embed(pass.Tokens, probe) : FromStageBefore(pass);
+        if (_plan.IsFirstStage) probe.EndLayer(-1, x);
+
+        for (var layer = 0; layer < _blocks.Length; layer++)
+        {
+            probe.BeginLayer(_plan.Layers.Start + layer);
+            Advance(x, cache, layer, pass.Batch, probe);
+            probe.EndLayer(_plan.Layers.Start + layer, x);
+        }
+        if (_plan.IsLastStage) probe.Look(Logits(x, pass.OutputRows), Generation.PassPart.Residual);
+        else _pipeline.Send(x, _pipeline.Rank + 1);
+    }
+
+    private Tensor FromStageBefore(ForwardPass pass) => _pipeline.Receive(pass.Batch.Rows, _config.Shape.Hidden, _pipeline.Rank - 1);
+
+    /// <summary>One of this stage's layers.</summary>
+    private void Advance(Tensor x, KvCache cache, int layer, RaggedBatch batch, ITensorLink tensorGroup) =>
+        _blocks[layer].Forward(_ops, x, cache, layer, batch, Heads, _config.NormEpsilon, tensorGroup);
+
+    private Tensor Logits(Tensor x, int[] rows)
+    {
+        x = _ops.RmsNorm(_ops.SelectRows(x, rows), _norm!, _config.NormEpsilon);
         return _ops.Linear(x, _head!);
     }
 
-    private Tensor Embed(int[] tokens)
+    private Tensor Embed(int[] tokens, ITensorLink tensorGroup)
     {
         var x = _ops.Embed(_embedding!, _plan.Vocabulary.Start, tokens);     // vocabulary-parallel: zeros for other ranks' tokens
-        _tensorGroup.AllReduce(x);
+        tensorGroup.AllReduce(x);
         return x;
     }
 }

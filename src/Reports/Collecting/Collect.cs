@@ -21,7 +21,7 @@ public sealed class Collect(TextWriter standardOutput)
     /// <exception cref="UserErrorException">The output cannot be written.</exception>
     public int Run(IReadOnlyList<string> directories, string output, TextWriter log)
     {
-        if (Path.GetFileName(output) == RunDirectory.SummaryFile)
+        if (Path.GetFileName(output) == RunFile.Summary.Name)
             throw new UserErrorException($"{output} would be taken for a run's own summary; choose another name for --out");
         var runs = new RunsBelow("collect", log);
         var rows = new Dictionary<(string RunId, int Row), CollectedRow>();
@@ -40,8 +40,9 @@ public sealed class Collect(TextWriter standardOutput)
         Write(sorted, output);
         var newer = sorted.Select(SchemaOf).Where(version => version > SummaryRecord.CurrentSchema).ToList();
         if (newer.Count > 0)
-            runs.Say($"{newer.Count} runs were written by a newer version (schema_version {newer.Max()}, this program writes "
-                + $"{SummaryRecord.CurrentSchema}); columns that only it knows stand behind ours");
+            runs.Say($"{Figures.Count(newer.Count, "run")} {(newer.Count == 1 ? "was" : "were")} written by a newer version "
+                + $"(schema_version {newer.Max()}, this program writes {SummaryRecord.CurrentSchema}); "
+                + "columns that only it knows stand behind ours");
         runs.Say(Describe(sorted, runs.Unreadable, output));
         return runs.Unreadable > 0 ? 1 : 0;
     }
@@ -104,7 +105,7 @@ public sealed class Collect(TextWriter standardOutput)
     {
         var incomplete = rows.Count(IsIncomplete);
         var invalid = rows.Count(r => r.Columns.GetValueOrDefault("valid") != "true");
-        return $"{rows.Count} runs in {(output == "-" ? "standard output" : output)}, {incomplete} incomplete, {invalid} without valid "
-            + $"energy, {failures} unreadable";
+        return $"{Figures.Count(rows.Count, "run")} in {(output == "-" ? "standard output" : output)}, {incomplete} incomplete, "
+            + $"{invalid} without valid energy, {failures} unreadable";
     }
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using CsvHelper;
 using Harness.Common;
 using Harness.Runs;
 using Harness.Runs.Records;
@@ -33,28 +32,25 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
 
     /// <summary>As a record; a run of a version that wrote no status is taken for incomplete.</summary>
     /// <exception cref="UserErrorException">A value is not of its column's type; the run and the column are named.</exception>
-    public SummaryRecord Typed() => LooseRow<SummaryRecord>.Typed(
+    public SummaryRecord Typed() => CsvRows.Record<SummaryRecord>(
         new Dictionary<string, string>(Columns.Select(column => KeyValuePair.Create(column.Key, VisibleText.Of(column.Value))))
         {
             [RunIdColumn] = RunId,
             ["status"] = Columns.GetValueOrDefault("status") is { Length: > 0 } status ? status : RunStatus.Incomplete,
         },
-        Path.Combine(Directory, RunDirectory.SummaryFile));
+        RunFile.Summary.In(Directory));
 
     private static List<CollectedRow> Complete(string directory)
     {
-        var path = Path.Combine(directory, RunDirectory.SummaryFile);
+        var path = RunFile.Summary.In(directory);
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using var csv = CsvReader.Create(file, CsvDialect.Reading);
             var rows = new List<CollectedRow>();
-            var more = csv.Read();
-            if (!csv.Headers.Contains(RunIdColumn)) throw new UserErrorException($"{path} has no column {RunIdColumn}");
-            for (; more; more = csv.Read())
+            foreach (var columns in CsvRows.Texts(file, path))
             {
-                var columns = csv.Headers.Index().DistinctBy(c => c.Item).ToDictionary(c => c.Item, c => csv.GetString(c.Index));
-                var row = new CollectedRow(columns[RunIdColumn], directory, columns);
+                var runId = columns.GetValueOrDefault(RunIdColumn) ?? throw new UserErrorException($"{path} has no column {RunIdColumn}");
+                var row = new CollectedRow(runId, directory, columns);
                 // No cell is kept that is not what its column says.
                 if (row.Typed().BatchSize == null && columns.ContainsKey("batch_size")) columns["batch_size"] = "";
                 var objection = Completeness.Objection(
@@ -68,7 +64,7 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
             }
             return rows.Count > 0 ? rows : throw new UserErrorException($"{path} has no row");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CsvFormatException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UserErrorException($"cannot read {path}: {e.Message}", e);
         }
@@ -87,11 +83,9 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
             Status = RunStatus.Incomplete,
             Dataset = prompts.FirstOrDefault()?.Dataset
         }) with
-        { Status = RunStatus.Incomplete };
+        { Status = RunStatus.Incomplete, Energy = new(), Valid = false, InvalidReasons = null };
         var numPrompts = known.NumPrompts; // How many there would have been; those that are done say nothing of it.
-        var summary = Summary.Compute(known, prompts, durationSeconds: null,
-            new EnergyTotals { Source = known.EnergySource }) with
-        { NumPrompts = numPrompts };
+        var summary = Summary.Compute(known, prompts, durationSeconds: null) with { NumPrompts = numPrompts };
         var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject()
             .ToDictionary(p => p.Name, p => Text(p.Value));
         return new CollectedRow(runId, run.Directory, columns);

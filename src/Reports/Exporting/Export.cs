@@ -38,7 +38,7 @@ public sealed class Export(IExportFormat format, Stream standardOutput)
             StorageFailure.Guard(output, () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!));
             AtomicFile.Write(output, stream => format.Write(entries, stream));
         }
-        found.Say($"{runs.Count} run{(runs.Count == 1 ? "" : "s")} as {format.Name} in {(output == "-" ? "standard output" : output)}"
+        found.Say($"{Figures.Count(runs.Count, "run")} as {format.Name} in {(output == "-" ? "standard output" : output)}"
             + (found.Unreadable > 0 ? $", {found.Unreadable} unreadable" : ""));
         return 0;
     }

@@ -36,9 +36,9 @@ public sealed class ExportedRun(string directory)
         List<ResponseRecord> responses = [.. _reader.Responses()];
         if (!rows.Select(row => (row.Repeat, row.PromptIndex))
             .SequenceEqual(responses.Select(response => (response.Repeat, response.PromptIndex))))
-            throw new UserErrorException($"{Path.Combine(directory, RunDirectory.ResponsesFile)} has {responses.Count} responses, which "
+            throw new UserErrorException($"{RunFile.Responses.In(directory)} has {responses.Count} responses, which "
                 + "are not "
-                + $"those of the {rows.Count} rows of {RunDirectory.PromptsFile}; run 'harness verify {directory}'");
+                + $"those of the {rows.Count} rows of {RunFile.Prompts.Name}; run 'harness verify {directory}'");
         return [.. rows.Zip(responses).Where(pair => !FinishReason.IsFailure(pair.First.FinishReason))];
     }
 

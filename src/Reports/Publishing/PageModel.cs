@@ -59,12 +59,14 @@ internal sealed class PageModel
     {
         var details = _runs.Select(run => Details(run, found)).ToList();
         if (_withoutPower > 0)
-            _notes.Add($"Power over time of {_withoutPower} runs was left out to keep this page small; a report of fewer runs has it.");
+            _notes.Add($"Power over time of {Figures.Count(_withoutPower, "run")} was left out to keep this page small; "
+                + "a report of fewer runs has it.");
         if (_withoutManifest > 0)
-            _notes.Add($"The manifests of {_withoutManifest} runs were left out to keep this page small; they lie in the run directories.");
-        if (_withoutCategories > 0) _notes.Add(
-            $"Of {_withoutCategories} runs not all categories are shown: at most {CategoriesOfOne} of each run; categories.csv of the run "
-            + "has them.");
+            _notes.Add($"The manifests of {Figures.Count(_withoutManifest, "run")} were left out to keep this page small; "
+                + "they lie in the run directories.");
+        if (_withoutCategories > 0)
+            _notes.Add($"Of {Figures.Count(_withoutCategories, "run")} not all categories are shown: at most {CategoriesOfOne} of each; "
+                + "categories.csv of the run has them.");
         if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
         return JsonSerializer.Serialize(new
         {
@@ -151,7 +153,7 @@ internal sealed class PageModel
     {
         if (!reader.HasCategories) return [];
         using var stream = reader.OpenCategories(out var source);
-        var all = LooseRow<CategoryRecord>.Read(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) })
+        var all = CsvRows.ReadLoosely<CategoryRecord>(stream, source).Select(row => row with { Category = VisibleText.Of(row.Category) })
             .ToList();
         var shown = all.Take(Math.Min(CategoriesOfOne, _categoriesLeft)).ToList();
         _categoriesLeft -= shown.Count;

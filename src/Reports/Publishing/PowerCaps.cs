@@ -17,7 +17,7 @@ internal sealed record CapGroup(string Label, IReadOnlyList<CapRow> Rows)
     /// </summary>
     public static IReadOnlyList<CapGroup> Of(IReadOnlyList<ReportedRun> runs)
     {
-        var others = Setting.All.Where(setting => setting != Setting.PowerLimit).ToList();
+        var others = Setting.All.Where(setting => setting != Setting.OfColumn("power_limit_w")).ToList();
         var capped = runs.Index().Where(run => run.Item.Summary is { PowerLimitWatts: > 0, DurationSeconds: > 0, Completed: > 0 });
         var groups = capped.GroupBy(run =>
             string.Join('\n', others.Select(setting => setting.Of(run.Item)).Append($"{run.Item.Summary.NumPrompts}")))

@@ -8,13 +8,13 @@ namespace Harness.Reports.Publishing;
 internal sealed record PowerTrace(int Piece, IReadOnlyList<PowerSeries> Series, IReadOnlyList<EnergyWindow> Windows)
 {
     /// <summary>Whether there is anything to read: a quick look before the space is shared out.</summary>
-    public static bool Exists(string run) => new RunReader(run).HasSamples();
+    public static bool Exists(string run) => RunLayout.StartsIn(run).Any(new RunReader(run).HasSamples);
 
     /// <exception cref="UserErrorException">A file is damaged or may not be read.</exception>
     public static IEnumerable<PowerTrace> Of(string run, int buckets)
     {
         var reader = new RunReader(run);
-        for (var piece = 1; reader.HasSamples(piece); piece++) yield return Read(reader, piece, buckets);
+        foreach (var piece in RunLayout.StartsIn(run).Where(reader.HasSamples)) yield return Read(reader, piece, buckets);
     }
 
     private static PowerTrace Read(RunReader reader, int piece, int buckets)

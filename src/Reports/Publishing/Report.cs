@@ -29,7 +29,7 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
         if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
         else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
         int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, found) : null;
-        found.Say($"{runs.Count} runs, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, "
+        found.Say($"{Figures.Count(runs.Count, "run")}, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, "
             + $"{runs.Count(run => !run.Summary.Valid)} without valid energy"
             + (found.Unreadable > 0 ? $", {found.Unreadable} unreadable" : "")
             + (outputs.Page != null ? $"; page {outputs.Page}" : "") + (outputs.Markdown is { } md and not "-" ? $"; table {md}" : "")

@@ -1,44 +1,34 @@
 using System.Globalization;
+using Harness.Common;
+using Harness.Runs.Records;
 
 namespace Harness.Reports.Publishing;
 
 /// <summary>Something that was chosen about a run: what stays the same along a line of a figure.</summary>
-/// <param name="Name">For people, before the value; empty where the value speaks for itself.</param>
+/// <param name="Said">Its place among the others, and how it is said.</param>
 /// <param name="Of">The run's value, empty where it has none.</param>
-/// <param name="Unit">After the value.</param>
-/// <param name="Absent">In place of an empty value.</param>
-internal sealed record Setting(string Name, Func<ReportedRun, string> Of, string Unit = "", string? Absent = null)
+internal sealed record Setting(ChosenAttribute Said, Func<ReportedRun, string> Of)
 {
-    public static readonly Setting Shards = new("shards", run => Text(run.Shards));
-    public static readonly Setting Batch = new("batch", run => Text(run.Summary.BatchSize));
-    public static readonly Setting Concurrency = new("concurrency", run => Text(run.Summary.Concurrency));
-    public static readonly Setting MaxNewTokens = new("max. new tokens", run => Text(run.Summary.MaxNewTokens));
-    public static readonly Setting InputTokens = new("input tokens", run => Text(run.Summary.FixedInputTokens), Absent: "input as it is");
-    public static readonly Setting PowerLimit = new("power limit", run => Text(run.Summary.PowerLimitWatts), " W");
+    private static readonly Dictionary<string, Setting> s_columns = ColumnMap<SummaryRecord>.Columns.Where(column => column.Chosen != null)
+        .ToDictionary(column => column.Name, column => new Setting(column.Chosen!, run => Text(column.Of(run.Summary))));
 
-    /// <summary>Of the layout, what is left to choose once the number of shards is given.</summary>
-    public static readonly Setting Nodes = new("nodes", run => Text(run.Summary.Nodes));
-    public static readonly Setting Layout = new("", LayoutOf);
+    public static readonly Setting Shards = new(new(80, "shards"), run => Text(run.Shards));
 
-    public static readonly IReadOnlyList<Setting> All =
-    [
-        new("", run => run.Summary.Model ?? ""),
-        new("", run => run.Summary.Dtype ?? ""),
-        new("", run => run.Summary.Backend ?? ""),
-        new("", Device),
-        new("", run => run.Summary.Dataset ?? ""),
-        new("task", run => run.Summary.Task ?? ""),
-        new("replicas", run => Text(run.Replicas)),
-        Shards, Layout, Nodes,
-        new("micro-batches", run => run.Summary.MicroBatches == run.Summary.PipelineParallel ? ""
-            : Text(run.Summary.MicroBatches), Absent: "a micro-batch per stage"),
-        new("", run => run.Summary.Schedule ?? ""),
-        Batch,
-        Concurrency,
-        new("requests/s", run => Text(run.Summary.RequestRatePerSecond)),
-        MaxNewTokens, InputTokens, PowerLimit,
-        new("SM clock", run => Text(run.Summary.SmClockMhz), " MHz", "SM clock not locked"),
-    ];
+    /// <summary>What is left to choose of tensor and pipeline degrees once the number of shards is given.</summary>
+    public static readonly Setting Layout = new(new(90), LayoutOf);
+
+    /// <summary>The columns that were chosen, and what follows from several columns, in the order in which they are named.</summary>
+    public static readonly IReadOnlyList<Setting> All = [.. new[]
+    {
+        new(new(40), Device),
+        new(new(70, "replicas"), run => Text(run.Replicas)),
+        Shards, Layout,
+        new(new(110, "micro-batches") { Absent = "a micro-batch per stage" }, run =>
+            run.Summary.MicroBatches == run.Summary.PipelineParallel ? "" : Text(run.Summary.MicroBatches)),
+    }.Concat(s_columns.Values).OrderBy(setting => setting.Said.Place)];
+
+    /// <summary>A column of <c>summary.csv</c> that was chosen.</summary>
+    public static Setting OfColumn(string name) => s_columns[name];
 
     /// <summary>
     /// What tells some runs apart, in words: one setting after the other is named where runs differ in it that those before
@@ -64,8 +54,8 @@ internal sealed record Setting(string Name, Func<ReportedRun, string> Of, string
         return [.. words.Select(word => string.Join(", ", word.Where(w => w.Length > 0)))];
     }
 
-    private string Say(string value) => value.Length == 0 ? Absent ?? (Name.Length > 0 ? $"no {Name}" : "")
-        : $"{(Name.Length > 0 ? Name + " " : "")}{value}{Unit}";
+    private string Say(string value) => value.Length == 0 ? Said.Absent ?? (Said.Name.Length > 0 ? $"no {Said.Name}" : "")
+        : $"{(Said.Name.Length > 0 ? Said.Name + " " : "")}{value}{Said.Unit}";
 
     private static string LayoutOf(ReportedRun run) => (run.Summary.TensorParallel, run.Summary.PipelineParallel) switch
     {
@@ -79,5 +69,5 @@ internal sealed record Setting(string Name, Func<ReportedRun, string> Of, string
     private static string Device(ReportedRun run) => string.Join(", ", (run.Summary.Gpu ?? "").Split(", ")
         .Where(part => !(part.EndsWith(" threads", StringComparison.Ordinal) || part.EndsWith(" thread", StringComparison.Ordinal))));
 
-    private static string Text<T>(T? value) where T : struct, IFormattable => value?.ToString(null, CultureInfo.InvariantCulture) ?? "";
+    private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }

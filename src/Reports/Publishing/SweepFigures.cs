@@ -1,3 +1,4 @@
+using System.Globalization;
 using Harness.Common;
 using Harness.Runs.Records;
 
@@ -17,11 +18,14 @@ internal static class SweepFigures
     private static readonly Axis[] Axes =
     [
         // The number of nodes follows from the number of shards.
-        new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.Nodes]),
-        By("batch", "batch size", "batch_size", Setting.Batch),
-        By("concurrency", "concurrency", "concurrency", Setting.Concurrency),
-        By("max-length", "maximum generated length", "max_new_tokens", Setting.MaxNewTokens),
-        By("input-length", "input length", "fixed_input_tokens", Setting.InputTokens),
+        new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.OfColumn("nodes")]),
+        .. from column in ColumnMap<SummaryRecord>.Columns
+           where column.Chosen is { Figure.Length: > 0 }
+           let chosen = column.Chosen!
+           orderby chosen.Place
+           select new Axis(chosen.Figure, chosen.FigureTitle, column.Axis,
+               run => column.Of(run.Summary) is { } value ? Convert.ToDouble(value, CultureInfo.InvariantCulture) : null,
+               [Setting.OfColumn(column.Name)]),
     ];
 
     private static readonly Measure[] Measures =
@@ -31,12 +35,6 @@ internal static class SweepFigures
         new("joules-per-response", "Energy per response", ColumnMap<SummaryRecord>.Named("energy_per_response_j")),
         new("tokens-per-second", "Throughput", ColumnMap<SummaryRecord>.Named("tokens_per_s"), ShowsEnergy: false),
     ];
-
-    private static Axis By(string id, string title, string name, Setting varied)
-    {
-        var column = ColumnMap<SummaryRecord>.Named(name);
-        return new(id, title, column.Axis, run => (int?)column.Of(run.Summary), [varied]);
-    }
 
     public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs) =>
         from axis in Axes from measure in Measures select Of(runs, axis, measure);
@@ -60,8 +58,9 @@ internal static class SweepFigures
             empty)
         {
             ShowsEnergy = measure.ShowsEnergy,
-            Note = empty == null && drawn < points.Count
-                ? $"{points.Count - drawn} of {points.Count} runs are not drawn: no other differs from them in {axis.Title} alone." : null,
+            Note = empty == null && points.Count - drawn is > 0 and var left
+                ? $"{left} of {points.Count} runs {(left == 1 ? "is" : "are")} not drawn: no other differs from "
+                    + $"{(left == 1 ? "it" : "them")} in {axis.Title} alone." : null,
         };
     }
 

@@ -7,47 +7,30 @@ using Harness.Runs.Records;
 namespace Harness.Runs.Accounting;
 
 /// <summary>
-/// What one start of a run measured. The first piece's files lie in the run directory, those of piece N in <c>piece-N</c>.
+/// What one start of a run measured, under the start's number.
 /// </summary>
 public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
 {
-    /// <summary>Where a piece's raw files lie.</summary>
-    public static string DirectoryOf(string runDirectory, int piece) => RunLayout.PieceDirectory(runDirectory, piece);
-
-    /// <summary>Numbers of the pieces that a run directory has.</summary>
-    public static IReadOnlyList<int> In(string runDirectory) => RunLayout.PiecesIn(runDirectory);
-
-    /// <summary>Whether the piece's figures are on disk as a whole, however it ended.</summary>
-    public static bool IsConcluded(string runDirectory, int piece) =>
-        File.Exists(Path.Combine(DirectoryOf(runDirectory, piece), RunDirectory.EnergyFile));
-
-    /// <summary>
-    /// Makes a piece's directory and takes away what a start without a finished batch, or one that is told anew, may have left there and
-    /// behind it.
-    /// </summary>
-    public static void Prepare(string runDirectory, int piece)
+    /// <summary>Takes the raw files of a start away: of one without a finished batch that counts, or one that is told anew.</summary>
+    public static void Remove(string runDirectory, int start)
     {
-        var directory = DirectoryOf(runDirectory, piece);
+        var directory = RunLayout.DirectoryOf(runDirectory, start);
         StorageFailure.Guard(directory, () =>
         {
-            Directory.CreateDirectory(directory);
-            foreach (var file in new[] { RunDirectory.EnergyFile, RunDirectory.PowerFile, RunDirectory.WindowsFile, RunDirectory.StepsFile,
-                RunDirectory.RanksFile })
-                File.Delete(Path.Combine(directory, file));
-            for (var later = piece + 1; Directory.Exists(DirectoryOf(runDirectory, later)); later++)
-                Directory.Delete(DirectoryOf(runDirectory, later), recursive: true);
+            // energy.json first: without it what is left is no piece
+            foreach (var file in new[] { RunFile.Energy, RunFile.Power, RunFile.Windows, RunFile.Steps, RunFile.Ranks })
+                File.Delete(file.In(directory));
         });
     }
 
-    /// <summary><c>power.csv</c>, <c>windows.jsonl</c>, <c>steps.jsonl</c>, <c>ranks.csv</c>, and at last <c>energy.json</c>.</summary>
-    public void Write(string runDirectory, IEnumerable<Step> steps, IEnumerable<RankRecord> ranks)
+    /// <summary><c>power.csv</c>, <c>windows.jsonl</c>, <c>ranks.csv</c>, and at last <c>energy.json</c>.</summary>
+    public void Write(string runDirectory, IEnumerable<RankRecord> ranks)
     {
         var energy = new EnergyAccount(Evidence);
-        string PathOf(string file) => Path.Combine(DirectoryOf(runDirectory, Number), file);
-        WriteText(PathOf(RunDirectory.PowerFile), text => PowerRecords.Write(text, Evidence.Series));
-        WriteText(PathOf(RunDirectory.WindowsFile), text => WindowRecords.Write(text, energy.Windows.Select(WindowRecord.Of)));
-        AtomicFile.Write(PathOf(RunDirectory.StepsFile), stream => JsonRows.Write(stream, steps));
-        AtomicFile.Write(PathOf(RunDirectory.RanksFile), stream =>
+        var directory = RunLayout.DirectoryOf(runDirectory, Number);
+        WriteText(RunFile.Power.In(directory), text => PowerRecords.Write(text, Evidence.Series));
+        WriteText(RunFile.Windows.In(directory), text => WindowRecords.Write(text, energy.Windows.Select(WindowRecord.Of)));
+        AtomicFile.Write(RunFile.Ranks.In(directory), stream =>
         {
             CsvRows.WriteTable(stream,
                 ranks.Select(row => row with
@@ -56,14 +39,21 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
                     Device = energy.DevicesOfRank(row.Rank)
                 }));
         });
-        AtomicFile.Write(PathOf(RunDirectory.EnergyFile), stream => JsonSerializer.Serialize(stream, new { Evidence }, JsonRows.Document));
+        AtomicFile.Write(RunFile.Energy.In(directory), stream => JsonSerializer.Serialize(stream, new { Evidence }, JsonRows.Document));
     }
+
+    /// <summary>
+    /// <c>steps.jsonl</c>, which names rows of the whole run: written when those are known, of every piece, since one that was told before
+    /// may have lost rows.
+    /// </summary>
+    public void WriteSteps(string runDirectory, IEnumerable<Step> steps) =>
+        AtomicFile.Write(RunFile.Steps.In(RunLayout.DirectoryOf(runDirectory, Number)), stream => JsonRows.Write(stream, steps));
 
     /// <summary>Adds to the first piece's <c>energy.json</c> the figures of the whole run's repeats, for people to read.</summary>
     public static void WriteFigures(string runDirectory, RunAccount account, IEnumerable<PromptRecord> rows, PieceEvidence first)
     {
         var figures = Figures(account, rows);
-        AtomicFile.Write(Path.Combine(runDirectory, RunDirectory.EnergyFile), stream => JsonSerializer.Serialize(stream,
+        AtomicFile.Write(RunFile.Energy.In(RunLayout.DirectoryOf(runDirectory, first.Number)), stream => JsonSerializer.Serialize(stream,
             new { first.Evidence, figures.Repeats, figures.EnergyPerOutputToken }, JsonRows.Document));
     }
 

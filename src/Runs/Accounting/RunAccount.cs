@@ -52,6 +52,7 @@ public sealed class RunAccount
         IReadOnlyList<PromptRecord> rows, Func<int, IEnumerable<Step>> stepsOf)
     {
         var filled = rows.ToList();
+        var placesOf = Enumerable.Range(0, rows.Count).ToLookup(i => (rows[i].Piece, rows[i].Repeat));
         var attributions = new List<Attribution?>();
         foreach (var (number, energy) in Pieces)
         {
@@ -61,9 +62,8 @@ public sealed class RunAccount
                 var attribution = energy.Attribute(repeat.Window, [.. stepsIn[repeat.Window.Repeat!.Value]]);
                 var reasons = energy.Reasons(repeat);
                 attributions.Add(attribution);
-                for (var i = 0; i < filled.Count; i++)
-                    if (filled[i].Repeat == repeat.Window.Repeat && filled[i].Piece == number)
-                        filled[i] = Fill(filled[i], attribution?.Of(i), repeat.Source, reasons);
+                foreach (var i in placesOf[(number, repeat.Window.Repeat.Value)])
+                    filled[i] = Fill(filled[i], attribution?.Of(i), repeat.Source, reasons);
             }
         }
         return (filled, attributions);
@@ -80,17 +80,22 @@ public sealed class RunAccount
         InvalidReasons = Joined(reasons),
     };
 
-    public EnergyTotals Totals(IReadOnlyList<Attribution?> attributions) => new()
+    /// <summary>The summary with what was measured: joules, where they come from, and whether they are valid.</summary>
+    /// <param name="attributions">What was shared in each piece's repeats.</param>
+    public SummaryRecord Describe(SummaryRecord run, IReadOnlyList<Attribution?> attributions) => run with
     {
-        TotalJoules = Sum(Measured.Select(part => part.Window.Joules)),
-        NetJoules = Sum(Measured.Select(part => part.Window.NetJoules)),
-        IdleWatts = Measured.Select(part => part.Window.IdleWatts).FirstOrDefault(),
-        PrefillJoules = Sum(attributions.Select(a => a?.PrefillJoules)),
-        DecodeJoules = Sum(attributions.Select(a => a?.DecodeJoules)),
-        UnattributedJoules = Sum(attributions.Select(a => a?.UnattributedJoules)),
-        CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated
-            ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
-        Source = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source
+        Energy = new()
+        {
+            Total = Sum(Measured.Select(part => part.Window.Joules)),
+            Net = Sum(Measured.Select(part => part.Window.NetJoules)),
+            IdleWatts = Measured.Select(part => part.Window.IdleWatts).FirstOrDefault(),
+            Prefill = Sum(attributions.Select(a => a?.PrefillJoules)),
+            Decode = Sum(attributions.Select(a => a?.DecodeJoules)),
+            Unattributed = Sum(attributions.Select(a => a?.UnattributedJoules)),
+            CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated
+                ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
+        },
+        EnergySource = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source
             ? source : null,
         Valid = Repeats.Count > 0 && Repeats.All(repeat => repeat.InvalidReasons.Count == 0),
         InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),

@@ -6,46 +6,52 @@ using Harness.Energy.Records;
 namespace Harness.Runs.Pieces;
 
 /// <summary>
-/// One rank's readings as they come, in <c>energy-rank-NNN.partial.txt</c>: a line that says what is read, then readings in the form of
-/// <c>power.csv</c>, of which there are more and more. Its offset to rank 0's clock is that of the start.
+/// One rank's readings as they come, in <c>energy-rank-NNN.partial.bin</c>: an entry that says what is read, one with the header of
+/// <c>power.csv</c>, then its rows, of which there are more and more. Its offset to rank 0's clock is that of the start. Each rank has a
+/// file of its own, since no two processes can append to one on shared storage.
 /// </summary>
-public sealed class EnergyJournal(string directory, int rank)
+public sealed class EnergyJournal : IDisposable
 {
-    private readonly string _path = RunFile.EnergyJournal.OfRank(rank).In(directory);
+    private readonly JournalFile _file;
 
-    /// <param name="head">One line that says what is read.</param>
-    public void Begin(string head) => AtomicFile.Write(_path, stream =>
+    /// <param name="head">What is read.</param>
+    public EnergyJournal(string directory, int rank, string head)
     {
-        using var text = new StreamWriter(stream, leaveOpen: true);
-        text.Write(head + "\n");
-        PowerRecords.Write(text, []);
-    });
+        _file = new(RunFile.EnergyJournal.OfRank(rank).In(directory));
+        _file.Append(Encoding.UTF8.GetBytes(head));
+        Append(text => PowerRecords.Write(text, []));
+        _file.Sync();
+    }
 
-    public void Append(IReadOnlyList<SampleSeries> readings) => StorageFailure.Guard(_path, () =>
+    public void Append(IReadOnlyList<SampleSeries> readings)
     {
-        using var text = File.AppendText(_path);
-        PowerRecords.Append(text, readings);
-    });
+        if (readings.Any(series => series.Readings.Count > 0)) Append(text => PowerRecords.Append(text, readings));
+    }
 
     /// <summary>Waits until the storage holds what was appended.</summary>
-    public void Sync() => StorageFailure.Guard(_path, () =>
-    {
-        using var file = new FileStream(_path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-        file.Flush(flushToDisk: true);
-    });
+    public void Sync() => _file.Sync();
+
+    public void Dispose() => _file.Dispose();
 
     /// <summary>What a rank left, as far as it is whole; times are on the rank's own clock.</summary>
-    /// <returns>
-    /// The line that says what is read, empty where not even that is whole; and the readings. Null where the rank read nothing.
-    /// </returns>
+    /// <returns>What is read, empty where not even that is whole; and the readings. Null where there is no such file.</returns>
     public static (string Head, IReadOnlyList<SampleSeries> Readings)? Read(string directory, int rank)
     {
         var path = RunFile.EnergyJournal.OfRank(rank).In(directory);
         if (!File.Exists(path)) return null;
-        var bytes = File.ReadAllBytes(path);
-        // A machine that went down may have left zeros where it had not written yet.
-        var written = bytes.AsSpan().IndexOf((byte)0) is >= 0 and var zeros ? zeros : bytes.Length;
-        using var text = new StringReader(Encoding.UTF8.GetString(bytes, 0, bytes.AsSpan(0, written).LastIndexOf((byte)'\n') + 1));
-        return (text.ReadLine() ?? "", PowerRecords.ReadWhole(text, path));
+        var (head, table) = ("", new MemoryStream());
+        foreach (var (entry, number) in JournalFile.Read(path).Select((entry, number) => (entry, number)))
+            if (number == 0) head = Encoding.UTF8.GetString(entry);
+            else table.Write(entry);
+        table.Position = 0;
+        using var text = new StreamReader(table);
+        return (head, table.Length == 0 ? [] : PowerRecords.Read(text, path));
+    }
+
+    private void Append(Action<TextWriter> rows)
+    {
+        using var text = new StringWriter();
+        rows(text);
+        _file.Append(Encoding.UTF8.GetBytes(text.ToString()));
     }
 }

@@ -5,8 +5,8 @@ using Harness.Common;
 namespace Harness.Runs.Pieces;
 
 /// <summary>
-/// One start of a run, as the manifest's section <c>starts</c> tells it. A start that finished a batch is a piece of the run:
-/// it has rows, raw files, joules. One that was cut off before has left nothing.
+/// One start of a run, as its journal and the manifest's section <c>starts</c> tell it. A start that finished a batch is a piece of the
+/// run, under its number: it has rows, raw files, joules. One that was cut off before has left nothing.
 /// </summary>
 public sealed record StartRecord
 {
@@ -17,19 +17,26 @@ public sealed record StartRecord
 
     public required int Start { get; init; }
 
-    /// <summary>Its number among the pieces; missing where it finished nothing.</summary>
-    public int? Piece { get; init; }
-    public required string BegunUtc { get; init; }
+    /// <summary>Missing where its journal has lost it.</summary>
+    public string? BegunUtc { get; init; }
     public string? EndedUtc { get; init; }
 
     /// <summary>
-    /// complete, interrupted (in order), refused (the power setting could not be made), killed (found so by the next start); missing
-    /// while it goes on.
+    /// complete, interrupted (in order), failed (it could not go on), refused (the power setting could not be made), killed (found so by
+    /// the next start); missing while it goes on.
     /// </summary>
     public string? End { get; init; }
 
+    /// <summary>The line with which it failed; missing where it did not.</summary>
+    public string? Why { get; init; }
+
     /// <summary>Of every rank, in rank order.</summary>
     public required IReadOnlyList<string> Hosts { get; init; }
+
+    /// <summary>
+    /// Those that read a meter: each has a journal of its readings, and one that is not there is lost. Missing where older versions wrote.
+    /// </summary>
+    public IReadOnlyList<int>? MeteredRanks { get; init; }
 
     /// <summary>Rank 0's; missing where the model was not loaded.</summary>
     public string? Device { get; init; }
@@ -47,18 +54,11 @@ public sealed record StartRecord
     {
         try
         {
-            var starts = manifest[Section]?.Deserialize<List<StartRecord?>>(JsonRows.Document) ?? [];
-            return [.. starts.Select(start => start ?? throw new JsonException("null is no start"))];
+            return manifest[Section] is { } starts ? JsonRows.Checked<List<StartRecord>>(starts.Deserialize<JsonElement>()) : [];
         }
         catch (JsonException e)
         {
             throw new UserErrorException($"{source}: its section {Section} is no list of starts: {JsonRows.Reason(e)}", e);
         }
     }
-
-    /// <summary>
-    /// Where a start keeps what it may be continued from: the run directory for the first, <c>start-N</c> for the others, until the run is
-    /// complete.
-    /// </summary>
-    public static string DirectoryOf(string runDirectory, int start) => RunLayout.StartDirectory(runDirectory, start);
 }

@@ -14,10 +14,11 @@ public static class TornRepeat
     public static IReadOnlyList<EnergyWindow> Cut(EnergyEvidence evidence, EnergyWindow torn, Func<int, double?> cutOf, double endSeconds)
     {
         var replicas = evidence.Ranks.Select(rank => rank.Replica).Distinct().ToList();
+        var cutBy = replicas.ToDictionary(replica => replica, cutOf);
         var cut = LatestOf(replicas);
         var end = Math.Max(cut, endSeconds);
         // A device that replicas share has worked for what counts until the last of them had finished something.
-        var cuts = evidence.Domains.Select(domain => (domain.Key, Cut: LatestOf(evidence.ReplicasOf(domain.Key))))
+        var cuts = evidence.ReplicasByDomain().Select(domain => (domain.Key, Cut: LatestOf(domain.Value)))
             .Where(device => device.Cut < cut).ToDictionary(device => device.Key, device => device.Cut);
         var different = cuts.Count > 0 ? cuts : null;
         EnergyWindow[] kept = cut > torn.StartSeconds ? [torn with { EndSeconds = cut, Cuts = different }] : [];
@@ -25,7 +26,7 @@ public static class TornRepeat
             ? [new($"torn-{torn.Repeat}", WindowKind.Torn, cuts.Values.Append(cut).Min(), end, Cuts: TornFrom())] : [];
         return [.. evidence.Windows.Where(window => window != torn), .. kept, .. lost];
 
-        double LatestOf(IEnumerable<int> some) => Math.Max(torn.StartSeconds, some.Max(cutOf) ?? torn.StartSeconds);
+        double LatestOf(IEnumerable<int> some) => Math.Max(torn.StartSeconds, some.Max(replica => cutBy[replica]) ?? torn.StartSeconds);
 
         // The window begins with the earliest of them: what others still did for results is not torn.
         Dictionary<string, double>? TornFrom() => different == null ? null
@@ -36,18 +37,22 @@ public static class TornRepeat
     /// <param name="rows">As the ranks saw their own windows.</param>
     /// <param name="place">A row with the rank's place, for ranks that left none.</param>
     public static IEnumerable<RankRecord> Rows(IReadOnlyList<EnergyWindow> windows, IReadOnlyList<RankRecord> rows, int ranks, Func<int,
-        RankRecord> place) =>
-        from window in windows
-        from rank in Enumerable.Range(0, ranks)
-        let seen = rows.FirstOrDefault(row => row.Rank == rank && row.Window == window.Name)
-        let isWhole = seen != null && rows.Any(row => row.Rank == 0 && row.Window == window.Name && row.Seconds == window.DurationSeconds)
-        select isWhole ? seen : (seen ?? rows.FirstOrDefault(row => row.Rank == rank) ?? place(rank)) with
-        {
-            Repeat = window.Repeat ?? 0,
-            Window = window.Name,
-            Seconds = window.DurationSeconds,
-            BytesSent = null,
-            CollectiveWaitSeconds = null,
-            ReceiveWaitSeconds = null,
-        };
+        RankRecord> place)
+    {
+        var seenBy = rows.DistinctBy(row => (row.Rank, row.Window)).ToDictionary(row => (row.Rank, row.Window));
+        var firstOf = rows.DistinctBy(row => row.Rank).ToDictionary(row => row.Rank);
+        return from window in windows
+               let isWhole = rows.Any(row => row.Rank == 0 && row.Window == window.Name && row.Seconds == window.DurationSeconds)
+               from rank in Enumerable.Range(0, ranks)
+               let seen = seenBy.GetValueOrDefault((rank, window.Name))
+               select isWhole && seen != null ? seen : (seen ?? firstOf.GetValueOrDefault(rank) ?? place(rank)) with
+               {
+                   Repeat = window.Repeat ?? 0,
+                   Window = window.Name,
+                   Seconds = window.DurationSeconds,
+                   BytesSent = null,
+                   CollectiveWaitSeconds = null,
+                   ReceiveWaitSeconds = null,
+               };
+    }
 }

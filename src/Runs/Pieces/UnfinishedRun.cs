@@ -9,6 +9,9 @@ namespace Harness.Runs.Pieces;
 /// <param name="Manifest">Null where the run was cut off before it had one.</param>
 public sealed record UnfinishedRun(string Directory, int Start, JsonObject? Manifest)
 {
+    /// <summary>What versions without a journal for each start kept.</summary>
+    private static readonly string[] s_olderJournals = ["batches.partial.bin", "windows.partial.jsonl"];
+
     /// <summary>What its summary would have begun with; null where it was cut off before that was known.</summary>
     public SummaryRecord? Known => Manifest == null ? null : Runs.Manifest.RunOf(Manifest);
 
@@ -33,14 +36,14 @@ public sealed record UnfinishedRun(string Directory, int Start, JsonObject? Mani
                 continue;
             }
             var manifest = ManifestOf(directory, out var damage);
-            if (damage != null || (manifest != null && manifest.TextAt(Runs.Manifest.IdentitySection) != identity))
+            if ((damage ?? Difference(directory, manifest, identity)) is { } obstacle)
             {
-                takenBy ??= name == null ? null : damage ?? "it has another configuration";
+                takenBy ??= name == null ? null : obstacle;
                 continue;
             }
             if (manifest == null && name == null) continue;
-            var last = RunLayout.StartsIn(directory);
-            if (RunLease.LivingHolder(StartRecord.DirectoryOf(directory, last)) is { } holder)
+            var last = RunLayout.StartsIn(directory)[^1];
+            if (RunLease.LivingHolder(RunLayout.DirectoryOf(directory, last)) is { } holder)
             {
                 takenBy = holder;
                 continue;
@@ -51,10 +54,21 @@ public sealed record UnfinishedRun(string Directory, int Start, JsonObject? Mani
                 takenBy ??= name == null ? null : "it is complete";
                 continue;
             }
-            if (TryClaim(StartRecord.DirectoryOf(directory, last + 1))) return new(directory, last + 1, manifest);
+            if (TryClaim(RunLayout.DirectoryOf(directory, last + 1))) return new(directory, last + 1, manifest);
             takenBy = "another process, which has just begun to continue it";
         }
         return null;
+    }
+
+    /// <summary>Why this start is none of that run's; null where it is.</summary>
+    private static string? Difference(string directory, JsonObject? manifest, string identity)
+    {
+        var version = manifest.TextAt("software", "harness");
+        if (version != null && version != Build.Version)
+            return $"it was begun by harness {version}, which can go on with it; this is {Build.Version}";
+        if (manifest != null && manifest.TextAt(Runs.Manifest.IdentitySection) != identity) return "it has another configuration";
+        return s_olderJournals.Any(file => File.Exists(Path.Combine(directory, file)))
+            ? "its journals are of another form; the version that began it can go on with it" : null;
     }
 
     private static bool TryClaim(string start)

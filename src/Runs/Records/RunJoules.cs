@@ -2,7 +2,9 @@ using Harness.Common;
 
 namespace Harness.Runs.Records;
 
-/// <summary>The measured joules of a run in its summary: of all devices, each once, over all measured repeats.</summary>
+/// <summary>
+/// The measured joules of a run in its summary: of all devices, each once, over all measured repeats. What is not known is null, never 0.
+/// </summary>
 public sealed record RunJoules
 {
     [Column("total_energy_j", "J", "measured, every device counted once, over the measured windows",
@@ -36,20 +38,16 @@ public sealed record RunJoules
     [Column("unattributed_energy_j", "J", "measured, and no prompt's", "total_energy_j − Σ energy_j of prompts.csv")]
     public double? Unattributed { get; init; }
 
-    [Column("counter_vs_power_ratio", "", "joules by counters ÷ joules by integrated power: a cross-check, near 1")]
+    [Column("counter_vs_power_ratio", "", "joules by counters ÷ joules by integrated power: a cross-check, near 1",
+        IsOfOneRun = true)]
     public double? CounterVsPowerRatio { get; init; }
 
-    public static RunJoules Of(EnergyTotals energy, double? durationSeconds, long outputTokens, int responses) => new()
+    /// <summary>With what follows from these joules and what they were spent on.</summary>
+    /// <param name="durationSeconds">Null where the measured repeats were not finished.</param>
+    public RunJoules Per(double? durationSeconds, long outputTokens, int responses) => this with
     {
-        Total = energy.TotalJoules,
-        Net = energy.NetJoules,
-        IdleWatts = energy.IdleWatts,
-        AverageWatts = Ratio.Of(energy.TotalJoules, durationSeconds),
-        PerOutputToken = Ratio.Of(energy.TotalJoules, outputTokens),
-        PerResponse = Ratio.Of(energy.TotalJoules, responses),
-        Prefill = energy.PrefillJoules,
-        Decode = energy.DecodeJoules,
-        Unattributed = energy.UnattributedJoules,
-        CounterVsPowerRatio = energy.CounterVsPowerRatio,
+        AverageWatts = Ratio.Of(Total, durationSeconds),
+        PerOutputToken = Ratio.Of(Total, outputTokens),
+        PerResponse = Ratio.Of(Total, responses),
     };
 }

@@ -7,11 +7,12 @@ namespace Harness.Runs.Records;
 /// </remarks>
 public static class Summary
 {
-    /// <param name="known">What the run knew from its start: the columns that describe it.</param>
+    /// <param name="known">
+    /// The columns that describe the run, and what it measured: its joules, where they come from, and whether they are valid.
+    /// </param>
     /// <param name="rows">Rows of all measured repeats.</param>
     /// <param name="durationSeconds">Sum over the measured repeats; null where they were not finished.</param>
-    public static SummaryRecord Compute(
-        SummaryRecord known, IReadOnlyCollection<PromptRecord> rows, double? durationSeconds, EnergyTotals energy)
+    public static SummaryRecord Compute(SummaryRecord known, IReadOnlyCollection<PromptRecord> rows, double? durationSeconds)
     {
         var prompts = new PooledPrompts(rows);
         return known with
@@ -29,14 +30,11 @@ public static class Summary
             Ttft = prompts.Ttft,
             Tpot = prompts.Tpot,
             Latency = prompts.Latency,
-            Energy = RunJoules.Of(energy, durationSeconds, prompts.OutputTokens, prompts.Completed),
+            Energy = known.Energy.Per(durationSeconds, prompts.OutputTokens, prompts.Completed),
             Accuracy = prompts.Accuracy,
             AccuracyLow = prompts.AccuracyInterval?.Low,
             AccuracyHigh = prompts.AccuracyInterval?.High,
-            EnergyPerCorrectJoules = Ratio.Of(energy.TotalJoules, prompts.Correct),
-            EnergySource = energy.Source,
-            Valid = energy.Valid,
-            InvalidReasons = energy.InvalidReasons,
+            EnergyPerCorrectJoules = Ratio.Of(known.Energy.Total, prompts.Correct),
         };
     }
 }

@@ -15,7 +15,7 @@ public sealed record SummaryRecord
     [Column("schema_version", "", "version of the format; new columns come last in it, and do not raise it")]
     public int SchemaVersion { get; init; } = CurrentSchema;
 
-    [Column("run_id", "", "the run's name in all files: when it began, the model, and what tells it from others")]
+    [Column("run_id", "", "the run's name in all files: when it began, the model, and what tells it from others", IsOfOneRun = true)]
     public required string RunId { get; init; }
 
     /// <summary>One of <see cref="RunStatus"/>.</summary>
@@ -23,15 +23,19 @@ public sealed record SummaryRecord
         + "`incomplete`: it goes on, or was killed", Heading = "status")]
     public required string Status { get; init; }
 
-    [Column("timestamp_utc", "", "when the run began")] public string? TimestampUtc { get; init; }
+    [Column("timestamp_utc", "", "when the run began", IsOfOneRun = true)] public string? TimestampUtc { get; init; }
     [Column("commit", "", "of the program that ran")] public string? Commit { get; init; }
+    [Chosen(10)]
     [Column("model", "", "the model's directory, `demo`, or `synthetic:NAME`", "`--model`")] public string? Model { get; init; }
     [Column("parameters_b", "10⁹", "parameters of the model", "its shape")] public double? ParametersBillions { get; init; }
+    [Chosen(20)]
     [Column("dtype", "", "of the weights in memory")] public string? Dtype { get; init; }
+    [Chosen(30)]
     [Column("backend", "", "what computed", "`--backend`")] public string? Backend { get; init; }
 
     [Column("gpu", "", "the devices' name; without GPUs the processor's", Heading = "device")] public string? Gpu { get; init; }
     [Column("num_gpus", "", "GPUs that were measured, each once")] public int? NumGpus { get; init; }
+    [Chosen(100, "nodes")]
     [Column("nodes", "", "machines, by their boot ids")] public int? Nodes { get; init; }
     [Column("ranks", "", "tensor × pipeline × replicas")] public int? Ranks { get; init; }
     [Column("tensor_parallel", "", "ranks that share each layer", "`--tp`", Heading = "tp")] public int? TensorParallel { get; init; }
@@ -41,6 +45,7 @@ public sealed record SummaryRecord
     [Column("micro_batches", "", "parts of a batch that are in the pipeline at the same time", "`--micro-batches`")]
     public int? MicroBatches { get; init; }
 
+    [Chosen(130, "batch", Figure = "batch", FigureTitle = "batch size")]
     [Column("batch_size", "sequences", "of a static batch, on each replica; empty under continuous batching", "`--batch`",
         Heading = "batch", Axis = "batch size (sequences)")]
     public int? BatchSize
@@ -50,31 +55,40 @@ public sealed record SummaryRecord
         init;
     }
 
+    [Chosen(140, "concurrency", Figure = "concurrency", FigureTitle = "concurrency")]
     [Column("concurrency", "requests", "in flight at most, over all replicas, under continuous batching; empty with static batches",
         "`--concurrency` × replicas", Heading = "concurrency", Axis = "requests in flight", Extension = 3)]
     public int? Concurrency { get; init; }
 
+    [Chosen(120)]
     [Column("schedule", "", "`static` or `continuous`", "`--schedule`")] public string? Schedule { get; init; }
 
+    [Chosen(150, "requests/s")]
     [Column("request_rate_per_s", "1/s", "mean arrivals; empty where all requests wait from the start", "`--rate`", Extension = 3)]
     public double? RequestRatePerSecond { get; init; }
 
+    [Chosen(160, "max. new tokens", Figure = "max-length", FigureTitle = "maximum generated length")]
     [Column("max_new_tokens", "tokens", "that a prompt may generate at most", "`--max-new-tokens`", Heading = "max. new tokens",
         Axis = "maximum generated length (tokens)")]
     public int? MaxNewTokens { get; init; }
 
+    [Chosen(170, "input tokens", Absent = "input as it is", Figure = "input-length", FigureTitle = "input length")]
     [Column("fixed_input_tokens", "tokens", "that every prompt was brought to; empty where they were left as they are",
         "`--input-tokens`", Heading = "input tokens", Axis = "input length (tokens)", Extension = 3)]
     public int? FixedInputTokens { get; init; }
 
+    [Chosen(180, "power limit", Unit = " W")]
     [Column("power_limit_w", "W", "set on each device; empty where it was left as it was", "`--power-limits`", Heading = "limit (W)",
         Extension = 1)]
     public double? PowerLimitWatts { get; init; }
 
+    [Chosen(190, "SM clock", Unit = " MHz", Absent = "SM clock not locked")]
     [Column("sm_clock_mhz", "MHz", "to which each device was locked; empty where it was left as it was", "`--sm-clocks`", Extension = 1)]
     public int? SmClockMhz { get; init; }
 
+    [Chosen(50)]
     [Column("dataset", "", "of the prompts", "`--data`", Heading = "data")] public string? Dataset { get; init; }
+    [Chosen(60, "task")]
     [Column("task", "", "the form in which prompts were asked; empty for the data set's own", "`--task`")]
     public string? Task { get; init; }
 
@@ -120,10 +134,10 @@ public sealed record SummaryRecord
     public string? EnergySource { get; init; }
 
     [Column("valid", "", "whether the energy is to be believed; false unless everything was checked. Times and tokens stand in any case",
-        Heading = "energy")]
+        Heading = "energy", IsOfOneRun = true)]
     public bool Valid { get; init; }
 
-    [Column("invalid_reasons", "", "why not: codes of measurement.md, joined by semicolons", Heading = "reasons")]
+    [Column("invalid_reasons", "", "why not: codes of measurement.md, joined by semicolons", Heading = "reasons", IsOfOneRun = true)]
     public string? InvalidReasons { get; init; }
 
     [Column("paper_energy_j", "J", "the method of 'From Words to Watts', to set beside ours",

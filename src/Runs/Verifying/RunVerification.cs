@@ -5,6 +5,7 @@ using Harness.Energy.Accounting;
 using Harness.Energy.Records;
 using Harness.Runs.Accounting;
 using Harness.Runs.Carbon;
+using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 
 namespace Harness.Runs.Verifying;
@@ -27,15 +28,15 @@ public sealed class RunVerification(string directory)
     public IReadOnlyList<string> Check()
     {
         var reader = new RunReader(directory);
-        if (!reader.IsComplete) throw new UserErrorException($"{directory} is not a finished run: it has no {RunDirectory.SummaryFile}");
+        if (!reader.IsComplete) throw new UserErrorException($"{directory} is not a finished run: it has no {RunFile.Summary.Name}");
         var summary = reader.Summary();
         if (summary.SchemaVersion != SummaryRecord.CurrentSchema)
             throw new UserErrorException($"{directory} has schema version {summary.SchemaVersion}, this program verifies "
                 + $"{SummaryRecord.CurrentSchema}; use the version that wrote it");
         if (summary.Status == RunStatus.Skipped) return [];
 
-        var pieces = PieceEvidence.In(directory).Select(number => PieceEvidence.Read(directory, number)).ToList();
-        if (pieces.Count == 0) throw new UserErrorException($"{directory} cannot be verified: it has no {RunDirectory.EnergyFile}");
+        var pieces = RunLayout.PiecesIn(directory).Select(number => PieceEvidence.Read(directory, number)).ToList();
+        if (pieces.Count == 0) throw new UserErrorException($"{directory} cannot be verified: it has no {RunFile.Energy.Name}");
         _problems.AddRange(pieces.SelectMany(piece => Contradictions.In(piece.Evidence)));
         if (_problems.Count > 0) return _problems;
         try
@@ -65,16 +66,17 @@ public sealed class RunVerification(string directory)
             CheckRanks([.. reader.Ranks(piece.Number)], energy, piece.Evidence);
             CheckWindows(piece.Number, energy);
         }
-        for (var i = 0; i < rows.Count; i++) Compare($"{RunDirectory.PromptsFile}, row {i}", rows[i], filled[i]);
+        for (var i = 0; i < rows.Count; i++) Compare($"{RunFile.Prompts.Name}, row {i}", rows[i], filled[i]);
         CheckWhole(summary, account, rows);
         CheckResponses(rows, [.. reader.Responses()]);
         CheckFigures(pieces, account, rows);
         CheckManifest(reader, summary);
+        CheckMeters(reader, pieces);
         CheckSums(account, rows, attributions);
         var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() },
             SteadyState.Of(summary, account, rows, piece => steps[piece]));
-        var computed = Summary.Compute(known, rows, account.DurationSeconds, account.Totals(attributions));
-        Compare(RunDirectory.SummaryFile, summary, WithCarbon(computed, account, rows));
+        var computed = Summary.Compute(account.Describe(known, attributions), rows, account.DurationSeconds);
+        Compare(RunFile.Summary.Name, summary, WithCarbon(computed, account, rows));
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
     }
 
@@ -88,7 +90,7 @@ public sealed class RunVerification(string directory)
             if (series.Readings.Zip(series.Readings.Skip(1))
                 .FirstOrDefault(pair => pair.Second.EnergyJoules < pair.First.EnergyJoules) is { Second.EnergyJoules: not null } fallen)
                 Problem(string.Create(CultureInfo.InvariantCulture,
-                    $"{RunDirectory.PowerFile}: the counter of {series.Domain.Key} falls at {fallen.Second.TimeSeconds} s"));
+                    $"{RunFile.Power.Name}: the counter of {series.Domain.Key} falls at {fallen.Second.TimeSeconds} s"));
     }
 
     private void CheckRanks(List<RankRecord> ranks, EnergyAccount energy, EnergyEvidence evidence)
@@ -97,10 +99,10 @@ public sealed class RunVerification(string directory)
         {
             var there = ranks.Where(row => row.Window == window.Name).Select(row => row.Rank).ToHashSet();
             foreach (var missing in Enumerable.Range(0, evidence.WorldSize).Where(rank => !there.Contains(rank)))
-                Problem($"{RunDirectory.RanksFile}: rank {missing} is missing from window {window.Name}");
+                Problem($"{RunFile.Ranks.Name}: rank {missing} is missing from window {window.Name}");
         }
         foreach (var row in ranks.Where(row => evidence.Ranks.Any(place => place.Rank == row.Rank)))
-            Compare($"{RunDirectory.RanksFile}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules,
+            Compare($"{RunFile.Ranks.Name}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules,
                 energy.JoulesOfRank(row.Rank, row.Window));
     }
 
@@ -112,9 +114,9 @@ public sealed class RunVerification(string directory)
         var last = rows.Select(row => row.Repeat).DefaultIfEmpty(0).Max();
         var gaps = isComplete ? Completeness.Gaps(rows, prompts, Completeness.RepeatsOf(new RunReader(directory)) ?? account.Repeats.Count)
             : Completeness.Gaps(rows.Where(row => row.Repeat < last), prompts, Math.Max(0, last - 1));
-        foreach (var gap in gaps) Problem($"{RunDirectory.PromptsFile}: {gap}");
+        foreach (var gap in gaps) Problem($"{RunFile.Prompts.Name}: {gap}");
         foreach (var repeat in rows.Select(row => row.Repeat).Except(account.Repeats.Select(repeat => repeat.Repeat)))
-            Problem($"{RunDirectory.PromptsFile}: repeat {repeat} has no window in {RunDirectory.WindowsFile}");
+            Problem($"{RunFile.Prompts.Name}: repeat {repeat} has no window in {RunFile.Windows.Name}");
     }
 
     /// <summary>
@@ -123,13 +125,13 @@ public sealed class RunVerification(string directory)
     private void CheckWindows(int piece, EnergyAccount energy)
     {
         var known = energy.Windows.SelectMany(window => window.Devices).Select(device => device.Key).ToHashSet();
-        CheckText(Path.Combine(PieceEvidence.DirectoryOf(directory, piece), RunDirectory.WindowsFile), path =>
+        CheckText(RunFile.Windows.In(RunLayout.DirectoryOf(directory, piece)), path =>
         {
             foreach (var (line, window) in File.ReadLines(path).Where(line => line.Length > 0).Zip(energy.Windows))
             {
                 using var document = JsonDocument.Parse(line);
                 var (written, computed, place) =
-                    (document.RootElement, WindowRecords.Tree(WindowRecord.Of(window)), $"{RunDirectory.WindowsFile}, "
+                    (document.RootElement, WindowRecords.Tree(WindowRecord.Of(window)), $"{RunFile.Windows.Name}, "
                     + $"{window.Window.Name}");
                 var devices = written.GetProperty("devices").EnumerateArray()
                     .Where(device => known.Contains($"{device.GetProperty("host")}/{device.GetProperty("device")}")
@@ -148,14 +150,14 @@ public sealed class RunVerification(string directory)
     {
         var computed = JsonSerializer.SerializeToElement(PieceEvidence.Figures(account, rows), JsonRows.Document);
         foreach (var piece in pieces)
-            CheckText(Path.Combine(PieceEvidence.DirectoryOf(directory, piece.Number), RunDirectory.EnergyFile), path =>
+            CheckText(RunFile.Energy.In(RunLayout.DirectoryOf(directory, piece.Number)), path =>
             {
                 using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-                Differ($"{RunDirectory.EnergyFile}, evidence",
+                Differ($"{RunFile.Energy.Name}, evidence",
                     document.RootElement.GetProperty("evidence"), JsonSerializer.SerializeToElement(piece.Evidence, JsonRows.Document));
                 foreach (var figures in computed.EnumerateObject())
                     if (document.RootElement.TryGetProperty(figures.Name, out var was))
-                        Differ($"{RunDirectory.EnergyFile}, {figures.Name}", was, figures.Value);
+                        Differ($"{RunFile.Energy.Name}, {figures.Name}", was, figures.Value);
             });
     }
 
@@ -183,24 +185,39 @@ public sealed class RunVerification(string directory)
         if (manifest["run"] == null) return;
         if (Manifest.RunOf(manifest) is not { } run)
         {
-            Problem($"{Manifest.FileName}: its section run is not that of a run, or holds what is no figure");
+            Problem($"{RunFile.Manifest.Name}: its section run is not that of a run, or holds what is no figure");
             return;
         }
         foreach (var column in ColumnMap<SummaryRecord>.Columns)
             if (column.Name != "valid" && column.Of(run) is { } was && !IsSame(was, column.Of(summary)))
                 Problem(string.Create(CultureInfo.InvariantCulture,
-                    $"{Manifest.FileName}, {column.Name}: written {was}, but {column.Of(summary) ?? "nothing"} in "
-                        + $"{RunDirectory.SummaryFile}"));
+                    $"{RunFile.Manifest.Name}, {column.Name}: written {was}, but {column.Of(summary) ?? "nothing"} in "
+                        + $"{RunFile.Summary.Name}"));
 
         // A text stands in the CSV as a spreadsheet may have it.
         static bool IsSame(object was, object? now) => was is string text ? CsvDialect.Text(text).Equals(now) : was.Equals(now);
+    }
+
+    /// <summary>A rank that had a meter when its start began has left readings; without them its devices would be in no sum.</summary>
+    private void CheckMeters(RunReader reader, IReadOnlyList<PieceEvidence> pieces)
+    {
+        var starts = reader.HasManifest ? StartRecord.Of(reader.ReadManifest(), RunFile.Manifest.In(directory)) : [];
+        foreach (var (start, piece) in starts.Join(pieces, start => start.Start, piece => piece.Number, (start, piece) => (start, piece)))
+            foreach (var rank in start.MeteredRanks ?? [])
+                if (piece.Evidence.Ranks.Where(place => place.Rank == rank).All(place => place.Reads.Count == 0))
+                    Problem($"{RunFile.Energy.Name}: rank {rank} had a meter when start {start.Start} began, and reads nothing here");
+        // What a killed start counts is found again from its journals when the run goes on.
+        foreach (var piece in pieces.Select(piece => RunLayout.DirectoryOf(directory, piece.Number)))
+            if (StartJournal.Read(piece).Start is { End: null, MeteredRanks: { } metered })
+                foreach (var lost in metered.Select(rank => RunFile.EnergyJournal.OfRank(rank).In(piece)).Where(path => !File.Exists(path)))
+                    Problem($"{lost} is not there, and the rank had a meter: the run, if it goes on, does the start's answers again");
     }
 
     private void CheckResponses(List<PromptRecord> rows, List<ResponseRecord> responses)
     {
         if (rows.Count != responses.Count)
         {
-            Problem($"{RunDirectory.PromptsFile} has {rows.Count} rows, {RunDirectory.ResponsesFile} {responses.Count}");
+            Problem($"{RunFile.Prompts.Name} has {rows.Count} rows, {RunFile.Responses.Name} {responses.Count}");
             return;
         }
         foreach (var (row, response) in rows.Zip(responses))
@@ -248,10 +265,10 @@ public sealed class RunVerification(string directory)
     private void CheckCategories(List<CategoryRecord> written, IReadOnlyList<CategoryRecord> computed)
     {
         if (!written.Select(row => row.Category).SequenceEqual(computed.Select(row => row.Category)))
-            Problem($"{RunDirectory.CategoriesFile}: has {string.Join(", ", written.Select(row => row.Category))}, the prompts "
+            Problem($"{RunFile.Categories.Name}: has {string.Join(", ", written.Select(row => row.Category))}, the prompts "
                 + $"{string.Join(", ", computed.Select(row => row.Category))}");
         else
-            foreach (var (was, now) in written.Zip(computed)) Compare($"{RunDirectory.CategoriesFile}, {was.Category}", was, now);
+            foreach (var (was, now) in written.Zip(computed)) Compare($"{RunFile.Categories.Name}, {was.Category}", was, now);
     }
 
     /// <summary>What the prompts were given, with what nobody was given, is what the meter showed.</summary>

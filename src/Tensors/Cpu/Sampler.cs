@@ -22,12 +22,12 @@ internal static unsafe class Sampler<S, V> where S : struct, ISimd<V> where V : 
     public static long ScratchBytes(int count) => ((long)count * (2 * sizeof(float) + sizeof(ushort)) + 255) / 64 * 64;
 
     /// <summary>Column of the largest logit, the lowest among equals.</summary>
-    /// <exception cref="InvalidOperationException">A logit is NaN.</exception>
+    /// <exception cref="NonFiniteLogitException">A logit is NaN or infinite.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int ArgMax(float* logits, int count, int row)
     {
         var (best, bestStart) = (float.NegativeInfinity, 0);
-        var notANumber = S.Zero;
+        var notFinite = S.Zero;
         for (var start = 0; start < count; start += SearchBlock)
         {
             var end = Math.Min(count, start + SearchBlock);
@@ -37,26 +37,24 @@ internal static unsafe class Sampler<S, V> where S : struct, ISimd<V> where V : 
             {
                 var v = S.Load(logits + i);
                 largest = S.Max(largest, v);
-                notANumber = S.SelectBelow(S.And(v, 0x7FFFFFFF), 0x7F800001, notANumber, S.Broadcast(1));
+                notFinite = S.SelectBelow(S.And(v, 0x7FFFFFFF), 0x7F800000, notFinite, S.Broadcast(1));
             }
             var max = VectorMath<S, V>.Largest(largest);
             for (; i < end; i++)
             {
-                if (float.IsNaN(logits[i])) throw NotANumber(row, i);
+                if (!float.IsFinite(logits[i])) throw FirstNonFinite(logits, row);
                 max = Math.Max(max, logits[i]);
             }
             if (max > best) (best, bestStart) = (max, start);
         }
-        if (S.Sum(notANumber) != 0)
-            for (var i = 0; ; i++)
-                if (float.IsNaN(logits[i])) throw NotANumber(row, i);
+        if (S.Sum(notFinite) != 0) throw FirstNonFinite(logits, row);
         var column = bestStart;
         while (logits[column] != best) column++;
         return column;
     }
 
     /// <param name="scratch">Of <see cref="ScratchBytes"/>.</param>
-    /// <exception cref="InvalidOperationException">A logit is NaN, or the largest is infinite.</exception>
+    /// <exception cref="NonFiniteLogitException">A logit is NaN or infinite.</exception>
     public static int Draw(float* logits, int count, int row, SamplingParameters sampling, double uniform, IReadOnlyList<int> history,
         byte* scratch)
     {
@@ -70,9 +68,6 @@ internal static unsafe class Sampler<S, V> where S : struct, ISimd<V> where V : 
                         : logits[history[i]] * sampling.RepetitionPenalty;
         var best = ArgMax(l, count, row);
         if (sampling.Greedy) return best;
-        if (float.IsInfinity(l[best]))
-            throw new InvalidOperationException(
-                $"the largest logit of row {row} is {l[best]}: the model's weights or activations are damaged");
 
         var weights = l + count;
         var max = l[best] / sampling.Temperature;
@@ -196,6 +191,11 @@ internal static unsafe class Sampler<S, V> where S : struct, ISimd<V> where V : 
         return last;
     }
 
-    private static InvalidOperationException NotANumber(int row, int column) =>
-        new($"logit {column} of row {row} is NaN: the model's weights or activations are damaged");
+    /// <summary>For a row that has one.</summary>
+    private static NonFiniteLogitException FirstNonFinite(float* logits, int row)
+    {
+        var column = 0;
+        while (float.IsFinite(logits[column])) column++;
+        return new(row, column, logits[column]);
+    }
 }

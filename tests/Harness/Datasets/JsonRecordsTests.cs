@@ -56,6 +56,17 @@ public sealed class JsonRecordsTests
             .With.Message.StartWith($"{path}:2: record 1 "));
     }
 
+    /// <summary>Half of a surrogate pair as a key: of a record that is asked for another key, too, or told by its keys.</summary>
+    [TestCase("""{"prompt": "a", "\ud800": 1}""")]
+    [TestCase("""{"conversations": [{"\udc00": "human", "value": "a"}]}""")]
+    public void AKeyThatIsNoTextIsNamed(string record)
+    {
+        var path = _scratch.File("keys.jsonl", record);
+        var kind = record.Contains("prompt") ? JsonLinesPrompts.Name : ShareGptPrompts.Name;
+        Assert.That(() => DatasetCatalog.Load(kind, path, 0, null, null), Throws.TypeOf<UserErrorException>()
+            .With.Message.EqualTo($"{path}:1: record 0 (counted from 0) has a key that is not valid Unicode; correct or remove it"));
+    }
+
     [Test]
     public void AnEmptyFileHasNoRecords([Values("", "\n", "[]", " [ ]\n")] string content) =>
         Assert.That(JsonRecords.Read(_scratch.File("empty.json", content)), Is.Empty);

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Harness.Running;
+using Harness.Runs.Pieces;
 using Harness.Runs.Verifying;
 using Harness.Tests.Sharding;
 
@@ -116,14 +117,9 @@ public sealed class ContinuousTests : IDisposable
             "--max-new-tokens", "90", "--ignore-eos", "--repeats", "3"];
         using (var process = HarnessProcess.Start(_scratch.Path, Switches("run", switches)))
         {
-            var journal = _scratch["out", "run", "batches.partial.bin"];
             // Two reports and more: the first counts when readings reach its end.
-            var (reports, length) = (0, 0L);
-            for (var waited = Stopwatch.StartNew(); reports < 2 + data; Thread.Sleep(20))
-            {
+            for (var waited = Stopwatch.StartNew(); StartJournal.Batches(_scratch["out", "run"]).Count() < 2 + data; Thread.Sleep(20))
                 if (process.HasExited || waited.Elapsed > TimeSpan.FromMinutes(2)) Assert.Fail($"nothing was finished: {process.Wait()}");
-                if (File.Exists(journal) && new FileInfo(journal).Length is var now && now > length) (reports, length) = (reports + 1, now);
-            }
             process.Signal(signal);
             Assert.That(process.Wait().ExitCode, Is.EqualTo(signal == "KILL" ? 137 : 3));
         }

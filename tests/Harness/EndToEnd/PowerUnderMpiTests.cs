@@ -63,7 +63,7 @@ internal sealed class PowerUnderMpiTests : IDisposable
     public void LimitsAreBackAfterAnExceptionOnAnotherRank(string launcher)
     {
         using var run = Start(launcher);
-        var readings = _scratch["out", "r-250W", "energy-rank-001.partial.txt"];
+        var readings = _scratch["out", "r-250W", "energy-rank-001.partial.bin"];
         File.Delete(readings);
         Directory.CreateDirectory(readings);
         Assert.That(End(run), Is.Not.Zero);

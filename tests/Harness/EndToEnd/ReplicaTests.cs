@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Harness.Runs.Pieces;
 using Harness.Runs.Verifying;
 using Harness.Tests.Energy;
 
@@ -107,7 +108,7 @@ internal sealed class ReplicaTests : IDisposable
         var error = "";
         var arguments = Run(6, 0, ["--meter", "none", "--Sharding:StallLimit=3s", .. switches]);
         using var run = Mpi(launcher, arguments, line => error += line + "\n");
-        WaitFor(run, () => Read("windows.partial.jsonl").Contains($"\"{after}\"", StringComparison.Ordinal));
+        WaitFor(run, () => StartJournal.Read(_scratch["out", "r"]).Windows.Any(window => window.Window.Name == after));
         Processes.Run("kill", ["-STOP", Rank(1)]);
         Assert.That(End(run), Is.Not.Zero);
         Assert.That(error, Does.Contain("rank 0: no progress for"));

@@ -56,7 +56,7 @@ public sealed class ResumeTests : IDisposable
             Assert.That(starts.Select(start => (string?)start!["end"]),
                 Is.EqualTo(new[] { "killed", "killed", "interrupted", "complete" }));
             Assert.That(starts.Sum(start => (int?)start!["batches"] ?? 0), Is.EqualTo(2 * Prompts / Batch));
-            Assert.That(run.Summary["pieces"], Is.EqualTo($"{starts.Count(start => start!["piece"] != null)}"));
+            Assert.That(run.Summary["pieces"], Is.EqualTo($"{starts.Count(start => (int)start!["batches"]! > 0)}"));
             Assert.That(run.Prompts.Select(row => row["piece"]).Distinct().Count(), Is.EqualTo(int.Parse(run.Summary["pieces"])));
             Assert.That(run.Summary["status"], Is.EqualTo("complete"));
             Assert.That(run.Summary["invalid_reasons"].Split(';'),
@@ -119,6 +119,8 @@ public sealed class ResumeTests : IDisposable
         var result = HarnessProcess.Run(_scratch.Path, Run("--name", "run", difference));
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         Assert.That(new RunOutput(_scratch["out", "run-2"]).Summary["status"], Is.EqualTo("complete"));
+        Assert.That(result.Error, difference == "--fresh" ? Does.Not.Contain("is taken")
+            : Does.Contain("run is taken: it has another configuration; this run is out/run-2"));
         Assert.That(File.ReadAllBytes(_scratch["out", "run", "prompts.partial.csv"]), Is.EqualTo(before));
     }
 
@@ -148,7 +150,7 @@ public sealed class ResumeTests : IDisposable
     public void AJournalThatEndsInMidEntryGivesItsWholeEntries()
     {
         CutOff("KILL", 3);
-        var journal = _scratch["out", "run", "batches.partial.bin"];
+        var journal = _scratch["out", "run", "journal.partial.bin"];
         var bytes = File.ReadAllBytes(journal);
         File.WriteAllBytes(journal, bytes[..^7]);
         Finish();
@@ -164,7 +166,7 @@ public sealed class ResumeTests : IDisposable
     public void WhatAJournalHasLostIsDoneAgain(string signal)
     {
         CutOff(signal, Prompts / Batch + 3);
-        var journal = _scratch["out", "run", "batches.partial.bin"];
+        var journal = _scratch["out", "run", "journal.partial.bin"];
         File.WriteAllBytes(journal, File.ReadAllBytes(journal)[..(int)(new FileInfo(journal).Length / 2)]);
         Finish();
         var run = new RunOutput(_scratch["out", "run"]);
@@ -197,7 +199,7 @@ public sealed class ResumeTests : IDisposable
 
     private static double Number(RunOutput run, string column) => double.Parse(run.Summary[column]);
 
-    private static double TornSeconds(RunOutput run) => Directory.GetFiles(run.Path, RunDirectory.WindowsFile, SearchOption.AllDirectories)
+    private static double TornSeconds(RunOutput run) => Directory.GetFiles(run.Path, RunFile.Windows.Name, SearchOption.AllDirectories)
         .SelectMany(File.ReadLines).Select(line => JsonNode.Parse(line)!["window"]!)
         .Where(window => (string?)window["kind"] == "torn").Sum(window => (double)window["end_s"]! - (double)window["start_s"]!);
 
@@ -209,9 +211,9 @@ public sealed class ResumeTests : IDisposable
             if (process.HasExited || limit.Elapsed > TimeSpan.FromMinutes(2)) Assert.Fail($"no batches came: {process.Wait()}");
             if (directory() is not { } run || !Directory.Exists(run)) continue;
             // This process's own start is the newest; its lease names it.
-            var latest = Directory.GetDirectories(run, "start-*").OrderBy(path => int.Parse(path.Split('-')[^1])).Prepend(run).Last();
+            var latest = Directory.GetDirectories(run, "piece-*").OrderBy(path => int.Parse(path.Split('-')[^1])).Prepend(run).Last();
             if (!File.Exists(Path.Combine(latest, "alive.json")) || !IsOf(process, latest)) continue;
-            if (Entries(Path.Combine(latest, "batches.partial.bin")) >= batches) return;
+            if (Batches(Path.Combine(latest, "journal.partial.bin")) >= batches) return;
         }
     }
 
@@ -221,17 +223,23 @@ public sealed class ResumeTests : IDisposable
         catch (System.Text.Json.JsonException) { return false; }
     }
 
-    private static int Entries(string journal)
+    /// <summary>
+    /// Entries whose kind, the byte behind length and checksum, is that of a batch: checksums would cost the run the time that it needs.
+    /// </summary>
+    private static int Batches(string journal)
     {
+        const int BatchKind = 3, ChecksumBytes = 4;
         if (!File.Exists(journal)) return 0;
         using var file = new FileStream(journal, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using var reader = new BinaryReader(file);
         var count = 0;
-        for (; file.Length - file.Position >= sizeof(int); count++)
+        while (file.Length - file.Position > sizeof(int) + ChecksumBytes)
         {
-            var length = reader.ReadInt32();
-            if (file.Length - file.Position < length) break;
-            file.Position += length;
+            var end = reader.ReadInt32() + file.Position;
+            if (end > file.Length) break;
+            file.Position += ChecksumBytes;
+            if (reader.ReadByte() == BatchKind) count++;
+            file.Position = end;
         }
         return count;
     }

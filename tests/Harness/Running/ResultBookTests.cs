@@ -1,10 +1,11 @@
 using System.Runtime.CompilerServices;
 using Harness.Datasets;
+using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
-using Harness.Models.Llama.Generation;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Running;
 using Harness.Runs;
+using Harness.Runs.Pieces;
 using Harness.Runs.Records;
 
 namespace Harness.Tests.Running;
@@ -23,14 +24,14 @@ public sealed class ResultBookTests : IDisposable
     {
         var book = new ResultBook("run", Prompts(), new NoSink());
         book.Begin(1, _scratch.Path);
-        var report = Take(book);
+        using var journal = new StartJournal(_scratch.Path);
+        var report = Take(book, journal);
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
         Assert.That(report.IsAlive, Is.False);
 
         var steps = book.Steps(1, _ => new(ClockOffset.Zero, ClockOffset.Zero)).ToList();
-        book.Close();
         Assert.That(steps.Select(step => (step.StartSeconds, step.EndSeconds, step.Rows.Single())),
             Is.EqualTo(new[] { (1.0, 2.0, 0), (2.0, 3.0, 0) }));
         Assert.That((book.Batches, book.EndOf(1, 0)), Is.EqualTo((1, 3.5)));
@@ -39,12 +40,24 @@ public sealed class ResultBookTests : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static WeakReference Take(ResultBook book)
+    private static WeakReference Take(ResultBook book, StartJournal journal)
     {
-        var answer = new SequenceReport(0, Harness.Models.Llama.Generation.FinishReason.Eos, 1, null, [70, 71], [2, 3]);
-        StepReport prefill = new(0, 1, 2, [new StepShare(0, 3, IsPrefill: true)]),
-            decode = new(0, 2, 3, [new StepShare(0, 1, IsPrefill: false)]);
+        var answer = new SequenceReport(0, true, 1, null, [70, 71], [2, 3]);
+        var prefill = new Step
+        {
+            Repeat = 1,
+            Replica = 0,
+            Batch = 0,
+            MicroBatch = 0,
+            Kind = "prefill",
+            StartSeconds = 1,
+            EndSeconds = 2,
+            Rows = [0],
+            Tokens = [3],
+        };
+        var decode = prefill with { Kind = "decode", StartSeconds = 2, EndSeconds = 3, Tokens = null };
         var report = new BatchReport(1, 0, 0, 0, 3.5, [answer], [prefill, decode]);
+        journal.Append(report.Serialize());
         book.Take(report);
         return new(report);
     }

@@ -127,7 +127,7 @@ internal sealed class SteadyStateTests
         Replica = 0,
         Batch = 0,
         MicroBatch = 0,
-        Kind = decoding == 0 ? "prefill" : decoding == entries.Length ? "decode" : "mixed",
+        Kind = decoding == 0 ? StepKind.Prefill : decoding == entries.Length ? StepKind.Decode : StepKind.Mixed,
         StartSeconds = end - 1,
         EndSeconds = end,
         Rows = [.. entries.Select(entry => (int?)entry.Row)],

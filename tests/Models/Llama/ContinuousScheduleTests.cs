@@ -126,6 +126,23 @@ internal sealed class ContinuousScheduleTests
             });
     }
 
+    [Test]
+    public void ARankThatBeginsLateGivesNoTokenBeforeItsRequestHasArrived()
+    {
+        double[] arrivals = [0.01, 0.05, 0.1, 0.15, 0.2];
+        var requests = new ShardedModel(Stories.Directory, Pipeline: 2).OnEveryRank(rank =>
+        {
+            Sequence[] requests = [.. Stories.RaggedPrompts()[..5].Select((prompt, i) => new Sequence(i, i, prompt, 1))];
+            using var cache = rank.Stage.NewCache(5, 60);
+            if (rank.World.Rank == 0) Thread.Sleep(300);        // by the sampling rank's clock all have arrived before this one begins
+            new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy)
+                .Run(new ContinuousSchedule(requests, 5, arrivals), cache);
+            return requests;
+        })[0];
+        Assert.That(requests.Select(request => request.TokenTicks[0] - request.StartTicks - request.QueueTicks), Is.All.Positive,
+            "of each, on the rank whose times are reported: from the slot to the first token");
+    }
+
     [TestCase(1, 1, 1)]
     [TestCase(2, 2, 3)]
     public void AStopKeepsWhatHasFinishedAndEndsEveryRankAtTheSameToken(int tensor, int pipeline, int microBatches)

@@ -94,7 +94,9 @@ internal sealed class DamagedCheckpointTests
     [TestCase("../model.safetensors")]
     [TestCase("/etc/passwd")]
     [TestCase("sub/model.safetensors")]
+    [TestCase("../elsewhere/model.safetensors")]
     [TestCase("..")]
+    [TestCase("")]
     public void AnIndexThatLeadsElsewhereIsRefused(string shard)
     {
         File.Delete(WeightsFile);

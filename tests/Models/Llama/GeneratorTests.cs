@@ -85,13 +85,13 @@ internal sealed class GeneratorTests
         int[] later = [Stories.BeginOfText, .. continuation[..30]];
         Sequence[] sequences =
             [new(0, 0, [Stories.BeginOfText], 199), new(1, 1, [Stories.BeginOfText], end), new(2, 2, later, end), new(3, 3, later, 1)];
-        var (outputs, reasons) = new ShardedModel(Stories.Directory).OnEveryRank(rank =>
+        var (outputs, reachedEndOfText) = new ShardedModel(Stories.Directory).OnEveryRank(rank =>
         {
             using var cache = rank.Stage.NewCache(4, 250);
             var outcome = new Generator(rank.Backend, rank.Stage, rank.Group,
                 ShardedModel.Greedy with { EndOfText = new HashSet<int> { LineFeed, 2 } }).Run(new StaticSchedule(sequences), cache);
             Assert.That(outcome.Stopped, Is.False);
-            return (sequences.Select(s => s.Output).ToArray(), sequences.Select(s => s.Finish).ToArray());
+            return (sequences.Select(s => s.Output).ToArray(), sequences.Select(s => s.ReachedEndOfText).ToArray());
         })[0];
         Assert.Multiple(() =>
         {
@@ -100,8 +100,7 @@ internal sealed class GeneratorTests
             Assert.That(outputs[1], Is.EqualTo(continuation[..end]));
             Assert.That(outputs[2], Is.EqualTo(continuation[30..(end + 1)]));
             Assert.That(outputs[3], Is.EqualTo(continuation[30..31]));
-            Assert.That(reasons,
-                Is.EqualTo(new FinishReason?[] { FinishReason.Eos, FinishReason.Length, FinishReason.Eos, FinishReason.Length }));
+            Assert.That(reachedEndOfText, Is.EqualTo(new bool?[] { true, false, true, false }));
         });
     }
 
@@ -175,16 +174,16 @@ internal sealed class GeneratorTests
     [Test]
     public void ABatchWhoseLastTokenHasComeIsFinishedAlsoWhenAStopWasAskedForMeanwhile()
     {
-        var (outcome, finish) = new ShardedModel(Stories.Directory).OnEveryRank(rank =>
+        var (outcome, reachedEndOfText) = new ShardedModel(Stories.Directory).OnEveryRank(rank =>
         {
             using var cache = rank.Stage.NewCache(1, 10);
             var sequence = new Sequence(0, 0, [Stories.BeginOfText], 5);
             var asked = 0;
             var outcome = new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy)
                 .Run(new StaticSchedule([sequence]), cache, stopRequested: () => ++asked == 5);
-            return (outcome, sequence.Finish);
+            return (outcome, sequence.ReachedEndOfText);
         })[0];
-        Assert.That(finish, Is.EqualTo(FinishReason.Length));
+        Assert.That(reachedEndOfText, Is.False);
         Assert.That(outcome.Stopped, Is.False, "nothing was given up");
     }
 

@@ -180,6 +180,10 @@ internal sealed class LlamaConfigTests
     [TestCase("\"hidden_size\": 64.5", "hidden_size = 64.5 cannot be honoured; a whole number of at least 1 is expected")]
     [TestCase("\"num_hidden_layers\": 0", "num_hidden_layers = 0 cannot be honoured; a whole number of at least 1 is expected")]
     [TestCase("\"num_hidden_layers\": \"5\"", "num_hidden_layers = 5 cannot be honoured; a whole number of at least 1 is expected")]
+    [TestCase("\"num_hidden_layers\": 2147483647", "num_hidden_layers = 2147483647 cannot be honoured; at most 10000 is expected")]
+    [TestCase("\"vocab_size\": 2147483647", "vocab_size = 2147483647 cannot be honoured; at most 16777216 is expected")]
+    [TestCase("\"hidden_size\": 16777216, \"intermediate_size\": 16777216", "it makes 8.44E+15 parameters, more than 1E+15")]
+    [TestCase("\"max_position_embeddings\": 1073741824, \"head_dim\": 65536", "would be 2.81E+15 numbers, more than 1E+15")]
     [TestCase("\"intermediate_size\": null", "config.json lacks 'intermediate_size'; is this a LLaMA checkpoint?")]
     [TestCase("\"attention_bias\": \"no\"", "attention_bias = no cannot be honoured; only models without bias are supported")]
     [TestCase("\"rms_norm_eps\": \"small\"", "rms_norm_eps = small cannot be honoured; a number is expected")]
@@ -201,6 +205,7 @@ internal sealed class LlamaConfigTests
     [TestCase("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer")]
     [TestCase("not json", "is not valid JSON (line 1)")]
     [TestCase("{ \"hidden_size\": 64,\n", "is not valid JSON (line 2)")]
+    [TestCase("{\n\"hidden_act\": \"\\ud800\" }", "is not valid JSON (line 2)")]
     [TestCase("[]", "lacks 'num_attention_heads'")]
     [TestCase("42", "lacks 'num_attention_heads'")]
     public void AFileThatIsNoConfigurationIsNamed(string content, string message)

@@ -23,6 +23,9 @@ internal sealed class SafeTensorsReader
 
     public IEnumerable<string> Names => _tensors.Keys;
 
+    /// <summary>The tensor's first byte in its file.</summary>
+    public long OffsetOf(string name) => _tensors[name].DataStart + (long)_tensors[name].Entry["data_offsets"]![0]!;
+
     public (int[] Shape, double[] Values) Read(string name)
     {
         var (file, entry, start) = _tensors[name];

@@ -26,6 +26,9 @@ internal sealed record TinyCheckpoint
     /// <summary>Further keys of config.json, as JSON members: "\"rope_theta\": 500000".</summary>
     public string Further { get; init; } = "";
 
+    /// <summary>Values that stand in a tensor instead of its own, by the tensor's name: the element, row by row, and the value.</summary>
+    public IReadOnlyList<(string Tensor, int Element, double Value)> Spoilt { get; init; } = [];
+
     private int Dimension => HeadDimension ?? Hidden / Heads;
 
     /// <summary>Name and shape of every tensor, in the order of the file.</summary>
@@ -76,7 +79,7 @@ internal sealed record TinyCheckpoint
     {
         scratch.File(Path.Combine(name, "config.json"), ConfigJson());
         var random = new Random(Seed);
-        var tensors = Tensors().Select(t => (t.Name, t.Shape, Bytes: Values(t.Shape, random))).ToArray();
+        var tensors = Tensors().Select(t => (t.Name, t.Shape, Bytes: Spoil(t.Name, Values(t.Shape, random)))).ToArray();
         if (Shards == 1)
         {
             WriteFile(scratch[name, "model.safetensors"], tensors);
@@ -106,6 +109,16 @@ internal sealed record TinyCheckpoint
             bytes.AddRange(StoredNumber.Bytes(
                 StoredNumber.Round((shape.Length == 1 ? 1 : 0) + spread * (2 * random.NextDouble() - 1), DType), DType));
         return [.. bytes];
+    }
+
+    private byte[] Spoil(string name, byte[] bytes)
+    {
+        foreach (var (_, element, value) in Spoilt.Where(one => one.Tensor == name))
+        {
+            var stored = StoredNumber.Bytes(value, DType).ToArray();
+            stored.CopyTo(bytes, element * stored.Length);
+        }
+        return bytes;
     }
 
     private void WriteFile(string path, (string Name, int[] Shape, byte[] Bytes)[] tensors) =>

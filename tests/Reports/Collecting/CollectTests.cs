@@ -23,7 +23,7 @@ public sealed class CollectTests
 
     private int Run(params string[] directories) => new Collect(_standardOutput).Run(directories, Out, _log);
 
-    private void Complete(string directory, SummaryRecord summary) => AtomicFile.Write(Ready(directory, RunDirectory.SummaryFile), stream =>
+    private void Complete(string directory, SummaryRecord summary) => AtomicFile.Write(Ready(directory, RunFile.Summary.Name), stream =>
     {
         CsvRows.WriteHeader<SummaryRecord>(stream);
         CsvRows.Write(stream, [summary]);
@@ -87,7 +87,7 @@ public sealed class CollectTests
     {
         using (var run = RunDirectory.Create(_scratch.Path, "rows", "m", DateTimeOffset.UtcNow))
             run.Append([Samples.Prompt(0) with { RunId = "b" }], []);
-        AtomicFile.Write(Ready("manifest", Manifest.FileName), new Manifest(Samples.Summary("a")).Write);
+        AtomicFile.Write(Ready("manifest", RunFile.Manifest.Name), new Manifest(Samples.Summary("a")).Write);
         RunDirectory.Create(_scratch.Path, "begun", "m", DateTimeOffset.UtcNow).Dispose();
         Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
         Assert.That(Collected().Select(r => (r["run_id"], r["status"], r["completed"])), Is.EqualTo(new[]
@@ -100,7 +100,7 @@ public sealed class CollectTests
     public void ARunThatIsFoundTwiceIsOneRowAndTheCompleteOneCounts()
     {
         Complete("copy", Samples.Summary("1") with { Model = "copied" });
-        AtomicFile.Write(Ready("begun", Manifest.FileName), new Manifest(Samples.Summary("1") with { Model = "begun" }).Write);
+        AtomicFile.Write(Ready("begun", RunFile.Manifest.Name), new Manifest(Samples.Summary("1") with { Model = "begun" }).Write);
         Directory.CreateSymbolicLink(_scratch["link"], _scratch["copy"]);
         Directory.CreateSymbolicLink(_scratch["copy", "loop"], _scratch.Path);
         Assert.That(Run(_scratch.Path, _scratch["copy"], _scratch.Path), Is.Zero, _log.ToString());
@@ -133,7 +133,7 @@ public sealed class CollectTests
         Assert.That(File.ReadLines(Out).First(), Does.EndWith(",run_directory,carbon_g"));
         Assert.That(Collected().Select(r => (r["schema_version"], r["carbon_g"], r["valid"])),
             Is.EqualTo(new[] { ("2", "", "false"), ("3", "17.5", "true") }));
-        Assert.That(_log.ToString(), Does.Contain("1 runs were written by a newer version (schema_version 3, this program writes 2)"));
+        Assert.That(_log.ToString(), Does.Contain("1 run was written by a newer version (schema_version 3, this program writes 2)"));
     }
 
     /// <summary>Older versions wrote the slots of a replica as <c>batch_size</c> under continuous batching, too.</summary>

@@ -204,12 +204,12 @@ public sealed class ExportTests
             new() { Host = "h", Device = uuid, Kind = DomainKind.Gpu, DurationSeconds = 5, CounterJoules = joules, InvalidReasons = [] };
         EnergyWindow Window(WindowKind kind, int? repeat) => new(repeat == null ? "idle" : $"measured-{repeat}", kind, 0, 5, repeat);
 
-        Csv(_scratch[name, RunDirectory.SummaryFile], summary);
-        Csv(_scratch[name, RunDirectory.PromptsFile], Row(0, 20, 10, 900), Row(1, 9999, 0, 0, FinishReason.ContextLength),
+        Csv(_scratch[name, RunFile.Summary.Name], summary);
+        Csv(_scratch[name, RunFile.Prompts.Name], Row(0, 20, 10, 900), Row(1, 9999, 0, 0, FinishReason.ContextLength),
             Row(2, 40, 30, 2500));
-        AtomicFile.Write(_scratch[name, RunDirectory.ResponsesFile], stream =>
+        AtomicFile.Write(_scratch[name, RunFile.Responses.Name], stream =>
             JsonRows.Write(stream, [Response(0, "a\nb"), Response(1, ""), Response(2, "c")]));
-        AtomicFile.Write(_scratch[name, RunDirectory.WindowsFile], stream =>
+        AtomicFile.Write(_scratch[name, RunFile.Windows.Name], stream =>
         {
             using var text = new StreamWriter(stream, leaveOpen: true);
             WindowRecords.Write(text,
@@ -219,8 +219,8 @@ public sealed class ExportTests
                 new(Window(WindowKind.Measured, 2), [Gpu("GPU-1", 700), Gpu("GPU-2", 1400)]),
             ]);
         });
-        _scratch.File($"{name}/{RunDirectory.EnergyFile}", "{}");
-        _scratch.File($"{name}/{Manifest.FileName}", """{"configuration": {"Carbon:Pue": {"value": "1.2", "source": "command line"}}}""");
+        _scratch.File($"{name}/{RunFile.Energy.Name}", "{}");
+        _scratch.File($"{name}/{RunFile.Manifest.Name}", """{"configuration": {"Carbon:Pue": {"value": "1.2", "source": "command line"}}}""");
     }
 
     private static void Csv<T>(string path, params T[] rows) => AtomicFile.Write(path, stream =>

@@ -171,7 +171,7 @@ public sealed class ReportTests : IDisposable
         Add(new("r") { DeviceWatts = [90], Seconds = 12 });
         Add(new("second") { DeviceWatts = [70], Seconds = 6 });
         Directory.CreateDirectory(_scratch["r", "piece-2"]);
-        foreach (var file in new[] { RunDirectory.PowerFile, RunDirectory.WindowsFile })
+        foreach (var file in new[] { RunFile.Power.Name, RunFile.Windows.Name })
             File.Move(_scratch["second", file], _scratch["r", "piece-2", file]);
         var traces = Page.Of(_scratch).Run("r")["power"]!.AsArray();
         Assert.That(traces.Select(t =>
@@ -322,7 +322,7 @@ public sealed class ReportTests : IDisposable
         foreach (var file in Directory.GetFiles(_scratch[from]))
         {
             var target = _scratch[to.Name, Path.GetFileName(file)];
-            if (Path.GetFileName(file) == RunDirectory.SummaryFile) File.WriteAllText(target, File.ReadAllText(file)
+            if (Path.GetFileName(file) == RunFile.Summary.Name) File.WriteAllText(target, File.ReadAllText(file)
                 .Replace(",r0,", $",{to.Name},", StringComparison.Ordinal).Replace("\n2,r0,", $"\n2,{to.Name},", StringComparison.Ordinal));
             else File.Copy(file, target);
         }

@@ -86,18 +86,17 @@ internal sealed record SyntheticRun(string Name)
         if (Status == RunStatus.Incomplete) return this;
 
         var rows = Enumerable.Range(0, Prompts).Select(Prompt).ToList();
-        WriteCsv(Path.Combine(directory, RunDirectory.PromptsFile), rows);
-        AtomicFile.Write(Path.Combine(directory, RunDirectory.ResponsesFile), stream => JsonRows.Write(stream, rows.Select(Response)));
-        File.WriteAllText(Path.Combine(directory, RunDirectory.EnergyFile), "{}");
+        WriteCsv(RunFile.Prompts.In(directory), rows);
+        AtomicFile.Write(RunFile.Responses.In(directory), stream => JsonRows.Write(stream, rows.Select(Response)));
+        File.WriteAllText(RunFile.Energy.In(directory), "{}");
         if (Measured) WritePower(directory);
         var reasons = InvalidReasons ?? (Measured ? null : "no_meter");
-        var energy = Measured
-            ? new EnergyTotals { TotalJoules = Joules, Source = "nvml_counter", Valid = reasons == null, InvalidReasons = reasons }
-            : new EnergyTotals { InvalidReasons = reasons };
-        var summary = Summary.Compute(known, rows, Seconds, energy);
+        known = known with { InvalidReasons = reasons };
+        if (Measured) known = known with { Energy = new() { Total = Joules }, EnergySource = "nvml_counter", Valid = reasons == null };
+        var summary = Summary.Compute(known, rows, Seconds);
         if (CategoryRecord.Of(summary, rows) is { Count: > 0 } categories)
-            WriteCsv(Path.Combine(directory, RunDirectory.CategoriesFile), categories);
-        WriteCsv(Path.Combine(directory, RunDirectory.SummaryFile), [summary]);
+            WriteCsv(RunFile.Categories.In(directory), categories);
+        WriteCsv(RunFile.Summary.In(directory), [summary]);
         return this;
     }
 
@@ -143,7 +142,7 @@ internal sealed record SyntheticRun(string Name)
         ];
         var end = windows[^1].EndSeconds;
         var samples = (int)Math.Round((end - 5) / SampleInterval) + 1;
-        PowerRecords.Write(Path.Combine(directory, RunDirectory.PowerFile), DeviceWatts.Select((watts, device) => new SampleSeries(
+        PowerRecords.Write(RunFile.Power.In(directory), DeviceWatts.Select((watts, device) => new SampleSeries(
             new EnergyDomain("node-1", $"GPU-{device}", DomainKind.Gpu, "nvml"), device,
             [.. Enumerable.Range(0, samples).Select(i => new EnergyReading
             {
@@ -152,7 +151,7 @@ internal sealed record SyntheticRun(string Name)
                 PowerField = PowerField.Instant,
                 EnergyJoules = watts * i * SampleInterval,
             })])));
-        using var text = new StreamWriter(Path.Combine(directory, RunDirectory.WindowsFile));
+        using var text = new StreamWriter(RunFile.Windows.In(directory));
         WindowRecords.Write(text, windows.Select(window => new WindowRecord(window, [])));
     }
 

@@ -28,7 +28,27 @@ public sealed class UnfinishedRunTests : IDisposable
         Manifest("a", """{"run": {"schema_version": 2, "run_id": "r", "status": "incomplete"}, "identity": "0a1b2c"}""");
         var found = Claim(null, out _)!;
         Assert.That((found.Directory, found.Start, found.RunId), Is.EqualTo((_scratch["a"], 2, "r")));
-        Assert.That(Directory.Exists(_scratch["a", "start-2"]), "claimed for it alone");
+        Assert.That(Directory.Exists(_scratch["a", "piece-2"]), "claimed for it alone");
+    }
+
+    [Test]
+    public void WhatAnotherVersionBeganIsLeftToIt()
+    {
+        Manifest("a", """{"identity": "0a1b2c", "software": {"harness": "0.9.1+abc"}}""");
+        Assert.That(Claim("a", out var takenBy), Is.Null);
+        Assert.That(takenBy, Does.StartWith("it was begun by harness 0.9.1+abc, which can go on with it; this is "));
+        Assert.That(Claim(null, out _), Is.Null);
+    }
+
+    [TestCase("batches.partial.bin")]
+    [TestCase("windows.partial.jsonl")]
+    public void JournalsOfTheOlderFormAreLeftToTheirVersion(string file)
+    {
+        Manifest("a", """{"identity": "0a1b2c"}""");
+        _scratch.File($"a/{file}", "");
+        Assert.That(Claim("a", out var takenBy), Is.Null);
+        Assert.That(takenBy, Is.EqualTo("its journals are of another form; the version that began it can go on with it"));
+        Assert.That(Directory.GetDirectories(_scratch["a"]), Is.Empty, "it is left as it is");
     }
 
     /// <summary>Other programs' manifest.json, other versions', damaged ones: none of it is this run, and none ends it.</summary>

@@ -29,7 +29,7 @@ internal sealed class CompletenessTests
         Assert.That(Completeness.Gaps(rows[..40], 40, 2), Is.EqualTo(new[] { "repeat 2 of 2 has no answers" }));
         Assert.That(Completeness.Gaps(rows, 40, 1), Is.EqualTo(new[] { "there are answers of a repeat 2, and the run has 1" }));
         Assert.That(Completeness.Gaps([.. rows, rows[0]], 40, 2),
-            Is.EqualTo(new[] { "repeat 1 has 1 answers to some prompts and 2 to others" }));
+            Is.EqualTo(new[] { "repeat 1 has 1 answer to some prompts and 2 to others" }));
         Assert.That(Completeness.Gaps([.. Rows(3, 1, unfit: 1), Rows(3, 1, unfit: 1)[0]], 3, 1),
             Is.EqualTo(new[] { "repeat 1 has several rows of a prompt that does not fit" }));
     }

@@ -128,14 +128,16 @@ public sealed class RunDirectoryTests
         string Half(string file) => _scratch.File($"run/{file}.{Guid.NewGuid():N}{AtomicFile.TemporarySuffix}", "half");
         using var first = Create();
         first.Dispose();
-        string[] left = [Half(".manifest.json"), Half("start-2/.alive.json"), Half("piece-2/.energy.json")];
+        string[] left = [Half(".manifest.json"), Half("piece-2/.alive.json"), Half("piece-3/.energy.json")];
         string[] others = [Half("other/.manifest.json"), _scratch.File("run/.mine.tmp", ""), _scratch.File("run/notes.tmp", "")];
-        _scratch.File("run/start-2/alive.json", "");
+        _scratch.File("run/piece-2/alive.json", "");
+        _scratch.File("run/piece-3/energy.json", "{}");
         if (atTheEnd) first.DropJournals();
         else RunDirectory.Continue(first.Path, "r").Dispose();
         Assert.That(left.Where(File.Exists), Is.Empty);
         Assert.That(others.All(File.Exists));
-        Assert.That(Directory.Exists(_scratch["run", "start-2"]), Is.EqualTo(!atTheEnd));
+        Assert.That(Directory.Exists(_scratch["run", "piece-2"]), Is.EqualTo(!atTheEnd), "a start that measured nothing that counts");
+        Assert.That(File.Exists(_scratch["run", "piece-3", "energy.json"]));
     }
 
     [Test]

@@ -34,8 +34,8 @@ public sealed class SummaryTests
             Samples.Prompt(3, FinishReason.Length) with { InputTokens = 8, OutputTokens = 5, OutputWords = 4, TtftSeconds = 2,
                 TpotSeconds = 1.5, LatencySeconds = 8, Correct = true },
         ];
-        var summary = Summary.Compute(Samples.Summary("r"), rows, 4,
-            new EnergyTotals { TotalJoules = 600, NetJoules = 500, Valid = true, Source = "nvml_counter" });
+        var measured = Samples.Summary("r") with { Energy = new() { Total = 600, Net = 500 }, Valid = true, EnergySource = "nvml_counter" };
+        var summary = Summary.Compute(measured, rows, 4);
         Assert.That((summary.AccuracyLow, summary.AccuracyHigh), Is.EqualTo((0.2077, 0.9385)).Using<(double?, double?), (double, double)>(
             (was, known) => Math.Abs(was.Item1!.Value - known.Item1) < 5e-5 && Math.Abs(was.Item2!.Value - known.Item2) < 5e-5),
                 "Wilson's for 2 of 3");
@@ -67,8 +67,7 @@ public sealed class SummaryTests
     [Test]
     public void WhatIsNotKnownIsMissingAndNeverZeroOrNaN()
     {
-        var none = Summary.Compute(Samples.Summary("r"), [Samples.Prompt(0, FinishReason.Error) with { Correct = null }], null,
-            new EnergyTotals());
+        var none = Summary.Compute(Samples.Summary("r"), [Samples.Prompt(0, FinishReason.Error) with { Correct = null }], null);
         Assert.That(none, Is.EqualTo(new SummaryRecord
         {
             RunId = "r",
@@ -80,7 +79,7 @@ public sealed class SummaryTests
             TotalOutputTokens = 0,
             TotalOutputWords = 0,
         }));
-        var unjudged = Summary.Compute(Samples.Summary("r"), [Samples.Prompt(0)], 0, new EnergyTotals { TotalJoules = 5 });
+        var unjudged = Summary.Compute(Samples.Summary("r") with { Energy = new() { Total = 5 } }, [Samples.Prompt(0)], 0);
         Assert.That(unjudged.TokensPerSecond, Is.Null);
         Assert.That(unjudged.EnergyPerCorrectJoules, Is.Null);
     }
@@ -90,7 +89,7 @@ public sealed class SummaryTests
     {
         var rows = Enumerable.Range(0, 3).SelectMany(r => Enumerable.Range(0, 5).Select(i => Samples.Prompt(i) with { Repeat = r }))
             .ToList();
-        var summary = Summary.Compute(Samples.Summary("r"), rows, 30, new EnergyTotals());
+        var summary = Summary.Compute(Samples.Summary("r"), rows, 30);
         Assert.That((summary.NumPrompts, summary.Completed, summary.ResponsesPerSecond), Is.EqualTo((5, 15, 0.5)));
     }
 
@@ -111,7 +110,7 @@ public sealed class SummaryTests
             }).ToList();
         run.Append(rows, []);
         run.CompleteResults(rows);
-        run.WriteSummary(Summary.Compute(Samples.Summary(run.RunId), rows, 77.7, new EnergyTotals { TotalJoules = 1234.5 }));
+        run.WriteSummary(Summary.Compute(Samples.Summary(run.RunId) with { Energy = new() { Total = 1234.5 } }, rows, 77.7));
 
         var written = Table(Path.Combine(run.Path, "summary.csv")).Single();
         var done = Table(Path.Combine(run.Path, "prompts.csv")).Where(r => r["finish_reason"] != "context_length").ToList();

@@ -28,7 +28,7 @@ public sealed class WilsonIntervalTests
     {
         var once = Enumerable.Range(0, 20).Select(index => Samples.Prompt(index) with { Correct = index < 5 }).ToList();
         var often = Enumerable.Range(1, 10).SelectMany(repeat => once.Select(row => row with { Repeat = repeat })).ToList();
-        SummaryRecord Of(List<PromptRecord> rows) => Summary.Compute(Samples.Summary("r"), rows, 1, new());
+        SummaryRecord Of(List<PromptRecord> rows) => Summary.Compute(Samples.Summary("r"), rows, 1);
         Assert.That((Of(often).Accuracy, Of(often).AccuracyLow, Of(often).AccuracyHigh),
             Is.EqualTo((Of(once).Accuracy, Of(once).AccuracyLow, Of(once).AccuracyHigh)));
         Assert.That(Of(once).AccuracyLow, Is.EqualTo(0.1119).Within(0.00005), "5 of 20: 0.1119 to 0.4687");

@@ -13,7 +13,10 @@ namespace Harness.Models.Llama.Checkpoints;
 /// </summary>
 public sealed class HuggingFaceCheckpoint : ICheckpoint
 {
-    private const int Samples = 64, RowsCompared = 512;
+    private const int RowsCompared = 512;
+
+    /// <summary>So many blocks of each tensor are in the fingerprint, its first and its last bytes among them.</summary>
+    private const int SamplesPerTensor = 4, SampleBytes = 4096;
 
     private readonly Dictionary<string, SafeTensorsFile> _homes;
     private readonly List<SafeTensorsFile> _files = [];
@@ -25,6 +28,7 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     public LlamaConfig Config { get; }
     public DType DType { get; }
     public string Fingerprint { get; }
+    public IReadOnlyList<string> Files { get; }
     public IReadOnlyList<string> Notes { get; }
 
     public HuggingFaceCheckpoint(string directory)
@@ -35,6 +39,7 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
                 + "synthetic:NAME");
         Config = LlamaConfig.Load(Path.Combine(directory, "config.json"));
         var files = new WeightFiles(directory);
+        Files = files.Paths;
         foreach (var file in files.Paths) _files.Add(new SafeTensorsFile(file));
         _homes = files.Locate(_files);
         var notes = Config.Notes.Concat(files.Notes).ToList();
@@ -56,7 +61,7 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
             notes.Add($"{directory}: config.json says {said.Label()}, the weights are stored as {DType.Label()} and kept so; "
                 + $"--dtype {said.Label()} converts them, as transformers would");
         Notes = notes;
-        Fingerprint = Hash(directory);
+        Fingerprint = Hash(directory, files.Homes == null ? null : files.Index);
     }
 
     public WeightSlice Read(TensorSlice slice)
@@ -101,18 +106,35 @@ public sealed class HuggingFaceCheckpoint : ICheckpoint
     }
 
     /// <summary>
-    /// Configuration, names, sizes and samples spread over each file: cheap, and a stale copy of the same size still differs.
+    /// Configuration, index, and of each file its size, its header, and samples of every tensor: 12 MB of a model of 70 billion parameters.
+    /// A copy of the same size that is another model, or stale, differs; one in which a few bytes between samples are damaged need not.
     /// </summary>
-    private string Hash(string directory)
+    private string Hash(string directory, string? index)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(InputFile.Read(Path.Combine(directory, "config.json")));
-        Span<byte> sample = stackalloc byte[256];
+        if (index != null) hash.AppendData(InputFile.Read(index));
+        var block = new byte[SampleBytes];
         foreach (var file in _files)
         {
             hash.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file.Path)} {file.Bytes}"));
-            for (var i = 0; i < Samples; i++) hash.AppendData(sample[..file.ReadSome(file.Bytes / Samples * i, sample)]);
+            Add(file, 0, file.DataStart);
+            foreach (var (begin, length) in file.Ranges)
+                for (var i = 0; i < SamplesPerTensor; i++)
+                    Add(file, file.DataStart + begin + Math.Max(0, length - SampleBytes) * i / (SamplesPerTensor - 1),
+                        Math.Min(length, SampleBytes));
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        void Add(SafeTensorsFile file, long start, long length)
+        {
+            for (var end = start + length; start < end;)
+            {
+                var read = file.ReadSome(start, block.AsSpan(0, (int)Math.Min(block.Length, end - start)));
+                if (read == 0) return;
+                hash.AppendData(block.AsSpan(0, read));
+                start += read;
+            }
+        }
     }
 }

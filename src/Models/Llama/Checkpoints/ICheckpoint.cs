@@ -15,8 +15,14 @@ public interface ICheckpoint : IDisposable
     /// <summary>Element type of the stored matrices.</summary>
     DType DType { get; }
 
-    /// <summary>Equal for checkpoints of equal configuration, tensors and sizes; ranks compare it before they load.</summary>
+    /// <summary>
+    /// Equal for checkpoints of equal configuration, headers and sizes and of equal samples of every tensor; ranks compare it before they
+    /// load.
+    /// </summary>
     string Fingerprint { get; }
+
+    /// <summary>The files in which the weights lie, in the order in which they are named; none where a formula makes them.</summary>
+    IReadOnlyList<string> Files { get; }
 
     /// <summary>A line for each thing that the files say or hold and that is not followed or read.</summary>
     IReadOnlyList<string> Notes { get; }

@@ -17,12 +17,18 @@ internal sealed class SafeTensorsFile : IDisposable
 
     private readonly SafeFileHandle _file;
     private readonly (long Bytes, DateTime WrittenUtc) _asOpened;
-    private readonly long _dataStart;
     private readonly Dictionary<string, Entry> _entries = [];
 
     public string Path { get; }
     public IEnumerable<string> Names => _entries.Keys;
     public long Bytes => _asOpened.Bytes;
+
+    /// <summary>Where the tensors' data begin.</summary>
+    public long DataStart { get; }
+
+    /// <summary>Of every tensor, in the order of the data: its first byte behind <see cref="DataStart"/>, and how many.</summary>
+    public IEnumerable<(long Begin, long Length)> Ranges =>
+        _entries.Values.Select(entry => (entry.Begin, entry.End - entry.Begin)).Order();
 
     public readonly record struct Entry(string DType, long[] Shape, long Begin, long End);
 
@@ -33,7 +39,7 @@ internal sealed class SafeTensorsFile : IDisposable
         try
         {
             _asOpened = State();
-            _dataStart = ReadHeader();
+            DataStart = ReadHeader();
         }
         catch (IOException e)
         {
@@ -64,7 +70,7 @@ internal sealed class SafeTensorsFile : IDisposable
         if (!entry.Shape.SequenceEqual(expected))
             throw new UserErrorException($"{Path}: tensor {name} is [{string.Join(", ", entry.Shape)}], but config.json makes it "
                 + $"[{string.Join(", ", expected)}]");
-        return (_dataStart + entry.Begin, dtype);
+        return (DataStart + entry.Begin, dtype);
     }
 
     /// <summary>Fills the destination from this place of the file. Safe to call from several threads.</summary>

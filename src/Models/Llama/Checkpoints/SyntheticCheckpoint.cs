@@ -17,6 +17,7 @@ public sealed class SyntheticCheckpoint : ICheckpoint
     public LlamaConfig Config { get; }
     public DType DType => DType.BF16;
     public string Fingerprint => $"{Name} v1";
+    public IReadOnlyList<string> Files => [];
     public IReadOnlyList<string> Notes => [];
 
     public SyntheticCheckpoint(string name)

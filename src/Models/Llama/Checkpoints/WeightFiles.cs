@@ -9,9 +9,10 @@ namespace Harness.Models.Llama.Checkpoints;
 /// </summary>
 internal sealed class WeightFiles
 {
-    private const string Single = "model.safetensors", Index = "model.safetensors.index.json", Adapter = "adapter_config.json";
+    private const string Single = "model.safetensors", IndexName = "model.safetensors.index.json", Adapter = "adapter_config.json";
 
-    private readonly string _index;
+    /// <summary>Where the index lies, if there is one.</summary>
+    public string Index { get; }
 
     /// <summary>In the order of their names, each once.</summary>
     public IReadOnlyList<string> Paths { get; }
@@ -25,7 +26,7 @@ internal sealed class WeightFiles
     /// <exception cref="UserErrorException">There are none, or the index is none.</exception>
     public WeightFiles(string directory)
     {
-        _index = Path.Combine(directory, Index);
+        Index = Path.Combine(directory, IndexName);
         var single = Path.Combine(directory, Single);
         if (File.Exists(Path.Combine(directory, Adapter)))
             throw new UserErrorException($"{Path.Combine(directory, Adapter)}: "
@@ -34,14 +35,14 @@ internal sealed class WeightFiles
         if (File.Exists(single))
         {
             Paths = [single];
-            Notes = File.Exists(_index) ? [$"{single} is read; {_index} and its shards are not, "
+            Notes = File.Exists(Index) ? [$"{single} is read; {Index} and its shards are not, "
                 + "since transformers takes the single file first: remove whichever is stale"] : [];
             return;
         }
-        if (!File.Exists(_index))
-            throw new UserErrorException($"{directory} holds neither {Single} nor {Index}; "
+        if (!File.Exists(Index))
+            throw new UserErrorException($"{directory} holds neither {Single} nor {IndexName}; "
                 + $"{(Directory.EnumerateFiles(directory, "*.safetensors").FirstOrDefault() is { } other ? $"fetch the one that belongs to {Path.GetFileName(other)}" : "convert the checkpoint to safetensors")}");
-        Homes = ReadIndex(_index, directory);
+        Homes = ReadIndex(Index, directory);
         Paths = [.. Homes.Values.Distinct().Order(StringComparer.Ordinal)];
         Notes = [];
     }
@@ -57,7 +58,7 @@ internal sealed class WeightFiles
                     + "the shards are of two checkpoints, fetch them again");
         foreach (var (name, path) in Homes ?? new Dictionary<string, string>())
             if (!found.TryGetValue(name, out var file) || file.Path != path)
-                throw new UserErrorException($"{_index} says that tensor {name} is in {Path.GetFileName(path)}, "
+                throw new UserErrorException($"{Index} says that tensor {name} is in {Path.GetFileName(path)}, "
                     + $"but it is {(file == null ? "in no shard" : $"in {Path.GetFileName(file.Path)}")}; "
                     + "index and shards are of two checkpoints, fetch them again");
         return found;

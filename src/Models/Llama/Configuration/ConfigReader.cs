@@ -52,13 +52,14 @@ internal sealed class ConfigReader
     };
 
     /// <summary>A whole number of at least 1.</summary>
-    public int Int(string key, int? otherwise = null)
+    /// <param name="most">Far beyond every model there is: a number above it is no size, but a mistake or damage.</param>
+    public int Int(string key, int most, int? otherwise = null)
     {
         if (!Has(key)) return otherwise ?? throw new UserErrorException($"{_source} lacks '{key}'; is this a LLaMA checkpoint?");
         var value = _root.GetProperty(key);
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number > 0
-            ? number
-            : throw Refuse(key, value, "a whole number of at least 1 is expected");
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out var number) || number < 1)
+            throw Refuse(key, value, "a whole number of at least 1 is expected");
+        return number <= most ? number : throw Refuse(key, value, FormattableString.Invariant($"at most {most} is expected"));
     }
 
     public float Float(string key, float otherwise)

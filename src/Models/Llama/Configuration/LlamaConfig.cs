@@ -8,6 +8,15 @@ namespace Harness.Models.Llama.Configuration;
 /// <summary>What a checkpoint's <c>config.json</c> says of the model, as Hugging Face transformers reads it.</summary>
 public sealed record LlamaConfig
 {
+    /// <summary>Sizes beyond every model there is.</summary>
+    private const int MostLayers = 10_000, MostHeads = 1 << 16, MostHeadFeatures = 1 << 16, MostFeatures = 1 << 24, MostTokens = 1 << 24;
+    private const int MostPositions = 1 << 30;
+
+    /// <summary>
+    /// Parameters of a model, and elements of keys and values of one sequence at its longest: bytes and operations stay far from 2⁶³.
+    /// </summary>
+    private const double MostParameters = 1e15, MostCached = 1e15;
+
     public required ModelShape Shape { get; init; }
     public required float NormEpsilon { get; init; }
 
@@ -45,21 +54,22 @@ public sealed record LlamaConfig
     {
         var json = new ConfigReader(root, source);
         var family = ModelFamily.Of(json);
-        var heads = json.Int("num_attention_heads");
-        var hidden = json.Int("hidden_size");
+        var heads = json.Int("num_attention_heads", MostHeads);
+        var hidden = json.Int("hidden_size", MostFeatures);
         if (hidden % heads != 0 && !json.Has("head_dim")) throw json.Refuse("hidden_size", hidden, $"it must be a multiple of "
             + $"num_attention_heads, {heads}");
-        var headDimension = json.Int("head_dim", hidden / heads);
+        var headDimension = json.Int("head_dim", MostHeadFeatures, hidden / heads);
         if (headDimension % 2 != 0) throw json.Refuse("head_dim", headDimension, "rotary embedding needs an even number of "
             + "features per head");
         var shape = new ModelShape(
-            json.Int("num_hidden_layers"), hidden, json.Int("intermediate_size"),
-            heads, json.Int("num_key_value_heads", family.KeyValueHeads is { } usual && !json.Mentions("num_key_value_heads") ? usual
-                : heads), headDimension,
-            json.Int("vocab_size"), json.Bool("tie_word_embeddings", false));
+            json.Int("num_hidden_layers", MostLayers), hidden, json.Int("intermediate_size", MostFeatures),
+            heads, json.Int("num_key_value_heads", MostHeads,
+                family.KeyValueHeads is { } usual && !json.Mentions("num_key_value_heads") ? usual : heads), headDimension,
+            json.Int("vocab_size", MostTokens), json.Bool("tie_word_embeddings", false));
         if (heads % shape.KeyValueHeads != 0)
             throw json.Refuse("num_key_value_heads", shape.KeyValueHeads, $"it must divide num_attention_heads, {heads}");
-        var positions = json.Int("max_position_embeddings", family.MaxPositions);
+        var positions = json.Int("max_position_embeddings", MostPositions, family.MaxPositions);
+        CheckCounts(json, shape, positions);
         return new LlamaConfig
         {
             Shape = shape,
@@ -70,6 +80,20 @@ public sealed record LlamaConfig
             DType = StoredAs(json),
             Notes = json.Notes,
         };
+    }
+
+    /// <summary>Each size may be one of a model and all together none.</summary>
+    private static void CheckCounts(ConfigReader json, ModelShape shape, int positions)
+    {
+        var parameters = (double)shape.Hidden * (2.0 * shape.HeadDimension * (shape.QueryHeads + shape.KeyValueHeads)
+            + 3.0 * shape.FeedForward) * shape.Layers + 2.0 * shape.Vocabulary * shape.Hidden;
+        if (parameters > MostParameters)
+            throw json.Refuse("hidden_size", shape.Hidden, FormattableString.Invariant(
+                $"with the other sizes it makes {parameters:G3} parameters, more than {MostParameters:G3}; fetch the file again"));
+        var cached = 2.0 * shape.KeyValueHeads * shape.HeadDimension * shape.Layers * positions;
+        if (cached > MostCached)
+            throw json.Refuse("max_position_embeddings", positions, FormattableString.Invariant(
+                $"keys and values of a sequence would be {cached:G3} numbers, more than {MostCached:G3}; fetch the file again"));
     }
 
     /// <summary><c>dtype</c>, then <c>torch_dtype</c>, as transformers 5; <c>auto</c> leaves it to the weights.</summary>

@@ -39,7 +39,7 @@ internal sealed record ModelFamily(string ModelType, string[] Architectures, int
     /// <summary>Tokens that attention reaches back; 0 for all of them.</summary>
     public int Window(ConfigReader json, int maxPositions)
     {
-        var window = json.Mentions("sliding_window") ? json.Int("sliding_window", 0) : DefaultWindow ?? 0;
+        var window = json.Mentions("sliding_window") ? json.Int("sliding_window", int.MaxValue, 0) : DefaultWindow ?? 0;
         if (window == 0) return 0;
         if (!json.Bool("use_sliding_window", true)) throw json.Refuse("use_sliding_window", "false", $"transformers does not read it for "
             + $"{ModelType}; say \"sliding_window\": null");

@@ -22,6 +22,7 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
 
     public override IEnumerable<Sequence> InFlight => _slots.OfType<Sequence>();
     internal override bool IsDone => FinishedCount == requests.Count;
+    internal override bool HasArrivals => arrivals != null;
     internal override long NextArrivalTicks => ArrivalTicks(_arrived);
 
     public override IReadOnlyList<Sequence> TakeFinished()
@@ -83,8 +84,12 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
             _slots[slot] = requests[_given];
             _turns[slot] = _given;
             if (arrivals == null) requests[_given].TakeSlot(slot, ticks);
-            // ranks begin a little apart
-            else requests[_given].TakeSlot(slot, ArrivalTicks(_given), Math.Max(0, ticks - ArrivalTicks(_given)));
+            else
+            {
+                // The sampling rank begins last, but over hours its clock may gain on this one: no request is served before it arrives.
+                var arrival = Math.Min(ArrivalTicks(_given), ticks);
+                requests[_given].TakeSlot(slot, arrival, ticks - arrival);
+            }
             _given++;
             _live++;
             own++;

@@ -34,10 +34,11 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
     /// <param name="stepDone">Called after each pass, in the order in which this rank completes them, on its thread.</param>
     /// <param name="stopRequested">Asked once per pass on the sampling rank; true ends the work on every rank.</param>
     /// <param name="waited">Called now and then, on every rank, while no request has arrived.</param>
+    /// <exception cref="NonFiniteLogitsException">On every rank, where no token can be chosen.</exception>
     public Outcome Run(Schedule schedule, KvCache cache, Action<Step>? stepDone = null, Func<bool>? stopRequested = null,
         Action? waited = null)
     {
-        var start = Stopwatch.GetTimestamp();
+        var start = Begin(schedule);
         var running = new Queue<MicroBatch>(Enumerable.Range(0, schedule.Begin(settings, start)).Select(number => new MicroBatch(number)));
         var stopped = false;
 
@@ -59,6 +60,7 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
         void Await(MicroBatch part)
         {
             var (tokens, ticks, notice) = TokensOf(part);
+            if (notice?.BrokenRow is { } row) throw Broken(part.UnderWay!.Value.Yields[row], cache);
             var (step, finished) = part.Complete(tokens, ticks, settings.EndOfText);
             finished.ForEach(schedule.Finished);
             if (notice is { } said) Take(said);
@@ -70,9 +72,9 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
         {
             using var scope = ops.Scope();
             if (stage.Forward(pass, cache) is not { } logits) return;
-            var tokens = _sampler.Sample(logits, part.UnderWay!.Value.Yields);
+            var (tokens, broken) = _sampler.Sample(logits, part.UnderWay!.Value.Yields);
             if (!group.Tokens.IsSampler) return;
-            var notice = Say(Stopwatch.GetTimestamp());
+            var notice = Say(Stopwatch.GetTimestamp()) with { BrokenRow = broken };
             _sampled.Enqueue((tokens, Stopwatch.GetTimestamp(), notice));
             group.Tokens.Send(tokens, notice);
         }
@@ -100,6 +102,25 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
             schedule.Admit(notice.Arrived);
         }
     }
+
+    /// <summary>
+    /// When the schedule's clock begins. Where requests arrive, the sampling rank's begins behind all others': a request that has arrived
+    /// by it has arrived by theirs, and gets no token before that.
+    /// </summary>
+    private long Begin(Schedule schedule)
+    {
+        var start = Stopwatch.GetTimestamp();
+        if (!schedule.HasArrivals) return start;
+        group.Tokens.AwaitOthers();
+        return group.Tokens.IsSampler ? Stopwatch.GetTimestamp() : start;
+    }
+
+    /// <summary>
+    /// Every rank awaits the same pass here, and nothing of a later one is under way between stages: what a stage has sent, the next has
+    /// received in its turn.
+    /// </summary>
+    private NonFiniteLogitsException Broken(Sequence sequence, KvCache cache) =>
+        new(sequence.Id, sequence.OutputLength, new NonFiniteSearch(ops, stage, group).Find(sequence, cache, settings.PrefillRows));
 
     /// <returns>No notice for a pass that only cached part of a prompt: nothing travels then.</returns>
     private (int[] Tokens, long Ticks, Notice? Notice) TokensOf(MicroBatch part)

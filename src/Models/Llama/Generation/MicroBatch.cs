@@ -43,6 +43,6 @@ internal sealed class MicroBatch(int number)
         var (step, yields) = UnderWay!.Value;
         for (var i = 0; i < yields.Count; i++) yields[i].Append(tokens[i], ticks, endOfText);
         UnderWay = null;
-        return (step with { EndTicks = ticks }, yields.FindAll(sequence => sequence.Finish != null));
+        return (step with { EndTicks = ticks }, yields.FindAll(sequence => sequence.IsFinished));
     }
 }

@@ -40,6 +40,9 @@ public abstract class Schedule
         FinishedTokens += sequence.OutputLength;
     }
 
+    /// <summary>Whether requests arrive by a clock (open loop), rather than all wait from the start.</summary>
+    internal virtual bool HasArrivals => false;
+
     /// <summary>Requests that have arrived by this rank's clock.</summary>
     internal virtual int ArrivedBy(long ticks) => 0;
 

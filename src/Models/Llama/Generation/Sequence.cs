@@ -1,7 +1,5 @@
 namespace Harness.Models.Llama.Generation;
 
-public enum FinishReason { Eos, Length }
-
 /// <summary>One prompt on its way through the model: what goes in, and what has come out so far.</summary>
 /// <param name="id">Its number in the workload.</param>
 /// <param name="stream">With the seed it fixes the random draws: the prompt's place in its data set, whatever was drawn with it.</param>
@@ -29,7 +27,10 @@ public sealed class Sequence(int id, int stream, int[] prompt, int maxNewTokens)
 
     /// <summary>When each output token was known, in Stopwatch ticks.</summary>
     public List<long> TokenTicks { get; } = [];
-    public FinishReason? Finish { get; private set; }
+
+    /// <summary>How it ended: with an end-of-text token, or (false) at its number of tokens; null while it goes on.</summary>
+    public bool? ReachedEndOfText { get; private set; }
+    public bool IsFinished => ReachedEndOfText != null;
 
     /// <summary>Tokens whose keys and values are in the cache.</summary>
     internal int Cached { get; set; }
@@ -43,7 +44,7 @@ public sealed class Sequence(int id, int stream, int[] prompt, int maxNewTokens)
     {
         _tokens.Add(token);
         TokenTicks.Add(ticks);
-        if (endOfText.Contains(token)) Finish = FinishReason.Eos;
-        else if (OutputLength == maxNewTokens) Finish = FinishReason.Length;
+        if (endOfText.Contains(token)) ReachedEndOfText = true;
+        else if (OutputLength == maxNewTokens) ReachedEndOfText = false;
     }
 }

@@ -12,7 +12,7 @@ public sealed class StaticSchedule(IReadOnlyList<Sequence> sequences) : Schedule
     private int _parts, _prefillRows;
     private bool _taken;
 
-    public override IEnumerable<Sequence> InFlight => sequences.Where(sequence => sequence.Finish == null);
+    public override IEnumerable<Sequence> InFlight => sequences.Where(sequence => !sequence.IsFinished);
     internal override bool IsDone => FinishedCount == sequences.Count;
 
     /// <summary>A batch stands as a whole or not at all.</summary>
@@ -43,6 +43,6 @@ public sealed class StaticSchedule(IReadOnlyList<Sequence> sequences) : Schedule
     private IEnumerable<Sequence> Part(int microBatch)
     {
         var slice = Slice.Even(sequences.Count, _parts, microBatch);
-        return sequences.Skip(slice.Start).Take(slice.Count).Where(sequence => sequence.Finish == null);
+        return sequences.Skip(slice.Start).Take(slice.Count).Where(sequence => !sequence.IsFinished);
     }
 }

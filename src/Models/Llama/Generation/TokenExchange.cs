@@ -5,7 +5,17 @@ using Harness.Sharding;
 namespace Harness.Models.Llama.Generation;
 
 /// <summary>What the sampling rank alone can say: whether to stop, and how many requests have arrived by its clock.</summary>
-internal readonly record struct Notice(bool Stop, int Arrived);
+/// <param name="BrokenRow">A sequence of the pass that has a logit that is not finite: nothing goes on. Null where all are finite.</param>
+internal readonly record struct Notice(bool Stop, int Arrived, int? BrokenRow = null)
+{
+    private const int FirstBroken = 2;
+
+    /// <summary>As it travels: 0 to go on, 1 to stop, 2 and more for the row that is broken.</summary>
+    public int Verdict => BrokenRow is { } row ? FirstBroken + row : Stop ? 1 : 0;
+
+    public static Notice Of(int verdict, int arrived) =>
+        verdict >= FirstBroken ? new(Stop: true, arrived, verdict - FirstBroken) : new(verdict != 0, arrived);
+}
 
 /// <summary>
 /// Carries each pass's tokens from the sampling rank (last stage, tensor rank 0) to every other rank of the replica, with
@@ -22,9 +32,12 @@ public sealed class TokenExchange(ICommunicator replica, int samplingRank)
     /// <summary>What passed; waiting for tokens is the first stages' idle time.</summary>
     public LinkStatistics Statistics => new(_bytesSent, 0, (double)_waitTicks / Stopwatch.Frequency);
 
+    /// <summary>On the sampling rank: until every other rank of the replica has called this.</summary>
+    internal void AwaitOthers() => replica.Gather([], samplingRank);
+
     internal void Send(int[] tokens, Notice notice)
     {
-        int[] message = [notice.Stop ? 1 : 0, notice.Arrived, .. tokens];
+        int[] message = [notice.Verdict, notice.Arrived, .. tokens];
         for (var rank = 0; rank < replica.Size; rank++)
         {
             if (rank == samplingRank) continue;
@@ -39,6 +52,6 @@ public sealed class TokenExchange(ICommunicator replica, int samplingRank)
         var start = Stopwatch.GetTimestamp();
         replica.Receive(MemoryMarshal.AsBytes(message.AsSpan()), samplingRank, Tag);
         _waitTicks += Stopwatch.GetTimestamp() - start;
-        return (message[HeaderLength..], new(message[0] != 0, message[1]));
+        return (message[HeaderLength..], Notice.Of(message[0], message[1]));
     }
 }

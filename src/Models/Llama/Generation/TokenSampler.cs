@@ -4,6 +4,10 @@ using Harness.Tensors;
 
 namespace Harness.Models.Llama.Generation;
 
+/// <param name="Tokens">One per sequence.</param>
+/// <param name="BrokenRow">The first sequence that has a logit that is not finite, so that no token counts; null where all are.</param>
+internal readonly record struct ChosenTokens(int[] Tokens, int? BrokenRow = null);
+
 /// <summary>Chooses tokens on the last stage, from logits whose vocabulary is spread over the tensor group.</summary>
 /// <param name="widths">Each tensor rank's part of the vocabulary, in tokens.</param>
 internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, ICommunicator tensorRanks, int[] widths,
@@ -12,23 +16,40 @@ internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, 
     private readonly record struct Candidate(float Logit, int Token);
 
     /// <summary>One token per sequence; every rank of the tensor group calls, and tensor rank 0's answer counts.</summary>
-    public int[] Sample(Tensor logits, List<Sequence> sequences)
+    public ChosenTokens Sample(Tensor logits, List<Sequence> sequences)
     {
         if (sampling is { Greedy: true, RepetitionPenalty: 1 }) return Largest(logits);
         if (tensorGroup.Size > 1) logits = tensorGroup.AllGatherColumns(logits, widths);
-        if (tensorGroup.Rank != 0) return new int[sequences.Count];
+        if (tensorGroup.Rank != 0) return new(new int[sequences.Count]);
         var uniforms = sequences.Select(sequence => Uniform(seed, sequence.Stream, sequence.OutputLength)).ToArray();
-        return ops.Sample(logits, sampling, uniforms, [.. sequences.Select(sequence => sequence.Tokens)]);
+        try
+        {
+            return new(ops.Sample(logits, sampling, uniforms, [.. sequences.Select(sequence => sequence.Tokens)]));
+        }
+        catch (NonFiniteLogitException e)
+        {
+            return new(new int[sequences.Count], e.Row);
+        }
     }
 
     /// <summary>Greedy: ranks exchange their best (logit, token) instead of their logits; the lowest token wins among equals.</summary>
-    private int[] Largest(Tensor logits)
+    private ChosenTokens Largest(Tensor logits)
     {
         var rows = logits.Rows;
         var (values, columns) = (new float[rows], new int[rows]);
-        ops.ArgMax(logits, values, columns);
-        if (tensorGroup.Size == 1) return columns;
+        int? broken = null;
+        try
+        {
+            ops.ArgMax(logits, values, columns);
+        }
+        catch (NonFiniteLogitException e)
+        {
+            broken = e.Row;
+        }
+        if (tensorGroup.Size == 1) return new(columns, broken);
 
+        // The others hear of it in the same message.
+        if (broken is { } spoilt) values[spoilt] = float.NaN;
         var first = widths.Take(tensorGroup.Rank).Sum();
         var mine = new Candidate[rows];
         for (var row = 0; row < rows; row++) mine[row] = new(values[row], first + columns[row]);
@@ -36,9 +57,11 @@ internal sealed class TokenSampler(ITensorBackend ops, ITensorLink tensorGroup, 
         tensorRanks.AllGather(MemoryMarshal.AsBytes(mine.AsSpan()), MemoryMarshal.AsBytes(all.AsSpan()));
 
         var best = all[..rows];
+        for (var i = 0; i < all.Length; i++)
+            if (!float.IsFinite(all[i].Logit)) return new(new int[rows], i % rows);
         foreach (var (candidate, i) in all.Select((candidate, i) => (candidate, i % rows)))
             if (candidate.Logit > best[i].Logit) best[i] = candidate;
-        return [.. best.Select(candidate => candidate.Token)];
+        return new([.. best.Select(candidate => candidate.Token)]);
     }
 
     /// <summary>
