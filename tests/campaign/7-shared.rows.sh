@@ -45,7 +45,7 @@ hostile() {
     (cd "$row" && "${program[@]}" run --model "$spoilt" --data "$row/data.jsonl" --meter none --max-new-tokens 4 --out "$row/out" --name run) >"$log" 2>&1 </dev/null
     note code $?; note seconds "$(seconds_since "$began_at")"; code=$(fact code)
     expect_code 0; no_trace
-    (cd "$row" && for words in "verify out/run" "collect out --out all.csv" "report out --out page.html" "report out --markdown page.md" "report out --figures figures" "export out --format mlenergy --out mlenergy"; do
+    (cd "$row" && for words in "verify out/run" "collect out --out all.csv" "report out --out page.html" "report out --markdown page.md" "report out --figures figures"; do
         "${program[@]}" $words </dev/null; echo "$? $words" >>"$row/verbs"; done) >>"$log" 2>&1
     [ -z "$(find "$row" "$repository/pwned" -name pwned 2>/dev/null)" ] || wrong "a shell has run what a name said"
     grep -qvE '^0 ' "$row/verbs" && wrong "verbs that failed: $(grep -vE '^0 ' "$row/verbs" | paste -sd, | cut -c1-200)"

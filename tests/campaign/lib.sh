@@ -32,7 +32,7 @@ run_row() {
 # note NAME VALUE: a fact of the row, one line; the last counts
 note() { printf '%s\t%s\n' "$1" "$(tr '\t\n' '  ' <<<"$2" | sed 's/ *$//')" >>"$row/facts"; }
 fact() { sed -n "s/^$1\t//p" "$row/facts" | tail -1; }
-wrong() { echo "$*" >>"$row/wrong"; }
+wrong() { sed "s#$row/##g" <<<"$*" >>"$row/wrong"; }
 # not_run REASON: ends the row
 not_run() { echo "$*" >"$row/absent"; exit 0; }
 # expect WHAT TEST…: the row is red where the test fails
