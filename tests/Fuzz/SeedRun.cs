@@ -53,7 +53,7 @@ internal static class SeedRun
         PieceEvidence.WriteFigures(directory, account, rows, piece);
 
         var known = Known() with { PaperEnergyJoules = account.PaperJoules(), Gpu = account.GpuName, NumGpus = account.Gpus, Pieces = 1 };
-        var summary = Summary.Compute(known, rows, account.DurationSeconds, account.Totals(attributions));
+        var summary = Summary.Compute(account.Describe(known, attributions), rows, account.DurationSeconds);
         var inputs = new CarbonInputs(_ => 380, IsHourly: false, Pue: 1.2, EmbodiedKilograms: 100, LifetimeYears: 4);
         var carbon = CarbonTerms.Of(inputs, account, summary, rows)!;
         summary = carbon.AddTo(summary);
@@ -122,7 +122,7 @@ internal static class SeedRun
                 Replica = 0,
                 Batch = 0,
                 MicroBatch = 0,
-                Kind = i == 0 ? "prefill" : "decode",
+                Kind = i == 0 ? StepKind.Prefill : StepKind.Decode,
                 StartSeconds = StartOf(repeat) + 0.5 * i,
                 EndSeconds = StartOf(repeat) + 0.5 * (i + 1),
                 Rows = rows,

@@ -215,6 +215,7 @@ internal static class Targets
 
     private sealed class Ticks : IRunClock
     {
+        public double? SuspendedSeconds => null;
         public double Seconds { get; set; }
 
         public void Wait(double deadlineSeconds, WaitHandle? wake) => Seconds = deadlineSeconds;
