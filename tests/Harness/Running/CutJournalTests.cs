@@ -271,13 +271,13 @@ internal sealed class CutJournalTests
                 Replica = 0,
                 Batch = batch,
                 MicroBatch = 0,
-                Kind = "prefill",
+                Kind = StepKind.Prefill,
                 StartSeconds = start,
                 EndSeconds = start + 0.5,
                 Rows = [.. numbers.Select(number => (int?)number)],
                 Tokens = [.. numbers.Select(number => _test.Set.Workload.Items[number].Tokens.Length)],
             };
-            Step Decode(double from) => prefill with { Kind = "decode", StartSeconds = from, EndSeconds = from + 0.25, Tokens = null };
+            Step Decode(double from) => prefill with { Kind = StepKind.Decode, StartSeconds = from, EndSeconds = from + 0.25, Tokens = null };
             _files.Take(new(repeat, 0, 0, batch, _seconds, [.. numbers.Select(number => new SequenceReport(number, false, start, null,
                 Answer(repeat, number), [start + 0.5, start + 0.75, start + 1]))], [prefill, Decode(start + 0.5), Decode(start + 0.75)]));
         }

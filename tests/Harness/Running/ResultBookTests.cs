@@ -49,13 +49,13 @@ public sealed class ResultBookTests : IDisposable
             Replica = 0,
             Batch = 0,
             MicroBatch = 0,
-            Kind = "prefill",
+            Kind = StepKind.Prefill,
             StartSeconds = 1,
             EndSeconds = 2,
             Rows = [0],
             Tokens = [3],
         };
-        var decode = prefill with { Kind = "decode", StartSeconds = 2, EndSeconds = 3, Tokens = null };
+        var decode = prefill with { Kind = StepKind.Decode, StartSeconds = 2, EndSeconds = 3, Tokens = null };
         var report = new BatchReport(1, 0, 0, 0, 3.5, [answer], [prefill, decode]);
         journal.Append(report.Serialize());
         book.Take(report);

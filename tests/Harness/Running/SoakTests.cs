@@ -2,7 +2,7 @@ using Harness.Bench;
 using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
-using Harness.Models.Llama.Generation;
+using Harness.Energy.Accounting;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Running;
 using Harness.Runs;
@@ -30,7 +30,6 @@ internal sealed class SoakTests
         var after = GC.GetTotalMemory(forceFullCollection: true);
         Assert.That(book.Rows, Has.Count.EqualTo(1000 * Batch));
         Assert.That((after - before) / (800.0 * Batch), Is.LessThan(MostBytesPerRow), "bytes of a row");
-        book.Close();
     }
 
     [Test]
@@ -59,8 +58,8 @@ internal sealed class SoakTests
 
         var rows = new RunReader(scratch["twice"]).Prompts().ToList();
         rows[3] = rows[3] with { OutputTokens = rows[3].OutputTokens + 1, LatencySeconds = 1e6 };
-        File.Delete(scratch["twice", RunDirectory.PromptsFile]);
-        AtomicFile.Write(scratch["twice", RunDirectory.PromptsFile], stream => CsvRows.WriteTable(stream, rows));
+        File.Delete(scratch["twice", RunFile.Prompts.Name]);
+        AtomicFile.Write(scratch["twice", RunFile.Prompts.Name], stream => CsvRows.WriteTable(stream, rows));
         Assert.That(SameRuns.Differences(scratch["once"], scratch["twice"]), Has.Count.EqualTo(1).And.One.Contains("output_tokens"));
     }
 
@@ -78,8 +77,12 @@ internal sealed class SoakTests
     {
         for (var batch = first; batch < end; batch++)
             book.Take(new(1, batch, 0, batch, batch + 1, [.. Enumerable.Range(0, Batch).Select(number =>
-                new SequenceReport(number, Harness.Models.Llama.Generation.FinishReason.Length, batch, null, [70, 71],
-                    [batch + 0.5, batch + 1]))], [new(0, batch, batch + 1, [new StepShare(0, 1, IsPrefill: false)])]));
+                new SequenceReport(number, ReachedEndOfText: false, batch, null, [70, 71], [batch + 0.5, batch + 1]))],
+                [new Step
+                {
+                    Repeat = 1, Replica = 0, Pass = batch, Batch = batch, MicroBatch = 0, Kind = StepKind.Decode,
+                    StartSeconds = batch, EndSeconds = batch + 1, Rows = [0],
+                }]));
     }
 
     private static PromptSet Prompts()
