@@ -46,6 +46,7 @@ internal static class Rooms
         new("Harness.Energy.Records", "power.csv and windows.jsonl"),
         new("Harness.Energy.Statistics", "intervals of repeats, and when they are narrow enough"),
         new("Harness.Energy.Nvml", "NVIDIA's library, bound when the program runs"),
+        new("Harness.Energy.AmdSmi", "AMD's library, bound when the program runs, and its driver's files"),
         new("Harness.Energy.Meters", "each meter, and the choice among them"),
         new("Harness.Energy.Control", "power limits and clocks, and how they are put back"),
         new("Harness.Runs.Records", "the rows of a run's files and how they follow from each other"),
