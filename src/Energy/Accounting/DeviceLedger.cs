@@ -25,7 +25,7 @@ internal sealed class DeviceLedger
 
     /// <summary>
     /// The domains whose joules make up the run's energy. Kinds are not added where one covers the other or where the
-    /// figure would no longer be comparable: the GPUs if there are any, else sockets and their memory, else whole nodes.
+    /// figure would no longer be comparable: the GPUs if there are any, else sockets and their memory, else superchips, else whole nodes.
     /// The others stay in the records beside them.
     /// </summary>
     public IReadOnlyList<LedgerEntry> Counted { get; }
@@ -62,7 +62,7 @@ internal sealed class DeviceLedger
 
     private static IReadOnlyList<LedgerEntry> ChooseCounted(IReadOnlyList<LedgerEntry> devices)
     {
-        DomainKind[][] choices = [[DomainKind.Gpu], [DomainKind.Package, DomainKind.Dram], [DomainKind.Node]];
+        DomainKind[][] choices = [[DomainKind.Gpu], [DomainKind.Package, DomainKind.Dram], [DomainKind.Module], [DomainKind.Node]];
         return choices.Select(kinds => devices.Where(e => kinds.Contains(e.Domain.Kind)).ToList()).FirstOrDefault(c => c.Count > 0) ?? [];
     }
 }

@@ -56,6 +56,9 @@ internal sealed record MeterKind(string Word, string? Argument, bool StandsAlone
 /// <summary>Makes meters from the word after <c>--meter</c>.</summary>
 public static class MeterFactory
 {
+    /// <summary>The word for the best meter of the machine's processors, without its GPUs.</summary>
+    public const string Host = "host";
+
     /// <summary>Every meter there is: a new one is a row here and a file beside it.</summary>
     private static readonly MeterKind[] s_kinds =
     [
@@ -70,6 +73,7 @@ public static class MeterFactory
         new("replay", "FILE", false, OncePerNode((context, file) => new ReplayMeter(file, context.Clock))),
         new("command", "PROGRAM", false, OncePerNode((context, program) =>
             WithLoad(CommandMeter.Open(context.Host, context.Clock, program), context))),
+        new(Host, null, true, OncePerNode((context, _) => OpenHost(context))),
         new("auto", OpenAuto),
         new("none", _ => new NullMeter()),
     ];
@@ -82,8 +86,8 @@ public static class MeterFactory
     /// <c>nvml</c>, <c>amdsmi</c>: the GPU this rank computes on. <c>nvml:all</c>, <c>amdsmi:all</c>: every GPU of the node, read by its first
     /// rank.
     /// <c>rapl</c>, <c>perf</c>, <c>craypm</c>, <c>hwmon</c> (each with its tree of files elsewhere: <c>rapl:DIR</c>), <c>replay:FILE</c>,
-    /// <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>auto</c>: the first that works of nvml, amdsmi, craypm, rapl, perf
-    /// and hwmon, else none. <c>none</c>. A comma adds another meter when such a word follows it.
+    /// <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>host</c>: the first that works of craypm, rapl, perf and
+    /// hwmon. <c>auto</c>: nvml or amdsmi where they work, else host, else none. <c>none</c>. A comma adds another meter when such a word follows it.
     /// </summary>
     /// <exception cref="UserErrorException">The word is unknown, or its file or program is.</exception>
     public static IEnergyMeter Open(string specification, MeterContext context)
@@ -129,18 +133,27 @@ public static class MeterFactory
     private static IEnergyMeter WithLoad(IEnergyMeter meter, MeterContext context) => meter.Domains.Count == 0 ? meter
         : new MeterWithLoad(meter, ProcessorLoad.Open(context.RunProcesses ?? [Environment.ProcessId]));
 
-    /// <summary>
-    /// The GPU first. Of what the node has: Cray's counters, measured at the supply; then what the processors count of themselves, through
-    /// whichever door is open; then sensors of the board. Absent hardware goes unmentioned but for the two that most machines have.
-    /// </summary>
+    /// <summary>The GPU, by whichever library knows it; else what its node has.</summary>
     private static IEnergyMeter OpenAuto(MeterContext context)
     {
-        var nvml = OpenNvml(context);
-        if (nvml.Domains.Count > 0) return nvml;
-        var amd = OpenAmdSmi(context);
-        if (amd.Domains.Count > 0) return amd;
-        List<string> notices = [.. nvml.Notices];
-        if (context.LocalRank != 0) return new NullMeter([.. notices]);
+        List<string> notices = [];
+        foreach (var word in (ReadOnlySpan<string>)["nvml", "amdsmi"])
+        {
+            var meter = OpenOne(word, context);
+            if (meter.Domains.Count > 0) return meter;
+            if (word == "nvml") notices.AddRange(meter.Notices);
+        }
+        var host = OpenOne(Host, context);
+        return host.Domains.Count > 0 ? host : new NullMeter([.. notices, .. host.Notices]);
+    }
+
+    /// <summary>
+    /// Cray's counters, measured at the supply; else what the processors count of themselves, through whichever door is open; else
+    /// sensors of the board. Hardware that is not there goes unmentioned but for RAPL, which most machines have.
+    /// </summary>
+    private static IEnergyMeter OpenHost(MeterContext context)
+    {
+        List<string> notices = [];
         foreach (var (word, root) in (ReadOnlySpan<(string, string?)>)
             [("craypm", context.CrayPmRoot), ("rapl", null), ("perf", context.PerfRoot), ("hwmon", context.HwmonRoot)])
         {

@@ -396,7 +396,7 @@ public sealed record EnergyOptions
             if (!MeterFactory.Knows(text)) throw row.Wrong(text, MeterFactory.Usage);
         })))
         {
-            Meaning = "auto, none, nvml, amdsmi, rapl, perf, craypm, hwmon, replay:FILE or command:PROGRAM; several with commas",
+            Meaning = "auto, none, nvml, amdsmi, host, rapl, perf, craypm, hwmon, replay:FILE or command:PROGRAM; several with commas",
             Switch = ("--meter", "NAME"),
         },
         new Setting<TimeSpan>(options => options.Energy.SampleInterval, Kinds.Time("1ms", "60s"))

@@ -1,4 +1,5 @@
 using Harness.Energy;
+using Harness.Energy.Accounting;
 using Harness.Runs.Accounting;
 
 namespace Harness.Runs.Carbon;
@@ -8,7 +9,7 @@ public static class CarbonEnergy
 {
     /// <summary>
     /// Joules in the measured windows of what was read but is not counted: of each host the rest of the whole node where one is
-    /// read, else sockets and memory beside GPUs. Null where a reading is missing.
+    /// read, or of its superchips, else sockets and memory beside GPUs. Null where a reading is missing.
     /// </summary>
     public static double? Reserved(RunAccount account)
     {
@@ -17,14 +18,18 @@ public static class CarbonEnergy
             foreach (var host in repeat.Devices.GroupBy(device => device.Host))
             {
                 var counted = host.Where(device => repeat.Counted.Any(one => one.Key == device.Key)).ToList();
-                var node = host.Where(device => device.Kind == DomainKind.Node).ToList();
-                var whole = RunAccount.Sum((node.Count > 0 ? node : [.. host]).Select(device => device.Joules));
+                var whole = RunAccount.Sum(Whole([.. host]).Select(device => device.Joules));
                 var own = counted.Count == 0 ? 0 : RunAccount.Sum(counted.Select(device => device.Joules));
                 if (whole - own is not { } beside) return null;
                 sum += Math.Max(0, beside);     // two meters differ by their errors: less than nothing was not reserved
             }
         return sum;
     }
+
+    /// <summary>What covers most of a host: its supply, else its superchips, else all parts that are read.</summary>
+    private static IReadOnlyList<DomainEnergy> Whole(IReadOnlyList<DomainEnergy> host) =>
+        new[] { DomainKind.Node, DomainKind.Module }.Select(kind => host.Where(device => device.Kind == kind).ToList())
+            .FirstOrDefault(covering => covering.Count > 0) ?? host;
 
     /// <summary>Counted joules of the measured windows, hour by hour; null where a window has none, or its hours are not known.</summary>
     public static IReadOnlyList<CarbonHour>? Hours(RunAccount account, CarbonInputs inputs)

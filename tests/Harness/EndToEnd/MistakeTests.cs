@@ -40,7 +40,7 @@ internal sealed class MistakeTests
     [TestCase("run --tp 2 --communicator solo", "communicator 'solo' is one rank, and 2 were asked for; use threads or mpi")]
     [TestCase("run --dtype int4", "dtype 'int4' is unknown; use f32, bf16 or f16")]
     [TestCase("run --meter geiger",
-        "Energy:Meter (--meter) is 'geiger', but nvml, nvml:all, amdsmi, amdsmi:all, rapl[:DIR], perf[:DIR], craypm[:DIR], hwmon[:DIR], replay:FILE, command:PROGRAM, auto, none, or several of them "
+        "Energy:Meter (--meter) is 'geiger', but nvml, nvml:all, amdsmi, amdsmi:all, rapl[:DIR], perf[:DIR], craypm[:DIR], hwmon[:DIR], replay:FILE, command:PROGRAM, host, auto, none, or several of them "
         + "separated by commas is expected")]
     [TestCase("run --meter nvml,geiger", "Energy:Meter (--meter) is 'nvml,geiger', but")]
     [TestCase("run --carbon-intensity 380 --pue 1.1 --embodied=-5",
