@@ -9,6 +9,7 @@ using Harness.Energy.Sampling;
 namespace Harness.Tests.Energy;
 
 /// <summary>The binding to AMD SMI on a library of our own that has its entry points, and on files laid out like the driver's.</summary>
+[Parallelizable]
 public class AmdSmiMeterTests
 {
     private static readonly string[] TwoMi300 = ["version 26", "device 0 uuid aaaa0000", "device 1 uuid bbbb1111"];

@@ -7,6 +7,7 @@ using Harness.Energy.Sampling;
 namespace Harness.Tests.Energy;
 
 /// <summary>Meters whose values are files, on trees laid out like the kernel's.</summary>
+[Parallelizable]
 public class SensorMeterTests
 {
     private string _root = "";

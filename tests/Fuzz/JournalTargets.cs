@@ -1,7 +1,7 @@
 using Harness.Energy.Accounting;
+using Harness.Running;
 using Harness.Runs;
 using Harness.Runs.Pieces;
-using Harness.Running;
 
 namespace Harness.Fuzz;
 

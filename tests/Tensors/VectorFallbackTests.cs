@@ -20,7 +20,7 @@ internal sealed class VectorFallbackTests
         foreach (var word in new[]
         {
             "vstest", typeof(VectorFallbackTests).Assembly.Location,
-            $"--TestCaseFilter:FullyQualifiedName~{nameof(TheWidestVectorIsTheExpectedOne)}|(FullyQualifiedName~CpuBackendContractTests&FullyQualifiedName~{widest}&(FullyQualifiedName~Stacked|FullyQualifiedName~Subnormal|FullyQualifiedName~Finite|FullyQualifiedName~Sliding|FullyQualifiedName~RmsNorm|FullyQualifiedName~InIndexOrder))",
+            $"--TestCaseFilter:FullyQualifiedName~{nameof(TheWidestVectorIsTheExpectedOne)}|(FullyQualifiedName~CpuBackendContractTests&FullyQualifiedName~{widest}&(FullyQualifiedName~Stacked|FullyQualifiedName~Subnormal|FullyQualifiedName~StaysFinite|FullyQualifiedName~Sliding|FullyQualifiedName~RmsNorm|FullyQualifiedName~InIndexOrder))",
         }) start.ArgumentList.Add(word);
         start.Environment[setting] = "0";
         start.Environment[ExpectedWidest] = widest.ToString();
@@ -29,7 +29,7 @@ internal sealed class VectorFallbackTests
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         Assert.That(process.ExitCode, Is.Zero, output + errors.Result);
-        Assert.That(output, Does.Match("Passed: +[3-9][0-9]"), "dozens of tests ran");
+        Assert.That(output, Does.Match("Passed: +([3-9][0-9]|[1-9][0-9]{2})\\b"), "dozens of tests ran");
     }
 
     [Test]

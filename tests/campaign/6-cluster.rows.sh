@@ -130,7 +130,8 @@ interactive() {
     cluster; needs script
     command_is solo "${model[@]}" --limit 4 --max-new-tokens 4 --meter none
     log=$row/log-1 began_at=$EPOCHREALTIME start_number=1
-    setsid script -qec "srun -N1 -n2 --mpi=pmix --pty bash -c $(printf '%q' "$(printf '%q ' "${run[@]}"); exit \$?")" "$log" >/dev/null 2>&1 </dev/null & started=$!
+    { printf '%q ' "${run[@]}"; printf '; exit $?\n'; } >"$row/typed"
+    setsid script -qec "srun -N1 -n2 --mpi=pmix --pty bash -i" "$log" >/dev/null 2>&1 <"$row/typed" & started=$!
     ended 120
     expect_code 0; no_trace
     "${program[@]}" verify "$row/out/run" >"$row/verify" 2>&1 || wrong "verify: $(tail -1 "$row/verify")"

@@ -1,6 +1,6 @@
 using Harness.Models.Llama.Generation;
-using Step = Harness.Energy.Accounting.Step;
 using Pass = Harness.Models.Llama.Generation.Step;
+using Step = Harness.Energy.Accounting.Step;
 
 namespace Harness.Running;
 

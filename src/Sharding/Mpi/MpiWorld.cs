@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Sharding.Launch;
 using Harness.Sharding.Waits;
 
@@ -10,6 +11,7 @@ namespace Harness.Sharding.Mpi;
 public static unsafe class MpiWorld
 {
     /// <summary>Seconds that an abort may take before the process ends by itself.</summary>
+    private static readonly TimeSpan s_longestFarewell = TimeSpan.FromMinutes(1);
     private const int AbortSeconds = 5;
 
     /// <summary>
@@ -68,7 +70,7 @@ public static unsafe class MpiWorld
             }
             shortage.Outnumbered = CoreClaims.OutnumberCores(world, threads);
             body(world);
-            Leave(launcher, mpi, drain, world);
+            Leave(launcher, mpi, drain, world, fail);
         }
         catch (Exception e) when (End(mpi, world.Rank, e, fail))
         {
@@ -105,8 +107,11 @@ public static unsafe class MpiWorld
         return true;
     }
 
-    private static void Leave(Launcher launcher, MpiLibrary mpi, Action drain, ICommunicator world)
+    /// <summary>All ranks have done their work: who is not here soon, or hangs in MPI_Finalize, would keep the job for ever.</summary>
+    private static void Leave(Launcher launcher, MpiLibrary mpi, Action drain, ICommunicator world, Func<Exception, int> fail)
     {
+        using var watchdog = world.Size == 1 ? null
+            : RankWatchdog.EndingProcess(s_longestFarewell, world.Rank, line => fail(new UserErrorException(line)));
         var places = mpi.HangsInFinalize ? NodeTopology.NetworkPlaces(world) : 1;
         // Here a rank waits as it should for its cores; in MPI_Finalize it would keep one busy.
         world.Barrier();
