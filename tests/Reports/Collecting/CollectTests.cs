@@ -7,6 +7,7 @@ using Harness.Tests.Runs.Records;
 namespace Harness.Tests.Reports.Collecting;
 
 [TestFixture]
+[Parallelizable]
 public sealed class CollectTests
 {
     private ScratchDirectory _scratch = null!;

@@ -11,6 +11,7 @@ using Harness.Runs.Records;
 namespace Harness.Tests.Runs.Carbon;
 
 [TestFixture]
+[Parallelizable]
 public sealed class CarbonTests
 {
     private static readonly DateTimeOffset s_ten = new(2026, 11, 21, 10, 0, 0, TimeSpan.Zero);
