@@ -15,8 +15,8 @@ internal static unsafe class KernelBench
     private const int PrefillTokens = 512;
     private const int PrefillOutputs = 2048;
 
-    private static readonly int[] Inputs = [2048, 5632];
-    private static readonly int[] Batches = [1, 2, 4, 8, 16, 64];
+    private static readonly int[] s_inputs = [2048, 5632];
+    private static readonly int[] s_batches = [1, 2, 4, 8, 16, 64];
 
     public static void Run(Options options)
     {
@@ -33,7 +33,7 @@ internal static unsafe class KernelBench
         Console.WriteLine($"{ops.Device}, {dtype.Label()}: median of {count} rounds, each limit measured in the same round");
         Console.WriteLine($"{"",-28} {"of read limit",14} {"(cpu time)",10} {"of FMA peak",12} {"(cpu time)",10} {"of roofline",12} "
             + $"{"GB/s",7} {"GFLOP/s",8}");
-        foreach (var inputs in Inputs)
+        foreach (var inputs in s_inputs)
         {
             var rounds = new Rounds();
             var outputs = (int)(WeightBytes / (inputs * dtype.Bytes()) / 64 * 64);
@@ -43,7 +43,7 @@ internal static unsafe class KernelBench
             var one = rounds.Add("read, one stream", () => Limits.ReadOneStream(ops.Team, data, bytes));
             var eight = rounds.Add("read, eight streams", () => Limits.ReadEightStreams(ops.Team, data, bytes));
             var peak = rounds.Add("FMA peak", () => Limits.FusedMultiplyAdds(ops.Team));
-            var products = Batches.Select(tokens =>
+            var products = s_batches.Select(tokens =>
                 (Tokens: tokens, Candidate: rounds.Add($"[{tokens}, {inputs}] x [{outputs}, {inputs}]", Product(ops, weight, tokens))))
                 .ToArray();
             var small = Weight(ops, PrefillOutputs, inputs, dtype);

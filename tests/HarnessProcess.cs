@@ -14,9 +14,9 @@ internal sealed record HarnessResult(int ExitCode, string Output, string Error);
 internal sealed class HarnessProcess : IDisposable
 {
     /// <summary>Far above what any test takes, so that a loaded machine fails none.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
 
-    private static readonly string[] Foreign = ["HARNESS_", "OMPI_", "PMI_", "PMIX_", "SLURM_", "MPI_LOCALRANKID", "HYDI_"];
+    private static readonly string[] s_foreign = ["HARNESS_", "OMPI_", "PMI_", "PMIX_", "SLURM_", "MPI_LOCALRANKID", "HYDI_"];
 
     private readonly Process _process;
     private readonly StringBuilder _output = new(), _error = new();
@@ -59,7 +59,7 @@ internal sealed class HarnessProcess : IDisposable
         string[] command = ["--default-signal=INT,HUP", "dotnet", Path.Combine(program, "harness.dll"), .. arguments];
         foreach (var argument in command) start.ArgumentList.Add(argument);
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
-            if (Foreign.Any(((string)variable.Key).StartsWith)) start.Environment.Remove((string)variable.Key);
+            if (s_foreign.Any(((string)variable.Key).StartsWith)) start.Environment.Remove((string)variable.Key);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return new(start);
     }
@@ -72,7 +72,7 @@ internal sealed class HarnessProcess : IDisposable
 
     public HarnessResult Wait()
     {
-        if (!_process.WaitForExit(Limit)) Assert.Fail($"harness {_command} did not end within {Limit}: {Result(-1)}");
+        if (!_process.WaitForExit(s_limit)) Assert.Fail($"harness {_command} did not end within {s_limit}: {Result(-1)}");
         _process.WaitForExit();         // until both streams have been read to their ends
         return Result(_process.ExitCode);
     }

@@ -8,7 +8,7 @@ public static class AtomicFile
 {
     public const string TemporarySuffix = ".tmp";
 
-    private static readonly EnumerationOptions AlsoHidden = new() { AttributesToSkip = FileAttributes.None };
+    private static readonly EnumerationOptions s_alsoHidden = new() { AttributesToSkip = FileAttributes.None };
 
     /// <summary>Writes or replaces a file. Where that fails, the old file stays as it was and nothing else is left behind.</summary>
     /// <exception cref="Harness.Common.UserErrorException">The storage is full, or may not be written.</exception>
@@ -34,7 +34,7 @@ public static class AtomicFile
     /// <exception cref="IOException">One cannot be removed.</exception>
     public static void RemoveLeftovers(string directory)
     {
-        foreach (var file in Directory.EnumerateFiles(directory, $".*{TemporarySuffix}", AlsoHidden))
+        foreach (var file in Directory.EnumerateFiles(directory, $".*{TemporarySuffix}", s_alsoHidden))
             if (IsTemporary(Path.GetFileName(file))) File.Delete(file);
     }
 

@@ -11,7 +11,7 @@ public static class ForeignFile
     /// <summary>As many bytes of a file's beginning as <see cref="Describe"/> looks at.</summary>
     public const int HeadBytes = 512;
 
-    private static readonly (string Name, string Remedy, Func<ReadOnlySpan<byte>, bool> Is)[] Kinds =
+    private static readonly (string Name, string Remedy, Func<ReadOnlySpan<byte>, bool> Is)[] s_kinds =
     [
         ("a Git LFS pointer, not the file itself", "run 'git lfs pull' where it was cloned", head =>
             head.StartsWith("version https://git-lfs"u8)),
@@ -42,7 +42,7 @@ public static class ForeignFile
     /// <param name="head">The first bytes of the file, up to <see cref="HeadBytes"/>.</param>
     public static (string Name, string Remedy)? Describe(ReadOnlySpan<byte> head)
     {
-        foreach (var (name, remedy, matches) in Kinds)
+        foreach (var (name, remedy, matches) in s_kinds)
             if (matches(head)) return (name, remedy);
         return null;
     }

@@ -6,14 +6,14 @@ namespace Harness.Common;
 /// <summary>Small JSON documents that others may have written: read as a whole, and looked into without trust in their shape.</summary>
 public static class JsonTree
 {
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+    private static readonly JsonDocumentOptions s_strict = new() { AllowDuplicateProperties = false };
 
     /// <exception cref="JsonException">It is no JSON object, has a name twice, or a text that is no text.</exception>
     public static JsonObject Parse(Stream stream)
     {
         try
         {
-            var tree = JsonNode.Parse(stream, documentOptions: Strict) as JsonObject ?? throw new JsonException("it is no JSON object");
+            var tree = JsonNode.Parse(stream, documentOptions: s_strict) as JsonObject ?? throw new JsonException("it is no JSON object");
             Materialise(tree);
             return tree;
         }

@@ -11,7 +11,7 @@ public static class Quantity
     /// Memory, whatever the case. KB, MB, GB and TB are powers of 1,024, as on the label of a memory device: a V100 of
     /// "32GB" has 32 GiB.
     /// </summary>
-    private static readonly Dictionary<string, double> Memory = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, double> s_memory = new(StringComparer.OrdinalIgnoreCase)
     {
         [""] = 1,
         ["B"] = 1,
@@ -26,7 +26,7 @@ public static class Quantity
     };
 
     /// <summary>Rates are decimal, as on data sheets. The case tells: "Gb/s" could be either and is refused.</summary>
-    private static readonly Dictionary<string, double> Rate = new()
+    private static readonly Dictionary<string, double> s_rate = new()
     {
         [""] = 1,
         ["B/s"] = 1,
@@ -44,7 +44,7 @@ public static class Quantity
         ["Tbit/s"] = 1e12 / 8,
     };
 
-    private static readonly Dictionary<string, double> Flop = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, double> s_flop = new(StringComparer.OrdinalIgnoreCase)
     {
         [""] = 1,
         ["GFLOPS"] = 1e9,
@@ -55,7 +55,7 @@ public static class Quantity
         ["PFLOP/s"] = 1e15,
     };
 
-    private static readonly Dictionary<string, double> Time = new()
+    private static readonly Dictionary<string, double> s_time = new()
     {
         [""] = 1,
         ["min"] = 60,
@@ -66,40 +66,40 @@ public static class Quantity
         ["ns"] = 1e-9,
     };
 
-    private static readonly Dictionary<string, double> None = new() { [""] = 1 };
+    private static readonly Dictionary<string, double> s_none = new() { [""] = 1 };
 
-    private static readonly Dictionary<string, double> Part = new() { [""] = 1, ["%"] = 0.01 };
+    private static readonly Dictionary<string, double> s_part = new() { [""] = 1, ["%"] = 0.01 };
 
     /// <summary>A device's memory in bytes: 32GB, 31.7GiB, 34359738368. Less than a MiB is a forgotten unit.</summary>
     public static long Bytes(string text, string option) =>
-        Parse(text, Memory) is { } bytes and >= Mebi and < long.MaxValue
+        Parse(text, s_memory) is { } bytes and >= Mebi and < long.MaxValue
             ? (long)bytes
             : throw Wrong(text, option, "at least a MiB, written as 32GB, 31.7GiB or 34359738368,");
 
     /// <summary>Bytes per second: 900GB/s, 200Gbit/s, 9e11.</summary>
     public static double BytesPerSecond(string text, string option) =>
-        Parse(text, Rate) is { } rate and > 0 ? rate : throw Wrong(text, option, "bytes per second such as 900GB/s, 200Gbit/s or 9e11");
+        Parse(text, s_rate) is { } rate and > 0 ? rate : throw Wrong(text, option, "bytes per second such as 900GB/s, 200Gbit/s or 9e11");
 
     /// <summary>Floating-point operations per second: 125TFLOPS, 1.25e14.</summary>
     public static double Flops(string text, string option) =>
-        Parse(text, Flop) is { } rate and > 0 ? rate : throw Wrong(text, option, "operations per second such as 125TFLOPS or 1.25e14");
+        Parse(text, s_flop) is { } rate and > 0 ? rate : throw Wrong(text, option, "operations per second such as 125TFLOPS or 1.25e14");
 
     /// <summary>Seconds: 10us, 0.01ms, 1e-5.</summary>
     public static double Seconds(string text, string option) =>
         Seconds(text) ?? throw Wrong(text, option, "a time such as 10us");
 
     /// <summary>Seconds of 10us, 100ms, 2s, 5min or a bare number of seconds; null for anything else.</summary>
-    public static double? Seconds(string text) => Parse(text, Time);
+    public static double? Seconds(string text) => Parse(text, s_time);
 
     /// <summary>0.02 of 2% or 0.02; null for anything else.</summary>
-    public static double? Share(string text) => Parse(text, Part);
+    public static double? Share(string text) => Parse(text, s_part);
 
     /// <summary>A part of the whole, below 1: 5%, 0.05, 0.</summary>
     public static double Fraction(string text, string option) =>
         Share(text) is { } share and < 1 ? share : throw Wrong(text, option, "a share from 0% to below 100%, such as 5%");
 
     /// <summary>A number of at least 0.</summary>
-    public static double Number(string text, string option) => Parse(text, None) ?? throw Wrong(text, option, "a number of at least 0");
+    public static double Number(string text, string option) => Parse(text, s_none) ?? throw Wrong(text, option, "a number of at least 0");
 
     /// <exception cref="UserErrorException">Not a whole number, or out of bounds.</exception>
     public static int Whole(string text, string option, int least = 1, int most = int.MaxValue) =>

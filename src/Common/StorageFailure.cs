@@ -3,7 +3,7 @@ namespace Harness.Common;
 /// <summary>Turns what goes wrong when a result is written into one line that says where, why, and what to do.</summary>
 public static class StorageFailure
 {
-    private static readonly int[] Full = [28 /* ENOSPC */, 122 /* EDQUOT */, unchecked((int)0x80070070), unchecked((int)0x80070027)];
+    private static readonly int[] s_full = [28 /* ENOSPC */, 122 /* EDQUOT */, unchecked((int)0x80070070), unchecked((int)0x80070027)];
 
     public static void Guard(string path, Action write)
     {
@@ -39,7 +39,7 @@ public static class StorageFailure
                 + "make it or move it back, or choose another one with --out", cause);
         var (reason, remedy) = cause switch
         {
-            _ when Full.Contains(cause.HResult) => ("the disk or the quota is full", "free some space"),
+            _ when s_full.Contains(cause.HResult) => ("the disk or the quota is full", "free some space"),
             UnauthorizedAccessException => ("there is no permission", "allow it"),
             _ => (cause.Message.TrimEnd('.'), "put that right"),
         };

@@ -15,13 +15,13 @@ namespace Harness.Runs;
 public sealed class RunLease : IDisposable
 {
     private const string Ended = "ended";
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(4);
 
     /// <summary>Three beats: one may be late, and NFS shows another node's writes a few seconds later.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(12);
 
     /// <summary>More than what clocks of machines that share storage differ by.</summary>
-    private static readonly TimeSpan Oblivion = 10 * Patience;
+    private static readonly TimeSpan s_oblivion = 10 * s_patience;
 
     private sealed record Holder(
         [property: JsonPropertyName("host"), JsonRequired] string Host,
@@ -45,7 +45,7 @@ public sealed class RunLease : IDisposable
     {
         _path = RunFile.Lease.In(directory);
         Write(StartOf(Environment.ProcessId) ?? "");
-        _timer = new Timer(_ => Write(StartOf(Environment.ProcessId) ?? ""), null, Beat, Beat);
+        _timer = new Timer(_ => Write(StartOf(Environment.ProcessId) ?? ""), null, s_beat, s_beat);
     }
 
     public static RunLease Take(string directory) => new(directory);
@@ -59,11 +59,11 @@ public sealed class RunLease : IDisposable
         var first = Look(path);
         if (first?.Holder is { Started: Ended }) return null;
         // Between the making of a directory and the lease in it lies a moment.
-        if (first?.Holder == null && (first?.WrittenUtc ?? Directory.GetCreationTimeUtc(directory)) < DateTime.UtcNow - Oblivion)
+        if (first?.Holder == null && (first?.WrittenUtc ?? Directory.GetCreationTimeUtc(directory)) < DateTime.UtcNow - s_oblivion)
             return null;
         if (first?.Holder is { } known && IsSameMachine(known)) return IsRunning(known) ? Describe(known) : null;
         if (first?.Holder is { } other && IsEarlierStartOfThisJob(other)) return null;
-        for (var waited = Stopwatch.StartNew(); waited.Elapsed < Patience;)
+        for (var waited = Stopwatch.StartNew(); waited.Elapsed < s_patience;)
         {
             Thread.Sleep(500);     // a file on storage that another machine writes has no event
             if (Look(path) is not { } now || now == first) continue;

@@ -10,7 +10,7 @@ internal static partial class ProcessControl
     private const int TerminateSignal = 15;
 
     [ThreadStatic]
-    private static bool t_wakesInTime;
+    private static bool s_wakesInTime;
 
     /// <summary>Sets a variable that native libraries read with getenv, which .NET's own setter does not reach, unless it is set.</summary>
     public static void SetNativeDefault(string name, string value) => SetEnvironment(name, value, 0);
@@ -18,11 +18,11 @@ internal static partial class ProcessControl
     /// <summary>Sleeps; .NET's own sleep knows no less than a millisecond.</summary>
     public static void Pause(int microseconds)
     {
-        if (!t_wakesInTime)
+        if (!s_wakesInTime)
         {
             // By default the kernel may add 50 µs to a sleep, more than the shortest here.
             _ = SetThreadOption(SetTimerSlack, SlackNanoseconds, 0, 0, 0);
-            t_wakesInTime = true;
+            s_wakesInTime = true;
         }
         _ = SleepMicroseconds(microseconds);
     }

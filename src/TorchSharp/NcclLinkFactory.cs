@@ -8,7 +8,7 @@ namespace Harness.TorchSharp;
 /// <summary>NCCL between CUDA devices, <c>--link nccl</c>.</summary>
 internal sealed class NcclLinkFactory : ITensorLinkFactory
 {
-    private static readonly Lazy<(NcclLibrary? Library, string? Obstacle)> Loaded = new(() => Load(NcclLibrary.FileName));
+    private static readonly Lazy<(NcclLibrary? Library, string? Obstacle)> s_loaded = new(() => Load(NcclLibrary.FileName));
 
     public string Name => "nccl";
 
@@ -18,14 +18,14 @@ internal sealed class NcclLinkFactory : ITensorLinkFactory
         TorchBackend { Ordinal: < 0 } => "NCCL moves tensors between CUDA devices, and this rank has none",
         TorchBackend { RanksShareDevices: true } =>
             "NCCL wants a device for each rank, and this node has more ranks than devices; start fewer ranks",
-        _ => Loaded.Value.Obstacle,
+        _ => s_loaded.Value.Obstacle,
     };
 
     public ITensorLink Create(ICommunicator ranks, ITensorBackend backend)
     {
         var torch = (TorchBackend)backend;
         CudaDriver.MakeCurrent(torch.Ordinal);
-        return new NcclLink(Loaded.Value.Library!, ranks, torch);
+        return new NcclLink(s_loaded.Value.Library!, ranks, torch);
     }
 
     /// <summary>The library, or why there is none.</summary>

@@ -19,7 +19,7 @@ internal sealed class TorchBackend : ITensorBackend
     public const string Word = "torch";
 
     [ThreadStatic]
-    private static bool _gradOff;
+    private static bool s_gradOff;
 
     private readonly torch.Device _device;
     private readonly ScalarType _activations;
@@ -260,9 +260,9 @@ internal sealed class TorchBackend : ITensorBackend
     /// <summary>Grad mode belongs to a thread, and a new thread records gradients.</summary>
     private static void NoGrad()
     {
-        if (_gradOff) return;
+        if (s_gradOff) return;
         torch.set_grad_enabled(false);
-        _gradOff = true;
+        s_gradOff = true;
     }
 
     private bool Computes(ScalarType type)

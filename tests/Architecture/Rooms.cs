@@ -9,12 +9,12 @@ internal sealed record Room(string Namespace, string Holds)
     public string Library => Namespace.Split('.') switch
     {
         [_, "Models", "Llama", ..] => "Models/Llama",
-        [_, var name, ..] when Libraries.Contains(name) => name,
+        [_, var name, ..] when s_libraries.Contains(name) => name,
         _ => "Harness",
     };
 
     /// <summary>Beside the executable, in the order of their references.</summary>
-    private static readonly string[] Libraries =
+    private static readonly string[] s_libraries =
         ["Common", "Tensors", "Sharding", "Energy", "Runs", "Reports", "TorchSharp", "MpiNet", "MLTokenizers"];
 }
 

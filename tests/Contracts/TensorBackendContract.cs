@@ -270,14 +270,14 @@ public abstract class TensorBackendContract
 
     // ---------------------------------------------------------------- attention
 
-    private static readonly AttentionHeads[] Shapes =
+    private static readonly AttentionHeads[] s_shapes =
     [
         new(4, 4, 8, Frequencies(8)), new(8, 4, 8, Frequencies(8)), new(6, 2, 16, Frequencies(16)), new(8, 1, 64, Frequencies(64)),
         new(32, 4, 64, Frequencies(64)), new(5, 5, 80, Frequencies(80)), new(8, 2, 128, Frequencies(128)), new(3, 1, 2, Frequencies(2)),
         new(14, 2, 10, Frequencies(10)),
     ];
 
-    [TestCaseSource(nameof(Shapes))]
+    [TestCaseSource(nameof(s_shapes))]
     public void AttendMatchesTheDefinitionThroughPrefillAndDecode(AttentionHeads heads)
     {
         CheckAttention(heads, 300,
@@ -288,7 +288,7 @@ public abstract class TensorBackendContract
     [Test]
     public void AttendHonoursASlidingWindow([Values(1, 4, 17, 64, 1000)] int window)
     {
-        foreach (var heads in new[] { Shapes[1], Shapes[3], Shapes[5] })
+        foreach (var heads in new[] { s_shapes[1], s_shapes[3], s_shapes[5] })
             CheckAttention(heads with { Window = window }, 200,
                 [Batch((0, 0, 90), (1, 0, 3)), Batch((0, 90, 1), (1, 3, 1)), Batch((0, 91, 30)), Batch((0, 121, 1))]);
     }
@@ -296,26 +296,26 @@ public abstract class TensorBackendContract
     [Test]
     public void AttendBeginsANewSequenceInAUsedSlot()
     {
-        CheckAttention(Shapes[3], 100, [Batch((0, 0, 80)), Batch((0, 80, 1)), Batch((0, 0, 6)), Batch((0, 6, 1)), Batch((0, 3, 2))]);
+        CheckAttention(s_shapes[3], 100, [Batch((0, 0, 80)), Batch((0, 80, 1)), Batch((0, 0, 6)), Batch((0, 6, 1)), Batch((0, 3, 2))]);
     }
 
     [Test]
     public void AttendReachesOverALongContext()
     {
-        CheckAttention(Shapes[3], 3000, [Batch((0, 0, 1500)), Batch((0, 1500, 1)), Batch((0, 1501, 3))], layers: 1);
+        CheckAttention(s_shapes[3], 3000, [Batch((0, 0, 1500)), Batch((0, 1500, 1)), Batch((0, 1501, 3))], layers: 1);
     }
 
     [Test]
     public void AttendSurvivesScoresBeyondTheRangeOfExp()
     {
-        CheckAttention(Shapes[3], 200, [Batch((0, 0, 150)), Batch((0, 150, 1))], scale: 30);
+        CheckAttention(s_shapes[3], 200, [Batch((0, 0, 150)), Batch((0, 150, 1))], scale: 30);
     }
 
     [Test]
     public void AttendLeavesItsInputAlone()
     {
         using var scope = Ops.Scope();
-        var heads = Shapes[2];
+        var heads = s_shapes[2];
         using var cache = Ops.NewKvCache(1, 1, 16, heads);
         var values = Normal(5 * Width(heads));
         var qkv = Put(values, 5);
@@ -326,7 +326,7 @@ public abstract class TensorBackendContract
     [Test]
     public void ACacheKnowsItsMeasure()
     {
-        using var cache = Ops.NewKvCache(3, 2, 40, Shapes[0]);
+        using var cache = Ops.NewKvCache(3, 2, 40, s_shapes[0]);
         Assert.That((cache.Layers, cache.Slots, cache.Capacity), Is.EqualTo((3, 2, 40)));
         Assert.That(cache.Bytes, Is.GreaterThanOrEqualTo(2L * 3 * 2 * 40 * 4 * 8 * 2), "keys and values, at least 16 bits each");
     }
@@ -465,7 +465,7 @@ public abstract class TensorBackendContract
         Assert.That(Ops.Sample(Put(logits, 3), new SamplingParameters(), [0, 0.5, 0.999], NoHistory(3)), Is.EqualTo(best));
     }
 
-    private static readonly SamplingParameters[] Cuts =
+    private static readonly SamplingParameters[] s_cuts =
     [
         new(1), new(0.8f, TopP: 0.95f), new(0.1f, TopP: 0.5f), new(2, TopK: 7), new(1.3f, TopK: 40, TopP: 0.7f), new(1, TopK: 1),
             new(1, TopP: 1e-6f),
@@ -473,7 +473,7 @@ public abstract class TensorBackendContract
             new(5, TopP: 0.99f), new(1, TopK: 1_000_000),
     ];
 
-    [TestCaseSource(nameof(Cuts))]
+    [TestCaseSource(nameof(s_cuts))]
     public void SamplingWalksTheKeptTokensInIndexOrder(SamplingParameters sampling)
     {
         foreach (var (vocabulary, spread) in new[] { (2, 1f), (50, 1f), (50, 5f), (5000, 1.5f), (32_003, 4f) })

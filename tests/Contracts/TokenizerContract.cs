@@ -128,6 +128,6 @@ public abstract class TokenizerContract
     }
 
     // A special token standing in the text is text again only where the reference leaves it text.
-    List<string> Texts(int count) => [.. TokenizerFixtures.RandomTexts(count, seed: 3).Where(t =>
+    private List<string> Texts(int count) => [.. TokenizerFixtures.RandomTexts(count, seed: 3).Where(t =>
         !ReadsSpecialTokens || !(t.Contains("<s>") || t.Contains("</s>")))];
 }

@@ -7,13 +7,13 @@ namespace Harness.Tests.Energy;
 
 public class AccountingTests
 {
-    private static readonly ScriptedCurve Curve = ScriptedCurve.Load(70, 350, 10, 20);
+    private static readonly ScriptedCurve s_curve = ScriptedCurve.Load(70, 350, 10, 20);
 
     [Test]
     public void A_device_that_four_ranks_read_counts_once()
     {
-        var run = Simulation.Run(0.1, [(12.0, 16.0)], new(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1),
-            new(SimulatedSensor.Gpu("GPU-b"), Curve, 0.1));
+        var run = Simulation.Run(0.1, [(12.0, 16.0)], new(SimulatedSensor.Gpu("GPU-a"), s_curve, 0.1),
+            new(SimulatedSensor.Gpu("GPU-b"), s_curve, 0.1));
         var (a, b) = (run.Series[0], run.Series[1]);
         var holed = a with
         {
@@ -92,7 +92,7 @@ public class AccountingTests
     public void Net_is_gross_minus_the_idle_power_of_each_device()
     {
         var run = Simulation.Run(0.1, [(5.0, 8.0), (12.0, 16.0)],
-            new(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1), new(SimulatedSensor.Gpu("GPU-b"), ScriptedCurve.Constant(50), 0.1));
+            new(SimulatedSensor.Gpu("GPU-a"), s_curve, 0.1), new(SimulatedSensor.Gpu("GPU-b"), ScriptedCurve.Constant(50), 0.1));
         var before = run.Account.Resolve(run.Windows[1]);
         Assert.That((before.NetJoules, before.IdleWatts), Is.EqualTo(((double?)null, (double?)null)), "no baseline yet");
 
@@ -148,14 +148,14 @@ public class AccountingTests
     [Test]
     public void An_idle_window_that_is_not_valid_is_no_baseline()
     {
-        var run = Simulation.Run(0.1, [(5.0, 5.5), (12.0, 16.0)], new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1));
+        var run = Simulation.Run(0.1, [(5.0, 5.5), (12.0, 16.0)], new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), s_curve, 0.1));
         Assert.That(run.WithIdle(run.Windows[0]).Resolve(run.Windows[1]).NetJoules, Is.Null);
     }
 
     [Test]
     public void A_window_knows_temperature_clock_and_limit_of_its_device()
     {
-        var sensor = new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), Curve, 0.1)
+        var sensor = new SimulatedSensor(SimulatedSensor.Gpu("GPU-a"), s_curve, 0.1)
         {
             // slow values once a second, as the NVML meter gives them
             Alter = r => (long)(r.TimeSeconds * 10) % 10 != 0 ? r with { TemperatureCelsius = null } : r with

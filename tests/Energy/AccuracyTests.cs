@@ -13,7 +13,7 @@ namespace Harness.Tests.Energy;
 /// </remarks>
 public class AccuracyTests
 {
-    private static readonly ScriptedCurve[] Curves =
+    private static readonly ScriptedCurve[] s_curves =
     [
         ScriptedCurve.Steps(240, 300, 2.3),
         ScriptedCurve.Ramp(150, 400, 7.3),
@@ -21,7 +21,7 @@ public class AccuracyTests
     ];
 
     private static IEnumerable<TestCaseData> Matrix() =>
-        from curve in Curves
+        from curve in s_curves
         from update in (double[])[0.02, 0.1]
         from interval in (double[])[0.1, 0.01]
         select new TestCaseData(curve, update, interval)
@@ -111,7 +111,7 @@ public class AccuracyTests
     [Test]
     public void Curves_in_closed_form_match_their_numerical_integral()
     {
-        foreach (var curve in (ScriptedCurve[])[.. Curves, ScriptedCurve.Load(70, 400, 3, 8.5)])
+        foreach (var curve in (ScriptedCurve[])[.. s_curves, ScriptedCurve.Load(70, 400, 3, 8.5)])
         {
             const int pieces = 200_000;
             var sum = 0.0;

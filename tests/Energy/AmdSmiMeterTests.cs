@@ -12,9 +12,9 @@ namespace Harness.Tests.Energy;
 [Parallelizable]
 public class AmdSmiMeterTests
 {
-    private static readonly string[] TwoMi300 = ["version 26", "device 0 uuid aaaa0000", "device 1 uuid bbbb1111"];
+    private static readonly string[] s_twoMi300 = ["version 26", "device 0 uuid aaaa0000", "device 1 uuid bbbb1111"];
 
-    private static readonly Lazy<string?> Compiled = new(() => NativeSource.Compile("FakeAmdSmi", "amdsmi.c"));
+    private static readonly Lazy<string?> s_compiled = new(() => NativeSource.Compile("FakeAmdSmi", "amdsmi.c"));
 
     private string _root = "";
 
@@ -28,7 +28,7 @@ public class AmdSmiMeterTests
     public void Every_device_of_the_node_has_its_joules_its_watts_and_its_state()
     {
         Gpu(0xc1, "0x74a1", "AMD Instinct MI300X", "00aa11");
-        using var meter = OpenAll([.. TwoMi300, "device 0 ramp 500 500 10"]);
+        using var meter = OpenAll([.. s_twoMi300, "device 0 ramp 500 500 10"]);
         Assert.That(meter.Domains.Select(domain => (domain.Device, domain.Kind, domain.Source, domain.Name)), Is.EqualTo(new[]
         {
             ("aaaa0000", DomainKind.Gpu, "amdsmi", "AMD Instinct MI300X"), ("bbbb1111", DomainKind.Gpu, "amdsmi", ""),
@@ -214,7 +214,7 @@ public class AmdSmiMeterTests
     {
         public Installed(string root, string[] script)
         {
-            if (Compiled.Value is not { } compiled)
+            if (s_compiled.Value is not { } compiled)
             {
                 Assert.Ignore($"{NativeSource.NoCompiler}: not run");
                 throw new UnreachableException();

@@ -6,7 +6,7 @@ namespace Harness.Tests.Energy;
 
 public class CommandMeterTests
 {
-    private static readonly MonotonicClock Clock = new();
+    private static readonly MonotonicClock s_clock = new();
 
     [TestCase("J 15310.25", 15310.25, null)]
     [TestCase("W 250.1", null, 250.1)]
@@ -35,9 +35,9 @@ public class CommandMeterTests
     [Test]
     public void A_program_becomes_a_node_domain()
     {
-        using var meter = CommandMeter.Open("node3", Clock, "sh -c \"echo '# a wall meter'; echo; echo 'J 100.5 W 321'; exec sleep 60\"");
+        using var meter = CommandMeter.Open("node3", s_clock, "sh -c \"echo '# a wall meter'; echo; echo 'J 100.5 W 321'; exec sleep 60\"");
         Assert.That(meter.Domains.Select(d => (d.Key, d.Kind, d.Source)), Is.EqualTo(new[] { ("node3/node", DomainKind.Node, "command") }));
-        var before = Clock.Seconds;
+        var before = s_clock.Seconds;
         var reading = Read(meter);
         Assert.That((reading.EnergyJoules, reading.PowerWatts, reading.PowerField), Is.EqualTo((100.5, 321, PowerField.Unspecified)));
         Assert.That(reading.TimeSeconds, Is.LessThan(before), "the time at which the line came");
@@ -47,7 +47,7 @@ public class CommandMeterTests
     [Test]
     public void New_lines_are_new_readings()
     {
-        using var meter = CommandMeter.Open("n", Clock, "sh -c \"i=0; while :; do i=$((i+1)); echo J $i; sleep 0.02; done\"");
+        using var meter = CommandMeter.Open("n", s_clock, "sh -c \"i=0; while :; do i=$((i+1)); echo J $i; sleep 0.02; done\"");
         var first = Read(meter);
         Assert.That(() => Read(meter).EnergyJoules, Is.GreaterThan(first.EnergyJoules!.Value + 2).After(10_000, 10));
     }
@@ -55,7 +55,7 @@ public class CommandMeterTests
     [Test]
     public void A_program_that_ends_is_a_lost_meter()
     {
-        using var meter = CommandMeter.Open("n", Clock, "sh -c \"echo W 200; sleep 0.3\"");
+        using var meter = CommandMeter.Open("n", s_clock, "sh -c \"echo W 200; sleep 0.3\"");
         Assert.That(Read(meter).PowerWatts, Is.EqualTo(200));
         Assert.That(() => Read(meter).IsLost, Is.True.After(10_000, 10));
         Assert.That(meter.Notices.Single(), Does.Contain("ended"));
@@ -64,7 +64,7 @@ public class CommandMeterTests
     [Test]
     public void A_program_that_prints_nonsense_is_a_lost_meter()
     {
-        using var meter = CommandMeter.Open("n", Clock, "sh -c \"echo W 200; sleep 0.3; echo ERROR outlet 4; sleep 60\"");
+        using var meter = CommandMeter.Open("n", s_clock, "sh -c \"echo W 200; sleep 0.3; echo ERROR outlet 4; sleep 60\"");
         Assert.That(() => Read(meter).IsLost, Is.True.After(10_000, 10));
         Assert.That(meter.Notices.Single(), Does.Contain("ERROR outlet 4"));
     }
@@ -76,7 +76,7 @@ public class CommandMeterTests
     [TestCase("echo hello", "hello")]
     public void A_program_without_a_reading_is_no_meter(string command, string why)
     {
-        using var meter = CommandMeter.Open("n", Clock, command, patienceSeconds: 0.5);
+        using var meter = CommandMeter.Open("n", s_clock, command, patienceSeconds: 0.5);
         Assert.That(meter.Domains, Is.Empty);
         Assert.That(meter.Notices.Single(), Does.Contain(command).And.Contain(why));
     }
@@ -84,16 +84,16 @@ public class CommandMeterTests
     [Test]
     public void A_program_that_cannot_be_started_is_the_users_mistake()
     {
-        Assert.That(() => CommandMeter.Open("n", Clock, "/nowhere/pdu"),
+        Assert.That(() => CommandMeter.Open("n", s_clock, "/nowhere/pdu"),
             Throws.InstanceOf<UserErrorException>().With.Message.Contains("/nowhere/pdu"));
-        Assert.That(() => CommandMeter.Open("n", Clock, " "), Throws.InstanceOf<UserErrorException>());
+        Assert.That(() => CommandMeter.Open("n", s_clock, " "), Throws.InstanceOf<UserErrorException>());
     }
 
     [Test]
     public void The_program_is_ended_with_the_meter()
     {
         var file = Path.GetTempFileName();
-        CommandMeter.Open("n", Clock, $"sh -c \"echo $$ > {file}; echo W 1; sleep 600\"").Dispose();
+        CommandMeter.Open("n", s_clock, $"sh -c \"echo $$ > {file}; echo W 1; sleep 600\"").Dispose();
         var pid = File.ReadAllText(file).Trim();
         Assert.That(() => Directory.Exists($"/proc/{pid}") && !File.ReadAllText($"/proc/{pid}/stat").Contains(") Z "),
             Is.False.After(5000, 20));

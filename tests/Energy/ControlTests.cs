@@ -8,13 +8,13 @@ namespace Harness.Tests.Energy;
 
 public class ControlTests
 {
-    private static readonly MonotonicClock Clock = new();
+    private static readonly MonotonicClock s_clock = new();
 
     [Test]
     public void Limits_and_clocks_are_set_and_put_back()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 limit_mw 650000 700000 200000 700000", "device 1 uuid GPU-2");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var path = Path.Combine(fake.Folder, PowerControl.FileName(0));
         using (var control = PowerControl.Open(meter, ["n/GPU-1"], path))
         {
@@ -38,7 +38,7 @@ public class ControlTests
     public void Without_the_privilege_nothing_changes_and_it_is_said()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 1 uuid GPU-2", "device 1 permission 0");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         using var control = PowerControl.Open(meter, ["n/GPU-1", "n/GPU-2"], Path.Combine(fake.Folder, PowerControl.FileName(0)));
         var result = control.SetPowerLimit(250);
         Assert.That(result.Outcome, Is.EqualTo(ControlOutcome.NotPermitted));
@@ -102,7 +102,7 @@ public class ControlTests
         var before = File.ReadAllText(record);
         fake.Set("GPU-1", 250000);
         if (before.Contains("GPU-0", StringComparison.Ordinal)) fake.Set("GPU-0", 500000);
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         using (var control = PowerControl.Open(meter, ["n/GPU-1"], Path.Combine(run, PowerControl.FileName(0)),
             [run, Path.Combine(fake.Folder, "other-run")]))
         {
@@ -122,7 +122,7 @@ public class ControlTests
     public void A_record_with_a_device_that_is_not_back_stays()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var path = Path.Combine(fake.Folder, PowerControl.FileName(0));
         File.WriteAllText(path, $"{{\"host\":\"n\",\"devices\":[{Original},{{\"uuid\":\"GPU-9\",\"power_limit_mw\":650000}}]}}");
         fake.Set("GPU-1", 250000);
@@ -138,7 +138,7 @@ public class ControlTests
     public void With_a_damaged_record_nothing_is_set(string content)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var path = Path.Combine(fake.Folder, PowerControl.FileName(0));
         File.WriteAllText(path, content);
         fake.Set("GPU-1", 250000);
@@ -152,7 +152,7 @@ public class ControlTests
     public void Of_two_runs_on_one_device_the_second_is_refused()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         PowerControl Open(string run) =>
             PowerControl.Open(meter, ["n/GPU-1"],
             Path.Combine(Directory.CreateDirectory(Path.Combine(fake.Folder, run)).FullName, PowerControl.FileName(0)));
@@ -176,7 +176,7 @@ public class ControlTests
     public void Limits_are_put_back_from_memory_where_the_directory_is_gone(string how)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var run = Directory.CreateDirectory(Path.Combine(fake.Folder, "run")).FullName;
         using (var control = PowerControl.Open(meter, ["n/GPU-1"], Path.Combine(run, PowerControl.FileName(0))))
         {
@@ -192,7 +192,7 @@ public class ControlTests
     public void Without_a_place_for_the_record_nothing_is_set()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         using var control = PowerControl.Open(meter, ["n/GPU-1"], Path.Combine(fake.Folder, "gone", PowerControl.FileName(0)));
         Assert.That(() => control.SetPowerLimit(250), Throws.InstanceOf<UserErrorException>().With.Message.Contains("none was set"));
         Assert.That(fake.State("GPU-1"), Is.Null);
@@ -204,7 +204,7 @@ public class ControlTests
     public void What_could_not_be_put_back_is_said_with_the_command_that_mends_it(int code, string why)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var path = Path.Combine(fake.Folder, PowerControl.FileName(0));
         var said = new List<string>();
         using (var control = PowerControl.Open(meter, ["n/GPU-1"], path, say: said.Add))
@@ -226,7 +226,7 @@ public class ControlTests
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
         fake.Set("GPU-1", 700000, 1410);
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var path = Path.Combine(fake.Folder, PowerControl.FileName(0));
         using (var control = PowerControl.Open(meter, ["n/GPU-1"], path)) control.SetPowerLimit(250);
         Assert.That(fake.State("GPU-1"), Is.EqualTo((700000, 1410)));

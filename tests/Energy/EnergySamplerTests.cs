@@ -9,13 +9,13 @@ namespace Harness.Tests.Energy;
 
 public class EnergySamplerTests
 {
-    private static readonly SimulatedSensor Sensor = new(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(200), 0.1);
+    private static readonly SimulatedSensor s_sensor = new(SimulatedSensor.Gpu("GPU-a"), ScriptedCurve.Constant(200), 0.1);
 
     [Test]
     public void An_hour_of_samples_takes_the_memory_of_its_readings_and_no_more()
     {
         var clock = new SimulatedClock();
-        using var meter = new SimulatedMeter(clock, Sensor);
+        using var meter = new SimulatedMeter(clock, s_sensor);
         using var sampler = new EnergySampler(meter, clock, 0.1, []);
         for (var i = 0; i < 100; i++) sampler.Tick();
         var heapBefore = GC.GetTotalMemory(forceFullCollection: true);
@@ -43,7 +43,7 @@ public class EnergySamplerTests
     {
         var clock = new SimulatedClock { Seconds = 5 };
         var random = new Random(4);
-        using var meter = new SimulatedMeter(clock, Sensor);
+        using var meter = new SimulatedMeter(clock, s_sensor);
         using var sampler = new EnergySampler(meter, clock, 0.1, []);
         for (var i = 0; i < 1000; i++)
         {
@@ -59,7 +59,7 @@ public class EnergySamplerTests
     public void Deadlines_that_pass_while_the_machine_sleeps_are_counted_not_caught_up()
     {
         var clock = new SimulatedClock();
-        using var meter = new SimulatedMeter(clock, Sensor);
+        using var meter = new SimulatedMeter(clock, s_sensor);
         using var sampler = new EnergySampler(meter, clock, 0.1, []);
         sampler.Tick();
         clock.Seconds = 1.05;
@@ -74,8 +74,8 @@ public class EnergySamplerTests
     public void After_an_edge_it_reads_densely_until_the_counter_has_moved_and_no_longer()
     {
         var clock = new SimulatedClock { Seconds = 1 };
-        using var meter = new SimulatedMeter(clock, Sensor);
-        using var sampler = new EnergySampler(meter, clock, 0.1, [new SensorCharacteristics(Sensor.Domain.Key, 0.1, 1, 0.1, 0.001)]);
+        using var meter = new SimulatedMeter(clock, s_sensor);
+        using var sampler = new EnergySampler(meter, clock, 0.1, [new SensorCharacteristics(s_sensor.Domain.Key, 0.1, 1, 0.1, 0.001)]);
         clock.Seconds = 1.05;
         Assert.That(sampler.MarkEdge(), Is.EqualTo(1.05));
         while (clock.Seconds < 1.5) sampler.Tick();
@@ -91,8 +91,8 @@ public class EnergySamplerTests
     public void After_an_edge_that_no_counter_follows_it_returns_to_its_interval()
     {
         var clock = new SimulatedClock { Seconds = 1 };
-        using var meter = new SimulatedMeter(clock, Sensor with { Alter = r => r with { EnergyJoules = 7 } });
-        using var sampler = new EnergySampler(meter, clock, 0.1, [new SensorCharacteristics(Sensor.Domain.Key, 0.1, 1, 0.1, 0.001)]);
+        using var meter = new SimulatedMeter(clock, s_sensor with { Alter = r => r with { EnergyJoules = 7 } });
+        using var sampler = new EnergySampler(meter, clock, 0.1, [new SensorCharacteristics(s_sensor.Domain.Key, 0.1, 1, 0.1, 0.001)]);
         clock.Seconds = 1.05;
         sampler.MarkEdge();
         for (var i = 0; i < 100 && clock.Seconds < 2; i++) sampler.Tick();
@@ -104,7 +104,7 @@ public class EnergySamplerTests
     public void A_reading_shown_twice_is_recorded_once()
     {
         var clock = new SimulatedClock();
-        using var meter = new SimulatedMeter(clock, Sensor with { Alter = r => r with { TimeSeconds = Math.Floor(r.TimeSeconds + 1e-9) } });
+        using var meter = new SimulatedMeter(clock, s_sensor with { Alter = r => r with { TimeSeconds = Math.Floor(r.TimeSeconds + 1e-9) } });
         using var sampler = new EnergySampler(meter, clock, 0.1, []);
         while (clock.Seconds < 3.95) sampler.Tick();
         Assert.That(sampler.Series(0).Single().Readings.Select(r => r.TimeSeconds), Is.EqualTo(new[] { 0.0, 1, 2, 3, 4 }));
@@ -117,7 +117,7 @@ public class EnergySamplerTests
     public void An_interval_that_makes_no_sense_is_refused(double interval)
     {
         var clock = new SimulatedClock();
-        using var meter = new SimulatedMeter(clock, Sensor);
+        using var meter = new SimulatedMeter(clock, s_sensor);
         Assert.That(() => new EnergySampler(meter, clock, interval, []),
             Throws.InstanceOf<UserErrorException>().With.Message.Contains("interval"));
     }
@@ -148,7 +148,7 @@ public class EnergySamplerTests
     public void A_window_is_known_once_the_sampler_has_settled([Values(0.1, 0.02, 0.001)] double update, [Values] bool hasCounter)
     {
         var clock = new MonotonicClock();
-        var sensor = Sensor with { UpdateSeconds = update, Curve = ScriptedCurve.Steps(190, 210, 0.31), HasCounter = hasCounter };
+        var sensor = s_sensor with { UpdateSeconds = update, Curve = ScriptedCurve.Steps(190, 210, 0.31), HasCounter = hasCounter };
         using var meter = new SimulatedMeter(clock, sensor);
         var sensors = SensorCharacteristics.Measure(meter, clock);
         using var sampler = new EnergySampler(meter, clock, 0.1, sensors);
@@ -168,8 +168,8 @@ public class EnergySamplerTests
     public void A_sensor_that_never_updates_again_is_not_waited_for()
     {
         var clock = new MonotonicClock();
-        using var meter = new SimulatedMeter(clock, Sensor with { UpdateSeconds = 0.02, Alter = r => r with { EnergyJoules = 7 } });
-        using var sampler = new EnergySampler(meter, clock, 0.01, [new SensorCharacteristics(Sensor.Domain.Key, 0.02, 1, 0.02, 0.001)]);
+        using var meter = new SimulatedMeter(clock, s_sensor with { UpdateSeconds = 0.02, Alter = r => r with { EnergyJoules = 7 } });
+        using var sampler = new EnergySampler(meter, clock, 0.01, [new SensorCharacteristics(s_sensor.Domain.Key, 0.02, 1, 0.02, 0.001)]);
         sampler.Start();
         var edge = sampler.MarkEdge();
         sampler.Settle();
@@ -181,7 +181,7 @@ public class EnergySamplerTests
     public void Each_reader_takes_what_it_has_not_seen()
     {
         var clock = new SimulatedClock();
-        using var meter = new SimulatedMeter(clock, Sensor);
+        using var meter = new SimulatedMeter(clock, s_sensor);
         using var sampler = new EnergySampler(meter, clock, 1, []);
         var (journal, rank0) = (new SampleBookmark(), new SampleBookmark());
         double[] Taken(SampleBookmark bookmark) => [.. sampler.TakeNew(3, bookmark).Single().Readings.Select(r => r.TimeSeconds)];

@@ -10,14 +10,14 @@ namespace Harness.Tests.Energy;
 /// </summary>
 public sealed class FakeNvml : IDisposable
 {
-    private static readonly Lazy<string?> Compiled = new(() => NativeSource.Compile("FakeNvml", "nvml.c"));
+    private static readonly Lazy<string?> s_compiled = new(() => NativeSource.Compile("FakeNvml", "nvml.c"));
 
     private readonly string[] _script;
 
     /// <param name="script">Lines of nvml.script; <c>origin</c> is added: second 0 of the curves is now.</param>
     public FakeNvml(params string[] script)
     {
-        if (Compiled.Value is not { } library)
+        if (s_compiled.Value is not { } library)
         {
             Assert.Ignore($"{NativeSource.NoCompiler}: not run");
             throw new UnreachableException();

@@ -7,7 +7,7 @@ namespace Harness.Tests.Energy;
 
 public class MeterFactoryTests
 {
-    private static readonly MeterContext Context = new("n", new MonotonicClock())
+    private static readonly MeterContext s_context = new("n", new MonotonicClock())
     {
         NvmlLibrary = "/nowhere/nvml.so",
         RaplRoot = "/nowhere/powercap",
@@ -28,13 +28,13 @@ public class MeterFactoryTests
     [TestCase("NVML")]
     [TestCase("none,wattmeter")]
     public void An_unknown_word_is_refused_with_the_ones_there_are(string text) =>
-        Assert.That(() => MeterFactory.Open(text, Context),
+        Assert.That(() => MeterFactory.Open(text, s_context),
             Throws.InstanceOf<UserErrorException>().With.Message.Contains("nvml, nvml:all, amdsmi, amdsmi:all, rapl[:DIR]"));
 
     [Test]
     public void None_has_no_domains_and_nothing_to_say()
     {
-        using var meter = MeterFactory.Open("none", Context);
+        using var meter = MeterFactory.Open("none", s_context);
         Assert.That(meter.Domains, Is.Empty);
         Assert.That(meter.Notices, Is.Empty);
     }
@@ -42,7 +42,7 @@ public class MeterFactoryTests
     [Test]
     public void Auto_without_any_sensor_is_no_meter_and_says_why()
     {
-        using var meter = MeterFactory.Open("auto", Context);
+        using var meter = MeterFactory.Open("auto", s_context);
         Assert.That(meter.Domains, Is.Empty);
         Assert.That(meter.Notices, Has.Count.EqualTo(2));
         Assert.That(meter.Notices[0], Does.StartWith("NVML"));
@@ -53,7 +53,7 @@ public class MeterFactoryTests
     public void Auto_takes_the_GPU_where_there_is_one()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1");
-        using var meter = MeterFactory.Open("auto", Context with { NvmlLibrary = fake.Library });
+        using var meter = MeterFactory.Open("auto", s_context with { NvmlLibrary = fake.Library });
         Assert.That(meter, Is.InstanceOf<NvmlMeter>());
     }
 
@@ -62,7 +62,7 @@ public class MeterFactoryTests
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 111");
         using var meter = MeterFactory.Open("nvml,command:sh -c \"echo W 222; exec sleep 60\",rapl",
-            Context with { NvmlLibrary = fake.Library });
+            s_context with { NvmlLibrary = fake.Library });
         Assert.That(meter.Domains.Select(d => d.Source), Is.EqualTo(new[] { "nvml", "command" }));
         var readings = new EnergyReading[2];
         meter.Read(readings);
@@ -75,7 +75,7 @@ public class MeterFactoryTests
     public void What_a_node_has_once_is_read_by_its_first_rank_alone()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 1 uuid GPU-2");
-        var second = Context with { NvmlLibrary = fake.Library, LocalRank = 1 };
+        var second = s_context with { NvmlLibrary = fake.Library, LocalRank = 1 };
         foreach (var word in (string[])["nvml:all", "rapl", "command:/nowhere/pdu", "replay:/nowhere.csv"])
         {
             using var meter = MeterFactory.Open(word, second);

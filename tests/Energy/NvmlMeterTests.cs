@@ -8,14 +8,14 @@ namespace Harness.Tests.Energy;
 /// <summary>The binding against the fake library, loaded into this process by its path.</summary>
 public class NvmlMeterTests
 {
-    private static readonly MonotonicClock Clock = new(0);
+    private static readonly MonotonicClock s_clock = new(0);
 
     [Test]
     public void Reads_every_value_in_its_unit()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-11111111", "device 0 name NVIDIA H100 80GB HBM3",
             "device 0 curve constant 250.5", "device 0 base_mj 7200000123", "device 0 temperature 61 61 1", "device 0 throttle 4 0 1e9");
-        using var meter = NvmlMeter.OpenForRank("node7", Clock, 0, null, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("node7", s_clock, 0, null, fake.Library);
         Assert.That(meter.Domains,
             Is.EqualTo(new[] { new EnergyDomain("node7", "GPU-11111111", DomainKind.Gpu, "nvml", "NVIDIA H100 80GB HBM3") }));
 
@@ -45,7 +45,7 @@ public class NvmlMeterTests
     public void Records_which_power_it_read(string one, string other, PowerField expected)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", $"device 0 {one}", $"device 0 {other}", "device 0 curve constant 120");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
         var reading = Read(meter)[0];
         Assert.That(reading.PowerField, Is.EqualTo(expected));
         Assert.That(reading.PowerWatts, Is.EqualTo(120));
@@ -59,7 +59,7 @@ public class NvmlMeterTests
     public void On_Ampere_power_usage_is_instantaneous_on_GA100_alone(string name, PowerField expected)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", $"device 0 name {name}", "device 0 architecture 7", "device 0 fields 0");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
         Assert.That(Read(meter)[0].PowerField, Is.EqualTo(expected));
     }
 
@@ -67,7 +67,7 @@ public class NvmlMeterTests
     public void A_value_that_is_not_there_is_absent()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 counter 0");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
         var reading = Read(meter)[0];
         Assert.That(reading.EnergyJoules, Is.Null);
         Assert.That(reading.PowerWatts, Is.EqualTo(100));
@@ -78,7 +78,7 @@ public class NvmlMeterTests
     public void Errors_after_some_calls_give_lost_readings_and_no_exception()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 fail_after 3 15");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
         var lost = Enumerable.Range(0, 5).Select(_ => Read(meter)[0].IsLost).ToArray();
         Assert.That(lost, Is.EqualTo(new[] { false, false, false, true, true }));
     }
@@ -98,7 +98,7 @@ public class NvmlMeterTests
     public void A_rank_reads_the_device_that_CUDA_gives_it(string? visible, int localRank, string? expected)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 1 uuid GPU-bbbb", "device 2 uuid GPU-bbcc");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, localRank, visible, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, localRank, visible, fake.Library);
         Assert.That(meter.Domains.Select(d => d.Device), Is.EqualTo(expected == null ? [] : new[] { expected }));
         if (expected == null) Assert.That(meter.Notices.Single(), Does.Contain($"CUDA_VISIBLE_DEVICES={visible}"));
     }
@@ -111,7 +111,7 @@ public class NvmlMeterTests
     {
         using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 denied 1", "device 1 uuid GPU-bbbb", "device 2 uuid GPU-cccc",
             "device 2 denied 1", "device 3 uuid GPU-dddd");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, localRank, visible, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, localRank, visible, fake.Library);
         Assert.That(meter.Domains.Select(d => d.Device), Is.EqualTo(expected == null ? [] : new[] { expected }));
     }
 
@@ -119,7 +119,7 @@ public class NvmlMeterTests
     public void All_devices_of_a_node_are_read_whatever_CUDA_shows()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 1 uuid GPU-bbbb");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         Assert.That(meter.Domains.Select(d => d.Device), Is.EqualTo(new[] { "GPU-aaaa", "GPU-bbbb" }));
         Assert.That(Read(meter).Select(r => r.IsLost), Is.All.False);
     }
@@ -129,7 +129,7 @@ public class NvmlMeterTests
     public void A_MIG_slice_is_read_as_its_GPU_and_said_to_be_one(string visible)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 mig 1", "device 0 mig_uuid MIG-12345678");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, visible, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, visible, fake.Library);
         Assert.That(meter.Domains.Single().Device, Is.EqualTo("GPU-aaaa"));
         Assert.That(meter.Inspect([])[0].MigEnabled, Is.True);
     }
@@ -140,7 +140,7 @@ public class NvmlMeterTests
     public void Tells_whether_MIG_is_on(string mode, bool expected)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-aaaa", $"device 0 mig {mode}");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
         Assert.That(meter.Inspect([])[0].MigEnabled, Is.EqualTo(expected));
     }
 
@@ -150,7 +150,7 @@ public class NvmlMeterTests
         using var fake = new FakeNvml("device 0 uuid GPU-aaaa", "device 0 processes 100 200 300",
             "device 0 limit_mw 650000 700000 200000 700000",
             $"device 1 uuid GPU-bbbb", $"device 1 processes {string.Join(' ', Enumerable.Range(1000, 100))}");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var facts = meter.Inspect([200, 300, 1005]);
         Assert.That(facts[0].ForeignProcesses, Is.EqualTo(1));
         Assert.That(facts[1].ForeignProcesses, Is.EqualTo(99), "more than fit at first");
@@ -163,7 +163,7 @@ public class NvmlMeterTests
     [Test]
     public void An_absent_library_is_a_state_with_a_remedy()
     {
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, "/nowhere/libnvidia-ml.so.1");
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, "/nowhere/libnvidia-ml.so.1");
         Assert.That(meter.Domains, Is.Empty);
         Assert.That(meter.Notices.Single(), Does.Contain("/nowhere/libnvidia-ml.so.1").And.Contain("HARNESS_NVML_LIBRARY"));
     }
@@ -172,7 +172,7 @@ public class NvmlMeterTests
     public void A_driver_that_is_not_loaded_is_a_state_with_a_remedy()
     {
         using var fake = new FakeNvml("init 9");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
         Assert.That(meter.Domains, Is.Empty);
         Assert.That(meter.Notices.Single(), Does.Contain("Driver Not Loaded").And.Contain("nvidia-smi"));
     }
@@ -183,8 +183,8 @@ public class NvmlMeterTests
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", FormattableString.Invariant($"device 0 update {update}"),
             "device 0 curve ramp 100 400 3");
-        using var meter = NvmlMeter.OpenForRank("n", Clock, 0, null, fake.Library);
-        var sensor = SensorCharacteristics.Measure(meter, Clock).Single();
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
+        var sensor = SensorCharacteristics.Measure(meter, s_clock).Single();
         Assert.That(sensor.Key, Is.EqualTo("n/GPU-1"));
         Assert.That(sensor.CounterUpdateSeconds, Is.EqualTo(update).Within(5).Percent);
         Assert.That(sensor.PowerUpdateSeconds, Is.EqualTo(update).Within(5).Percent);
@@ -198,13 +198,13 @@ public class NvmlMeterTests
         using var fake = new FakeNvml("device 0 uuid GPU-reset", "device 0 base_mj 1e9", "device 0 reset_at 2.2",
             "device 1 uuid GPU-stall", "device 1 stall 2 2.9", "device 2 uuid GPU-hot", "device 2 throttle 40 2.2 2.5",
                 "device 3 uuid GPU-well");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
-        var sensors = SensorCharacteristics.Measure(meter, Clock);
-        using var sampler = new EnergySampler(meter, Clock, 0.1, sensors);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
+        var sensors = SensorCharacteristics.Measure(meter, s_clock);
+        using var sampler = new EnergySampler(meter, s_clock, 0.1, sensors);
         sampler.Start();
-        Clock.Wait(fake.OriginSeconds + 1.5, null);
+        s_clock.Wait(fake.OriginSeconds + 1.5, null);
         var start = sampler.MarkEdge();
-        Clock.Wait(fake.OriginSeconds + 3.2, null);
+        s_clock.Wait(fake.OriginSeconds + 3.2, null);
         var window = new EnergyWindow("w", WindowKind.Measured, start, sampler.MarkEdge());
         sampler.Stop();
         var account = Accounting.Of(sampler.Series(0), sensors);
@@ -219,7 +219,7 @@ public class NvmlMeterTests
     public void Reading_does_not_allocate()
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 1 uuid GPU-2");
-        using var meter = NvmlMeter.OpenAll("n", Clock, fake.Library);
+        using var meter = NvmlMeter.OpenAll("n", s_clock, fake.Library);
         var readings = new EnergyReading[2];
         for (var i = 0; i < 50; i++) meter.Read(readings);
         var before = GC.GetAllocatedBytesForCurrentThread();

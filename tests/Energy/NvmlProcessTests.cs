@@ -12,23 +12,23 @@ namespace Harness.Tests.Energy;
 public class NvmlProcessTests
 {
     private const string Gpu0 = "GPU-00000000-0000", Gpu1 = "GPU-11111111-1111";
-    private static readonly ScriptedCurve Steps = ScriptedCurve.Steps(240, 300, 2.3);
-    private static readonly ScriptedCurve Ramp = ScriptedCurve.Ramp(150, 400, 7.3);
-    private static readonly ScriptedCurve Noise = ScriptedCurve.Noise(270, 20, 3);
+    private static readonly ScriptedCurve s_steps = ScriptedCurve.Steps(240, 300, 2.3);
+    private static readonly ScriptedCurve s_ramp = ScriptedCurve.Ramp(150, 400, 7.3);
+    private static readonly ScriptedCurve s_noise = ScriptedCurve.Noise(270, 20, 3);
 
     private static FakeNvml TwoDevices(params string[] more) => new([
-        $"device 0 uuid {Gpu0}", $"device 0 curve {Steps.Script}", "device 0 update 0.1", "device 0 processes 1",
-        $"device 1 uuid {Gpu1}", $"device 1 curve {Ramp.Script}", "device 1 update 0.02", .. more]);
+        $"device 0 uuid {Gpu0}", $"device 0 curve {s_steps.Script}", "device 0 update 0.1", "device 0 processes 1",
+        $"device 1 uuid {Gpu1}", $"device 1 curve {s_ramp.Script}", "device 1 update 0.02", .. more]);
 
     [Test]
     [Retry(3)]   // a machine too busy to read at an edge spoils that edge
     public void Window_energy_in_real_time_is_the_scripted_integral()
     {
-        using var fake = TwoDevices("device 2 uuid GPU-2", $"device 2 curve {Noise.Script}", "device 2 update 0.02 0.011",
-            "device 3 uuid GPU-3", $"device 3 curve {Steps.Script}", "device 3 update 0.02 0.007");
+        using var fake = TwoDevices("device 2 uuid GPU-2", $"device 2 curve {s_noise.Script}", "device 2 update 0.02 0.011",
+            "device 3 uuid GPU-3", $"device 3 curve {s_steps.Script}", "device 3 update 0.02 0.007");
         RunProbe(fake, "nvml:all", "0.1", "1", "5");
         var (account, windows) = (Account(fake, 0), Windows(fake, 0));
-        var curves = new Dictionary<string, ScriptedCurve> { [Gpu0] = Steps, [Gpu1] = Ramp, ["GPU-2"] = Noise, ["GPU-3"] = Steps };
+        var curves = new Dictionary<string, ScriptedCurve> { [Gpu0] = s_steps, [Gpu1] = s_ramp, ["GPU-2"] = s_noise, ["GPU-3"] = s_steps };
         foreach (var window in windows)
         {
             var limit = window.DurationSeconds > 4 ? 0.005 : 0.02;
@@ -192,7 +192,7 @@ public class NvmlProcessTests
         var windows = Enumerable.Range(0, 4).Select(r => Windows(fake, r).Single()).ToList();
         var shared = windows[0] with { StartSeconds = windows.Max(w => w.StartSeconds), EndSeconds = windows.Min(w => w.EndSeconds) };
         var (start, end) = (shared.StartSeconds - fake.OriginSeconds, shared.EndSeconds - fake.OriginSeconds);
-        Assert.That(Account(fake, 0, 1, 2, 3).Resolve(shared).Joules, Is.EqualTo(Steps.Between(start, end) + Ramp.Between(start, end))
+        Assert.That(Account(fake, 0, 1, 2, 3).Resolve(shared).Joules, Is.EqualTo(s_steps.Between(start, end) + s_ramp.Between(start, end))
             .Within(2).Percent, "each device once");
     }
 }

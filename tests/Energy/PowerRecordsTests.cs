@@ -8,7 +8,7 @@ namespace Harness.Tests.Energy;
 
 public class PowerRecordsTests
 {
-    private static readonly EnergyDomain Gpu = new("node,1", "GPU-\"x\"", DomainKind.Gpu, "nvml");
+    private static readonly EnergyDomain s_gpu = new("node,1", "GPU-\"x\"", DomainKind.Gpu, "nvml");
 
     [Test]
     public void Every_value_reads_back_to_the_same_bits_and_absent_stays_absent()
@@ -25,7 +25,7 @@ public class PowerRecordsTests
             new() { TimeSeconds = 12345.678 },
         ];
         SampleSeries[] written =
-            [new(Gpu, 5, readings),
+            [new(s_gpu, 5, readings),
             new(new EnergyDomain("n", "package-0", DomainKind.Package, "rapl"), 0, [new() { TimeSeconds = 2, PowerWatts = 1e-300 }])];
         var text = new StringWriter();
         PowerRecords.Write(text, written);
@@ -62,7 +62,7 @@ public class PowerRecordsTests
     public void Throttle_reasons_that_are_no_bits_are_refused_with_their_line(string bits)
     {
         var text = new StringWriter();
-        PowerRecords.Write(text, [new SampleSeries(Gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250, ThrottleReasons = 0x44 }])]);
+        PowerRecords.Write(text, [new SampleSeries(s_gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250, ThrottleReasons = 0x44 }])]);
         Assert.That(() => PowerRecords.Read(new StringReader(text.ToString().Replace("0x44", bits)), "power.csv"),
             Throws.InstanceOf<UserErrorException>().With.Message.Contains("power.csv, line 2"));
     }
@@ -72,7 +72,7 @@ public class PowerRecordsTests
     {
         var text = new StringWriter();
         PowerRecords.Write(text,
-            [new SampleSeries(Gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250 }, new() { TimeSeconds = 2, PowerWatts = 251 }])]);
+            [new SampleSeries(s_gpu, 0, [new() { TimeSeconds = 1, PowerWatts = 250 }, new() { TimeSeconds = 2, PowerWatts = 251 }])]);
         var damaged = text.ToString().Replace(",251,", ",2x1,");
         Assert.That(() => PowerRecords.Read(new StringReader(damaged), "power.csv"),
             Throws.InstanceOf<UserErrorException>().With.Message.Contains("power.csv, line 3"));

@@ -8,8 +8,8 @@ namespace Harness.Tests.Energy;
 /// </summary>
 public sealed record ScriptedCurve(string Name, double[] Parameters, Func<double, double> Watts, Func<double, double> Joules)
 {
-    private static readonly double[] SlowHertz = [0.13, 0.31, 0.71];
-    private static readonly double[] FastHertz = [3.3, 5.9, 8.7, 13.1, 17.9, 23.3, 29.9, 37.7];
+    private static readonly double[] s_slowHertz = [0.13, 0.31, 0.71];
+    private static readonly double[] s_fastHertz = [3.3, 5.9, 8.7, 13.1, 17.9, 23.3, 29.9, 37.7];
 
     public string Script => string.Join(' ', Parameters.Select(p => p.ToString(CultureInfo.InvariantCulture)).Prepend(Name));
 
@@ -41,9 +41,9 @@ public sealed record ScriptedCurve(string Name, double[] Parameters, Func<double
 
     /// <summary>A mean with a slow wander of this amplitude and fast tones of this standard deviation on it.</summary>
     public static ScriptedCurve Noise(double mean, double slow, double fast) => new("noise", [mean, slow, fast],
-        t => mean + SlowHertz.Select((f, i) => slow / 3 * Math.Sin(2 * Math.PI * f * t + i)).Sum()
-            + FastHertz.Select((f, i) => fast / 2 * Math.Sin(2 * Math.PI * f * t + i)).Sum(),
-        t => mean * t + SlowHertz.Select((f, i) => Wave(slow / 3, f, i, t)).Sum() + FastHertz.Select((f, i) => Wave(fast / 2, f, i, t))
+        t => mean + s_slowHertz.Select((f, i) => slow / 3 * Math.Sin(2 * Math.PI * f * t + i)).Sum()
+            + s_fastHertz.Select((f, i) => fast / 2 * Math.Sin(2 * Math.PI * f * t + i)).Sum(),
+        t => mean * t + s_slowHertz.Select((f, i) => Wave(slow / 3, f, i, t)).Sum() + s_fastHertz.Select((f, i) => Wave(fast / 2, f, i, t))
             .Sum());
 
     /// <summary>Idle, but busy from start to stop.</summary>

@@ -6,10 +6,10 @@ namespace Harness.Tests.Sharding;
 /// <summary>Which rank keeps what, counted element by element and against brute force.</summary>
 internal sealed class ShardPlanTests
 {
-    private static readonly ModelShape Stories = new(5, 64, 172, 8, 4, 8, 512, TiedEmbeddings: true);
-    private static readonly ModelShape Odd = new(7, 36, 37, 12, 3, 4, 101, TiedEmbeddings: false);
+    private static readonly ModelShape s_stories = new(5, 64, 172, 8, 4, 8, 512, TiedEmbeddings: true);
+    private static readonly ModelShape s_odd = new(7, 36, 37, 12, 3, 4, 101, TiedEmbeddings: false);
 
-    private static readonly (string Part, Func<ModelShape, int> Rows, Func<ModelShape, int> Columns)[] LayerTensors =
+    private static readonly (string Part, Func<ModelShape, int> Rows, Func<ModelShape, int> Columns)[] s_layerTensors =
     [
         ("input_layernorm", _ => 1, s => s.Hidden),
         ("self_attn.q_proj", s => s.QueryHeads * s.HeadDimension, s => s.Hidden),
@@ -24,23 +24,23 @@ internal sealed class ShardPlanTests
 
     [Test]
     public void EveryElementOfEveryTensorLiesOnAsManyRanksAsItMust([Values(1, 2, 4, 8)] int tensor, [Values(1, 2, 3, 5)] int pipeline) =>
-        CheckCover(Stories, tensor, pipeline);
+        CheckCover(s_stories, tensor, pipeline);
 
     [Test]
     public void SoTooWhereWidthsDoNotDivide([Values(1, 3, 6, 12)] int tensor, [Values(1, 4, 7)] int pipeline) =>
-        CheckCover(Odd, tensor, pipeline);
+        CheckCover(s_odd, tensor, pipeline);
 
     [Test]
     public void ARankHasTheKeyValueHeadsOfItsQueryHeads([Values(1, 3, 6, 12)] int tensor)
     {
         for (var rank = 0; rank < tensor; rank++)
         {
-            var plan = new ShardPlan(Odd, tensor, 1).For(rank, 0);
+            var plan = new ShardPlan(s_odd, tensor, 1).For(rank, 0);
             for (var head = 0; head < plan.QueryHeads.Count; head++)
             {
                 // as the backend pairs them
                 var here = plan.KeyValueHeads.Start + head * plan.KeyValueHeads.Count / plan.QueryHeads.Count;
-                var inTheWhole = (plan.QueryHeads.Start + head) * Odd.KeyValueHeads / Odd.QueryHeads;
+                var inTheWhole = (plan.QueryHeads.Start + head) * s_odd.KeyValueHeads / s_odd.QueryHeads;
                 Assert.That(here, Is.EqualTo(inTheWhole), $"rank {rank}, head {head}");
             }
         }
@@ -49,7 +49,7 @@ internal sealed class ShardPlanTests
     [Test]
     public void AFeedForwardOf172Over8RanksIsFourTimes22AndFourTimes21()
     {
-        var plan = new ShardPlan(Stories, 8, 1);
+        var plan = new ShardPlan(s_stories, 8, 1);
         var slices = Enumerable.Range(0, 8).Select(rank => plan.For(rank, 0).FeedForward).ToArray();
         Assert.That(slices.Select(s => s.Count), Is.EqualTo(new[] { 22, 22, 22, 22, 21, 21, 21, 21 }));
         Assert.That(slices.Select(s => s.Start), Is.EqualTo(new[] { 0, 22, 44, 66, 88, 109, 130, 151 }));
@@ -60,7 +60,7 @@ internal sealed class ShardPlanTests
     [TestCase(1, 6, "--pp 6 exceeds the model's 5 layers; use 1 to 5")]
     [TestCase(0, 1, "--tp 0 --pp 1: degrees start at 1")]
     public void ASplitThatIsImpossibleIsRefusedWithThoseThatFit(int tensor, int pipeline, string message) =>
-        Assert.That(() => new ShardPlan(Stories, tensor, pipeline), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(message));
+        Assert.That(() => new ShardPlan(s_stories, tensor, pipeline), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(message));
 
     [Test]
     public void TensorDegreesGiveWholeQueryHeadsAndWholeOrReplicatedKeyValueHeads()
@@ -68,12 +68,12 @@ internal sealed class ShardPlanTests
         Assert.Multiple(() =>
         {
             // 12 query and 3 key/value heads: 2 and 4 would cut a key/value head or mix two on a rank.
-            Assert.That(ShardPlan.TensorDegrees(Odd), Is.EqualTo(new[] { 1, 3, 6, 12 }));
+            Assert.That(ShardPlan.TensorDegrees(s_odd), Is.EqualTo(new[] { 1, 3, 6, 12 }));
             // Llama 2 70B: 64 query and 8 key/value heads.
             Assert.That(ShardPlan.TensorDegrees(new(80, 8192, 28672, 64, 8, 128, 32000, false)),
                 Is.EqualTo(new[] { 1, 2, 4, 8, 16, 32, 64 }));
             // A vocabulary or feed-forward narrower than the degree would leave ranks with nothing.
-            Assert.That(ShardPlan.TensorDegrees(Stories with { FeedForward = 6 }), Is.EqualTo(new[] { 1, 2, 4 }));
+            Assert.That(ShardPlan.TensorDegrees(s_stories with { FeedForward = 6 }), Is.EqualTo(new[] { 1, 2, 4 }));
         });
     }
 
@@ -83,7 +83,7 @@ internal sealed class ShardPlanTests
         [Values(60, 512, 5000)] int vocabulary)
     {
         if (stages > layers) return;
-        var shape = Stories with { Layers = layers, Vocabulary = vocabulary };
+        var shape = s_stories with { Layers = layers, Vocabulary = vocabulary };
         // What one decoded token reads: attention 2 · 64 · (64 + 32), feed-forward 3 · 64 · 172, two norms; the head and the last norm; one
         // row.
         const long layer = 2 * 64 * (64 + 32) + 3 * 64 * 172 + 2 * 64;
@@ -153,7 +153,7 @@ internal sealed class ShardPlanTests
         yield return ("model.norm.weight", 1, s.Hidden, tensor);
         if (!s.TiedEmbeddings) yield return ("lm_head.weight", s.Vocabulary, s.Hidden, 1);
         for (var layer = 0; layer < s.Layers; layer++)
-            foreach (var (part, rows, columns) in LayerTensors)
+            foreach (var (part, rows, columns) in s_layerTensors)
             {
                 var copies = part.EndsWith("norm", StringComparison.Ordinal) ? tensor
                     : part is "self_attn.k_proj" or "self_attn.v_proj" ? Math.Max(1, tensor / s.KeyValueHeads)

@@ -8,7 +8,7 @@ namespace Harness.Tests.Tensors;
 /// <summary>What the CPU backend promises beyond the contract: equal bits, refusals, memory.</summary>
 internal sealed class CpuBackendTests
 {
-    private static readonly AttentionHeads Heads =
+    private static readonly AttentionHeads s_heads =
         new(8, 2, 64, [.. Enumerable.Range(0, 32).Select(i => (float)Math.Pow(10000, -i / 32.0))]);
 
     private static IEnumerable<VectorWidth> Widths => Enum.GetValues<VectorWidth>().Where(width => width <= VectorWidths.Widest);
@@ -40,7 +40,7 @@ internal sealed class CpuBackendTests
         [Values(0, 300)] int window)
     {
         const int tokens = 700;
-        var heads = Heads with { Window = window };
+        var heads = s_heads with { Window = window };
         var rowFloats = 12 * 64;
         var qkv = Values(tokens * rowFloats, 3);
         var reference = Attended(1, [tokens]);
@@ -162,9 +162,9 @@ internal sealed class CpuBackendTests
         Assert.That(() => ops.Linear(x, weight), Throws.ArgumentException.With.Message.Contains("30").And.Message.Contains("31"));
         Assert.That(() => ops.Add(x, ops.NewTensor(2, 31)), Throws.ArgumentException);
         Assert.That(() => ops.SelectRows(x, [2]), Throws.ArgumentException);
-        using var cache = ops.NewKvCache(1, 1, 8, Heads);
+        using var cache = ops.NewKvCache(1, 1, 8, s_heads);
         Assert.That(() => ops.Attend(ops.NewTensor(2, 12 * 64), cache, 0, new RaggedBatch { Slots = [0], Starts = [7], Counts = [2] },
-            Heads),
+            s_heads),
             Throws.ArgumentException.With.Message.Contains("8"));
     }
 

@@ -8,7 +8,7 @@ namespace Harness.Tests.Tensors;
 internal sealed class ForeignFileTests
 {
     /// <summary>Magic numbers as the formats' own documents give them.</summary>
-    private static readonly TestCaseData[] Magic =
+    private static readonly TestCaseData[] s_magic =
     [
         Case("a Git LFS pointer", "git lfs pull", "version https://git-lfs.github.com/spec/v1\noid sha256:37f0\nsize 1044984\n"u8),
         Case("zstd-compressed", "unzstd", [0x28, 0xB5, 0x2F, 0xFD, 0x04, 0x58]),                    // RFC 8878, 3.1.1
@@ -29,7 +29,7 @@ internal sealed class ForeignFileTests
         Case("UTF-32", "iconv", Encoding.UTF32.GetPreamble().Concat(Encoding.UTF32.GetBytes("{}")).ToArray()),
     ];
 
-    [TestCaseSource(nameof(Magic))]
+    [TestCaseSource(nameof(s_magic))]
     public void AForeignFileIsCalledByItsNameWithTheRemedy(string name, string remedy, byte[] content)
     {
         using var scratch = new ScratchDirectory();

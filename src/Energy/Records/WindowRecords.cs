@@ -19,7 +19,7 @@ public sealed record WindowRecord(
 /// <summary>Writes and reads <c>windows.jsonl</c>. Absent values are left out.</summary>
 public static class WindowRecords
 {
-    private static readonly JsonSerializerOptions Format = new()
+    private static readonly JsonSerializerOptions s_format = new()
     {
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower), new FiniteNumbers() },
@@ -28,11 +28,11 @@ public static class WindowRecords
     };
 
     /// <summary>What one line says.</summary>
-    public static JsonElement Tree(WindowRecord window) => JsonSerializer.SerializeToElement(window, Format);
+    public static JsonElement Tree(WindowRecord window) => JsonSerializer.SerializeToElement(window, s_format);
 
     public static void Write(TextWriter text, IEnumerable<WindowRecord> windows)
     {
-        foreach (var window in windows) text.Write(JsonSerializer.Serialize(window, Format) + "\n");
+        foreach (var window in windows) text.Write(JsonSerializer.Serialize(window, s_format) + "\n");
     }
 
     /// <exception cref="UserErrorException">A line is not a window; it is named.</exception>
@@ -44,7 +44,7 @@ public static class WindowRecords
             if (line.Length == 0) continue;
             try
             {
-                var window = JsonSerializer.Deserialize<WindowRecord>(line, Format) ?? throw new JsonException("null is no window");
+                var window = JsonSerializer.Deserialize<WindowRecord>(line, s_format) ?? throw new JsonException("null is no window");
                 windows.Add(window.Devices.Any(device => device is null) ? throw new JsonException("a device is null") : window);
             }
             catch (JsonException e)

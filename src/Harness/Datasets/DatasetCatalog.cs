@@ -8,7 +8,7 @@ public static class DatasetCatalog
 {
     private sealed record Kind(string Name, string[] Files, DatasetFields Fields, Func<string, int, long?, IPromptSource> Open);
 
-    private static readonly Kind[] Kinds =
+    private static readonly Kind[] s_kinds =
     [
         new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], AlpacaPrompts.Fields, (path, _, _) => new AlpacaPrompts(path)),
         new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], GsmPrompts.Fields, (path, shots, seed) =>
@@ -18,7 +18,7 @@ public static class DatasetCatalog
         new(JsonLinesPrompts.Name, ["prompts.jsonl"], JsonLinesPrompts.Fields, (path, _, _) => new JsonLinesPrompts(path)),
     ];
 
-    public static string KnownNames => string.Join(", ", Kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));
+    public static string KnownNames => string.Join(", ", s_kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));
 
     /// <param name="name">Empty tells it from the file.</param>
     /// <exception cref="UserErrorException">No dataset has this name.</exception>
@@ -73,13 +73,13 @@ public static class DatasetCatalog
     }
 
     private static Kind Find(string name) =>
-        Kinds.FirstOrDefault(k => k.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        s_kinds.FirstOrDefault(k => k.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         ?? throw new UserErrorException($"unknown dataset {name}; known are {KnownNames}");
 
     /// <summary>Looks for the files of one kind or of all, in a directory and in its subdirectory of the dataset's name.</summary>
     private static (Kind, string) FindIn(string directory, Kind? named)
     {
-        var found = (named == null ? Kinds : [named]).Select(k => (Kind: k, File: FileIn(directory, k))).Where(f => f.File != null)
+        var found = (named == null ? s_kinds : [named]).Select(k => (Kind: k, File: FileIn(directory, k))).Where(f => f.File != null)
             .ToList();
         return found switch
         {
@@ -105,7 +105,7 @@ public static class DatasetCatalog
         foreach (var record in JsonRecords.Read(file).Take(1))
         {
             HashSet<string> keys = record.Value.ValueKind == JsonValueKind.Object ? [.. record.Names()] : [];
-            return Kinds.FirstOrDefault(k => k.Fields.Fits(keys))
+            return s_kinds.FirstOrDefault(k => k.Fields.Fits(keys))
                 ?? throw new UserErrorException($"cannot tell which dataset {file} is: {WhyNot(keys)}");
         }
         throw new UserErrorException($"{file} holds no prompts");
@@ -113,10 +113,10 @@ public static class DatasetCatalog
 
     private static string WhyNot(HashSet<string> keys)
     {
-        if (Kinds.FirstOrDefault(k => k.Fields.Required.All(keys.Contains)) is { } near)
+        if (s_kinds.FirstOrDefault(k => k.Fields.Required.All(keys.Contains)) is { } near)
             return $"its first record has the keys of {near.Name}, but {Quoted(", ", keys.Where(near.Fields.IsForeign))} too, "
                 + $"of which {near.Name} makes no prompt; write the whole prompt as \"{JsonLinesPrompts.PromptKey}\" of JSON lines";
-        var known = Kinds.Select(k => $"{Quoted(" and ", k.Fields.Required)} ({k.Name})");
+        var known = s_kinds.Select(k => $"{Quoted(" and ", k.Fields.Required)} ({k.Name})");
         return $"its first record has none of {string.Join(", ", known)}; name it with --dataset";
 
         static string Quoted(string between, IEnumerable<string> keys) => string.Join(between, keys.Select(key => $"\"{key}\""));

@@ -9,14 +9,14 @@ namespace Harness.Datasets;
 /// </summary>
 internal sealed class JsonRecords : IDisposable
 {
-    private static readonly JsonReaderOptions Options = new() { AllowMultipleValues = true };
+    private static readonly JsonReaderOptions s_options = new() { AllowMultipleValues = true };
 
     private readonly string _path;
     private readonly FileStream _stream;
     private byte[] _buffer = new byte[1 << 18];
     private int _start, _end;
     private bool _atEnd, _isArray, _closed;
-    private JsonReaderState _state = new(Options);
+    private JsonReaderState _state = new(s_options);
     private long _line = 1;
     private int _number;
 

@@ -10,7 +10,7 @@ namespace Harness.Reporting;
 /// </summary>
 public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IProgressReporter
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(500);
 
     public void Note(string line) => console.WriteLine(VisibleText.Of(line));
 
@@ -51,14 +51,14 @@ public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IPro
                 new Figure(() => $"{_clock.WholePromptsDone}/{_clock.Prompts}"),
                 new Figure(() => $"{Figures.Significant(_clock.TokensPerSecond)} tokens/s"),
                 new Figure(TimeLeft));
-            progress.RefreshRate = Interval;
+            progress.RefreshRate = s_interval;
             await progress.StartAsync(async context =>
             {
                 var bar = context.AddTask(Markup.Escape(stage), maxValue: 1);
                 while (!_ended.Task.IsCompleted)
                 {
                     bar.Value = _clock.FractionDone;
-                    await Task.WhenAny(_ended.Task, Task.Delay(Interval));
+                    await Task.WhenAny(_ended.Task, Task.Delay(s_interval));
                 }
                 bar.Value = _clock.FractionDone;
             });

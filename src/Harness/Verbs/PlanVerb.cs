@@ -13,7 +13,7 @@ internal static class PlanVerb
     private const int TableColumns = 100;
 
     /// <summary>Every row has every key: what is missing is null.</summary>
-    private static readonly JsonSerializerOptions Rows = new(JsonRows.Document) { DefaultIgnoreCondition = default };
+    private static readonly JsonSerializerOptions s_rows = new(JsonRows.Document) { DefaultIgnoreCondition = default };
 
     public static Command Create()
     {
@@ -36,7 +36,7 @@ internal static class PlanVerb
         switch (question.Format)
         {
             case PlanFormat.Json:
-                output.WriteLine(JsonSerializer.Serialize(rows, Rows));
+                output.WriteLine(JsonSerializer.Serialize(rows, s_rows));
                 break;
             case PlanFormat.Csv:
                 using (var stream = new MemoryStream())

@@ -14,7 +14,7 @@ internal static class FigureImage
     private const float PixelsPerUnit = DotsPerInch / 96f;
 
     /// <summary>The chunk that gives a PNG its size on paper: 23,622 pixels per metre in both directions.</summary>
-    private static readonly byte[] PhysicalSize = [0, 0, 0, 9, .. "pHYs"u8, 0, 0, 0x5c, 0x46, 0, 0, 0x5c, 0x46, 1, 0x14, 0x94, 0x43, 0x41];
+    private static readonly byte[] s_physicalSize = [0, 0, 0, 9, .. "pHYs"u8, 0, 0, 0x5c, 0x46, 0, 0, 0x5c, 0x46, 1, 0x14, 0x94, 0x43, 0x41];
 
     /// <summary>A PNG's signature and its first chunk, which others follow.</summary>
     private const int PngHeaderBytes = 8 + 25;
@@ -44,7 +44,7 @@ internal static class FigureImage
         using var pixels = surface.PeekPixels();
         using var data = pixels.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.Sub, zLibLevel: 3));
         var png = data.AsSpan();
-        return [.. png[..PngHeaderBytes], .. PhysicalSize, .. png[PngHeaderBytes..]];
+        return [.. png[..PngHeaderBytes], .. s_physicalSize, .. png[PngHeaderBytes..]];
     }
 
     private static void Draw(FigurePlot plot, IRenderContext context)
@@ -85,7 +85,7 @@ internal static class FigureImage
     /// </summary>
     private sealed class PngContext(FigureText measure) : SkiaRenderContext, IRenderContext
     {
-        private static readonly SKTypeface Arimo = SKTypeface.FromData(SKData.CreateCopy(Resources.Bytes("Arimo_400Regular.ttf")));
+        private static readonly SKTypeface s_arimo = SKTypeface.FromData(SKData.CreateCopy(Resources.Bytes("Arimo_400Regular.ttf")));
 
         OxySize IRenderContext.MeasureText(string text, string? fontFamily, double fontSize, double fontWeight) =>
             measure.MeasureText(text, fontFamily, fontSize, fontWeight);
@@ -96,7 +96,7 @@ internal static class FigureImage
             if (string.IsNullOrEmpty(text)) return;
             using var paint = new SKPaint
             {
-                Typeface = Arimo,
+                Typeface = s_arimo,
                 TextSize = (float)fontSize,
                 FakeBoldText = fontWeight >= FontWeights.Bold,
                 Color = fill.ToSKColor(),

@@ -28,16 +28,16 @@ internal sealed partial class FigurePlot
 
     private const int MostTicks = 8;
 
-    private static readonly OxyColor[] Colours =
+    private static readonly OxyColor[] s_colours =
         [.. new[] { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000" }.Select(OxyColor.Parse)];
-    private static readonly double[]?[] Dashes = [null, [5, 2], [1.5, 1.5], [6, 2, 1.5, 2]]; // in line widths
-    private static readonly (MarkerType Type, double Size)[] Marks =
+    private static readonly double[]?[] s_dashes = [null, [5, 2], [1.5, 1.5], [6, 2, 1.5, 2]]; // in line widths
+    private static readonly (MarkerType Type, double Size)[] s_marks =
     [
         (MarkerType.Circle, 2.3 * Point), (MarkerType.Square, 2.1 * Point),
         (MarkerType.Triangle, 2.4 * Point), (MarkerType.Diamond, 2.2 * Point),
     ];
-    private static readonly OxyColor Ink = OxyColor.Parse("#555555"), Grid = OxyColor.Parse("#DDDDDD");
-    private static readonly OxyColor[] Shades = [OxyColor.Parse("#ECECEC"), OxyColor.Parse("#F6F6F6")];
+    private static readonly OxyColor s_ink = OxyColor.Parse("#555555"), s_grid = OxyColor.Parse("#DDDDDD");
+    private static readonly OxyColor[] s_shades = [OxyColor.Parse("#ECECEC"), OxyColor.Parse("#F6F6F6")];
 
     private readonly Figure _figure;
     private readonly List<FigurePoint> _points;
@@ -60,7 +60,7 @@ internal sealed partial class FigurePlot
             DefaultFontSize = FontSize,
             Background = OxyColors.White,
             Padding = new(Margin),
-            PlotAreaBorderColor = Ink,
+            PlotAreaBorderColor = s_ink,
             PlotAreaBorderThickness = new(Thin, 0, 0, Thin),
             IsLegendVisible = false,
         };
@@ -71,14 +71,14 @@ internal sealed partial class FigurePlot
         {
             Model.Annotations.Add(new NamedStretch(Printable(name), x, Math.Max(from, x.Minimum), Math.Min(to, x.Maximum), y.Maximum)
             {
-                Fill = Shades[index % Shades.Length],
+                Fill = s_shades[index % s_shades.Length],
                 FontSize = 7 * Point,
             });
         }
         Model.Annotations.Add(new LineAnnotation
         {
             Type = LineAnnotationType.Horizontal,
-            Color = Ink,
+            Color = s_ink,
             LineStyle = LineStyle.Solid,
             StrokeThickness = Thin,
             Layer = AnnotationLayer.BelowSeries,
@@ -108,7 +108,7 @@ internal sealed partial class FigurePlot
             Maximum = high + ((_figure.Bands.Count > 0 ? 0.15 : 0.05) * (high - low)), // names stand at the top of bands
             IntervalLength = 20 * Point,
             MajorGridlineStyle = LineStyle.Solid,
-            MajorGridlineColor = Grid,
+            MajorGridlineColor = s_grid,
         }, _figure.YLabel);
     }
 
@@ -128,7 +128,7 @@ internal sealed partial class FigurePlot
     {
         axis.Title = Printable(title);
         axis.LabelFormatter = Ticks.Text;
-        axis.TicklineColor = Ink;
+        axis.TicklineColor = s_ink;
         axis.MajorTickSize = 3 * Point;
         axis.MajorGridlineThickness = Thin; // of ticks, too
         axis.MinorTickSize = 0;
@@ -181,9 +181,9 @@ internal sealed partial class FigurePlot
         Title = text,
         Color = OxyColors.Transparent,
         MarkerType = mark,
-        MarkerSize = Marks[0].Size,
+        MarkerSize = s_marks[0].Size,
         MarkerFill = OxyColors.White,
-        MarkerStroke = Ink,
+        MarkerStroke = s_ink,
         MarkerStrokeThickness = Line,
     };
 
@@ -216,15 +216,15 @@ internal sealed partial class FigurePlot
     private static LineSeries LineOf(FigureSeries series, int index) => new()
     {
         Color = ColourOf(index),
-        Dashes = Dashes[(series.Style == SeriesStyle.Curve ? index : index / Colours.Length) % Dashes.Length],
+        Dashes = s_dashes[(series.Style == SeriesStyle.Curve ? index : index / s_colours.Length) % s_dashes.Length],
         StrokeThickness = Line,
         LineJoin = LineJoin.Round,
         MinimumSegmentLength = 0, // OxyPlot leaves out points that lie close together otherwise
     };
 
-    private static OxyColor ColourOf(int index) => Colours[index % Colours.Length];
+    private static OxyColor ColourOf(int index) => s_colours[index % s_colours.Length];
 
-    private static (MarkerType Type, double Size) MarkOf(int index) => Marks[index % Marks.Length];
+    private static (MarkerType Type, double Size) MarkOf(int index) => s_marks[index % s_marks.Length];
 
     /// <summary>An axis needs a length, also where all values are one.</summary>
     private static (double Low, double High) Extent(IEnumerable<double> values)
@@ -297,7 +297,7 @@ internal sealed partial class FigurePlot
             TextPosition = new((from + to) / 2, top);
             TextVerticalAlignment = VerticalAlignment.Top;
             TextHorizontalAlignment = HorizontalAlignment.Center;
-            TextColor = Ink;
+            TextColor = s_ink;
         }
 
         public override void Render(IRenderContext rc)

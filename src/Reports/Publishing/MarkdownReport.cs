@@ -9,7 +9,7 @@ namespace Harness.Reports.Publishing;
 /// <summary>The runs as a Markdown table (GitHub's dialect), and that of power limits where there is one.</summary>
 internal static class MarkdownReport
 {
-    private static readonly (string Header, Func<ReportedRun, string> Cell)[] Texts =
+    private static readonly (string Header, Func<ReportedRun, string> Cell)[] s_texts =
     [
         ("run", run => run.Label),
         Text("model"),
@@ -17,7 +17,7 @@ internal static class MarkdownReport
         Text("dataset"),
     ];
 
-    private static readonly (string Header, Func<SummaryRecord, string> Cell)[] Numbers =
+    private static readonly (string Header, Func<SummaryRecord, string> Cell)[] s_numbers =
     [
         ("tp × pp", run => $"{Figures.Count(run.TensorParallel)} × {Figures.Count(run.PipelineParallel)}"),
         .. new[]
@@ -45,11 +45,11 @@ internal static class MarkdownReport
     {
         var text = new StringBuilder();
         // A column in which no run has a value says nothing.
-        var numbers = Numbers.Where(column => runs.Any(run => column.Cell(run.Summary) != Figures.Missing)).ToList();
-        Row(text, [.. Texts.Select(t => t.Header), .. numbers.Select(n => n.Header), "energy valid"]);
-        text.Append('|').Insert(text.Length, "---|", Texts.Length).Insert(text.Length, "--:|", numbers.Count).Append("---|\n");
+        var numbers = s_numbers.Where(column => runs.Any(run => column.Cell(run.Summary) != Figures.Missing)).ToList();
+        Row(text, [.. s_texts.Select(t => t.Header), .. numbers.Select(n => n.Header), "energy valid"]);
+        text.Append('|').Insert(text.Length, "---|", s_texts.Length).Insert(text.Length, "--:|", numbers.Count).Append("---|\n");
         foreach (var run in runs)
-            Row(text, [.. Texts.Select(t => t.Cell(run)), .. numbers.Select(n => n.Cell(run.Summary)), Validity(run)]);
+            Row(text, [.. s_texts.Select(t => t.Cell(run)), .. numbers.Select(n => n.Cell(run.Summary)), Validity(run)]);
         foreach (var group in figures.Caps) Caps(text, group);
         var reasons = runs.SelectMany(run => run.Reasons).Distinct().Order(StringComparer.Ordinal).ToList();
         if (reasons.Count > 0) text.Append('\n');

@@ -30,7 +30,7 @@ internal sealed class PageModel
     /// <summary>
     /// The default encoder writes &lt;, &gt; and &amp; as \u escapes: no text of a run can end the script element that holds it.
     /// </summary>
-    private static readonly JsonSerializerOptions Format = new()
+    private static readonly JsonSerializerOptions s_format = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -84,7 +84,7 @@ internal sealed class PageModel
                 new { front.Id, front.Title, front.XLabel, ParetoFront.YLabel, front.Points, front.Front }),
             Reasons = ReasonTexts.All,
             Notes = _notes,
-        }, Format);
+        }, s_format);
     }
 
     /// <summary>What stands above a column, and what its tooltip says.</summary>

@@ -9,11 +9,11 @@ namespace Harness.Reports.Publishing;
 /// </summary>
 internal static class ReportPage
 {
-    private static readonly string[] Scripts = ["d3.min.js", "plot.umd.min.js", "charts.js", "table.js", "page.js"];
+    private static readonly string[] s_scripts = ["d3.min.js", "plot.umd.min.js", "charts.js", "table.js", "page.js"];
 
     public static string Html(string json)
     {
-        var scripts = Scripts.Select(Resources.Text).ToList();
+        var scripts = s_scripts.Select(Resources.Text).ToList();
         var policy = $"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src "
             + $"{string.Join(' ', scripts.Select(Digest))}";
         return Resources.Text("page.html")

@@ -15,7 +15,7 @@ internal static class SweepFigures
     /// <param name="Column">Of summary.csv.</param>
     private sealed record Measure(string Id, string Title, Column Column, bool ShowsEnergy = true);
 
-    private static readonly Axis[] Axes =
+    private static readonly Axis[] s_axes =
     [
         // The number of nodes follows from the number of shards.
         new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.OfColumn("nodes")]),
@@ -28,7 +28,7 @@ internal static class SweepFigures
                [Setting.OfColumn(column.Name)]),
     ];
 
-    private static readonly Measure[] Measures =
+    private static readonly Measure[] s_measures =
     [
         new("watts", "Mean power", ColumnMap<SummaryRecord>.Named("avg_power_w")),
         new("joules-per-token", "Energy per output token", ColumnMap<SummaryRecord>.Named("energy_per_output_token_j")),
@@ -37,7 +37,7 @@ internal static class SweepFigures
     ];
 
     public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs) =>
-        from axis in Axes from measure in Measures select Of(runs, axis, measure);
+        from axis in s_axes from measure in s_measures select Of(runs, axis, measure);
 
     private static Figure Of(IReadOnlyList<ReportedRun> runs, Axis axis, Measure measure)
     {

@@ -29,21 +29,21 @@ public sealed class StartJournal(string directory) : IDisposable
 {
     private enum EntryKind : byte { Start = 1, Window, Batch }
 
-    private static readonly JsonSerializerOptions Format = new(JsonRows.Document) { WriteIndented = false };
+    private static readonly JsonSerializerOptions s_format = new(JsonRows.Document) { WriteIndented = false };
 
     private readonly JournalFile _file = new(RunFile.Journal.In(directory));
 
     /// <summary>Returns when the storage holds it.</summary>
     public void Append(StartRecord start)
     {
-        Append(EntryKind.Start, JsonSerializer.SerializeToUtf8Bytes(start, Format));
+        Append(EntryKind.Start, JsonSerializer.SerializeToUtf8Bytes(start, s_format));
         _file.Sync();
     }
 
     /// <summary>Returns when the storage holds the end of a window, with all before; that one has begun may be lost.</summary>
     public void Append(JournalWindow window)
     {
-        Append(EntryKind.Window, JsonSerializer.SerializeToUtf8Bytes(window, Format));
+        Append(EntryKind.Window, JsonSerializer.SerializeToUtf8Bytes(window, s_format));
         if (window.HasEnded) _file.Sync();
     }
 

@@ -19,7 +19,7 @@ public sealed class RunVerification(string directory)
     /// <summary>Sums are taken in another order than at the run's end, and decimal text loses nothing: only rounding may differ.</summary>
     private const double Tolerance = 1e-9;
 
-    private static readonly string[] FatalReasons = [InvalidReason.SampleGap, InvalidReason.CounterDecreased, InvalidReason.RankMissing];
+    private static readonly string[] s_fatalReasons = [InvalidReason.SampleGap, InvalidReason.CounterDecreased, InvalidReason.RankMissing];
 
     private readonly List<string> _problems = [];
 
@@ -84,7 +84,7 @@ public sealed class RunVerification(string directory)
     private void CheckReadings(EnergyAccount energy, EnergyEvidence evidence)
     {
         foreach (var repeat in energy.Repeats)
-            foreach (var reason in energy.Reasons(repeat).Intersect(FatalReasons))
+            foreach (var reason in energy.Reasons(repeat).Intersect(s_fatalReasons))
                 Problem($"{repeat.Window.Name}: {reason}");
         foreach (var series in evidence.Series)
             if (series.Readings.Zip(series.Readings.Skip(1))

@@ -12,7 +12,7 @@ public sealed class RooflineTests
     private const double Layer = 202_375_168, Head = 131_072_000;
 
     /// <summary>Data sheet: 900 GB/s, 125 TFLOPS in 16 bits, NVLink 150 GB/s each way.</summary>
-    private static readonly DeviceRates V100 = new(900e9, 125e12, 150e9);
+    private static readonly DeviceRates s_v100 = new(900e9, 125e12, 150e9);
 
     private static ShardPlan Plan(int tensor, int pipeline) => new(ModelConfiguration.Load("synthetic:7b").Shape, tensor, pipeline);
 
@@ -25,7 +25,7 @@ public sealed class RooflineTests
         var work = new PlannedWork { BatchSize = 1, MaxLength = 256 };
         // Two bytes of each matrix element, four of 65 norms' gains, a row of the embedding, 256 tokens of cache.
         const double Bytes = 2 * (32 * Layer + Head) + 4 * 65 * 4096 + 2 * 4096 + 256 * 524_288;
-        var one = Decode(1, 1, work, V100)!.Value;
+        var one = Decode(1, 1, work, s_v100)!.Value;
         Assert.That(one.TokensPerSecond, Is.EqualTo(900e9 / Bytes).Within(1e-9).Percent);
         Assert.That(one.TokensPerSecond, Is.EqualTo(67.4).Within(0.1), "13.35 GB at 900 GB/s");
         Assert.That(one.Bound, Is.EqualTo(Bound.Memory));
@@ -37,7 +37,7 @@ public sealed class RooflineTests
         var work = new PlannedWork { BatchSize = 64, MaxLength = 2 };
         // Two operations a matrix element and token; and scores and values over two tokens: 4 · 2 · 4,096 in each of 32 layers.
         const double Flops = 64 * (2 * (32 * Layer + Head) + 32 * 4 * 2 * 4096);
-        var prediction = Decode(1, 1, work, V100 with { FlopsPerSecond = 1e12 })!.Value;
+        var prediction = Decode(1, 1, work, s_v100 with { FlopsPerSecond = 1e12 })!.Value;
         Assert.That(prediction.TokensPerSecond, Is.EqualTo(64 * 1e12 / Flops).Within(1e-9).Percent);
         Assert.That(prediction.Bound, Is.EqualTo(Bound.Compute));
     }
@@ -85,7 +85,7 @@ public sealed class RooflineTests
         var pass = PassShape.Prefill(work, 1);
         Assert.That((pass.Rows, pass.Outputs), Is.EqualTo((1024, 2)));
         const double Flops = 1024 * (2 * 32 * Layer + 32 * 4.0 * 256 * 4096) + 2 * 2 * Head;
-        var prediction = Roofline.Predict(Plan(1, 1), work, pass, V100)!.Value;
+        var prediction = Roofline.Predict(Plan(1, 1), work, pass, s_v100)!.Value;
         Assert.That(prediction.TokensPerSecond, Is.EqualTo(1024 * 125e12 / Flops).Within(1e-9).Percent);
         Assert.That(prediction.Bound, Is.EqualTo(Bound.Compute));
     }
@@ -94,7 +94,7 @@ public sealed class RooflineTests
     public void WithoutALinkOnlyOneRankIsPredicted()
     {
         var work = new PlannedWork { BatchSize = 1, MaxLength = 2 };
-        var device = V100 with { LinkBytesPerSecond = null };
+        var device = s_v100 with { LinkBytesPerSecond = null };
         Assert.That(Decode(1, 1, work, device), Is.Not.Null);
         Assert.That(Decode(2, 1, work, device), Is.Null);
         Assert.That(Decode(1, 2, work, device), Is.Null);

@@ -11,9 +11,9 @@ internal sealed class PoissonArrivalsTests
     private const int Count = 100_000;
     private const double Rate = 4;
 
-    private static readonly double[] Times = PoissonArrivals.Seconds(Count, Rate, seed: 1, repeat: 1, pass: 0);
+    private static readonly double[] s_times = PoissonArrivals.Seconds(Count, Rate, seed: 1, repeat: 1, pass: 0);
 
-    private static double[] Gaps => [.. Times.Zip(Times.Prepend(0), (later, earlier) => later - earlier)];
+    private static double[] Gaps => [.. s_times.Zip(s_times.Prepend(0), (later, earlier) => later - earlier)];
 
     [Test]
     public void MeanAndDeviationOfTheGapsAreThoseOfTheRate()
@@ -23,7 +23,7 @@ internal sealed class PoissonArrivalsTests
         var mean = Gaps.Average();
         Assert.That(mean, Is.EqualTo(1 / Rate).Within(4 * error));
         Assert.That(Math.Sqrt(Gaps.Average(gap => (gap - mean) * (gap - mean))), Is.EqualTo(1 / Rate).Within(4 * Math.Sqrt(2) * error));
-        Assert.That(Times, Is.Ordered);
+        Assert.That(s_times, Is.Ordered);
     }
 
     [Test]
@@ -40,7 +40,7 @@ internal sealed class PoissonArrivalsTests
     [Test]
     public void CountsInEqualTimesHaveTheVarianceOfAPoissonDistribution()
     {
-        var counts = Times.GroupBy(time => (int)(time / 5)).Where(window => window.Key < (int)(Times[^1] / 5))
+        var counts = s_times.GroupBy(time => (int)(time / 5)).Where(window => window.Key < (int)(s_times[^1] / 5))
             .Select(window => (double)window.Count()).ToList();
         var mean = counts.Average();
         Assert.That(mean, Is.EqualTo(5 * Rate).Within(4 * Math.Sqrt(5 * Rate / counts.Count)));
@@ -63,9 +63,9 @@ internal sealed class PoissonArrivalsTests
         double[] Draw(ulong seed, int repeat, int pass, double rate = Rate) => PoissonArrivals.Seconds(8, rate, seed, repeat, pass);
         Assert.Multiple(() =>
         {
-            Assert.That(Draw(1, 1, 0), Is.EqualTo(Times[..8]));
-            foreach (var other in new[] { Draw(2, 1, 0), Draw(1, 2, 0), Draw(1, 1, 1) }) Assert.That(other, Is.Not.EqualTo(Times[..8]));
-            Assert.That(Draw(1, 1, 0, rate: 2 * Rate), Is.EqualTo(Times[..8].Select(time => time / 2)).Within(1e-12));
+            Assert.That(Draw(1, 1, 0), Is.EqualTo(s_times[..8]));
+            foreach (var other in new[] { Draw(2, 1, 0), Draw(1, 2, 0), Draw(1, 1, 1) }) Assert.That(other, Is.Not.EqualTo(s_times[..8]));
+            Assert.That(Draw(1, 1, 0, rate: 2 * Rate), Is.EqualTo(s_times[..8].Select(time => time / 2)).Within(1e-12));
         });
     }
 }

@@ -15,7 +15,7 @@ internal sealed class SteadyStateTests
     /// <summary>
     /// Two slots, six requests, a pass a second from second 10. First tokens at 11, 11, 13, 15, 16, 16: the second at 11, the fourth at 15.
     /// </summary>
-    private static readonly Step[] Steps =
+    private static readonly Step[] s_steps =
     [
         Step(11, 0, (0, 3), (1, 3)),
         Step(12, 2, (0, 1), (1, 1)),
@@ -29,7 +29,7 @@ internal sealed class SteadyStateTests
     [Test]
     public void ItsTokensSecondsAndJoulesAreThoseBetweenTheTwoMoments()
     {
-        var steady = Of(Steps)!;
+        var steady = Of(s_steps)!;
         Assert.Multiple(() =>
         {
             Assert.That(steady.Seconds, Is.EqualTo(4).Within(1e-9));
@@ -45,20 +45,20 @@ internal sealed class SteadyStateTests
     [Test]
     public void OfReplicasItIsTheTimeInWhichAllHaveIt()
     {
-        Step[] late = [.. Steps.Select(step =>
+        Step[] late = [.. s_steps.Select(step =>
             step with { Replica = 1, StartSeconds = step.StartSeconds + 1, EndSeconds = step.EndSeconds + 1 })];
-        var steady = Of([.. Steps, .. late], replicas: 2)!;
+        var steady = Of([.. s_steps, .. late], replicas: 2)!;
         Assert.That(steady.Seconds, Is.EqualTo(3).Within(1e-9), "12 to 15");
         Assert.That(steady.Tokens, Is.EqualTo(2 + 1 + 2 + 2 + 2 + 1));
-        Assert.That(Of(Steps, replicas: 2), Is.Null, "one of two replicas had nothing to do");
+        Assert.That(Of(s_steps, replicas: 2), Is.Null, "one of two replicas had nothing to do");
     }
 
     [Test]
     public void EachPassAndRepeatHasItsOwn()
     {
-        Step[] again = [.. Steps.Select(step =>
+        Step[] again = [.. s_steps.Select(step =>
             step with { Pass = 1, StartSeconds = step.StartSeconds + 8, EndSeconds = step.EndSeconds + 8 })];
-        var steady = Of([.. Steps, .. again])!;
+        var steady = Of([.. s_steps, .. again])!;
         Assert.That((steady.Seconds, steady.Tokens), Is.EqualTo((8.0, 14L)));
         Assert.That(steady.Joules, Is.EqualTo(900 + 4 * 300).Within(1).Percent);
     }
@@ -66,7 +66,7 @@ internal sealed class SteadyStateTests
     [Test]
     public void TokensOfRequestsThatWereGivenUpCountAsTokens()
     {
-        Step[] steps = [.. Steps.Select(step =>
+        Step[] steps = [.. s_steps.Select(step =>
             step.EndSeconds == 14 ? step with { Rows = [null, 2, 3], Tokens = [1, 1, 2], DecodeRows = 2 } : step)];
         Assert.That(Of(steps)!.Tokens, Is.EqualTo(8));
     }
@@ -74,9 +74,9 @@ internal sealed class SteadyStateTests
     [Test]
     public void ThereIsNoneWithoutEnoughRequestsOrWithoutFullSlots()
     {
-        Assert.That(Of(Steps, slots: 3), Is.Null, "six requests: as many first tokens are ramp-up and drain");
-        Assert.That(SteadyState.Of(Run() with { Concurrency = null }, Account(0.05), Rows, _ => Steps), Is.Null, "static batches");
-        Assert.That(SteadyState.Of(Run() with { RequestRatePerSecond = 5 }, Account(0.05), Rows, _ => Steps), Is.Null,
+        Assert.That(Of(s_steps, slots: 3), Is.Null, "six requests: as many first tokens are ramp-up and drain");
+        Assert.That(SteadyState.Of(Run() with { Concurrency = null }, Account(0.05), Rows, _ => s_steps), Is.Null, "static batches");
+        Assert.That(SteadyState.Of(Run() with { RequestRatePerSecond = 5 }, Account(0.05), Rows, _ => s_steps), Is.Null,
             "slots that wait for arrivals");
         Assert.That(SteadyState.Describe(Run(), null), Is.EqualTo(Run()), "and then its columns are empty");
     }
@@ -84,7 +84,7 @@ internal sealed class SteadyStateTests
     [Test]
     public void JoulesOfATimeThatTheSensorDoesNotResolveAreNotGiven()
     {
-        var steady = SteadyState.Of(Run(), Account(updateSeconds: 1), Rows, _ => Steps)!;
+        var steady = SteadyState.Of(Run(), Account(updateSeconds: 1), Rows, _ => s_steps)!;
         Assert.That((steady.Seconds, steady.Tokens, steady.Joules), Is.EqualTo((4.0, 7L, (double?)null)), "eight updates would take 8 s");
     }
 

@@ -7,7 +7,7 @@ namespace Harness.Tests.Models.Llama;
 /// <summary>The table of keys: what it does with one, and that the documentation has the same.</summary>
 internal sealed class CheckpointKeysTests
 {
-    private static readonly KeyRules Keys = new("x.json",
+    private static readonly KeyRules s_keys = new("x.json",
     [
         new("used", KeyTreatment.Used, ""),
         new("refused", KeyTreatment.Refused, "supported: one, 2", "one", "2"),
@@ -64,6 +64,6 @@ internal sealed class CheckpointKeysTests
     private static IReadOnlyList<string> Check(string json)
     {
         using var document = JsonDocument.Parse(json);
-        return Keys.Check(document.RootElement, "f");
+        return s_keys.Check(document.RootElement, "f");
     }
 }

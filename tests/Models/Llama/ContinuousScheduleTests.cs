@@ -8,7 +8,7 @@ namespace Harness.Tests.Models.Llama;
 [Parallelizable]
 internal sealed class ContinuousScheduleTests
 {
-    private static readonly SamplingParameters Sampled = new(Temperature: 0.9f, TopK: 50, TopP: 0.95f, RepetitionPenalty: 1.1f);
+    private static readonly SamplingParameters s_sampled = new(Temperature: 0.9f, TopK: 50, TopP: 0.95f, RepetitionPenalty: 1.1f);
 
     /// <summary>Outputs of 1 to 12 tokens, so that slots fall free one by one.</summary>
     private static Sequence[] Requests() => [.. Stories.RaggedPrompts().Select((prompt, i) => new Sequence(i, i, prompt, i * 7 % 12 + 1))];
@@ -19,7 +19,7 @@ internal sealed class ContinuousScheduleTests
         [Values("1 1 1", "2 1 1", "1 2 2", "2 2 3", "1 5 5")] string layout)
     {
         var (tensor, pipeline, microBatches) = layout.Split(' ').Select(int.Parse).ToArray() is [var t, var p, var m] ? (t, p, m) : default;
-        var settings = new GenerationSettings(sampled ? Sampled : new(), Seed: 7, new HashSet<int>(), microBatches, prefillRows);
+        var settings = new GenerationSettings(sampled ? s_sampled : new(), Seed: 7, new HashSet<int>(), microBatches, prefillRows);
         var expected = new ShardedModel(Stories.Directory).Generate(Requests(), settings with { MicroBatches = 1, PrefillRows = 1024 })[0];
         var ranks = new ShardedModel(Stories.Directory, tensor, pipeline).OnEveryRank(rank =>
         {

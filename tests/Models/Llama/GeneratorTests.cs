@@ -11,7 +11,7 @@ internal sealed class GeneratorTests
     private const int NewTokens = 12;
     private const int LineFeed = 13;
 
-    private static readonly SamplingParameters Sampled = new(Temperature: 0.9f, TopK: 50, TopP: 0.95f, RepetitionPenalty: 1.1f);
+    private static readonly SamplingParameters s_sampled = new(Temperature: 0.9f, TopK: 50, TopP: 0.95f, RepetitionPenalty: 1.1f);
 
     private readonly Dictionary<SamplingParameters, int[][]> _alone = [];
 
@@ -19,7 +19,7 @@ internal sealed class GeneratorTests
     public void ARaggedBatchGivesEachPromptTheTokensItGetsAlone(
         [Values] bool sampled, [Values(1, 2, 3, 4)] int microBatches, [Values(5, 1024)] int prefillRows)
     {
-        var settings = new GenerationSettings(sampled ? Sampled : new(), Seed: 7, new HashSet<int>(), microBatches, prefillRows);
+        var settings = new GenerationSettings(sampled ? s_sampled : new(), Seed: 7, new HashSet<int>(), microBatches, prefillRows);
         var actual = new ShardedModel(Stories.Directory).Generate(Stories.RaggedPrompts(), NewTokens, settings);
         Assert.That(actual, Is.EqualTo(Alone(settings.Sampling)));
     }
@@ -29,16 +29,16 @@ internal sealed class GeneratorTests
     {
         var prompts = Stories.RaggedPrompts();
         var model = new ShardedModel(Stories.Directory);
-        var settings = new GenerationSettings(Sampled, Seed: 7, new HashSet<int>());
+        var settings = new GenerationSettings(s_sampled, Seed: 7, new HashSet<int>());
         Sequence[] others = [new(0, stream: 9, prompts[9], NewTokens), new(1, stream: 4, prompts[4], NewTokens),
             new(2, stream: 5, prompts[4], NewTokens)];
         var actual = model.Generate(others, settings)[0];
         Assert.Multiple(() =>
         {
-            Assert.That(actual[0], Is.EqualTo(Alone(Sampled)[9]));
-            Assert.That(actual[1], Is.EqualTo(Alone(Sampled)[4]));
-            Assert.That(actual[2], Is.Not.EqualTo(Alone(Sampled)[4]), "another place is another draw");
-            Assert.That(model.Generate([prompts[9]], NewTokens, settings with { Seed = 8 })[0], Is.Not.EqualTo(Alone(Sampled)[9]),
+            Assert.That(actual[0], Is.EqualTo(Alone(s_sampled)[9]));
+            Assert.That(actual[1], Is.EqualTo(Alone(s_sampled)[4]));
+            Assert.That(actual[2], Is.Not.EqualTo(Alone(s_sampled)[4]), "another place is another draw");
+            Assert.That(model.Generate([prompts[9]], NewTokens, settings with { Seed = 8 })[0], Is.Not.EqualTo(Alone(s_sampled)[9]),
                 "another seed too");
         });
     }

@@ -6,14 +6,14 @@ namespace Harness.Tests.Reports.Publishing;
 /// <summary>A real browser without a window: Chromium through its driver. Where either is missing, tests are not run.</summary>
 internal sealed class Browser : IDisposable
 {
-    private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    private static readonly string[] s_names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
     private readonly DirectoryInfo _profile;
     private readonly ChromeDriver _driver;
 
     public Browser(int width = 1400, int height = 1000)
     {
-        var browser = Names.Select(Find).FirstOrDefault(path => path != null);
+        var browser = s_names.Select(Find).FirstOrDefault(path => path != null);
         var driver = Find("chromedriver");
         if (browser == null || driver == null)
             Assert.Ignore($"this machine has no {(browser == null ? "Chromium" : "chromedriver")} (Debian packages chromium and "

@@ -12,7 +12,7 @@ internal sealed class FigureFile
     /// <summary>The middle of digits above their baseline, and a typeface's size, 8 points.</summary>
     private const double Middle = 0.35, FontSize = 8 * 96 / 72.0;
 
-    private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
+    private static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
 
     private readonly XElement _root;
 
@@ -21,7 +21,7 @@ internal sealed class FigureFile
         _root = XDocument.Load(path).Root!;
         Texts =
         [
-            .. from text in _root.Descendants(Svg + "text")
+            .. from text in _root.Descendants(s_svg + "text")
                let at = Translation(text)
                select (text.Value, at[0], at[1], (string)text.Attribute("text-anchor")!, (double)text.Attribute("font-size")!),
         ];
@@ -45,13 +45,13 @@ internal sealed class FigureFile
 
     /// <summary>Of lines in a colour, those of the legend too: the dashes of each, null of a solid one, and its points.</summary>
     public IEnumerable<(string? Dashes, (double X, double Y)[] Points)> Lines =>
-        from line in _root.Descendants(Svg + "polyline")
+        from line in _root.Descendants(s_svg + "polyline")
         let style = Style(line)
         where style["stroke"] is not ("none" or "rgb(85,85,85)" or "rgb(221,221,221)") // ink and grid
         select (style.GetValueOrDefault("stroke-dasharray"), Points(line));
 
     public IEnumerable<(double Left, double Right)> Stretches =>
-        from rectangle in _root.Descendants(Svg + "rect")
+        from rectangle in _root.Descendants(s_svg + "rect")
         where Style(rectangle).GetValueOrDefault("fill") is "rgb(236,236,236)" or "rgb(246,246,246)"
         let left = (double)rectangle.Attribute("x")!
         select (left, left + (double)rectangle.Attribute("width")!);

@@ -11,8 +11,8 @@ namespace Harness.Tests.Reports.Publishing;
 [TestFixture, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class ReportOfMeasuredRunsTests
 {
-    private static readonly double[] Watts = [100, 120, 140, 160];
-    private static readonly int[] Shards = [1, 2, 4];
+    private static readonly double[] s_watts = [100, 120, 140, 160];
+    private static readonly int[] s_shards = [1, 2, 4];
 
     private ScratchDirectory _scratch = null!;
     private Page _page = null!;
@@ -21,12 +21,12 @@ public sealed class ReportOfMeasuredRunsTests
     public void MeasureAndReport()
     {
         _scratch = new();
-        using var fake = new FakeNvml([.. Watts.SelectMany((watts, i) => new[]
+        using var fake = new FakeNvml([.. s_watts.SelectMany((watts, i) => new[]
         {
             $"device {i} uuid GPU-{i}", $"device {i} name Fake H100", FormattableString.Invariant($"device {i} curve constant {watts}"),
                 $"device {i} update 0.02",
         })]);
-        foreach (var shards in Shards)
+        foreach (var shards in s_shards)
         {
             using var run = HarnessProcess.Start(_scratch.Path,
                 ["run", "--name", $"tp{shards}", "--tp", $"{shards}", "--limit", "24", "--meter", "nvml", "--idle-baseline", "0.5s",
@@ -48,20 +48,20 @@ public sealed class ReportOfMeasuredRunsTests
     {
         var line = _page.Lines("watts-by-shards")[""];
         Assert.That(line.Select(p => p.X), Is.EqualTo(new[] { 1.0, 2, 4 }));
-        foreach (var (shards, watts) in line) Assert.That(watts, Is.EqualTo(Watts.Take((int)shards).Sum()).Within(2).Percent);
+        foreach (var (shards, watts) in line) Assert.That(watts, Is.EqualTo(s_watts.Take((int)shards).Sum()).Within(2).Percent);
     }
 
     [Test]
     public void JoulesPerTokenAreScriptedWattsTimesSecondsByTokens()
     {
-        foreach (var (point, shards) in _page.Lines("joules-per-token-by-shards")[""].Zip(Shards))
+        foreach (var (point, shards) in _page.Lines("joules-per-token-by-shards")[""].Zip(s_shards))
         {
             var run = new RunReader(_scratch["results", $"tp{shards}"]);
             var tokens = run.Prompts().Sum(p => p.OutputTokens);
             Assert.That(tokens, Is.EqualTo(24 * 100));
-            Assert.That(point.Y, Is.EqualTo(Watts.Take(shards).Sum() * run.Summary().DurationSeconds!.Value / tokens).Within(2).Percent);
+            Assert.That(point.Y, Is.EqualTo(s_watts.Take(shards).Sum() * run.Summary().DurationSeconds!.Value / tokens).Within(2).Percent);
         }
-        foreach (var (point, shards) in _page.Lines("joules-per-response-by-shards")[""].Zip(Shards))
+        foreach (var (point, shards) in _page.Lines("joules-per-response-by-shards")[""].Zip(s_shards))
             Assert.That(point.Y / _page.Lines("joules-per-token-by-shards")[""].Single(p => p.X == shards).Y, Is.EqualTo(100).Within(1e-9),
                 "100 tokens a response");
     }
@@ -70,7 +70,7 @@ public sealed class ReportOfMeasuredRunsTests
     public void PowerOverTimeShowsEachDevicesScript()
     {
         var trace = _page.Run("tp4")["power"]![0]!;
-        foreach (var (series, watts) in trace["series"]!.AsArray().Zip(Watts))
+        foreach (var (series, watts) in trace["series"]!.AsArray().Zip(s_watts))
             Assert.That(series!["mean"]!.AsArray().Select(v => (double)v!), Is.All.EqualTo(watts).Within(2).Percent,
                 (string?)series["device"]);
         Assert.That(trace["windows"]!.AsArray().Select(w => (string)w!["kind"]!),

@@ -7,7 +7,7 @@ namespace Harness.Tests.Reports.Publishing;
 [TestFixture]
 public sealed class ThinningTests
 {
-    private static readonly EnergyDomain Gpu = new("n", "GPU-0", DomainKind.Gpu, "nvml");
+    private static readonly EnergyDomain s_gpu = new("n", "GPU-0", DomainKind.Gpu, "nvml");
 
     [Test]
     public void ASmallSampleIsItsOwnDistribution()
@@ -31,7 +31,7 @@ public sealed class ThinningTests
     [Test]
     public void ASpikeBetweenManySamplesStays()
     {
-        var envelope = new PowerEnvelope(Gpu, 0, 1000, 100);
+        var envelope = new PowerEnvelope(s_gpu, 0, 1000, 100);
         for (var i = 0; i < 100_000; i++) envelope.Add(new EnergyReading
         {
             TimeSeconds = i * 0.01,
@@ -48,7 +48,7 @@ public sealed class ThinningTests
     [Test]
     public void FewSamplesAreKeptAsTheyAre()
     {
-        var envelope = new PowerEnvelope(Gpu, 0, 10, 100);
+        var envelope = new PowerEnvelope(s_gpu, 0, 10, 100);
         for (var i = 0; i < 10; i++) envelope.Add(new EnergyReading { TimeSeconds = i, PowerWatts = 10 * i });
         var series = envelope.Series()!;
         Assert.That(series.Thinned, Is.False);
@@ -58,7 +58,7 @@ public sealed class ThinningTests
     [Test]
     public void WithoutPowerItComesFromTheCounter()
     {
-        var envelope = new PowerEnvelope(Gpu, 0, 10, 50);
+        var envelope = new PowerEnvelope(s_gpu, 0, 10, 50);
         // 150 W for five seconds, then 50 W; the counter is reset at 8 s, which gives no negative power.
         for (var i = 0; i <= 200; i++)
         {
@@ -77,7 +77,7 @@ public sealed class ThinningTests
     }
 
     [Test]
-    public void NothingIsNoSeries() => Assert.That(new PowerEnvelope(Gpu, 0, 10, 50).Series(), Is.Null);
+    public void NothingIsNoSeries() => Assert.That(new PowerEnvelope(s_gpu, 0, 10, 50).Series(), Is.Null);
 
     [TestCase(123456.789, 5, 123460)]
     [TestCase(0.000123456, 3, 0.000123)]

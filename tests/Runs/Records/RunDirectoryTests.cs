@@ -8,7 +8,7 @@ namespace Harness.Tests.Runs.Records;
 [TestFixture]
 public sealed class RunDirectoryTests
 {
-    private static readonly DateTimeOffset Now = new(2025, 11, 21, 3, 56, 0, TimeSpan.FromHours(2));
+    private static readonly DateTimeOffset s_now = new(2025, 11, 21, 3, 56, 0, TimeSpan.FromHours(2));
 
     private ScratchDirectory _scratch = null!;
 
@@ -18,7 +18,7 @@ public sealed class RunDirectoryTests
     [TearDown]
     public void TearDown() => _scratch.Dispose();
 
-    private RunDirectory Create(string? name = "run") => RunDirectory.Create(_scratch.Path, name, "m", Now);
+    private RunDirectory Create(string? name = "run") => RunDirectory.Create(_scratch.Path, name, "m", s_now);
 
     private static string[] FilesOf(RunDirectory run) =>
         [.. Directory.GetFiles(run.Path).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
@@ -28,7 +28,7 @@ public sealed class RunDirectoryTests
     [TestCase("a model & more", "a-model-more")]
     public void TheDefaultNameIsTimeModelAndChance(string model, string part)
     {
-        using var run = RunDirectory.Create(_scratch["made", "on demand"], null, model, Now);
+        using var run = RunDirectory.Create(_scratch["made", "on demand"], null, model, s_now);
         Assert.That(run.RunId, Does.Match($"^20251121T015600Z-{part}-[0-9a-f]{{6}}$"));
         Assert.That(run.Path, Is.EqualTo(_scratch["made", "on demand", run.RunId]));
         Assert.That(Directory.Exists(run.Path));
@@ -74,7 +74,7 @@ public sealed class RunDirectoryTests
     public void AnOutputThatIsAFileIsRefusedInOneLine()
     {
         var file = _scratch.File("file", "");
-        Assert.That(() => RunDirectory.Create(file, "run", "m", Now), Throws.TypeOf<UserErrorException>()
+        Assert.That(() => RunDirectory.Create(file, "run", "m", s_now), Throws.TypeOf<UserErrorException>()
             .With.Message.StartWith($"cannot write {file}/run: ").And.Message.Contains("--out").And.Message.Not.Contains("\n"));
     }
 

@@ -13,7 +13,7 @@ namespace Harness.Models.Llama.Configuration;
 /// <param name="DefaultWindow">Tokens, where the key is missing; null for a family whose attention has no window.</param>
 internal sealed record ModelFamily(string ModelType, string[] Architectures, int? KeyValueHeads, int MaxPositions, int? DefaultWindow)
 {
-    private static readonly ModelFamily[] All =
+    private static readonly ModelFamily[] s_all =
     [
         new("llama", ["LlamaForCausalLM", "LLaMAForCausalLM"], KeyValueHeads: null, MaxPositions: 2048, DefaultWindow: null),
         new("mistral", ["MistralForCausalLM"], KeyValueHeads: 8, MaxPositions: 4096 * 32, DefaultWindow: 4096),
@@ -24,16 +24,16 @@ internal sealed record ModelFamily(string ModelType, string[] Architectures, int
     public static ModelFamily Of(ConfigReader json)
     {
         var (type, architecture) = (json.Text("model_type"), json.Text("architectures"));
-        var byType = All.FirstOrDefault(family => family.ModelType == type);
-        var byArchitecture = All.FirstOrDefault(family => family.Architectures.Contains(architecture));
+        var byType = s_all.FirstOrDefault(family => family.ModelType == type);
+        var byArchitecture = s_all.FirstOrDefault(family => family.Architectures.Contains(architecture));
         if (architecture != null && byArchitecture == null)
             throw json.Refuse("architectures", architecture,
-                $"supported: {string.Join(", ", All.Select(family => family.Architectures[0]))}");
+                $"supported: {string.Join(", ", s_all.Select(family => family.Architectures[0]))}");
         if (type != null && byType == null)
-            throw json.Refuse("model_type", type, $"supported: {string.Join(", ", All.Select(family => family.ModelType))}");
+            throw json.Refuse("model_type", type, $"supported: {string.Join(", ", s_all.Select(family => family.ModelType))}");
         if (byType != null && byArchitecture != null && byType != byArchitecture)
             json.Note($"architectures is {architecture}, but model_type {type}; model_type goes first");
-        return byType ?? byArchitecture ?? All[0];
+        return byType ?? byArchitecture ?? s_all[0];
     }
 
     /// <summary>Tokens that attention reaches back; 0 for all of them.</summary>

@@ -26,10 +26,10 @@ public sealed record AddedToken(int Id, string Content, bool Special, bool Norma
 /// beside one that asks for it. Follows
 /// https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/tokenizer/added_vocabulary.rs.
 /// </summary>
-sealed class AddedTokens
+internal sealed class AddedTokens
 {
-    readonly FirstCharacterIndex index;
-    readonly Dictionary<string, AddedToken> tokens = [];
+    private readonly FirstCharacterIndex index;
+    private readonly Dictionary<string, AddedToken> tokens = [];
 
     /// <param name="tokens">Each with the text by which it is found.</param>
     public AddedTokens(IEnumerable<(string Text, AddedToken Token)> tokens)

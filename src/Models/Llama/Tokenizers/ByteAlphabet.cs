@@ -7,10 +7,10 @@ namespace Harness.Models.Llama.Tokenizers;
 /// https://github.com/openai/gpt-2/blob/master/src/encoder.py): printable Latin-1 stands for itself, the rest for
 /// U+0100 onwards.
 /// </summary>
-static class ByteAlphabet
+internal static class ByteAlphabet
 {
-    static readonly char[] Characters = Build();
-    static readonly Dictionary<char, byte> Bytes = Characters.Select((c, b) => (c, b)).ToDictionary(p => p.c, p => (byte)p.b);
+    private static readonly char[] s_characters = Build();
+    private static readonly Dictionary<char, byte> s_bytes = s_characters.Select((c, b) => (c, b)).ToDictionary(p => p.c, p => (byte)p.b);
 
     public static string Map(ReadOnlySpan<char> text)
     {
@@ -18,7 +18,7 @@ static class ByteAlphabet
         Encoding.UTF8.GetBytes(text, utf8);
         return string.Create(utf8.Length, utf8, (mapped, bytes) =>
         {
-            for (var i = 0; i < bytes.Length; i++) mapped[i] = Characters[bytes[i]];
+            for (var i = 0; i < bytes.Length; i++) mapped[i] = s_characters[bytes[i]];
         });
     }
 
@@ -27,11 +27,11 @@ static class ByteAlphabet
     {
         var bytes = new byte[token.Length];
         for (var i = 0; i < token.Length; i++)
-            if (!Bytes.TryGetValue(token[i], out bytes[i])) return Encoding.UTF8.GetBytes(token);
+            if (!s_bytes.TryGetValue(token[i], out bytes[i])) return Encoding.UTF8.GetBytes(token);
         return bytes;
     }
 
-    static char[] Build()
+    private static char[] Build()
     {
         var characters = new char[256];
         var next = 256;

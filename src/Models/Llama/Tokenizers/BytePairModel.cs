@@ -8,17 +8,17 @@ namespace Harness.Models.Llama.Tokenizers;
 /// The model of a <c>tokenizer.json</c> of type BPE: the ids of one pre-token. Follows
 /// https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/models/bpe/model.rs.
 /// </summary>
-sealed class BytePairModel
+internal sealed class BytePairModel
 {
-    readonly Dictionary<string, int> vocabulary;
-    readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> idOf;
-    readonly PairMerges merges;
-    readonly PieceCache cache = new();
-    readonly int[]? byteIds;
-    readonly int? unknown;
-    readonly bool fuseUnknown;
-    readonly bool ignoreMerges;
-    readonly bool byteLevel;
+    private readonly Dictionary<string, int> vocabulary;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> idOf;
+    private readonly PairMerges merges;
+    private readonly PieceCache cache = new();
+    private readonly int[]? byteIds;
+    private readonly int? unknown;
+    private readonly bool fuseUnknown;
+    private readonly bool ignoreMerges;
+    private readonly bool byteLevel;
 
     /// <param name="byteLevel">Whether pre-tokens are mapped by <see cref="ByteAlphabet"/> first.</param>
     /// <exception cref="UserErrorException">A setting is not supported, or the vocabulary lacks what the rules name.</exception>
@@ -63,14 +63,14 @@ sealed class BytePairModel
         ids.AddRange(known);
     }
 
-    int[] EncodePiece(ReadOnlySpan<char> piece)
+    private int[] EncodePiece(ReadOnlySpan<char> piece)
     {
         if (ignoreMerges && idOf.TryGetValue(piece, out var whole)) return [whole];
         var symbols = Symbols(piece);
         return symbols[..merges.Apply(symbols)];
     }
 
-    int[] Symbols(ReadOnlySpan<char> piece)
+    private int[] Symbols(ReadOnlySpan<char> piece)
     {
         var symbols = new List<int>(piece.Length);
         var unknownRun = false;
@@ -93,7 +93,7 @@ sealed class BytePairModel
         return [.. symbols];
     }
 
-    bool TryAddBytes(Rune rune, List<int> symbols)
+    private bool TryAddBytes(Rune rune, List<int> symbols)
     {
         Span<byte> utf8 = stackalloc byte[4];
         utf8 = utf8[..rune.EncodeToUtf8(utf8)];
@@ -104,7 +104,7 @@ sealed class BytePairModel
         return true;
     }
 
-    static Dictionary<string, int> ReadVocabulary(JsonSection section)
+    private static Dictionary<string, int> ReadVocabulary(JsonSection section)
     {
         if (section.Element.ValueKind != JsonValueKind.Object) throw section.Refusal("object expected");
         var vocabulary = new Dictionary<string, int>(section.Element.GetPropertyCount());
@@ -113,7 +113,7 @@ sealed class BytePairModel
         return vocabulary;
     }
 
-    (PairMerges, bool Crossing) ReadMerges(JsonSection section)
+    private (PairMerges, bool Crossing) ReadMerges(JsonSection section)
     {
         var merges = section.Items().ToList();
         var rules = new PairMerges(merges.Count);
@@ -131,6 +131,6 @@ sealed class BytePairModel
         return (rules, crossing);
     }
 
-    int Id(string symbol, JsonSection merge) =>
+    private int Id(string symbol, JsonSection merge) =>
         vocabulary.TryGetValue(symbol, out var id) ? id : throw merge.Refusal($"the vocabulary does not have '{symbol}'");
 }

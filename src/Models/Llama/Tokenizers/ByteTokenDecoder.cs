@@ -3,10 +3,10 @@ using System.Text;
 namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>Tokens that are byte strings, joined; null is a token without text. tiktoken and ByteLevel.</summary>
-sealed class ByteTokenDecoder(IReadOnlyList<byte[]?> tokens) : ITokenDecoder
+internal sealed class ByteTokenDecoder(IReadOnlyList<byte[]?> tokens) : ITokenDecoder
 {
-    readonly Utf8Assembler bytes = new(InvalidUtf8.PerMaximalPart);
-    readonly StringBuilder text = new();
+    private readonly Utf8Assembler bytes = new(InvalidUtf8.PerMaximalPart);
+    private readonly StringBuilder text = new();
 
     public string Append(int token)
     {
@@ -20,7 +20,7 @@ sealed class ByteTokenDecoder(IReadOnlyList<byte[]?> tokens) : ITokenDecoder
         return Taken();
     }
 
-    string Taken()
+    private string Taken()
     {
         if (text.Length == 0) return "";
         var taken = text.ToString();

@@ -4,7 +4,7 @@ using System.Text;
 namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>The classes the split patterns tell apart: \p{L}, \p{N}, [\r\n], the rest of \s, and everything else.</summary>
-enum CharacterClass : byte
+internal enum CharacterClass : byte
 {
     Other,
     Letter,
@@ -15,7 +15,7 @@ enum CharacterClass : byte
 
 /// <summary>What a character may be where a pattern tells capitals (Lu, Lt) from small letters (Ll): Lm, Lo and M are both.</summary>
 [Flags]
-enum LetterCase : byte
+internal enum LetterCase : byte
 {
     Neither = 0,
     Capital = 1,
@@ -26,15 +26,15 @@ enum LetterCase : byte
 /// Classes of whole code points. .NET's own Regex classes single UTF-16 units, so that it takes a letter beyond
 /// U+FFFF (𝐀, or a rare Chinese character) for two symbols, unlike the engines these patterns were written for.
 /// </summary>
-static class CharacterClasses
+internal static class CharacterClasses
 {
-    static readonly CharacterClass[] Basic = [.. Enumerable.Range(0, char.MaxValue + 1).Select(c => Of((char)c))];
+    private static readonly CharacterClass[] s_basic = [.. Enumerable.Range(0, char.MaxValue + 1).Select(c => Of((char)c))];
 
     /// <summary>A lone surrogate counts as <see cref="CharacterClass.Other"/>, like the U+FFFD it is encoded as.</summary>
     public static CharacterClass First(ReadOnlySpan<char> text, out int length)
     {
         length = 1;
-        if (!char.IsHighSurrogate(text[0]) || text.Length < 2 || !char.IsLowSurrogate(text[1])) return Basic[text[0]];
+        if (!char.IsHighSurrogate(text[0]) || text.Length < 2 || !char.IsLowSurrogate(text[1])) return s_basic[text[0]];
         length = 2;
         return Of(Rune.GetUnicodeCategory(new Rune(text[0], text[1]))); // \s has no character beyond U+FFFF
     }
@@ -56,7 +56,7 @@ static class CharacterClasses
         return Case(Rune.GetUnicodeCategory(new Rune(text[0], text[1])));
     }
 
-    static LetterCase Case(UnicodeCategory category) => category switch
+    private static LetterCase Case(UnicodeCategory category) => category switch
     {
         UnicodeCategory.UppercaseLetter or UnicodeCategory.TitlecaseLetter => LetterCase.Capital,
         UnicodeCategory.LowercaseLetter => LetterCase.Small,
@@ -66,12 +66,12 @@ static class CharacterClasses
         _ => LetterCase.Neither,
     };
 
-    static CharacterClass Of(char c) =>
+    private static CharacterClass Of(char c) =>
         c is '\r' or '\n' ? CharacterClass.Newline
         : char.IsWhiteSpace(c) ? CharacterClass.Space // the same 25 as Unicode's White_Space
         : Of(CharUnicodeInfo.GetUnicodeCategory(c));
 
-    static CharacterClass Of(UnicodeCategory category) => category switch
+    private static CharacterClass Of(UnicodeCategory category) => category switch
     {
         <= UnicodeCategory.OtherLetter => CharacterClass.Letter,
         UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => CharacterClass.Number,

@@ -3,10 +3,10 @@ using System.Buffers;
 namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>Finds the leftmost occurrence of any of a few strings, the longest where several start.</summary>
-sealed class FirstCharacterIndex
+internal sealed class FirstCharacterIndex
 {
-    readonly Dictionary<char, string[]> byFirst;
-    readonly SearchValues<char> firsts;
+    private readonly Dictionary<char, string[]> byFirst;
+    private readonly SearchValues<char> firsts;
 
     public FirstCharacterIndex(IEnumerable<string> strings)
     {

@@ -7,7 +7,7 @@ namespace Harness.Models.Llama.Tokenizers;
 /// What <c>decoder</c> says for a SentencePiece-like vocabulary: Replace or Metaspace, ByteFallback, Fuse, Strip, each
 /// optional but in this order.
 /// </summary>
-sealed record TextDecoding(string From, string To, bool ByteFallback, int StripStart, bool FirstTokenWithoutSpaces)
+internal sealed record TextDecoding(string From, string To, bool ByteFallback, int StripStart, bool FirstTokenWithoutSpaces)
 {
     public static TextDecoding Read(JsonSection section)
     {
@@ -31,21 +31,21 @@ sealed record TextDecoding(string From, string To, bool ByteFallback, int StripS
         return stage > 0 ? decoding : throw section.Refusal("a decoder is expected");
     }
 
-    TextDecoding WithReplace(JsonSection part)
+    private TextDecoding WithReplace(JsonSection part)
     {
         part.Only("type", "pattern", "content");
         part["pattern"].Only("String");
         return this with { From = part["pattern"]["String"].Text(), To = part["content"].Text() };
     }
 
-    TextDecoding WithMetaspace(JsonSection part)
+    private TextDecoding WithMetaspace(JsonSection part)
     {
         part.Only("type", "replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep");
         var (meta, scheme) = PreTokenizer.ReadMetaspace(part);
         return this with { From = meta.ToString(), To = " ", FirstTokenWithoutSpaces = scheme != "never" };
     }
 
-    static int ReadStrip(JsonSection part)
+    private static int ReadStrip(JsonSection part)
     {
         part.Only("type", "content", "start", "stop");
         if (part["content"].Text() != " ") throw part["content"].Refusal("only a space is supported");
@@ -55,12 +55,12 @@ sealed record TextDecoding(string From, string To, bool ByteFallback, int StripS
 }
 
 /// <summary>Decodes a SentencePiece-like <c>tokenizer.json</c>; special tokens give no text.</summary>
-sealed class HuggingFaceDecoder(TextDecoding decoding, IReadOnlyList<string?> tokens, bool continuation) : ITokenDecoder
+internal sealed class HuggingFaceDecoder(TextDecoding decoding, IReadOnlyList<string?> tokens, bool continuation) : ITokenDecoder
 {
-    readonly Utf8Assembler bytes = new(InvalidUtf8.WholeRun);
-    readonly StringBuilder text = new();
-    int strip = continuation ? 0 : decoding.StripStart;
-    bool first = !continuation;
+    private readonly Utf8Assembler bytes = new(InvalidUtf8.WholeRun);
+    private readonly StringBuilder text = new();
+    private int strip = continuation ? 0 : decoding.StripStart;
+    private bool first = !continuation;
 
     public string Append(int token)
     {
@@ -84,11 +84,11 @@ sealed class HuggingFaceDecoder(TextDecoding decoding, IReadOnlyList<string?> to
         return Taken();
     }
 
-    static byte? ByteOf(string piece) =>
+    private static byte? ByteOf(string piece) =>
         piece.Length == 6 && piece.StartsWith("<0x", StringComparison.Ordinal) && piece[5] == '>'
         && byte.TryParse(piece.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : null;
 
-    string Taken()
+    private string Taken()
     {
         if (text.Length == 0) return "";
         var start = 0;

@@ -11,14 +11,14 @@ namespace Harness.Models.Llama.Tokenizers;
 /// </summary>
 public sealed class HuggingFaceTokenizer : ITokenizer
 {
-    readonly Func<string, string> normalize;
-    readonly AddedTokens rawTokens;
-    readonly AddedTokens normalizedTokens;
-    readonly PreTokenizerStep[] steps;
-    readonly BytePairModel model;
-    readonly Func<bool, ITokenDecoder> newDecoder;
-    readonly PromptFrame frame;
-    readonly Dictionary<string, int> addedIds;
+    private readonly Func<string, string> normalize;
+    private readonly AddedTokens rawTokens;
+    private readonly AddedTokens normalizedTokens;
+    private readonly PreTokenizerStep[] steps;
+    private readonly BytePairModel model;
+    private readonly Func<bool, ITokenDecoder> newDecoder;
+    private readonly PromptFrame frame;
+    private readonly Dictionary<string, int> addedIds;
 
     /// <param name="file">Named in errors.</param>
     /// <param name="checkpoint">What the files beside it say about the begin and the end of a text.</param>
@@ -73,7 +73,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     /// tokenizer.json's and those of the files beside it, each content once. Of two descriptions of one token tokenizer_config.json's goes
     /// first, added_tokens.json's last, as in transformers.
     /// </summary>
-    List<AddedToken> Added(JsonSection section, CheckpointTokens checkpoint)
+    private List<AddedToken> Added(JsonSection section, CheckpointTokens checkpoint)
     {
         var own = section.Items().Select(token => AddedToken.Read(token)).ToList();
         var added = new Dictionary<string, AddedToken>();
@@ -90,7 +90,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         return [.. added.Values];
     }
 
-    void EncodeText(string text, bool atStart, List<int> ids)
+    private void EncodeText(string text, bool atStart, List<int> ids)
     {
         foreach (var (part, token) in normalizedTokens.Split(text))
         {
@@ -99,7 +99,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         }
     }
 
-    void PreTokenize(ReadOnlySpan<char> text, int step, bool atStart, List<int> ids)
+    private void PreTokenize(ReadOnlySpan<char> text, int step, bool atStart, List<int> ids)
     {
         if (step == steps.Length)
         {
@@ -116,7 +116,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         }
     }
 
-    static Func<string, string> ReadNormalizer(JsonSection section)
+    private static Func<string, string> ReadNormalizer(JsonSection section)
     {
         Func<string, string> all = text => text;
         foreach (var part in PreTokenizer.Flatten(section, "normalizers"))
@@ -127,7 +127,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         return all;
     }
 
-    static Func<string, string> NormalizerStep(JsonSection part)
+    private static Func<string, string> NormalizerStep(JsonSection part)
     {
         switch (part.Type)
         {
@@ -146,7 +146,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         }
     }
 
-    static Func<bool, ITokenDecoder> ReadDecoder(JsonSection section, List<KeyValuePair<string, int>> ids, List<AddedToken> added)
+    private static Func<bool, ITokenDecoder> ReadDecoder(JsonSection section, List<KeyValuePair<string, int>> ids, List<AddedToken> added)
     {
         var texts = new string?[ids.Count == 0 ? 0 : ids.Max(t => t.Value) + 1];
         foreach (var (text, id) in ids) texts[id] = text;
@@ -164,7 +164,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     }
 
     /// <summary>The tokens that a TemplateProcessing puts in front of a text and behind it; null where there is none.</summary>
-    static PromptTemplate? ReadTemplate(JsonSection section)
+    private static PromptTemplate? ReadTemplate(JsonSection section)
     {
         PromptTemplate? template = null;
         foreach (var part in PreTokenizer.Flatten(section, "processors"))

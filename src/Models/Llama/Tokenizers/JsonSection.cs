@@ -4,7 +4,7 @@ using Harness.Common;
 namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>A value of a JSON file that knows where it stands, so that an error can name file, key and value.</summary>
-readonly record struct JsonSection(string File, string Path, JsonElement Element)
+internal readonly record struct JsonSection(string File, string Path, JsonElement Element)
 {
     /// <summary>Above every token id: it keeps tables indexed by id small, and no vocabulary comes near it.</summary>
     public const int IdBound = 1 << 24;
@@ -104,7 +104,7 @@ readonly record struct JsonSection(string File, string Path, JsonElement Element
         return new UserErrorException($"{File}: {(Path.Length == 0 ? "the root" : Path)} is {value}: {reason}; {remedy}");
     }
 
-    void Expect(JsonValueKind kind)
+    private void Expect(JsonValueKind kind)
     {
         if (Element.ValueKind != kind) throw Refusal($"{kind.ToString().ToLowerInvariant()} expected");
     }

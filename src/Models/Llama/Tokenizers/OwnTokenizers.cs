@@ -14,7 +14,7 @@ public sealed class OwnTokenizers : ITokenizerFactory
         _ => new SentencePieceTokenizer(file.Path, file.Data, file.Checkpoint),
     };
 
-    static HuggingFaceTokenizer Converted(TokenizerFile file)
+    private static HuggingFaceTokenizer Converted(TokenizerFile file)
     {
         var tokenizer = new HuggingFaceTokenizer(file.Path, file.Data, file.Checkpoint);
         if (file.Beside is { } beside && Difference(tokenizer, beside) is { } difference)
@@ -24,7 +24,7 @@ public sealed class OwnTokenizers : ITokenizerFactory
     }
 
     /// <summary>In what the model that was converted differs from the conversion; null where each of its pieces has its id there.</summary>
-    static string? Difference(HuggingFaceTokenizer tokenizer, string modelFile)
+    private static string? Difference(HuggingFaceTokenizer tokenizer, string modelFile)
     {
         try
         {

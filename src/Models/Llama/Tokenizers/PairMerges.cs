@@ -7,14 +7,14 @@ namespace Harness.Models.Llama.Tokenizers;
 /// always the best pair first and the leftmost among equals, as SentencePiece, tiktoken and Hugging Face all do.
 /// They differ only in where the rules come from, which is why one merger serves them all.
 /// </summary>
-sealed class PairMerges
+internal sealed class PairMerges
 {
-    const ulong Empty = ulong.MaxValue;
+    private const ulong Empty = ulong.MaxValue;
 
-    ulong[] keys;
-    (int Priority, int Merged)[] rules;
-    int shift;
-    int count;
+    private ulong[] keys;
+    private (int Priority, int Merged)[] rules;
+    private int shift;
+    private int count;
 
     public PairMerges(int capacity)
     {
@@ -78,16 +78,16 @@ sealed class PairMerges
         }
     }
 
-    static ulong Key(int left, int right) => ((ulong)(uint)left << 32) | (uint)right;
+    private static ulong Key(int left, int right) => ((ulong)(uint)left << 32) | (uint)right;
 
-    static (ulong[], (int, int)[], int) NewTable(int size)
+    private static (ulong[], (int, int)[], int) NewTable(int size)
     {
         var keys = new ulong[size];
         Array.Fill(keys, Empty);
         return (keys, new (int, int)[size], 64 - BitOperations.Log2((uint)size));
     }
 
-    int Slot(ulong key)
+    private int Slot(ulong key)
     {
         // Fibonacci hashing, linear probing; the table is never more than half full.
         var slot = (int)((key ^ (key >> 29)) * 0x9E3779B97F4A7C15 >> shift);
@@ -95,13 +95,13 @@ sealed class PairMerges
         return slot;
     }
 
-    void Insert(ulong key, (int, int) rule)
+    private void Insert(ulong key, (int, int) rule)
     {
         var slot = Slot(key);
         (keys[slot], rules[slot]) = (key, rule);
     }
 
-    void Grow()
+    private void Grow()
     {
         var (oldKeys, oldRules) = (keys, rules);
         (keys, rules, shift) = NewTable(oldKeys.Length * 2);

@@ -4,12 +4,12 @@ namespace Harness.Models.Llama.Tokenizers;
 /// The ids of pieces (words) met before. A fixed table in which a newcomer replaces whatever had its slot: bounded,
 /// and safe to share between threads without a lock, since an entry is one immutable object.
 /// </summary>
-sealed class PieceCache
+internal sealed class PieceCache
 {
-    const int Slots = 1 << 16;
-    const int LongestPiece = 64; // longer ones hardly come back, and would make the bound on memory a loose one
+    private const int Slots = 1 << 16;
+    private const int LongestPiece = 64; // longer ones hardly come back, and would make the bound on memory a loose one
 
-    readonly Entry?[] entries = new Entry?[Slots];
+    private readonly Entry?[] entries = new Entry?[Slots];
 
     public bool TryGet(ReadOnlySpan<char> piece, out ReadOnlySpan<int> ids)
     {
@@ -28,7 +28,7 @@ sealed class PieceCache
             Volatile.Write(ref entries[Slot(piece)], new Entry(piece.ToString(), ids.ToArray()));
     }
 
-    static int Slot(ReadOnlySpan<char> piece) => string.GetHashCode(piece) & (Slots - 1);
+    private static int Slot(ReadOnlySpan<char> piece) => string.GetHashCode(piece) & (Slots - 1);
 
-    sealed record Entry(string Piece, int[] Ids);
+    private sealed record Entry(string Piece, int[] Ids);
 }

@@ -2,10 +2,10 @@ namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>One step of the pre-tokeniser: rewrites a piece of text, then cuts it up.</summary>
 /// <param name="Rewrite">The text to cut, from the text and whether it begins the whole input; null to leave it.</param>
-sealed record PreTokenizerStep(FirstPiece FirstPiece, Func<string, bool, string>? Rewrite = null);
+internal sealed record PreTokenizerStep(FirstPiece FirstPiece, Func<string, bool, string>? Rewrite = null);
 
 /// <summary>Reads <c>pre_tokenizer</c>.</summary>
-static class PreTokenizer
+internal static class PreTokenizer
 {
     /// <summary>A step that changes no id where <see cref="BytePairModel.WordsAreSeparable"/>, but makes words cacheable.</summary>
     public static readonly PreTokenizerStep WordStarts = new(SentencePieceTokenizer.WordLength);
@@ -39,14 +39,14 @@ static class PreTokenizer
         return section[listKey].Items().SelectMany(item => Flatten(item, listKey));
     }
 
-    static PreTokenizerStep ByteLevel(JsonSection part)
+    private static PreTokenizerStep ByteLevel(JsonSection part)
     {
         part.Only("type", "add_prefix_space", "trim_offsets", "use_regex");
         FirstPiece piece = part["use_regex"].Flag(true) ? SplitPatterns.ForPattern(SplitPatterns.Gpt2)! : text => text.Length;
         return new(piece, part["add_prefix_space"].Flag(true) ? (text, _) => text.StartsWith(' ') ? text : " " + text : null);
     }
 
-    static PreTokenizerStep Split(JsonSection part)
+    private static PreTokenizerStep Split(JsonSection part)
     {
         part.Only("type", "pattern", "behavior", "invert");
         // The known patterns match every character, so that removing what lies between matches removes nothing.
@@ -57,13 +57,13 @@ static class PreTokenizer
         return new(SplitPatterns.ForPattern(pattern.Text()) ?? throw pattern.Refusal("this pattern is not known"));
     }
 
-    static PreTokenizerStep Digits(JsonSection part)
+    private static PreTokenizerStep Digits(JsonSection part)
     {
         part.Only("type", "individual_digits");
         return new(part["individual_digits"].Flag(false) ? SplitPatterns.IndividualDigits : SplitPatterns.ContiguousDigits);
     }
 
-    static PreTokenizerStep Metaspace(JsonSection part)
+    private static PreTokenizerStep Metaspace(JsonSection part)
     {
         part.Only("type", "replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep");
         var (meta, scheme) = ReadMetaspace(part);

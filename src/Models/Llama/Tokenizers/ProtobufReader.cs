@@ -6,13 +6,13 @@ namespace Harness.Models.Llama.Tokenizers;
 /// The protobuf wire format (https://protobuf.dev/programming-guides/encoding/), as much as reading one message takes.
 /// A message that is not well formed throws <see cref="FormatException"/> naming the byte.
 /// </summary>
-ref struct ProtobufReader(ReadOnlySpan<byte> message, int offset = 0)
+internal ref struct ProtobufReader(ReadOnlySpan<byte> message, int offset = 0)
 {
-    const int VarintType = 0, Fixed64Type = 1, LengthType = 2, Fixed32Type = 5;
+    private const int VarintType = 0, Fixed64Type = 1, LengthType = 2, Fixed32Type = 5;
 
-    readonly ReadOnlySpan<byte> message = message;
-    int at;
-    int wireType;
+    private readonly ReadOnlySpan<byte> message = message;
+    private int at;
+    private int wireType;
 
     /// <summary>The number of the field whose value comes next.</summary>
     public int Field { get; private set; }
@@ -69,7 +69,7 @@ ref struct ProtobufReader(ReadOnlySpan<byte> message, int offset = 0)
         }
     }
 
-    ulong RawVarint()
+    private ulong RawVarint()
     {
         ulong value = 0;
         for (var shift = 0; shift < 64; shift += 7)
@@ -81,7 +81,7 @@ ref struct ProtobufReader(ReadOnlySpan<byte> message, int offset = 0)
         throw Malformed("a number of more than 64 bits");
     }
 
-    ReadOnlySpan<byte> Take(int length)
+    private ReadOnlySpan<byte> Take(int length)
     {
         if (length > message.Length - at)
             throw new FormatException($"the data end inside field {Field}, at byte {offset + message.Length}");
@@ -89,10 +89,10 @@ ref struct ProtobufReader(ReadOnlySpan<byte> message, int offset = 0)
         return message.Slice(at - length, length);
     }
 
-    readonly void Expect(int type)
+    private readonly void Expect(int type)
     {
         if (wireType != type) throw Malformed($"the wire type {wireType} of field {Field}");
     }
 
-    readonly FormatException Malformed(string what) => new($"{what} at byte {offset + at} is not valid");
+    private readonly FormatException Malformed(string what) => new($"{what} at byte {offset + at} is not valid");
 }

@@ -5,13 +5,13 @@ namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>SentencePieceProcessor::Decode of sentencepiece_processor.cc, one id at a time.</summary>
 /// <param name="added">Texts of added tokens by id; null for those that give none.</param>
-sealed class SentencePieceDecoder(SentencePieceModel model, IReadOnlyDictionary<int, string?> added, bool continuation) : ITokenDecoder
+internal sealed class SentencePieceDecoder(SentencePieceModel model, IReadOnlyDictionary<int, string?> added, bool continuation) : ITokenDecoder
 {
-    const char Meta = '▁';
+    private const char Meta = '▁';
 
-    readonly Utf8Assembler bytes = new(InvalidUtf8.PerByte);
-    readonly StringBuilder text = new();
-    bool pastStart = continuation;
+    private readonly Utf8Assembler bytes = new(InvalidUtf8.PerByte);
+    private readonly StringBuilder text = new();
+    private bool pastStart = continuation;
 
     public string Append(int token)
     {
@@ -46,7 +46,7 @@ sealed class SentencePieceDecoder(SentencePieceModel model, IReadOnlyDictionary<
     /// The encoder put one space in front of the text; here it is taken off again. A model that also removes extra
     /// whitespace has no other space at the start, so there every piece before the first text loses its own.
     /// </summary>
-    void AppendPlain(ReadOnlySpan<char> piece)
+    private void AppendPlain(ReadOnlySpan<char> piece)
     {
         if (!pastStart && (model.AddDummyPrefix || model.RemoveExtraWhitespaces) && piece[0] == Meta)
         {
@@ -56,7 +56,7 @@ sealed class SentencePieceDecoder(SentencePieceModel model, IReadOnlyDictionary<
         foreach (var c in piece) text.Append(c == Meta ? ' ' : c);
     }
 
-    string Taken()
+    private string Taken()
     {
         if (text.Length == 0) return "";
         pastStart = true;

@@ -3,7 +3,7 @@ using Harness.Common;
 namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>The kinds of pieces, numbered as in sentencepiece_model.proto.</summary>
-enum PieceType
+internal enum PieceType
 {
     Normal = 1,
     Unknown = 2,
@@ -13,22 +13,22 @@ enum PieceType
     Byte = 6,
 }
 
-readonly record struct SentencePiece(string Text, float Score, PieceType Type);
+internal readonly record struct SentencePiece(string Text, float Score, PieceType Type);
 
 /// <summary>
 /// What a SentencePiece <c>tokenizer.model</c> says, with the defaults of
 /// https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto. Only byte-pair models whose
 /// normalisation is the identity are accepted, as every LLaMA's is; others are refused by name.
 /// </summary>
-sealed class SentencePieceModel
+internal sealed class SentencePieceModel
 {
-    const int Bpe = 2;
-    static readonly string[] ModelTypes = ["0", "unigram", "bpe", "word", "char"];
+    private const int Bpe = 2;
+    private static readonly string[] s_modelTypes = ["0", "unigram", "bpe", "word", "char"];
 
-    int modelType = 1;
-    string normalizerName = "";
-    bool hasCharacterMap;
-    bool whitespaceAsSuffix;
+    private int modelType = 1;
+    private string normalizerName = "";
+    private bool hasCharacterMap;
+    private bool whitespaceAsSuffix;
 
     public List<SentencePiece> Pieces { get; } = [];
     public bool ByteFallback { get; private set; }
@@ -55,7 +55,7 @@ sealed class SentencePieceModel
         return model;
     }
 
-    void Read(ProtobufReader message)
+    private void Read(ProtobufReader message)
     {
         while (message.Next())
         {
@@ -70,7 +70,7 @@ sealed class SentencePieceModel
         }
     }
 
-    void ReadPiece(ProtobufReader piece)
+    private void ReadPiece(ProtobufReader piece)
     {
         var (text, score, type) = ("", 0f, PieceType.Normal);
         while (piece.Next())
@@ -86,7 +86,7 @@ sealed class SentencePieceModel
         Pieces.Add(new SentencePiece(text, score, type));
     }
 
-    void ReadTrainer(ProtobufReader trainer)
+    private void ReadTrainer(ProtobufReader trainer)
     {
         while (trainer.Next())
         {
@@ -103,7 +103,7 @@ sealed class SentencePieceModel
         }
     }
 
-    void ReadNormalizer(ProtobufReader normalizer)
+    private void ReadNormalizer(ProtobufReader normalizer)
     {
         while (normalizer.Next())
         {
@@ -119,7 +119,7 @@ sealed class SentencePieceModel
         }
     }
 
-    void ReadDenormalizer(ProtobufReader denormalizer)
+    private void ReadDenormalizer(ProtobufReader denormalizer)
     {
         while (denormalizer.Next())
         {
@@ -128,12 +128,12 @@ sealed class SentencePieceModel
         }
     }
 
-    string? Fault()
+    private string? Fault()
     {
         if (Pieces.Count == 0)
             return "not a SentencePiece model: it has no pieces; fetch the file again";
         if (modelType != Bpe)
-            return $"a SentencePiece model of type '{ModelTypes.ElementAtOrDefault(modelType) ?? modelType.ToString()}'; only 'bpe' is "
+            return $"a SentencePiece model of type '{s_modelTypes.ElementAtOrDefault(modelType) ?? modelType.ToString()}'; only 'bpe' is "
                 + "supported, give a LLaMA tokenizer";
         if (hasCharacterMap)
             return $"the normalizer '{normalizerName}' has a precompiled_charsmap; only 'identity' is supported, give a LLaMA tokenizer";

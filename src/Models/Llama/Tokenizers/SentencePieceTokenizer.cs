@@ -10,15 +10,15 @@ namespace Harness.Models.Llama.Tokenizers;
 /// </summary>
 public sealed class SentencePieceTokenizer : ITokenizer
 {
-    const char Meta = '▁'; // U+2581, SentencePiece's visible space
+    private const char Meta = '▁'; // U+2581, SentencePiece's visible space
 
-    readonly SentencePieceModel model;
-    readonly SentencePieceVocabulary vocabulary;
-    readonly FirstCharacterIndex userDefined;
-    readonly PieceCache cache = new();
-    readonly SideTokens added;
-    readonly PromptFrame frame;
-    readonly CheckpointTokens checkpoint;
+    private readonly SentencePieceModel model;
+    private readonly SentencePieceVocabulary vocabulary;
+    private readonly FirstCharacterIndex userDefined;
+    private readonly PieceCache cache = new();
+    private readonly SideTokens added;
+    private readonly PromptFrame frame;
+    private readonly CheckpointTokens checkpoint;
 
     /// <param name="path">Named in errors.</param>
     /// <param name="checkpoint">What the files beside it say. Where they name no end, the model's own end piece ends generation.</param>
@@ -53,7 +53,7 @@ public sealed class SentencePieceTokenizer : ITokenizer
     }
 
     /// <param name="spaceInFront">Whether the first word gets a space in front, if the model says so.</param>
-    void EncodeText(string text, bool spaceInFront, List<int> ids)
+    private void EncodeText(string text, bool spaceInFront, List<int> ids)
     {
         var rest = Normalize(text, spaceInFront).AsSpan();
         while (!rest.IsEmpty)
@@ -82,7 +82,7 @@ public sealed class SentencePieceTokenizer : ITokenizer
         return end < 0 ? text.Length : letters + end;
     }
 
-    void AppendWord(ReadOnlySpan<char> word, List<int> ids)
+    private void AppendWord(ReadOnlySpan<char> word, List<int> ids)
     {
         if (!cache.TryGet(word, out var known))
         {
@@ -95,7 +95,7 @@ public sealed class SentencePieceTokenizer : ITokenizer
     }
 
     /// <summary>Normalizer::Normalize of sentencepiece's normalizer.cc, for the identity.</summary>
-    string Normalize(string text, bool spaceInFront)
+    private string Normalize(string text, bool spaceInFront)
     {
         var rest = text.AsSpan();
         if (model.RemoveExtraWhitespaces) rest = rest.TrimStart(' ');

@@ -7,15 +7,15 @@ namespace Harness.Models.Llama.Tokenizers;
 /// The pieces of a SentencePiece byte-pair model as symbols and merge rules. SentencePiece merges two neighbours
 /// whenever the joined text is a piece, the best score first; here every such pair is written down beforehand.
 /// </summary>
-sealed class SentencePieceVocabulary
+internal sealed class SentencePieceVocabulary
 {
-    readonly SentencePieceModel model;
-    readonly Dictionary<string, int> symbols = [];
-    readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> symbolOf;
-    readonly Dictionary<string, int> reserved = [];
-    readonly List<Rune> bareCharacters = []; // symbols from model.Pieces.Count on: in some piece, but no piece themselves
-    readonly PairMerges merges;
-    readonly int[] byteIds = new int[256];
+    private readonly SentencePieceModel model;
+    private readonly Dictionary<string, int> symbols = [];
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> symbolOf;
+    private readonly Dictionary<string, int> reserved = [];
+    private readonly List<Rune> bareCharacters = []; // symbols from model.Pieces.Count on: in some piece, but no piece themselves
+    private readonly PairMerges merges;
+    private readonly int[] byteIds = new int[256];
 
     public SentencePieceVocabulary(string path, SentencePieceModel model)
     {
@@ -91,13 +91,13 @@ sealed class SentencePieceVocabulary
         return [.. ids];
     }
 
-    int SymbolOf(Rune rune)
+    private int SymbolOf(Rune rune)
     {
         Span<char> utf16 = stackalloc char[2];
         return symbolOf.TryGetValue(utf16[..rune.EncodeToUtf16(utf16)], out var symbol) ? symbol : ~rune.Value;
     }
 
-    PairMerges Merges(Dictionary<string, float> scores)
+    private PairMerges Merges(Dictionary<string, float> scores)
     {
         // Only the order of the scores matters, and equal ones must stay equal: the leftmost pair wins then.
         var order = scores.Values.Distinct().OrderDescending().Select((score, rank) => (score, rank))

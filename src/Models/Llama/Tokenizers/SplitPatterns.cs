@@ -27,7 +27,7 @@ public static class SplitPatterns
     /// <summary>GPT-2's, which is also what Hugging Face's ByteLevel applies of itself.</summary>
     public const string Gpt2 = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-    const string Gpt2Grouped = @"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+    private const string Gpt2Grouped = @"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
     /// <summary>The splitter for a pattern that is known here; null for any other.</summary>
     public static FirstPiece? ForPattern(string pattern) => pattern switch
@@ -47,7 +47,7 @@ public static class SplitPatterns
     public static int ContiguousDigits(ReadOnlySpan<char> text) =>
         Math.Max(CharacterClasses.EndOfRun(text, 0, CharacterClass.Number), Until(text, CharacterClass.Number));
 
-    static int Llama3Piece(ReadOnlySpan<char> text, int digits)
+    private static int Llama3Piece(ReadOnlySpan<char> text, int digits)
     {
         if (Contraction(text, ignoreCase: true) is > 0 and var contraction) return contraction;
         var first = CharacterClasses.First(text, out var one);
@@ -69,7 +69,7 @@ public static class SplitPatterns
         return LinesPiece(text);
     }
 
-    static int TekkenPiece(ReadOnlySpan<char> text)
+    private static int TekkenPiece(ReadOnlySpan<char> text)
     {
         var first = CharacterClasses.First(text, out var one);
         if (first == CharacterClass.Number) return one;
@@ -88,7 +88,7 @@ public static class SplitPatterns
     /// <summary>
     /// Where capitals, if any, and then at least one small letter end; 0 if there is none. Letters without case and marks are both.
     /// </summary>
-    static int SmallEnd(ReadOnlySpan<char> text, int start)
+    private static int SmallEnd(ReadOnlySpan<char> text, int start)
     {
         var capitals = start;
         var lastOfBoth = 0;     // the end of the last character that may be given back to the small letters
@@ -104,21 +104,21 @@ public static class SplitPatterns
         return end > capitals ? end : lastOfBoth;
     }
 
-    static int EndOfCapitals(ReadOnlySpan<char> text, int start)
+    private static int EndOfCapitals(ReadOnlySpan<char> text, int start)
     {
         while (start < text.Length && (CharacterClasses.Case(text[start..], out var width) & LetterCase.Capital) != 0) start += width;
         return start;
     }
 
     /// <summary>The patterns <c>\s*[\r\n]+|\s+(?!\S)|\s+</c>.</summary>
-    static int LinesPiece(ReadOnlySpan<char> text)
+    private static int LinesPiece(ReadOnlySpan<char> text)
     {
         var white = EndOfWhite(text);
         var newline = text[..white].LastIndexOfAny('\r', '\n');
         return newline >= 0 ? newline + 1 : WhitePiece(text, white);
     }
 
-    static int Gpt2Piece(ReadOnlySpan<char> text)
+    private static int Gpt2Piece(ReadOnlySpan<char> text)
     {
         if (Contraction(text, ignoreCase: false) is > 0 and var contraction) return contraction;
         if (AfterSpace(text, CharacterClass.Letter) is > 0 and var letters) return letters;
@@ -128,31 +128,31 @@ public static class SplitPatterns
     }
 
     /// <summary>The pattern <c>\s+(?!\S)|\s+</c>: the last white character is left to the word behind it.</summary>
-    static int WhitePiece(ReadOnlySpan<char> text, int white) => white == text.Length ? white : Math.Max(1, white - 1);
+    private static int WhitePiece(ReadOnlySpan<char> text, int white) => white == text.Length ? white : Math.Max(1, white - 1);
 
     /// <summary>One or more of a class behind an optional space; 0 if there are none.</summary>
-    static int AfterSpace(ReadOnlySpan<char> text, CharacterClass of)
+    private static int AfterSpace(ReadOnlySpan<char> text, CharacterClass of)
     {
         var start = text[0] == ' ' ? 1 : 0;
         var end = CharacterClasses.EndOfRun(text, start, of);
         return end > start ? end : 0;
     }
 
-    static int EndOfWhite(ReadOnlySpan<char> text)
+    private static int EndOfWhite(ReadOnlySpan<char> text)
     {
         var end = 0;
         while (end < text.Length && CharacterClasses.First(text[end..], out _) >= CharacterClass.Newline) end++;
         return end;
     }
 
-    static int Until(ReadOnlySpan<char> text, CharacterClass of)
+    private static int Until(ReadOnlySpan<char> text, CharacterClass of)
     {
         var end = 0;
         while (end < text.Length && CharacterClasses.First(text[end..], out var length) != of) end += length;
         return end;
     }
 
-    static int Contraction(ReadOnlySpan<char> text, bool ignoreCase)
+    private static int Contraction(ReadOnlySpan<char> text, bool ignoreCase)
     {
         if (text.Length < 2 || text[0] != '\'') return 0;
         var first = Fold(text[1], ignoreCase);
@@ -162,5 +162,5 @@ public static class SplitPatterns
     }
 
     // Unicode's simple case folding, which the original engines apply: beside the capitals, ſ (U+017F) folds to s.
-    static char Fold(char c, bool ignoreCase) => !ignoreCase ? c : c == 'ſ' ? 's' : char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
+    private static char Fold(char c, bool ignoreCase) => !ignoreCase ? c : c == 'ſ' ? 's' : char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
 }

@@ -15,16 +15,16 @@ namespace Harness.Models.Llama.Tokenizers;
 /// </summary>
 public sealed class TiktokenTokenizer : ITokenizer
 {
-    const int SpecialTokenCount = 256;
+    private const int SpecialTokenCount = 256;
 
-    readonly byte[]?[] tokens;
-    readonly Dictionary<string, int> ranks; // keyed by the bytes as Latin-1: a string with one character per byte
-    readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> rankOf;
-    readonly PairMerges merges;
-    readonly PieceCache cache = new();
-    readonly SideTokens added;
-    readonly PromptFrame frame;
-    readonly FirstPiece firstPiece = SplitPatterns.ForPattern(SplitPatterns.Llama3)!;
+    private readonly byte[]?[] tokens;
+    private readonly Dictionary<string, int> ranks; // keyed by the bytes as Latin-1: a string with one character per byte
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> rankOf;
+    private readonly PairMerges merges;
+    private readonly PieceCache cache = new();
+    private readonly SideTokens added;
+    private readonly PromptFrame frame;
+    private readonly FirstPiece firstPiece = SplitPatterns.ForPattern(SplitPatterns.Llama3)!;
 
     /// <param name="path">Named in errors.</param>
     /// <param name="checkpoint">What the files beside it say. Where they name no end, <c>&lt;|end_of_text|&gt;</c> and
@@ -73,7 +73,7 @@ public sealed class TiktokenTokenizer : ITokenizer
         return frame.Around(ids, addBeginOfText);
     }
 
-    void EncodeText(ReadOnlySpan<char> rest, List<int> ids)
+    private void EncodeText(ReadOnlySpan<char> rest, List<int> ids)
     {
         while (!rest.IsEmpty)
         {
@@ -88,7 +88,7 @@ public sealed class TiktokenTokenizer : ITokenizer
         }
     }
 
-    int[] EncodePiece(ReadOnlySpan<char> piece)
+    private int[] EncodePiece(ReadOnlySpan<char> piece)
     {
         var utf8 = new byte[Encoding.UTF8.GetByteCount(piece)];
         Encoding.UTF8.GetBytes(piece, utf8);
@@ -98,7 +98,7 @@ public sealed class TiktokenTokenizer : ITokenizer
     }
 
     /// <summary>tiktoken merges whatever pair makes a token, the lowest rank first: here each such pair is a rule.</summary>
-    PairMerges Merges()
+    private PairMerges Merges()
     {
         var rules = new PairMerges(ranks.Count * 4);
         foreach (var (bytes, rank) in ranks)
@@ -108,7 +108,7 @@ public sealed class TiktokenTokenizer : ITokenizer
         return rules;
     }
 
-    static List<byte[]> ReadRanks(string path, ReadOnlySpan<byte> data)
+    private static List<byte[]> ReadRanks(string path, ReadOnlySpan<byte> data)
     {
         var ranked = new List<byte[]>();
         var lineNumber = 0;
@@ -130,7 +130,7 @@ public sealed class TiktokenTokenizer : ITokenizer
         return ranked;
     }
 
-    static bool TryDecode(ReadOnlySpan<byte> base64, out byte[] bytes)
+    private static bool TryDecode(ReadOnlySpan<byte> base64, out byte[] bytes)
     {
         var room = new byte[Base64.GetMaxDecodedFromUtf8Length(base64.Length)];
         var whole = Base64.DecodeFromUtf8(base64, room, out _, out var written) == System.Buffers.OperationStatus.Done;

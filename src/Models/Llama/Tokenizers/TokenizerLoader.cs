@@ -6,7 +6,7 @@ namespace Harness.Models.Llama.Tokenizers;
 public static class TokenizerLoader
 {
     // As transformers: the conversion goes first, since added tokens stand in it alone. original/ is where Llama 3 keeps Meta's file.
-    static readonly string[] Names = ["tokenizer.json", "tokenizer.model", "original/tokenizer.model"];
+    private static readonly string[] s_names = ["tokenizer.json", "tokenizer.model", "original/tokenizer.model"];
 
     /// <summary>
     /// The first of <c>tokenizer.json</c>, <c>tokenizer.model</c> and <c>original/tokenizer.model</c>. What a
@@ -26,9 +26,9 @@ public static class TokenizerLoader
     {
         if (!Directory.Exists(checkpointDirectory))
             throw new UserErrorException($"{checkpointDirectory}: no such directory; Model:Path must name a checkpoint's directory");
-        string[] files = [.. Names.Select(name => Path.Combine(checkpointDirectory, name)).Where(File.Exists)];
+        string[] files = [.. s_names.Select(name => Path.Combine(checkpointDirectory, name)).Where(File.Exists)];
         if (files.Length == 0)
-            throw new UserErrorException($"{checkpointDirectory}: no tokenizer ({string.Join(", ", Names)}); "
+            throw new UserErrorException($"{checkpointDirectory}: no tokenizer ({string.Join(", ", s_names)}); "
                 + "copy it from where the checkpoint came from");
         var tokens = CheckpointTokens.Read(checkpointDirectory);
         TokenizerFile? first = null;

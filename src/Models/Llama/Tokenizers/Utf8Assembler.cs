@@ -4,7 +4,7 @@ using System.Text;
 namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>What a reference implementation makes of bytes that are not UTF-8.</summary>
-enum InvalidUtf8
+internal enum InvalidUtf8
 {
     /// <summary>One U+FFFD for every byte that starts no valid sequence: SentencePiece.</summary>
     PerByte,
@@ -19,10 +19,10 @@ enum InvalidUtf8
 }
 
 /// <summary>Turns bytes that come in any portions into text, holding back what could still become a character.</summary>
-sealed class Utf8Assembler(InvalidUtf8 invalid)
+internal sealed class Utf8Assembler(InvalidUtf8 invalid)
 {
-    byte[] pending = new byte[16];
-    int length;
+    private byte[] pending = new byte[16];
+    private int length;
 
     public void Append(ReadOnlySpan<byte> bytes, StringBuilder text)
     {
@@ -43,7 +43,7 @@ sealed class Utf8Assembler(InvalidUtf8 invalid)
         length = 0;
     }
 
-    void Take(StringBuilder text, bool end)
+    private void Take(StringBuilder text, bool end)
     {
         var rest = pending.AsSpan(0, length);
         Span<char> utf16 = stackalloc char[2];

@@ -115,18 +115,18 @@ public class HuggingFaceTokenizerTests
         Assert.That(TokenizerFixtures.Build(json).Decode(ids), Is.EqualTo(text));
     }
 
-    static JsonObject Converted() => TokenizerFixtures.Json("converted/tokenizer.json").AsObject();
+    private static JsonObject Converted() => TokenizerFixtures.Json("converted/tokenizer.json").AsObject();
 
-    static IEnumerable<TokenizerCase> SentencePieceCases(string list) =>
+    private static IEnumerable<TokenizerCase> SentencePieceCases(string list) =>
         TokenizerFixtures.Cases(TokenizerFixtures.Json("sentencepiece.json")["models"]!["plain"]![list]);
 
     // Those become their tokens here, and are ordinary text to SentencePiece.
-    static bool NamesAnAddedToken(TokenizerCase c) => new[] { "<s>", "</s>", "<unk>" }.Any(c.Text.Contains);
+    private static bool NamesAnAddedToken(TokenizerCase c) => new[] { "<s>", "</s>", "<unk>" }.Any(c.Text.Contains);
 
-    sealed class NaiveMerges
+    private sealed class NaiveMerges
     {
-        readonly Dictionary<string, int> ids;
-        readonly Dictionary<string, int> ranks = [];
+        private readonly Dictionary<string, int> ids;
+        private readonly Dictionary<string, int> ranks = [];
 
         public NaiveMerges(JsonNode model)
         {
@@ -149,6 +149,6 @@ public class HuggingFaceTokenizerTests
             }
         }
 
-        static IEnumerable<string> Bytes(string text) => System.Text.Encoding.UTF8.GetBytes(text).Select(b => $"<0x{b:X2}>");
+        private static IEnumerable<string> Bytes(string text) => System.Text.Encoding.UTF8.GetBytes(text).Select(b => $"<0x{b:X2}>");
     }
 }

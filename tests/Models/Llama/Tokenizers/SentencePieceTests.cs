@@ -9,7 +9,7 @@ namespace Harness.Tests.Models.Llama.Tokenizers;
 [TestFixture]
 public class SentencePieceTests
 {
-    static readonly JsonNode Expected = TokenizerFixtures.Json("sentencepiece.json");
+    private static readonly JsonNode s_expected = TokenizerFixtures.Json("sentencepiece.json");
 
     [TestCase("plain")]
     [TestCase("user-defined")]
@@ -17,12 +17,12 @@ public class SentencePieceTests
     [TestCase("across-words")]
     [TestCase("extra-spaces")]
     public void SmallModelsGiveTheIdsAndTextsOfSentencePiece(string model) =>
-        Check(TokenizerLoader.Load(TokenizerFixtures.Path(model)), Expected["models"]![model]!);
+        Check(TokenizerLoader.Load(TokenizerFixtures.Path(model)), s_expected["models"]![model]!);
 
     [TestCase("tokenizers/llama2")]
     [TestCase("models/stories260K")]
     public void RealModelsGiveTheIdsAndTextsOfSentencePiece(string model) =>
-        Check(TokenizerFixtures.Kind("shared/" + model), Expected["shared"]![model]!);
+        Check(TokenizerFixtures.Kind("shared/" + model), s_expected["shared"]![model]!);
 
     [TestCase("alpaca")]
     [TestCase("gsm8k")]
@@ -30,7 +30,7 @@ public class SentencePieceTests
     {
         var tokenizer = TokenizerFixtures.Kind("shared/tokenizers/llama2");
         var texts = dataset == "alpaca" ? SharedTexts.Alpaca("\n") : SharedTexts.Gsm8kQuestions();
-        foreach (var record in Expected["records"]!["tokenizers/llama2"]![dataset]!.AsArray())
+        foreach (var record in s_expected["records"]!["tokenizers/llama2"]![dataset]!.AsArray())
         {
             var index = (int)record!["index"]!;
             var ids = string.Join(' ', tokenizer.Encode(texts[index], addBeginOfText: false));
@@ -82,7 +82,7 @@ public class SentencePieceTests
         Assert.That(tokenizer.Decode(ids), Is.EqualTo((string)reference["text"]!));
     }
 
-    static void Check(ITokenizer tokenizer, JsonNode expected)
+    private static void Check(ITokenizer tokenizer, JsonNode expected)
     {
         var (encode, decode) = (TokenizerFixtures.Cases(expected["encode"]), TokenizerFixtures.Cases(expected["decode"]));
         Assert.That(encode, Is.Not.Empty);

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace Harness.Tests.Models.Llama.Tokenizers;
 
 /// <summary>The texts of the data sets beside the repository, as they are.</summary>
-static class SharedTexts
+internal static class SharedTexts
 {
     /// <summary>Instruction, input and output of every record, with <paramref name="separator"/> between them.</summary>
     public static List<string> Alpaca(string separator) =>

@@ -56,7 +56,7 @@ public class SplitPatternTests
     [Test]
     public void NoOtherPatternIsGuessed() => Assert.That(SplitPatterns.ForPattern(@"\p{L}+|\s+"), Is.Null);
 
-    static List<string> Pieces(FirstPiece splitter, string text)
+    private static List<string> Pieces(FirstPiece splitter, string text)
     {
         var pieces = new List<string>();
         for (var at = 0; at < text.Length; at += pieces[^1].Length) pieces.Add(text.Substring(at, splitter(text.AsSpan(at))));

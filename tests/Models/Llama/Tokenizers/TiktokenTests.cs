@@ -105,11 +105,11 @@ public class TiktokenTests
         }
     }
 
-    static ITokenizer Llama3() => TokenizerFixtures.Kind("shared/tokenizers/llama3");
+    private static ITokenizer Llama3() => TokenizerFixtures.Kind("shared/tokenizers/llama3");
 
-    sealed class NaiveRanks(IEnumerable<string> lines)
+    private sealed class NaiveRanks(IEnumerable<string> lines)
     {
-        readonly Dictionary<string, int> ranks = lines.Where(l => l.Length > 0).Select(l => l.Split(' '))
+        private readonly Dictionary<string, int> ranks = lines.Where(l => l.Length > 0).Select(l => l.Split(' '))
             .ToDictionary(l => Encoding.Latin1.GetString(Convert.FromBase64String(l[0])), l => int.Parse(l[1]));
 
         public List<int> Encode(string text)
@@ -126,7 +126,7 @@ public class TiktokenTests
             return ids;
         }
 
-        List<string> Merge(List<string> parts)
+        private List<string> Merge(List<string> parts)
         {
             while (true)
             {

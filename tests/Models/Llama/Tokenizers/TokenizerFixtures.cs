@@ -12,16 +12,16 @@ public sealed record TokenizerCase(string Text, int[] Ids)
     public override string ToString() => JsonSerializer.Serialize(Text.Length > 40 ? Text[..40] : Text);
 }
 
-static class TokenizerFixtures
+internal static class TokenizerFixtures
 {
-    static readonly JsonSerializerOptions Web = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions s_web = new(JsonSerializerDefaults.Web);
 
     public static string Path(params string[] parts) =>
         System.IO.Path.Combine([AppContext.BaseDirectory, "Fixtures", "tokenizers", .. parts]);
 
     public static JsonNode Json(string name) => JsonNode.Parse(System.IO.File.ReadAllText(Path(name)))!;
 
-    public static TokenizerCase[] Cases(JsonNode? list) => list.Deserialize<TokenizerCase[]>(Web)!;
+    public static TokenizerCase[] Cases(JsonNode? list) => list.Deserialize<TokenizerCase[]>(s_web)!;
 
     /// <summary>byte-level.json's tokenizer with the pre-tokeniser of one of its variants.</summary>
     public static HuggingFaceTokenizer ByteLevel(string variant) => Build(ByteLevelJson(variant));
@@ -54,11 +54,11 @@ static class TokenizerFixtures
     ];
 
     /// <summary>Read once: tokenizers are immutable.</summary>
-    public static ITokenizer Kind(string kind) => Loaded.GetOrAdd(kind, Load);
+    public static ITokenizer Kind(string kind) => s_loaded.GetOrAdd(kind, Load);
 
-    static readonly ConcurrentDictionary<string, ITokenizer> Loaded = new();
+    private static readonly ConcurrentDictionary<string, ITokenizer> s_loaded = new();
 
-    static ITokenizer Load(string kind) => kind == "byte-level" ? ByteLevel("smollm") : new OwnTokenizers().Create(File(kind));
+    private static ITokenizer Load(string kind) => kind == "byte-level" ? ByteLevel("smollm") : new OwnTokenizers().Create(File(kind));
 
     /// <summary>What a factory makes a tokenizer of that kind from.</summary>
     public static TokenizerFile File(string kind) => kind switch

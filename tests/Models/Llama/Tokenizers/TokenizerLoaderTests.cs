@@ -8,7 +8,7 @@ namespace Harness.Tests.Models.Llama.Tokenizers;
 [TestFixture]
 public class TokenizerLoaderTests
 {
-    string directory = "";
+    private string directory = "";
 
     [SetUp]
     public void NewDirectory() => directory = Directory.CreateTempSubdirectory("tokenizer-").FullName;
@@ -422,16 +422,16 @@ public class TokenizerLoaderTests
         Assert.That(Message(), Does.Contain("model.type is missing: only BPE is supported"));
     }
 
-    string Message() => Assert.Throws<UserErrorException>(() => TokenizerLoader.Load(directory))!.Message;
+    private string Message() => Assert.Throws<UserErrorException>(() => TokenizerLoader.Load(directory))!.Message;
 
-    void Write(string name, string content)
+    private void Write(string name, string content)
     {
         var path = Path.Combine(directory, name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllBytes(path, Encoding.UTF8.GetBytes(content));
     }
 
-    void WritePlainModel(Func<byte[], byte[]> change) =>
+    private void WritePlainModel(Func<byte[], byte[]> change) =>
         File.WriteAllBytes(Path.Combine(directory, "tokenizer.model"),
             change(File.ReadAllBytes(TokenizerFixtures.Path("plain", "tokenizer.model"))));
 }
