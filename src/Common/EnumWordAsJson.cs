@@ -10,5 +10,6 @@ public sealed class EnumWordAsJson<T> : JsonConverter<T> where T : struct, Enum
         reader.TokenType == JsonTokenType.String && EnumWord.Find<T>(reader.GetString()!) is { } value ? value
             : throw new JsonException($"{JsonElement.ParseValue(ref reader).GetRawText()} is none of {EnumWord.All<T>()}");
 
-    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(EnumWord.Of(value));
+    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(EnumWord.Of(value));
 }

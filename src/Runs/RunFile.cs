@@ -22,7 +22,8 @@ public enum RunFilePlace
 /// <param name="Stays">Whether a complete run has it.</param>
 public sealed record RunFile(string Name, RunFilePlace Place, string Holds, string Writer, string When, bool Stays)
 {
-    private const string RankZero = "rank 0", EveryRankWithAMeter = "every rank that has a meter", AtTheEnd = "at a start's end", AsItComes = "as it comes";
+    private const string RankZero = "rank 0", EveryRankWithAMeter = "every rank that has a meter",
+        AtTheEnd = "at a start's end", AsItComes = "as it comes";
 
     public static RunFile Summary { get; } = Lasting("summary.csv", RunFilePlace.Run,
         "one row: what ran, throughput, latency percentiles, joules, validity", "at a start's end, the last of all");

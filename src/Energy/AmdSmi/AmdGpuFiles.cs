@@ -87,8 +87,8 @@ internal sealed class AmdGpuFiles
         var location = (parts[1] << 8) | (parts[2] << 3) | parts[3];
         foreach (var node in Directory.GetDirectories(Path.Combine(_computing, "topology", "nodes")))
         {
-            var properties = File.ReadLines(Path.Combine(node, "properties")).Select(line => line.Split(' ')).Where(words => words.Length == 2)
-                .ToDictionary(words => words[0], words => words[1]);
+            var properties = File.ReadLines(Path.Combine(node, "properties")).Select(line => line.Split(' '))
+                .Where(words => words.Length == 2).ToDictionary(words => words[0], words => words[1]);
             if (properties.GetValueOrDefault("location_id") == location.ToString(CultureInfo.InvariantCulture)
                 && properties.GetValueOrDefault("domain", "0") == parts[0].ToString(CultureInfo.InvariantCulture))
                 return File.ReadAllText(Path.Combine(node, "gpu_id")).Trim();
@@ -102,7 +102,8 @@ internal sealed class AmdGpuFiles
     {
         try
         {
-            return long.TryParse(File.ReadAllText(path), NumberStyles.Integer, CultureInfo.InvariantCulture, out var number) ? number : null;
+            return long.TryParse(File.ReadAllText(path), NumberStyles.Integer, CultureInfo.InvariantCulture, out var number)
+                ? number : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -24,7 +24,8 @@ internal sealed unsafe class AmdSmiLibrary : IDisposable
     /// Where <c>amdsmi_power_info_t</c> holds the two powers, in bytes: first the average alone, then the current one before it, since 25
     /// both behind a 64-bit field that virtualisation hosts fill.
     /// </summary>
-    private static readonly (int UntilMajor, int? CurrentAt, int AverageAt)[] s_powerLayouts = [(23, null, 0), (24, 0, 4), (int.MaxValue, 8, 12)];
+    private static readonly (int UntilMajor, int? CurrentAt, int AverageAt)[] s_powerLayouts =
+        [(23, null, 0), (24, 0, 4), (int.MaxValue, 8, 12)];
 
     private readonly nint _library;
     private readonly delegate* unmanaged<nint, ulong*, float*, ulong*, AmdSmiStatus> _energyCount;
@@ -47,7 +48,9 @@ internal sealed unsafe class AmdSmiLibrary : IDisposable
     /// <summary>The first number was the year (23, 24) and counts on from there (25 with ROCm 6.4, 26 with 7.0).</summary>
     public (int Major, int Minor) Version { get; }
 
-    /// <summary>Loads and initialises. Null, with the reason and its remedy, where there is no library, no driver or no permission.</summary>
+    /// <summary>
+    /// Loads and initialises. Null, with the reason and its remedy, where there is no library, no driver or no permission.
+    /// </summary>
     /// <param name="path">Null or empty: what <see cref="PathVariable"/> says, else <see cref="DefaultName"/>.</param>
     public static AmdSmiLibrary? TryOpen(string? path, out string? whyNot)
     {
@@ -182,7 +185,9 @@ internal sealed unsafe class AmdSmiLibrary : IDisposable
 internal readonly record struct AmdViolations(ulong ProcessorHot, ulong PackagePower, ulong SocketThermal, ulong RegulatorThermal,
     ulong MemoryThermal)
 {
-    /// <summary>Bits of <see cref="ThrottleReasons"/> for what happened between an earlier look and this one; null where nothing is told.</summary>
+    /// <summary>
+    /// Bits of <see cref="ThrottleReasons"/> for what happened between an earlier look and this one; null where nothing is told.
+    /// </summary>
     public ulong? Since(AmdViolations earlier)
     {
         ulong?[] bits =

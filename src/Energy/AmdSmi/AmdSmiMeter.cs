@@ -49,7 +49,8 @@ public sealed class AmdSmiMeter : IEnergyMeter
         var library = AmdSmiLibrary.TryOpen(places.Library, out var whyNot);
         if (library == null) return new Meters.NullMeter(whyNot!);
         List<AmdDevice> all = [.. library.Devices().OrderBy(device => device.PciAddress, StringComparer.Ordinal)
-            .Select(device => new AmdDevice(device.Handle, library.Uuid(device.Handle), new(device.PciAddress, places.Devices, places.Computing)))];
+            .Select(device => new AmdDevice(device.Handle, library.Uuid(device.Handle),
+                new(device.PciAddress, places.Devices, places.Computing)))];
         var notices = new List<string>();
         List<AmdDevice> chosen = [.. select(all).Select(device => Speaker(library, all, device, notices)).OfType<AmdDevice>().Distinct()];
         if (chosen.Count > 0) return new AmdSmiMeter(library, host, clock, [.. chosen], notices);

@@ -17,7 +17,8 @@ public sealed record AmdVisibility(string? Rocr, string? Hip)
     internal IReadOnlyList<AmdDevice> Among(IReadOnlyList<AmdDevice> all) => Chosen(Hip, Chosen(Rocr, all));
 
     private static IReadOnlyList<AmdDevice> Chosen(string? entries, IReadOnlyList<AmdDevice> among) => entries == null ? among
-        : [.. entries.Split(',', StringSplitOptions.TrimEntries).Select(entry => Resolve(entry, among)).TakeWhile(device => device != null).Cast<AmdDevice>()];
+        : [.. entries.Split(',', StringSplitOptions.TrimEntries).Select(entry => Resolve(entry, among)).TakeWhile(device => device != null)
+            .Cast<AmdDevice>()];
 
     private static AmdDevice? Resolve(string entry, IReadOnlyList<AmdDevice> among) =>
         int.TryParse(entry, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index < among.Count ? among[index] : null

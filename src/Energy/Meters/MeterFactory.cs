@@ -83,11 +83,12 @@ public static class MeterFactory
             + $", {s_kinds[^1].Usage}, or several of them separated by commas";
 
     /// <summary>
-    /// <c>nvml</c>, <c>amdsmi</c>: the GPU this rank computes on. <c>nvml:all</c>, <c>amdsmi:all</c>: every GPU of the node, read by its first
-    /// rank.
+    /// <c>nvml</c>, <c>amdsmi</c>: the GPU this rank computes on. <c>nvml:all</c>, <c>amdsmi:all</c>: every GPU of the node, read by its
+    /// first rank.
     /// <c>rapl</c>, <c>perf</c>, <c>craypm</c>, <c>hwmon</c> (each with its tree of files elsewhere: <c>rapl:DIR</c>), <c>replay:FILE</c>,
     /// <c>command:PROGRAM arguments</c>: read by the node's first rank. <c>host</c>: the first that works of craypm, rapl, perf and
-    /// hwmon. <c>auto</c>: nvml or amdsmi where they work, else host, else none. <c>none</c>. A comma adds another meter when such a word follows it.
+    /// hwmon. <c>auto</c>: nvml or amdsmi where they work, else host, else none. <c>none</c>. A comma adds another meter when such a word
+    /// follows it.
     /// </summary>
     /// <exception cref="UserErrorException">The word is unknown, or its file or program is.</exception>
     public static IEnergyMeter Open(string specification, MeterContext context)

@@ -49,7 +49,8 @@ internal sealed class NumberFile : INumber
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new UnreadableFileException($"{path} is open to root only; let an administrator run 'chmod o+r' on it, or run as root", e);
+            throw new UnreadableFileException(
+                $"{path} is open to root only; let an administrator run 'chmod o+r' on it, or run as root", e);
         }
         catch (Exception e) when (e is IOException or FormatException or OverflowException)
         {

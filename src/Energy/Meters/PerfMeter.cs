@@ -9,8 +9,8 @@ namespace Harness.Energy.Meters;
 /// <summary>
 /// The energy counters of processors through perf's power events (perf_event_open(2); the kernel's arch/x86/events/rapl.c), where powercap
 /// is root's and perf is not: <c>energy-pkg</c>, <c>energy-ram</c> and <c>energy-psys</c>, one counter for each processor that
-/// <c>cpumask</c> names (one of each socket or die), its unit in the event's <c>.scale</c>. The kernel adds a counter's wraps up. It asks for
-/// <c>kernel.perf_event_paranoid</c> of 0 or less, or CAP_PERFMON.
+/// <c>cpumask</c> names (one of each socket or die), its unit in the event's <c>.scale</c>. The kernel adds a counter's wraps up. It asks
+/// for <c>kernel.perf_event_paranoid</c> of 0 or less, or CAP_PERFMON.
 /// </summary>
 public static class PerfMeter
 {
@@ -24,7 +24,8 @@ public static class PerfMeter
 
     /// <param name="root">Where the events of power are described.</param>
     /// <param name="processors">Where the machine's processors say which socket and die they are in.</param>
-    public static IEnergyMeter Open(string host, IRunClock clock, string root = DefaultRoot, string processors = RaplMeter.DefaultProcessors)
+    public static IEnergyMeter Open(string host, IRunClock clock, string root = DefaultRoot,
+        string processors = RaplMeter.DefaultProcessors)
     {
         var sensors = new List<Sensor>();
         try
@@ -43,7 +44,8 @@ public static class PerfMeter
             return new NullMeter($"perf: {e.Message}");
         }
         return sensors.Count > 0 ? new SensorMeter(clock, sensors, freshness: null, [])
-            : new NullMeter($"perf: no event of energy under {root}; the kernel module rapl may not be loaded, or a virtual machine hides it");
+            : new NullMeter($"perf: no event of energy under {root}; the kernel module rapl may not be loaded, or a virtual machine "
+                + "hides it");
     }
 
     /// <summary>Reads "0,16" and "0-3,8" (the kernel's lists of processors).</summary>

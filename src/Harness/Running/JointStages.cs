@@ -19,7 +19,8 @@ internal sealed class JointStages(ICommunicator world, Func<bool> stopRequested,
     private readonly TimeSpan _beat = TimeSpan.FromMilliseconds(Math.Min(200, stallLimit.TotalMilliseconds / 8));
 
     /// <summary>
-    /// More than a rank is busy with by itself once all have ended their work: it reads its sensor to the last update, and puts devices back.
+    /// More than a rank is busy with by itself once all have ended their work: it reads its sensor to the last update, and puts devices
+    /// back.
     /// </summary>
     private static readonly TimeSpan s_longestEnd = TimeSpan.FromMinutes(1);
 

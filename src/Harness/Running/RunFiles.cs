@@ -60,7 +60,8 @@ internal sealed class RunFiles : IRunRecorder
         try
         {
             var files = new RunFiles(configuration, model, prompts, cell, directory, lease, identity, unfinished, carbon, meteredRanks);
-            if (unfinished == null && name != null && besides != null) files._notes.Add($"{name} is taken: {besides}; this run is {directory.Path}");
+            if (unfinished == null && name != null && besides != null)
+                files._notes.Add($"{name} is taken: {besides}; this run is {directory.Path}");
             return files;
         }
         catch

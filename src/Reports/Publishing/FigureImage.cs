@@ -14,7 +14,8 @@ internal static class FigureImage
     private const float PixelsPerUnit = DotsPerInch / 96f;
 
     /// <summary>The chunk that gives a PNG its size on paper: 23,622 pixels per metre in both directions.</summary>
-    private static readonly byte[] s_physicalSize = [0, 0, 0, 9, .. "pHYs"u8, 0, 0, 0x5c, 0x46, 0, 0, 0x5c, 0x46, 1, 0x14, 0x94, 0x43, 0x41];
+    private static readonly byte[] s_physicalSize =
+        [0, 0, 0, 9, .. "pHYs"u8, 0, 0, 0x5c, 0x46, 0, 0, 0x5c, 0x46, 1, 0x14, 0x94, 0x43, 0x41];
 
     /// <summary>A PNG's signature and its first chunk, which others follow.</summary>
     private const int PngHeaderBytes = 8 + 25;

@@ -66,5 +66,6 @@ public sealed record PromptRecord
     [Column("queue_s", "s", "with `--rate`, from its arrival until it gets a slot; a part of `ttft_s` and `latency_s`")]
     public double? QueueSeconds { get; init; }
 
-    [Column("piece", "", "the start of the run that finished it: 1, or more where the run was cut off and continued")] public int Piece { get; init; } = 1;
+    [Column("piece", "", "the start of the run that finished it: 1, or more where the run was cut off and continued")]
+    public int Piece { get; init; } = 1;
 }

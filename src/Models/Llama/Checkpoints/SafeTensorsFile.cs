@@ -108,7 +108,8 @@ internal sealed class SafeTensorsFile : IDisposable
     private (long Bytes, DateTime WrittenUtc) State() => (RandomAccess.GetLength(_file), File.GetLastWriteTimeUtc(_file));
 
     private UserErrorException Changed((long Bytes, DateTime WrittenUtc) now) =>
-        new($"{Path} has changed while it was read: {Text(_asOpened)} became {Text(now)}; wait until nothing writes to it, and start again");
+        new($"{Path} has changed while it was read: {Text(_asOpened)} became {Text(now)}; wait until nothing writes to it, and start "
+            + "again");
 
     private static string Text((long Bytes, DateTime WrittenUtc) state) =>
         FormattableString.Invariant($"{state.Bytes} bytes of {state.WrittenUtc:yyyy-MM-ddTHH:mm:ss.fffZ}");

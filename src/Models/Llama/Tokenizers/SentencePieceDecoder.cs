@@ -5,7 +5,8 @@ namespace Harness.Models.Llama.Tokenizers;
 
 /// <summary>SentencePieceProcessor::Decode of sentencepiece_processor.cc, one id at a time.</summary>
 /// <param name="added">Texts of added tokens by id; null for those that give none.</param>
-internal sealed class SentencePieceDecoder(SentencePieceModel model, IReadOnlyDictionary<int, string?> added, bool continuation) : ITokenDecoder
+internal sealed class SentencePieceDecoder(SentencePieceModel model, IReadOnlyDictionary<int, string?> added, bool continuation)
+    : ITokenDecoder
 {
     private const char Meta = '▁';
 

@@ -162,5 +162,6 @@ public static class SplitPatterns
     }
 
     // Unicode's simple case folding, which the original engines apply: beside the capitals, ſ (U+017F) folds to s.
-    private static char Fold(char c, bool ignoreCase) => !ignoreCase ? c : c == 'ſ' ? 's' : char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
+    private static char Fold(char c, bool ignoreCase) =>
+        !ignoreCase ? c : c == 'ſ' ? 's' : char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
 }
