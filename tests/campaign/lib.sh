@@ -220,7 +220,7 @@ again() {
     no_trace
     local directory known expected
     directory=$(sed -n 's/^files: //p' "$log" | tail -1)
-    known=$(sed -nE 's/^continues .*: ([0-9]+) answers.*/\1/p' "$log")
+    known=$(sed -nE 's/^continues .*: ([0-9,]+) answers.*/\1/p' "$log" | tr -d ,)
     [ -n "$known" ] && note then "goes on from $known answers" || note then "begins anew"
     [ "${known:-0}" -ge "$before" ] || wrong "of $before rows on disk the next start knew ${known:-0}"
     finished_in "$directory" >"$row/at-end"
