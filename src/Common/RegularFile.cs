@@ -14,7 +14,9 @@ public static partial class RegularFile
     private const uint TypeWanted = 1;              // STATX_TYPE
     private const int ModeOffset = 28, StatBytes = 256;     // of struct statx, alike on every architecture: linux/stat.h
 
-    /// <exception cref="UserErrorException">There is something else under this name; of a name that is not there nothing is said.</exception>
+    /// <exception cref="UserErrorException">
+    /// There is something else under this name; of a name that is not there nothing is said.
+    /// </exception>
     public static void Require(string path)
     {
         if (Directory.Exists(path)) throw Refuse(path, "a directory");

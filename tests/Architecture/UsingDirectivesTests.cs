@@ -16,7 +16,8 @@ public sealed partial class UsingDirectivesTests
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories))
             .Where(file => !BuildOutput().IsMatch(file)).ToList();
         Assert.That(files, Has.Count.GreaterThan(500), "the sources were read");
-        Assert.That(files.Where(file => !IsSorted(File.ReadLines(file).TakeWhile(line => !line.StartsWith("namespace ", StringComparison.Ordinal))))
+        Assert.That(files
+            .Where(file => !IsSorted(File.ReadLines(file).TakeWhile(line => !line.StartsWith("namespace ", StringComparison.Ordinal))))
             .Select(file => Path.GetRelativePath(SharedData.RepositoryRoot, file)), Is.Empty);
     }
 
@@ -32,7 +33,8 @@ public sealed partial class UsingDirectivesTests
             .Select(match => (match.Groups["alias"].Success ? 2 : match.Groups["static"].Success ? 1 : 0,
                 Regex.IsMatch(match.Groups["name"].Value, @"^System(\.|$)") ? 0 : 1,
                 match.Groups["alias"].Success ? match.Groups["alias"].Value : match.Groups["name"].Value))];
-        return keys.SequenceEqual(keys.OrderBy(key => key.Kind).ThenBy(key => key.Home).ThenBy(key => key.Name, StringComparer.OrdinalIgnoreCase));
+        return keys.SequenceEqual(keys.OrderBy(key => key.Kind).ThenBy(key => key.Home)
+            .ThenBy(key => key.Name, StringComparer.OrdinalIgnoreCase));
     }
 
     [GeneratedRegex(@"(^|/)(obj|bin)/")]

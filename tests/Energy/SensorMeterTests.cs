@@ -119,7 +119,7 @@ public class SensorMeterTests
             Write($"cpus/cpu{cpu}/topology/physical_package_id", socket);
         var clock = new MonotonicClock();
         using var meter = PerfMeter.Open("node1", clock, _root, Path.Combine(_root, "cpus"));
-        if (meter.Domains.Count == 0) Assert.Ignore(meter.Notices.Single());
+        if (meter.Domains.Count == 0) Assert.Ignore($"{meter.Notices.Single()}: not run");
         Assert.That(meter.Domains.Select(domain => (domain.Device, domain.Kind)), Is.EqualTo(new[]
         {
             ("package-0", DomainKind.Package), ("package-1", DomainKind.Package), ("psys", DomainKind.Node),
@@ -324,7 +324,8 @@ public class SensorMeterTests
             _freshness.Dispose();
         }
 
-        private static FileStream Create(string path) => new(path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        private static FileStream Create(string path) =>
+            new(path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
 
         private static void Set(FileStream file, long value)
         {

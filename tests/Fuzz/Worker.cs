@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Harness.Common;
+using Harness.Energy;
 
 namespace Harness.Fuzz;
 
@@ -102,23 +103,8 @@ internal sealed partial class Worker
         }
     }
 
-    /// <summary>Of the thread that asks.</summary>
-    private static double OwnSeconds()
-    {
-        const int ThreadCpuClock = 3;   // CLOCK_THREAD_CPUTIME_ID in Linux's uapi/linux/time.h
-        return ReadClock(ThreadCpuClock, out var time) == 0 ? time.Seconds + time.Nanoseconds * 1e-9 : 0;
-    }
+    private static double OwnSeconds() => SystemClocks.ThreadCpuSeconds ?? 0;
 
     [LibraryImport("libc", EntryPoint = "gettid")]
     private static partial int ThreadId();
-
-    [LibraryImport("libc", EntryPoint = "clock_gettime")]
-    private static partial int ReadClock(int clock, out Timespec time);
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Timespec
-    {
-        public nint Seconds;
-        public nint Nanoseconds;
-    }
 }
