@@ -78,6 +78,8 @@ internal sealed class PageModel
                 .Select(time => new { Id = time.Item1, Title = RunFigures.Title(time.Item2) }),
             Runs = details,
             Figures = figures.Sweeps,
+            figures.Phases,
+            PhaseScope = PhaseFigures.Scope,
             figures.Caps,
             CapFigure = figures.CapFigure,
             Pareto = figures.Pareto.Select(front =>
@@ -173,12 +175,13 @@ internal sealed class PageModel
 }
 
 /// <summary>The figures and tables that page, Markdown and files of figures have in common.</summary>
-internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure,
-    IReadOnlyList<ParetoFront> Pareto)
+internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<Figure> Phases, IReadOnlyList<CapGroup> Caps,
+    Figure CapFigure, IReadOnlyList<ParetoFront> Pareto)
 {
-    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs)
+    /// <param name="found">What a damaged file would have shown is left out.</param>
+    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, RunsBelow found)
     {
         var caps = CapGroup.Of(runs);
-        return new([.. SweepFigures.Of(runs)], caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)]);
+        return new([.. SweepFigures.Of(runs)], PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)]);
     }
 }
