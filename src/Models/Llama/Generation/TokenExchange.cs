@@ -37,6 +37,7 @@ public sealed class TokenExchange(ICommunicator replica, int samplingRank)
 
     internal void Send(int[] tokens, Notice notice)
     {
+        if (replica.Size == 1) return;
         int[] message = [notice.Verdict, notice.Arrived, .. tokens];
         var start = Stopwatch.GetTimestamp();
         for (var rank = 0; rank < replica.Size; rank++)

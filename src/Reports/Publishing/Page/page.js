@@ -84,14 +84,15 @@
     if (!shown.length) return body.replaceChildren(emptyState("No run matches the filter."));
     const width = chartWidth(body, 2);
     body.replaceChildren(...shown.flatMap(({ figure, bars }) => [
-      element("div", { class: "grid wide" }, stackedChart(figure, bars, width), sortedTable(bars, [
+      element("div", { class: "grid wide" }, stackedChart(figure, bars, width)),
+      sortedTable(bars, [
         { id: "layout", label: figure.xLabel, of: b => b.name },
         { id: "sum", label: "J/token", of: b => b.sum },
         ...figure.series.map((s, i) => ({ id: s.label, label: `${s.label} (J/token)`, of: b => b.parts[i] })),
         { id: "share", label: "communication (%)", title: "of the joules", of: b => 100 * b.parts[figure.series.findIndex(s => s.label === "communication")] / b.sum },
         { id: "runs", label: "runs", of: b => b.runs.length },
         { id: "valid", label: "energy", of: b => b.valid ? "valid" : "✗ not valid" },
-      ], { rowClass: b => b.valid ? "" : "invalid" })),
+      ], { rowClass: b => b.valid ? "" : "invalid" }),
       ...(figure.note ? [element("p", { class: "hint" }, figure.note)] : []),
     ]));
   }
