@@ -41,7 +41,8 @@ public sealed class CsvRowsTests
             "sci_intensity_g_per_kwh,sci_embodied_g,sci_g_per_response,sci_g_per_output_token,pieces\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
-            "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes\n"));
+            "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes," +
+            "prefill_j,decode_j,communication_j,waiting_j,other_j\n"));
     }
 
     [Test]
