@@ -24,6 +24,7 @@ internal static class MarkdownReport
         {
             "batch_size", "concurrency", "max_new_tokens", "power_limit_w", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s",
             "avg_power_w", "total_energy_j", "energy_per_output_token_j", "energy_per_response_j",
+            "cpu_energy_j", "memory_energy_j", "node_energy_j",
         }.Select(Number),
         ("accuracy (%)", run => Figures.Significant(100 * run.Accuracy)),
     ];
@@ -46,10 +47,12 @@ internal static class MarkdownReport
         var text = new StringBuilder();
         // A column in which no run has a value says nothing.
         var numbers = s_numbers.Where(column => runs.Any(run => column.Cell(run.Summary) != Figures.Missing)).ToList();
-        Row(text, [.. s_texts.Select(t => t.Header), .. numbers.Select(n => n.Header), "energy valid"]);
-        text.Append('|').Insert(text.Length, "---|", s_texts.Length).Insert(text.Length, "--:|", numbers.Count).Append("---|\n");
+        var texts = figures.ScopeWarning == null ? s_texts : [.. s_texts, Text("energy_scope")];
+        Row(text, [.. texts.Select(t => t.Header), .. numbers.Select(n => n.Header), "energy valid"]);
+        text.Append('|').Insert(text.Length, "---|", texts.Length).Insert(text.Length, "--:|", numbers.Count).Append("---|\n");
         foreach (var run in runs)
-            Row(text, [.. s_texts.Select(t => t.Cell(run)), .. numbers.Select(n => n.Cell(run.Summary)), Validity(run)]);
+            Row(text, [.. texts.Select(t => t.Cell(run)), .. numbers.Select(n => n.Cell(run.Summary)), Validity(run)]);
+        if (figures.ScopeWarning is { } warning) text.Append(CultureInfo.InvariantCulture, $"\nNote: {warning}.\n");
         foreach (var group in figures.Caps) Caps(text, group);
         var reasons = runs.SelectMany(run => run.Reasons).Distinct().Order(StringComparer.Ordinal).ToList();
         if (reasons.Count > 0) text.Append('\n');

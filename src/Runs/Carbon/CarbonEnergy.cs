@@ -15,7 +15,7 @@ public static class CarbonEnergy
     {
         var sum = 0.0;
         foreach (var repeat in account.Pieces.SelectMany(piece => piece.Energy.Repeats))
-            foreach (var host in repeat.Devices.GroupBy(device => device.Host))
+            foreach (var host in repeat.Speaking.GroupBy(device => device.Host))
             {
                 var counted = host.Where(device => repeat.Counted.Any(one => one.Key == device.Key)).ToList();
                 var whole = RunAccount.Sum(Whole([.. host]).Select(device => device.Joules));
@@ -26,10 +26,13 @@ public static class CarbonEnergy
         return sum;
     }
 
-    /// <summary>What covers most of a host: its supply, else its superchips, else all parts that are read.</summary>
+    /// <summary>
+    /// What covers most of a host: its supply, else its superchips (by their GPUs' counters, or by a sensor of the board), else all parts
+    /// that are read.
+    /// </summary>
     private static IReadOnlyList<DomainEnergy> Whole(IReadOnlyList<DomainEnergy> host) =>
-        new[] { DomainKind.Node, DomainKind.Module }.Select(kind => host.Where(device => device.Kind == kind).ToList())
-            .FirstOrDefault(covering => covering.Count > 0) ?? host;
+        new[] { EnergyScope.Node, EnergyScope.Module }.Select(scope => host.Where(device => device.Scope == scope)
+            .GroupBy(device => device.Kind).FirstOrDefault()?.ToList()).FirstOrDefault(covering => covering != null) ?? host;
 
     /// <summary>Counted joules of the measured windows, hour by hour; null where a window has none, or its hours are not known.</summary>
     public static IReadOnlyList<CarbonHour>? Hours(RunAccount account, CarbonInputs inputs)

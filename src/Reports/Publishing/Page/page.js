@@ -16,8 +16,8 @@
 
   // Columns of summary.csv that are shown at first, and of categories.csv; what they are called and mean comes with them.
   const shownAtFirst = ["status", "valid", "model", "gpu", "dataset", "tensor_parallel", "pipeline_parallel", "batch_size", "concurrency",
-    "max_new_tokens", "fixed_input_tokens", "power_limit_w", "avg_power_w", "total_energy_j", "energy_per_output_token_j",
-    "energy_per_response_j", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "accuracy", "energy_per_correct_j", "invalid_reasons"];
+    "max_new_tokens", "fixed_input_tokens", "power_limit_w", "avg_power_w", "energy_scope", "total_energy_j",
+    "energy_per_output_token_j", "energy_per_response_j", "cpu_energy_j", "memory_energy_j", "node_energy_j", "beside_invalid_reasons", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "accuracy", "energy_per_correct_j", "invalid_reasons"];
   const shownOfCategories = ["completed", "total_input_tokens", "total_output_tokens", "energy_j", "energy_per_output_token_j",
     "energy_per_response_j", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "latency_p90_s", "accuracy", "energy_per_correct_j"];
   const pick = (columns, names) => names.map(name => columns.find(c => c.name === name)).filter(Boolean);
@@ -44,7 +44,7 @@
       { id: "label", label: "run", class: "name", title: "opens its power and manifest", of: r => r.label, cell: r => element("button", { type: "button", class: "link", title: r.directory, onclick: () => choose(r.index, true) }, r.label) },
       ...wanted.filter(({ name }) => name === "status" || name === "valid" || runs.some(r => r.of(name) != null)).map(({ name, heading, title }) => ({
         id: name, label: heading, title, of: r => r.of(name),
-        text: name === "valid" ? v => v ? "valid" : "✗ not valid" : name === "invalid_reasons" ? v => v ? v.replaceAll(";", ", ") : "" : name === "status" ? v => v === "complete" ? v : `◌ ${v}` : undefined,
+        text: name === "valid" ? v => v ? "valid" : "✗ not valid" : name.endsWith("invalid_reasons") ? v => v ? v.replaceAll(";", ", ") : "" : name === "status" ? v => v === "complete" ? v : `◌ ${v}` : undefined,
       })),
     ];
     bodyOf("summary").replaceChildren(shown.length ? sortedTable(shown, columns, { rowClass, state: state.table }) : emptyState("No run matches the filter."));
