@@ -10,6 +10,8 @@ public sealed class EnergyAccount
 {
     private readonly EnergyEvidence _evidence;
     private readonly DeviceLedger _ledger;
+    private readonly IReadOnlyList<LedgerEntry> _counted;
+    private readonly Dictionary<string, EnergyDomain> _sameModule;
     private readonly Dictionary<string, EnergyTimeline> _timelines;
     private readonly HashSet<string> _countedKeys, _speakingKeys;
     private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _replicasOf;
@@ -28,9 +30,11 @@ public sealed class EnergyAccount
         _timelines = _ledger.Devices.ToDictionary(device => device.Domain.Key,
             device => new EnergyTimeline(device.Series, sensors.GetValueOrDefault(device.Domain.Key), evidence.SampleIntervalSeconds,
                 evidence.Limits));
-        _countedKeys = [.. _ledger.Counted.Select(device => device.Domain.Key)];
+        _sameModule = SameModules();
+        _counted = [.. _ledger.Counted.Where(device => !_sameModule.ContainsKey(device.Domain.Key))];
+        _countedKeys = [.. _counted.Select(device => device.Domain.Key)];
         _speakingKeys = [.. _ledger.Speaking.Select(device => device.Domain.Key)];
-        _replicasOf = evidence.ReplicasByDomain();
+        _replicasOf = ReplicasOfModules(evidence.ReplicasByDomain());
         foreach (var place in evidence.Ranks) _places.TryAdd(place.Rank, place);
         if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle && !IsSuspendedIn(idle))
             _idleWatts = IdleWattsIn(Resolve(idle));
@@ -54,7 +58,7 @@ public sealed class EnergyAccount
         .Select(domain => domain.Name).FirstOrDefault(name => name.Length > 0);
 
     /// <summary>Until when the joules of every counted device that works for a replica are known; infinite where none is counted.</summary>
-    public double KnownUntil(int replica) => _ledger.Counted.Select(device => device.Domain.Key)
+    public double KnownUntil(int replica) => _counted.Select(device => device.Domain.Key)
         .Where(key => _replicasOf[key].Contains(replica)).Select(key => _timelines[key].LastSeconds)
         .DefaultIfEmpty(double.PositiveInfinity).Min();
 
@@ -91,7 +95,7 @@ public sealed class EnergyAccount
     /// <summary>Why a repeat's energy may not be believed; empty: valid.</summary>
     public IReadOnlyList<string> Reasons(WindowEnergy repeat) => Validity.Judge(repeat, new RunFacts
     {
-        ComputePlaces = _evidence.ComputePlaces,
+        ComputePlaces = ComputePlaces(),
         DomainFacts = _evidence.Facts,
         ClockUncertaintySeconds = _evidence.Ranks.Max(rank =>
             rank.Clock.UncertaintyWithin(repeat.Window.StartSeconds, repeat.Window.EndSeconds)),
@@ -109,7 +113,7 @@ public sealed class EnergyAccount
     public Attribution? Attribute(EnergyWindow window, IReadOnlyList<Step> steps)
     {
         var devices = new List<AttributedDevice>();
-        foreach (var key in _ledger.Counted.Select(device => device.Domain.Key))
+        foreach (var key in _counted.Select(device => device.Domain.Key))
         {
             var part = window.PartOf(key);
             if (part.DurationSeconds <= 0 && window.DurationSeconds > 0) continue;
@@ -120,7 +124,7 @@ public sealed class EnergyAccount
     }
 
     /// <summary>Counted joules within a part of a window; null where the window has none.</summary>
-    public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => Sum(_ledger.Counted.Select(device =>
+    public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => Sum(_counted.Select(device =>
     {
         var part = window.PartOf(device.Domain.Key);
         if (part.EndSeconds <= fromSeconds) return 0;
@@ -148,7 +152,8 @@ public sealed class EnergyAccount
         if (!_byDevice.TryGetValue(window, out var devices))
             _byDevice[window] = devices = Windows.First(one => one.Window.Name == window).Counted
                 .Select((device, place) => (device, place)).ToDictionary(one => one.device.Key, one => (one.place, one.device.Joules));
-        return Sum(PlaceOf(rank).Reads.Distinct().Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
+        var reads = PlaceOf(rank).Reads.Select(key => _sameModule.GetValueOrDefault(key)?.Key ?? key);
+        return Sum(reads.Distinct().Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
             .Select(one => one.Joules));
     }
 
@@ -167,11 +172,40 @@ public sealed class EnergyAccount
     [
         .. _ledger.Mirrors.Select(mirror =>
             $"{mirror.Key} shows the counter of {mirror.Value.Domain.Device} a second time: the two are counted once"),
+        .. _sameModule.Select(gpu => $"{gpu.Key} is a GPU of the superchip of {gpu.Value.Device}: their module is counted once"),
         .. Repeats.SelectMany(repeat => repeat.Counted).Where(device => Superchip.IsModuleSource(device.Source))
             .GroupBy(device => device.Key).Select(device => string.Create(CultureInfo.InvariantCulture,
                 $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({TimesGpu(device.First()):F2} ")
                 + "times its GPU's power); the module's joules are counted"),
     ];
+
+    /// <summary>
+    /// Counted GPUs whose counters cover a module that another one's covers already, by key, with that one: every GPU of a superchip shows
+    /// the same module.
+    /// </summary>
+    private Dictionary<string, EnergyDomain> SameModules()
+    {
+        var same = new Dictionary<string, EnergyDomain>();
+        foreach (var module in _ledger.Counted.Select(device => device.Domain).Where(domain =>
+            domain.Module != null && _timelines[domain.Key].CounterScope == EnergyScope.Module)
+            .GroupBy(domain => (domain.Host, domain.Module)))
+            foreach (var again in module.Skip(1)) same[again.Key] = module.First();
+        return same;
+    }
+
+    /// <summary>A module works for all whose GPUs are part of it.</summary>
+    private Dictionary<string, IReadOnlySet<int>> ReplicasOfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain) =>
+        byDomain.ToDictionary(own => own.Key, own => (IReadOnlySet<int>)own.Value.Concat(
+            _sameModule.Where(again => again.Value.Key == own.Key).SelectMany(again => byDomain[again.Key])).ToHashSet());
+
+    /// <summary>A GPU is where the one is that stands for its module.</summary>
+    private List<ComputePlace>? ComputePlaces()
+    {
+        var standIns = _ledger.Counted.Select(device => device.Domain).Where(domain => _sameModule.ContainsKey(domain.Key))
+            .ToDictionary(domain => domain.Device, domain => _sameModule[domain.Key].Device);
+        return _evidence.ComputePlaces?.Select(place => place.GpuUuid is { } gpu && standIns.TryGetValue(gpu, out var standIn)
+            ? place with { GpuUuid = standIn } : place).ToList();
+    }
 
     private static double? TimesGpu(DomainEnergy device) => device.Joules / device.GpuPowerJoules;
 

@@ -96,6 +96,7 @@ internal sealed class EnergyTimeline
             Host = Domain.Host,
             Device = Domain.Device,
             Kind = Domain.Kind,
+            Module = Domain.Module,
             DurationSeconds = window.DurationSeconds,
             CounterJoules = counter,
             PowerJoules = power,
@@ -244,7 +245,8 @@ internal sealed class EnergyTimeline
     }
 
     /// <summary>
-    /// One point per update of the counter, with the readings that show it. A reset is noted and bridged as no energy, so that later windows can still be resolved.
+    /// One point per update of the counter, with the readings that show it. A reset is noted and bridged as no energy, so that later
+    /// windows can still be resolved.
     /// </summary>
     private (double[] Seconds, double[] Joules, EnergyReading[] Readings) CounterPoints()
     {

@@ -50,6 +50,9 @@ public sealed record DomainEnergy
     [JsonPropertyName("invalid_reasons")] public required IReadOnlyList<string> InvalidReasons { get; init; }
 
     [JsonIgnore] public string Key => $"{Host}/{Device}";
+
+    /// <inheritdoc cref="EnergyDomain.Module"/>
+    [JsonIgnore] public string? Module { get; init; }
 }
 
 /// <summary>All devices in one window: the joules of the counted ones added up, and every one beside them.</summary>
@@ -78,9 +81,13 @@ public sealed record WindowEnergy
             .Select(device => device.Scope == scope ? device.Joules : device.GpuPowerJoules)
         : OfScope(scope).Select(device => device.Joules));
 
-    /// <summary>What stands for one scope. A module that its GPU's counter covers needs no sensor of the board.</summary>
+    /// <summary>
+    /// What stands for one scope. A module that its GPU's counter covers needs no sensor of the board, and stands there once, however many
+    /// GPUs are part of it.
+    /// </summary>
     public IEnumerable<DomainEnergy> OfScope(EnergyScope scope) => Speaking.Where(device => device.Scope == scope).GroupBy(device =>
-        device.Host).SelectMany(host => host.Where(device => device.Kind == host.First().Kind));
+        device.Host).SelectMany(host => host.Where(device => device.Kind == host.First().Kind))
+        .DistinctBy(device => scope == EnergyScope.Module && device.Module != null ? $"{device.Host}/{device.Module}" : device.Key);
 
     /// <summary>Gross; absent unless every counted device has its joules.</summary>
     public double? Joules { get; init; }

@@ -27,7 +27,8 @@ internal sealed record ParetoFront(string Id, string Title, string XLabel, IRead
         var front = Front.Select(point => point.Run).ToHashSet();
         return new(Id, Title, XLabel, YLabel, LogX: false,
             [.. Fronts.Select(one => new FigureSeries(Fronts.Count > 1 ? $"Pareto front, energy of {one.Scope ?? "an unknown scope"}"
-                : "Pareto front", one.Points)), new("other runs", [.. Points.Where(point => !front.Contains(point.Run))], SeriesStyle.Marks)],
+                : "Pareto front", one.Points)),
+                new("other runs", [.. Points.Where(point => !front.Contains(point.Run))], SeriesStyle.Marks)],
             Points.Count > 0 ? null : "No run has both energy per token and this latency.");
     }
 

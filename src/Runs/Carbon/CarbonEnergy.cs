@@ -18,7 +18,7 @@ public static class CarbonEnergy
             foreach (var host in repeat.Speaking.GroupBy(device => device.Host))
             {
                 var counted = host.Where(device => repeat.Counted.Any(one => one.Key == device.Key)).ToList();
-                var whole = RunAccount.Sum(Whole([.. host]).Select(device => device.Joules));
+                var whole = RunAccount.Sum(Whole(repeat, [.. host]).Select(device => device.Joules));
                 var own = counted.Count == 0 ? 0 : RunAccount.Sum(counted.Select(device => device.Joules));
                 if (whole - own is not { } beside) return null;
                 sum += Math.Max(0, beside);     // two meters differ by their errors: less than nothing was not reserved
@@ -30,9 +30,10 @@ public static class CarbonEnergy
     /// What covers most of a host: its supply, else its superchips (by their GPUs' counters, or by a sensor of the board), else all parts
     /// that are read.
     /// </summary>
-    private static IReadOnlyList<DomainEnergy> Whole(IReadOnlyList<DomainEnergy> host) =>
-        new[] { EnergyScope.Node, EnergyScope.Module }.Select(scope => host.Where(device => device.Scope == scope)
-            .GroupBy(device => device.Kind).FirstOrDefault()?.ToList()).FirstOrDefault(covering => covering != null) ?? host;
+    private static IReadOnlyList<DomainEnergy> Whole(WindowEnergy repeat, IReadOnlyList<DomainEnergy> host) =>
+        new[] { EnergyScope.Node, EnergyScope.Module }.Select(scope =>
+            repeat.OfScope(scope).Where(device => device.Host == host[0].Host).ToList())
+            .FirstOrDefault(covering => covering.Count > 0) ?? host;
 
     /// <summary>Counted joules of the measured windows, hour by hour; null where a window has none, or its hours are not known.</summary>
     public static IReadOnlyList<CarbonHour>? Hours(RunAccount account, CarbonInputs inputs)

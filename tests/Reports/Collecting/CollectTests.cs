@@ -67,6 +67,17 @@ public sealed class CollectTests
     }
 
     [Test]
+    public void RunsOfTwoScopesOfEnergyAreNamed()
+    {
+        SummaryRecord Of(string id, string source) => Samples.Summary(id) with { Energy = new() { Total = 1 }, EnergySource = source };
+        Complete("a", Of("1", "nvml_counter"));
+        Complete("b", Of("2", "nvml_module_counter"));
+        Complete("c", Samples.Summary("3"));
+        Assert.That(Run(_scratch.Path), Is.Zero);
+        Assert.That(_log.ToString(), Does.Contain("not comparable (energy_scope): gpu in 1 run, module in 1 run"));
+    }
+
+    [Test]
     public void ARunWithoutASummaryIsIncompleteWithWhatIsKnown()
     {
         using (var run = RunDirectory.Create(_scratch.Path, "going", "m", DateTimeOffset.UtcNow))
