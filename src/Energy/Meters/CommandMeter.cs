@@ -78,7 +78,7 @@ public sealed class CommandMeter : IEnergyMeter
     }
 
     public IReadOnlyList<DomainFacts> Inspect(IReadOnlyCollection<int> runProcessIds) =>
-        [.. Domains.Select(DomainFacts.NotApplicable)];
+        [.. Domains.Select(DomainFacts.OfNumbersAlone)];
 
     private void Listen()
     {

@@ -72,16 +72,13 @@ public static class SummaryTable
             run.EnergyScope is { } scope ? $"of {scope.Replace("+", " and ", StringComparison.Ordinal)}" : null);
 
     /// <summary>Joules of what was read and is not the run's energy.</summary>
-    private static string Beside(SummaryRecord run)
-    {
-        var counted = run.EnergyScope?.Split('+') ?? [];
-        return Join([.. from scope in Enum.GetValues<EnergyScope>()
+    private static string Beside(SummaryRecord run) =>
+        Join([.. from scope in Enum.GetValues<EnergyScope>()
                         let joules = run.Energy.Scopes.Of(scope)
-                        where joules.Joules != null && !counted.Contains(EnumWord.Of(scope))
+                        where joules.Joules != null && !run.IsEnergyOf(scope)
                         select $"{EnumWord.Of(scope)} {Figures.Significant(joules.Joules)} J"
                             + (joules.PerResponse is { } each ? $" ({Figures.Significant(each)} J/response)" : ""),
             run.Energy.Scopes.InvalidReasons is { } reasons ? $"not valid: {reasons.Replace(";", ", ", StringComparison.Ordinal)}" : null]);
-    }
 
     private static Table Latencies(SummaryRecord run)
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Harness.Common;
+using Harness.Energy;
 using Harness.Runs;
 using Harness.Runs.Records;
 
@@ -24,8 +25,8 @@ internal static class MarkdownReport
         {
             "batch_size", "concurrency", "max_new_tokens", "power_limit_w", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s",
             "avg_power_w", "total_energy_j", "energy_per_output_token_j", "energy_per_response_j",
-            "cpu_energy_j", "memory_energy_j", "node_energy_j",
         }.Select(Number),
+        .. Enum.GetValues<EnergyScope>().Select(Beside),
         ("accuracy (%)", run => Figures.Significant(100 * run.Accuracy)),
     ];
 
@@ -35,6 +36,10 @@ internal static class MarkdownReport
         var column = ColumnMap<SummaryRecord>.Named(name);
         return (column.Heading, run => column.Of(run) is int count ? Figures.Count(count) : Figures.Significant((double?)column.Of(run)));
     }
+
+    /// <summary>Joules of a scope that are not the run's own.</summary>
+    private static (string Header, Func<SummaryRecord, string> Cell) Beside(EnergyScope scope) => ($"{EnumWord.Of(scope)} beside it (J)",
+        run => Figures.Significant(run.IsEnergyOf(scope) ? null : run.Energy.Scopes.Of(scope).Joules));
 
     private static (string Header, Func<ReportedRun, string> Cell) Text(string name, Func<ReportedRun, string?>? otherwise = null)
     {

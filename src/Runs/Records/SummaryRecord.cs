@@ -168,4 +168,7 @@ public sealed record SummaryRecord
         get => field ?? EnergyScopes.OfGpuSource(EnergySource);
         init;
     }
+
+    /// <summary>Whether the joules of a scope are among the run's own, rather than beside them.</summary>
+    public bool IsEnergyOf(EnergyScope scope) => EnergyScope?.Split('+').Contains(EnumWord.Of(scope)) == true;
 }
