@@ -45,10 +45,18 @@ internal sealed class HarnessProcess : IDisposable
     /// <param name="program">The directory of the executable.</param>
     /// <param name="environment">Variables of the child's own.</param>
     public static HarnessProcess StartFrom(
-        string program, string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
-    {
+        string program, string workingDirectory, IEnumerable<string> arguments, params (string Name, string Value)[] environment) =>
         // env gives signals their default action, which a parent in the background, or nohup, may have taken away for good.
-        var start = new ProcessStartInfo("env")
+        StartBehind(["env", "--default-signal=INT,HUP"], program, workingDirectory, arguments, environment);
+
+    /// <summary>As <c>nohup</c> starts a program: SIGHUP is ignored.</summary>
+    public static HarnessProcess StartUnderNohup(string workingDirectory, IEnumerable<string> arguments) =>
+        StartBehind(["env", "--default-signal=INT", "--ignore-signal=HUP"], AppContext.BaseDirectory, workingDirectory, arguments, []);
+
+    private static HarnessProcess StartBehind(string[] first, string program, string workingDirectory, IEnumerable<string> arguments,
+        (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo(first[0])
         {
             WorkingDirectory = workingDirectory,
             RedirectStandardOutput = true,
@@ -56,7 +64,7 @@ internal sealed class HarnessProcess : IDisposable
             StandardOutputEncoding = Encoding.UTF8,
             StandardErrorEncoding = Encoding.UTF8,
         };
-        string[] command = ["--default-signal=INT,HUP", "dotnet", Path.Combine(program, "harness.dll"), .. arguments];
+        string[] command = [.. first[1..], "dotnet", Path.Combine(program, "harness.dll"), .. arguments];
         foreach (var argument in command) start.ArgumentList.Add(argument);
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
             if (s_foreign.Any(((string)variable.Key).StartsWith)) start.Environment.Remove((string)variable.Key);

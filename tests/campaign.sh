@@ -50,7 +50,7 @@ mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
     HARNESS="dotnet $(ls "$repository"/src/Harness/bin/Release/net*/harness.dll)"
 }
 read -ra program <<<"$HARNESS"
-"${program[@]}" run --print-config >/dev/null 2>&1 || { echo "campaign: '$HARNESS' does not start" >&2; exit 2; }
+(cd "$out" && "${program[@]}" run --print-config) >/dev/null 2>&1 || { echo "campaign: '$HARNESS' does not start" >&2; exit 2; }
 # Nothing of whoever calls this may reach a run.
 for variable in "${!HARNESS_@}" "${!OMPI_@}" "${!PMI_@}" "${!PMIX_@}" "${!SLURM_@}" "${!HYDI_@}"; do unset "$variable"; done
 export TERM=dumb OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

@@ -15,7 +15,6 @@ internal static partial class StandardStreams
     private static readonly UTF8Encoding s_encoding = new(encoderShouldEmitUTF8Identifier: false);
 
     private static TextWriter? s_product, s_output, s_error, s_rawOutput, s_rawError;
-    private static PosixSignalRegistration? s_hangup;
 
     /// <summary>Standard output for what a verb was asked for.</summary>
     public static TextWriter Product => s_product ?? Console.Out;
@@ -23,8 +22,6 @@ internal static partial class StandardStreams
     /// <summary>To be called once, before anything is written.</summary>
     public static void Begin()
     {
-        // A terminal that goes takes its lines with it, and not the work.
-        s_hangup ??= PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => context.Cancel = true);
         var (output, error) = (Open(1, Console.OpenStandardOutput), Open(2, Console.OpenStandardError));
         (s_rawOutput, s_rawError) = (Text(new PatientStream(output)), Text(new PatientStream(error)));
         Console.SetOut(new VisibleWriter(s_rawOutput));

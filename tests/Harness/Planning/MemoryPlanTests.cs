@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Planning;
 using Harness.Sharding;
 using Harness.Tensors;
@@ -33,6 +34,20 @@ public sealed class MemoryPlanTests
         Assert.That(wide.WeightBytes, Is.EqualTo(4 * 6_738_415_616));
         Assert.That(wide.KvCacheBytes, Is.EqualTo(2 * narrow.KvCacheBytes));
     }
+
+    [Test]
+    public void BytesThatCannotBeCountedAreRefused()
+    {
+        // 2,147,483,647 sequences of 131,072 tokens at 2 · 126 layers · 8 heads · 128 · 2 bytes: 1.5e20, above 2^63 = 9.2e18.
+        var refusal = Assert.Throws<UserErrorException>(() => MemoryPlan.For(Shape("3.1-405b"), 1, 1, Work(int.MaxValue, 131_072)));
+        Assert.That(refusal!.Message, Does.Contain("2147483647 sequences of 131072 tokens").And.Contain("--batch"));
+        // A batch of 2^24 of them fits into 63 bits, and no device: 2^24 · 131,072 · 516,096.
+        Assert.That(MemoryPlan.For(Shape("3.1-405b"), 1, 1, Work(1 << 24, 131_072)).KvCacheBytes, Is.EqualTo((1L << 41) * 516_096));
+    }
+
+    [Test]
+    public void TheLargestMicroBatchOfTheLargestBatchIsOneSequence() =>
+        Assert.That((Work(int.MaxValue, 1) with { MicroBatches = int.MaxValue }).SequencesPerPass(2), Is.EqualTo(1));
 
     [Test]
     public void KeyValueHeadsAreReplicatedBeyondTheirNumber()

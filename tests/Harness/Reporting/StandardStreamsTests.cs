@@ -57,19 +57,34 @@ internal sealed class StandardStreamsTests
         }
     }
 
+    private static readonly string[] s_run = ["run", "--meter", "none", "--name", "r", "--ignore-eos"];
+
     [Test]
-    public void AHangupEndsNothing()
+    public void AHangupEndsARunInOrder()
     {
         using var scratch = new ScratchDirectory();
-        using var process = HarnessProcess.Start(scratch.Path, ["run", "--meter", "none", "--name", "r", "--ignore-eos"]);
-        var rows = scratch["results", "r", "prompts.partial.csv"];
+        using var process = HarnessProcess.Start(scratch.Path, s_run);
+        AssertHungUp(process, scratch["results", "r"], 3, RunStatus.Interrupted);
+    }
+
+    [Test]
+    public void AHangupEndsNothingUnderNohup()
+    {
+        using var scratch = new ScratchDirectory();
+        using var process = HarnessProcess.StartUnderNohup(scratch.Path, s_run);
+        AssertHungUp(process, scratch["results", "r"], 0, RunStatus.Complete);
+    }
+
+    private static void AssertHungUp(HarnessProcess process, string directory, int exitCode, string status)
+    {
+        var rows = Path.Combine(directory, "prompts.partial.csv");
         for (var tries = 0; !File.Exists(rows); tries++)
         {
             if (process.HasExited || tries > 6000) Assert.Fail($"it did not begin: {process.Wait()}");
             Thread.Sleep(20);
         }
         process.Signal("HUP");
-        Assert.That(process.Wait().ExitCode, Is.Zero);
-        Assert.That(new RunReader(scratch["results", "r"]).Summary().Status, Is.EqualTo(RunStatus.Complete));
+        Assert.That(process.Wait().ExitCode, Is.EqualTo(exitCode));
+        Assert.That(new RunReader(directory).Summary().Status, Is.EqualTo(status));
     }
 }
