@@ -46,6 +46,12 @@ internal sealed record Figure(string Id, string Title, string XLabel, string YLa
     /// <summary>Stretches of the x-axis that are shaded and named.</summary>
     public IReadOnlyList<(string Name, double From, double To)> Bands { get; init; } = [];
 
+    /// <summary>What others published, drawn beneath.</summary>
+    public IReadOnlyList<ReferenceSeries> References { get; init; } = [];
+
+    /// <summary>What those figures are of; null without any.</summary>
+    public string? ReferenceScope => References.Count > 0 ? PublishedFigures.Scope : null;
+
     /// <summary>Whether 0 is on the y-axis; false where differences matter.</summary>
     public bool FromZero { get; init; } = true;
 }

@@ -67,6 +67,7 @@ internal sealed class PageModel
         if (_withoutCategories > 0)
             _notes.Add($"Of {Figures.Count(_withoutCategories, "run")} not all categories are shown: at most {CategoriesOfOne} of each; "
                 + "categories.csv of the run has them.");
+        if (figures.PublishedNote is { } published) _notes.Add(published);
         if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
         return JsonSerializer.Serialize(new
         {
@@ -176,9 +177,15 @@ internal sealed class PageModel
 internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure,
     IReadOnlyList<ParetoFront> Pareto)
 {
-    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs)
+    /// <summary>What is to be said of figures that others published; null where there are none.</summary>
+    public string? PublishedNote { get; init; }
+
+    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, PublishedFigures published)
     {
         var caps = CapGroup.Of(runs);
-        return new([.. SweepFigures.Of(runs)], caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)]);
+        return new([.. SweepFigures.Of(runs, published)], caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)])
+        {
+            PublishedNote = published.Note,
+        };
     }
 }
