@@ -37,7 +37,7 @@ public sealed class RunReader(string directory)
 
     /// <summary>Columns that an older version did not write are empty.</summary>
     public IEnumerable<RankRecord> Ranks(int piece = 1) =>
-        Rows(PathOf(RunFile.Ranks, piece), CsvRows.ReadLoosely<RankRecord>);
+        Rows(PathOf(RunFile.Ranks, piece), CsvRows.Read<RankRecord>);
 
     /// <summary>The windows of a piece with what each device did in them, in order.</summary>
     public IReadOnlyList<WindowRecord> Windows(int piece = 1) => Read(PathOf(RunFile.Windows, piece), stream =>

@@ -43,7 +43,7 @@ internal static class Rooms
         new("Harness.Energy.Sampling", "the thread that reads a meter, and what its sensors can resolve"),
         new("Harness.Energy.Accounting",
             "from samples, windows and steps to joules of devices, windows and prompts, and whether they may be believed"),
-        new("Harness.Energy.Records", "power.csv and windows.jsonl"),
+        new("Harness.Energy.Records", "power.csv, windows.jsonl and phases.csv"),
         new("Harness.Energy.Recordings", "what other programs recorded of devices, and the windows of their benchmarks"),
         new("Harness.Energy.Statistics", "intervals of repeats, and when they are narrow enough"),
         new("Harness.Energy.Nvml", "NVIDIA's library, bound when the program runs"),

@@ -59,7 +59,7 @@ internal static class Roofline
         double DeviceSeconds(Func<StageTime, double> inOnePass) => plan.Tensor * parts * stages.Sum(inOnePass) / tokens;
         return new(tokens / cycle, round > busiest ? BoundOf(stages) : BoundOf([slowest]), new(
             DeviceSeconds(stage => stage.Computing), DeviceSeconds(stage => stage.Link),
-            DeviceSeconds(stage => cycle / parts - stage.Total)));
+            DeviceSeconds(stage => Math.Max(0, cycle / parts - stage.Total))));
     }
 
     private static StageTime Time(PassCost cost, DeviceRates device) => new(
