@@ -18,6 +18,7 @@ public sealed class EnergyAccount
     private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _ranksOf;
     private readonly Dictionary<int, RankPhases>? _phases;
     private readonly Dictionary<int, RankPlace> _places = [];
+    private ILookup<string, DomainFacts>? _factsOf;
     private readonly Dictionary<string, double> _idleWatts = [];
     private readonly Dictionary<string, Dictionary<string, (int Place, double? Joules)>> _byDevice = [];
     private readonly Dictionary<(string Window, string Device), PhaseJoules?> _phasesByDevice = [];
@@ -182,8 +183,12 @@ public sealed class EnergyAccount
     /// <summary>
     /// What speaks against the joules of a scope that are not the run's, in a repeat: codes of <see cref="InvalidReason"/>.
     /// </summary>
-    public IReadOnlyList<string> ReasonsBeside(WindowEnergy repeat, EnergyScope scope) => InvalidReason.Ordered(repeat.OfScope(scope)
-        .Where(device => !_countedKeys.Contains(device.Key)).SelectMany(device => Validity.OfDevice(device, _evidence.Facts)));
+    public IReadOnlyList<string> ReasonsBeside(WindowEnergy repeat, EnergyScope scope)
+    {
+        _factsOf ??= _evidence.Facts.ToLookup(fact => fact.Domain.Key);
+        return InvalidReason.Ordered(repeat.OfScope(scope).Where(device => !_countedKeys.Contains(device.Key))
+            .SelectMany(device => Validity.OfDevice(device, [.. _factsOf[device.Key]])));
+    }
 
     /// <summary>What a reader of the joules must know of what they cover, one line each.</summary>
     public IEnumerable<string> Remarks =>
