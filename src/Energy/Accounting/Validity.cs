@@ -51,7 +51,8 @@ public static class Validity
     public static IReadOnlyList<string> Judge(WindowEnergy window, RunFacts facts, ValidityLimits limits)
     {
         var reasons = new List<string>(window.InvalidReasons);
-        foreach (var device in window.Counted) reasons.AddRange(OfDevice(device, facts.DomainFacts ?? []));
+        var factsOf = (facts.DomainFacts ?? []).ToLookup(fact => fact.Domain.Key);
+        foreach (var device in window.Counted) reasons.AddRange(OfDevice(device, [.. factsOf[device.Key]]));
         if (facts.ComputePlaces is null || !ComputePlace.AreCovered(facts.ComputePlaces, window.Counted))
             reasons.Add(InvalidReason.DeviceMissing);
         if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * window.Window.DurationSeconds))
@@ -65,11 +66,10 @@ public static class Validity
     }
 
     /// <summary>What a device's own readings and what is known of it give rise to.</summary>
-    /// <param name="facts">Of all devices.</param>
-    public static IEnumerable<string> OfDevice(DomainEnergy device, IReadOnlyList<DomainFacts> facts)
+    /// <param name="about">The facts of this device.</param>
+    public static IEnumerable<string> OfDevice(DomainEnergy device, IReadOnlyList<DomainFacts> about)
     {
         foreach (var reason in device.InvalidReasons) yield return reason;
-        var about = facts.Where(f => f.Domain.Key == device.Key).ToList();
         if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) yield return InvalidReason.Mig;
         if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) yield return InvalidReason.DeviceShared;
         if (about.Any(f => f.UnreadParts is { Count: > 0 })) yield return InvalidReason.DeviceMissing;
