@@ -284,7 +284,7 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
                 var y = strip.Y + t * strip.Outputs + row;
                 if (!AsksAhead<T>(in strip, t))
                     T.Compute<E, NoPrefetch>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs, w, 0);
-                else if (T.Tokens <= 2 || (E.Bytes == 4 && Has32Registers))
+                else if (Has32Registers && (E.Bytes == 4 || T.Tokens <= 2))
                     T.Compute<E, PrefetchPairs>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs, next, nextStep);
                 else if (Has32Registers || tokens <= T.Tokens)
                     T.Compute<E, PrefetchLines>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs, next, nextStep);
@@ -301,10 +301,11 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
     /// <summary>
     /// Whether a tile's pass over the tokens from <paramref name="token"/> on asks for the next tile's rows: the first one, with 16
     /// registers the first two, of which each has time for half; with fewer tokens than a group only where the processor does not see by
-    /// itself what comes.
+    /// itself what comes. In rows of less than a page none does: each is a stream that has hardly begun.
     /// </summary>
     private static bool AsksAhead<T>(in Strip strip, int token) where T : struct, IDotTile =>
-        strip.Cold && (Has32Registers ? token == 0 : token <= T.Tokens && (T.Tokens == Group || !HostCpu.FollowsStreams));
+        strip.Cold && (Has32Registers ? token == 0
+            : token <= T.Tokens && (T.Tokens == Group || !HostCpu.FollowsStreams || strip.Stride < Environment.SystemPageSize));
 
     /// <summary>For a share of fewer rows than a tile.</summary>
     private static void RowByRow<E>(in Strip strip, int tokens, int group) where E : struct, IWeightElement
