@@ -4,12 +4,16 @@ using System.Text.Json.Nodes;
 namespace Harness.Tests.Models.Llama;
 
 /// <summary>
-/// A checkpoint in Hugging Face layout written anew as llama.cpp reads it, in float32 and without a vocabulary
+/// A checkpoint in Hugging Face layout written anew as llama.cpp reads it, without a vocabulary
 /// (github.com/ggml-org/ggml/blob/master/docs/gguf.md; names of keys and tensors: gguf-py/gguf/constants.py).
 /// </summary>
 internal static class GgufFile
 {
     private const int Alignment = 32, Float32 = 0;
+
+    /// <summary>Its number of the type Q8_0: groups of 32, a float16 and 32 int8 each.</summary>
+    public const int Q8 = 8;
+
     private const uint TypeUInt32 = 4, TypeFloat32 = 6, TypeString = 8;
 
     private static readonly (string Ours, string Theirs)[] s_names =
@@ -21,8 +25,14 @@ internal static class GgufFile
         ("mlp.gate_proj", "ffn_gate"), ("mlp.up_proj", "ffn_up"), ("mlp.down_proj", "ffn_down"),
     ];
 
+    /// <summary>In float32.</summary>
     /// <param name="directory">config.json and *.safetensors.</param>
-    public static void Write(string directory, string path)
+    public static void Write(string directory, string path) => Write(directory, path, Float32, (values, _) => Float(values));
+
+    /// <param name="directory">config.json and *.safetensors.</param>
+    /// <param name="type">Of the matrices, as llama.cpp numbers it.</param>
+    /// <param name="matrix">A matrix in that type, from its values and its number of rows.</param>
+    public static void Write(string directory, string path, int type, Func<double[], int, byte[]> matrix)
     {
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(directory, "config.json")))!;
         var architecture = (string)config["model_type"]!;
@@ -53,7 +63,8 @@ internal static class GgufFile
             // LLaMA's own files rotate neighbours, Hugging Face's halves: llama.cpp has the former for this architecture.
             if (architecture == "llama" && (name.Contains("q_proj") || name.Contains("k_proj")))
                 values = Interleaved(values, name.Contains("q_proj") ? heads : keyValueHeads, dimension);
-            return (Name: Rename(name), Shape: shape, Values: values);
+            return (Name: Rename(name), Shape: shape, Type: shape.Length == 2 ? type : Float32,
+                Bytes: shape.Length == 2 ? matrix(values, shape[0]) : Float(values));
         }).ToList();
 
         using var file = new BinaryWriter(File.Create(path));
@@ -81,25 +92,27 @@ internal static class GgufFile
             }
         }
         var offset = 0L;
-        foreach (var (name, shape, values) in tensors)
+        foreach (var (name, shape, kind, bytes) in tensors)
         {
             Text(file, name);
             file.Write(shape.Length);
             foreach (var size in shape.Reverse()) file.Write((long)size);       // the fastest first
-            file.Write(Float32);
+            file.Write(kind);
             file.Write(offset);
-            offset = Aligned(offset + 4L * values.Length);
+            offset = Aligned(offset + bytes.Length);
         }
         var start = Aligned(file.BaseStream.Position);
         offset = 0;
-        foreach (var (_, _, values) in tensors)
+        foreach (var (_, _, _, bytes) in tensors)
         {
             file.BaseStream.Position = start + offset;
-            foreach (var value in values) file.Write((float)value);
-            offset = Aligned(offset + 4L * values.Length);
+            file.Write(bytes);
+            offset = Aligned(offset + bytes.Length);
         }
         file.BaseStream.SetLength(start + offset);
     }
+
+    private static byte[] Float(double[] values) => [.. values.SelectMany(value => BitConverter.GetBytes((float)value))];
 
     private static double[] Interleaved(double[] matrix, int heads, int dimension)
     {

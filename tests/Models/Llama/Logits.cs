@@ -9,13 +9,16 @@ internal static class Logits
     public static double LargestDifference(float[][] actual, float[][] expected) => LargestDifference(actual, Wide(expected));
 
     /// <summary>|actual - expected| / |expected|, Euclidean over all positions together.</summary>
-    public static double RelativeDistance(float[][] actual, float[][] expected)
+    public static double RelativeDistance(float[][] actual, float[][] expected) => RelativeDistance(actual, Wide(expected));
+
+    /// <inheritdoc cref="RelativeDistance(float[][], float[][])"/>
+    public static double RelativeDistance(float[][] actual, double[][] expected)
     {
         var (distance, length) = (0.0, 0.0);
         foreach (var (row, column, value) in expected.SelectMany((values, row) => values.Select((value, column) => (row, column, value))))
         {
             distance += Math.Pow(actual[row][column] - value, 2);
-            length += (double)value * value;
+            length += value * value;
         }
         return Math.Sqrt(distance / length);
     }
