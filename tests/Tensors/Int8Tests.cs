@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Harness.Common;
 using Harness.Tensors;
@@ -98,6 +99,54 @@ internal sealed class Int8Tests
         ops.WriteHost(x, [.. Enumerable.Repeat(127f, 5 * inputs)]);
         var y = Read(ops, ops.Linear(x, Load(ops, [.. Enumerable.Repeat(sign * 127f, 9 * inputs)], 9)));
         Assert.That(y, Is.All.EqualTo(sign * 127f * 127 * inputs), "127² · 32 a group: all sums are exact in float32");
+    }
+
+    /// <summary>The kernels for AVX-VNNI on a processor without: all but the one instruction, which is done lane by lane.</summary>
+    [Test]
+    public unsafe void TheKernelsForVnniGiveTheSameBits([Values(1, 2, 3, 4, 7)] int tokens)
+    {
+        if (!Fma.IsSupported) Assert.Ignore("this processor has no AVX2, which the rest of these kernels needs: not run");
+        const int inputs = 172, outputs = 75;
+        using var ops = Backend(VectorWidth.Bits256);
+        var (x, y) = ((CpuTensor)ops.NewTensor(tokens, inputs), (CpuTensor)ops.NewTensor(tokens, outputs));
+        ops.WriteHost(x, Values(tokens * inputs, 7));
+        var weight = (Int8Weight)Load(ops, Values(outputs * inputs, 8), outputs);
+        using var arena = new Arena();
+        Int8Product<LaneByLane, Vector256<int>, Vector256<float>>.Multiply(ops.Team, arena, x.Data, tokens, weight, y.Data);
+        Assert.That(Read(ops, y), Is.EqualTo(Read(ops, ops.Linear(x, weight))));
+    }
+
+    private readonly unsafe struct LaneByLane : IByteDot<Vector256<int>, Vector256<float>>
+    {
+        public static int Lanes => ByteDotVnni.Lanes;
+        public static int ChunkBytes => ByteDotVnni.ChunkBytes;
+        public static float Unit => ByteDotVnni.Unit;
+
+        public static Vector256<int> Start(int total) => ByteDotVnni.Start(total);
+
+        public static void Weights(byte* chunk, out Vector256<int> first, out Vector256<int> second) =>
+            ByteDotVnni.Weights(chunk, out first, out second);
+
+        public static void Columns(byte* packed, out Vector256<int> first, out Vector256<int> second) =>
+            ByteDotVnni.Columns(packed, out first, out second);
+
+        /// <summary>VPDPBUSD: unsigned bytes times signed ones, four of them added to each lane.</summary>
+        public static Vector256<int> Add(Vector256<int> sums, Vector256<int> firstWeights, Vector256<int> secondWeights,
+            Vector256<int> firstColumns, Vector256<int> secondColumns)
+        {
+            for (var i = 0; i < 32; i++)
+                sums = sums.WithElement(i / 4, sums[i / 4] + firstWeights.AsByte()[i] * firstColumns.AsSByte()[i]);
+            return sums;
+        }
+
+        public static Vector256<float> Scales(ushort* scales) => ByteDotVnni.Scales(scales);
+
+        public static Vector256<float> AddScaled(
+            Vector256<float> accumulator, Vector256<int> sums, Vector256<float> scales, float factor) =>
+            ByteDotVnni.AddScaled(accumulator, sums, scales, factor);
+
+        public static Vector256<float> Load(float* source) => ByteDotVnni.Load(source);
+        public static void Store(Vector256<float> value, float* destination) => ByteDotVnni.Store(value, destination);
     }
 
     [Test]

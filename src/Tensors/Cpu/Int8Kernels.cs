@@ -36,7 +36,7 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
     /// Bytes that each stream of rows is asked for before they are used: the streams are too many, and each too short, for the processor to
     /// follow them by itself.
     /// </summary>
-    private const int Ahead = 1024;
+    private const int Ahead = 512;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Dot4x1<P>(byte* w, long blockBytes, int groups, byte* x, ActivationGroup* g, float* y) where P : struct, IPrefetch
@@ -85,6 +85,72 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
         D.Store(f3, y + 3 * D.Lanes);
     }
 
+    /// <inheritdoc cref="Dot2x4"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Dot4x2<P>(byte* w, long blockBytes, int groups, byte* x, ActivationGroup* g, float* y, long tokenStride)
+        where P : struct, IPrefetch
+    {
+        byte* w0 = w, w1 = w + ValuesAt(1, blockBytes), w2 = w + ValuesAt(2, blockBytes), w3 = w + ValuesAt(3, blockBytes);
+        var s0 = w + (long)groups * Int8Weight.GroupBytes;
+        byte* s1 = s0 + ScalesAt(1, blockBytes), s2 = s0 + ScalesAt(2, blockBytes), s3 = s0 + ScalesAt(3, blockBytes);
+        var sums = stackalloc float[8 * Int8Weight.BlockRows];
+        float* y0 = sums, y1 = y0 + 4 * D.Lanes;
+        for (var i = 0; i < 8; i++) D.Store(default, sums + i * D.Lanes);
+        for (; groups > 0; groups--, g += 2)
+        {
+            V a00 = D.Start(g[0].Total), a10 = a00, a20 = a00, a30 = a00;
+            V a01 = D.Start(g[1].Total), a11 = a01, a21 = a01, a31 = a01;
+            for (var chunk = 0; chunk < Chunks; chunk++)
+            {
+                Prefetch<P>(w0);
+                Prefetch<P>(w1);
+                Prefetch<P>(w2);
+                Prefetch<P>(w3);
+                D.Columns(x, out var x0, out var z0);
+                D.Columns(x + D.ChunkBytes, out var x1, out var z1);
+                D.Weights(w0, out var u, out var v);
+                a00 = D.Add(a00, u, v, x0, z0);
+                a01 = D.Add(a01, u, v, x1, z1);
+                D.Weights(w1, out u, out v);
+                a10 = D.Add(a10, u, v, x0, z0);
+                a11 = D.Add(a11, u, v, x1, z1);
+                D.Weights(w2, out u, out v);
+                a20 = D.Add(a20, u, v, x0, z0);
+                a21 = D.Add(a21, u, v, x1, z1);
+                D.Weights(w3, out u, out v);
+                a30 = D.Add(a30, u, v, x0, z0);
+                a31 = D.Add(a31, u, v, x1, z1);
+                x += 2 * D.ChunkBytes;
+                w0 += ChunkStride;
+                w1 += ChunkStride;
+                w2 += ChunkStride;
+                w3 += ChunkStride;
+            }
+            AddScaled(y0, y1, a00, a01, s0, g);
+            AddScaled(y0 + D.Lanes, y1 + D.Lanes, a10, a11, s1, g);
+            AddScaled(y0 + 2 * D.Lanes, y1 + 2 * D.Lanes, a20, a21, s2, g);
+            AddScaled(y0 + 3 * D.Lanes, y1 + 3 * D.Lanes, a30, a31, s3, g);
+            s0 += Int8Weight.GroupScaleBytes;
+            s1 += Int8Weight.GroupScaleBytes;
+            s2 += Int8Weight.GroupScaleBytes;
+            s3 += Int8Weight.GroupScaleBytes;
+        }
+        for (var i = 0; i < 4; i++)
+        {
+            D.Store(D.Load(y0 + i * D.Lanes), y + i * D.Lanes);
+            D.Store(D.Load(y1 + i * D.Lanes), y + tokenStride + i * D.Lanes);
+        }
+    }
+
+    /// <summary>One group of one vector of rows, for two tokens.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddScaled(float* y0, float* y1, V sums0, V sums1, byte* scales, ActivationGroup* g)
+    {
+        var c = D.Scales((ushort*)scales);
+        D.Store(D.AddScaled(D.Load(y0), sums0, c, g[0].Factor), y0);
+        D.Store(D.AddScaled(D.Load(y1), sums1, c, g[1].Factor), y1);
+    }
+
     /// <summary>
     /// Registers hold the sums of the group, so that results are added up in memory: not in y, whose rows may lie a multiple of 4 KiB
     /// apart, where a processor takes a load from one for a load of what has just been stored to another.
@@ -125,15 +191,10 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
                 w0 += ChunkStride;
                 w1 += ChunkStride;
             }
-            F c0 = D.Scales((ushort*)s0), c1 = D.Scales((ushort*)s1);
-            D.Store(D.AddScaled(D.Load(y0), a00, c0, g[0].Factor), y0);
-            D.Store(D.AddScaled(D.Load(y0 + D.Lanes), a10, c1, g[0].Factor), y0 + D.Lanes);
-            D.Store(D.AddScaled(D.Load(y1), a01, c0, g[1].Factor), y1);
-            D.Store(D.AddScaled(D.Load(y1 + D.Lanes), a11, c1, g[1].Factor), y1 + D.Lanes);
-            D.Store(D.AddScaled(D.Load(y2), a02, c0, g[2].Factor), y2);
-            D.Store(D.AddScaled(D.Load(y2 + D.Lanes), a12, c1, g[2].Factor), y2 + D.Lanes);
-            D.Store(D.AddScaled(D.Load(y3), a03, c0, g[3].Factor), y3);
-            D.Store(D.AddScaled(D.Load(y3 + D.Lanes), a13, c1, g[3].Factor), y3 + D.Lanes);
+            AddScaled(y0, y1, a00, a01, s0, g);
+            AddScaled(y2, y3, a02, a03, s0, g + 2);
+            AddScaled(y0 + D.Lanes, y1 + D.Lanes, a10, a11, s1, g);
+            AddScaled(y2 + D.Lanes, y3 + D.Lanes, a12, a13, s1, g + 2);
             s0 += Int8Weight.GroupScaleBytes;
             s1 += Int8Weight.GroupScaleBytes;
         }

@@ -16,7 +16,7 @@ internal static unsafe class Int8Product<D, V, F> where D : struct, IByteDot<V, 
     /// <summary>Tokens whose packed activations should stay in the second-level cache.</summary>
     private const int BlockTokens = 64;
 
-    /// <summary>Tokens of a tile, which are packed together; those that are left are packed one by one.</summary>
+    /// <summary>Tokens of the widest tile, which are packed together.</summary>
     private const int Together = 4;
 
     /// <summary>Elements that the caller packs alone, and products that it adds up alone: waking the team would take longer.</summary>
@@ -71,11 +71,18 @@ internal static unsafe class Int8Product<D, V, F> where D : struct, IByteDot<V, 
     {
         for (var token = first; token < last; token++)
         {
-            var together = token / Together * Together + Together <= job->Tokens ? Together : 1;
+            var together = TogetherWith(token, job->Tokens);
             var (tile, place) = (token - token % together, token % together);
             PackToken(job->X + (long)token * job->Inputs, job->Inputs, job->GroupCount, together,
                 job->Packed + tile * job->TokenBytes + place * D.ChunkBytes, job->Groups + (long)tile * job->GroupCount + place);
         }
+    }
+
+    /// <summary>Tokens of the tile that a token belongs to: fours, then two where two or three are left, then one.</summary>
+    private static int TogetherWith(int token, int tokens)
+    {
+        var left = tokens - token / Together * Together;
+        return left >= Together ? Together : left >= 2 && token % Together < 2 ? 2 : 1;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -172,18 +179,20 @@ internal static unsafe class Int8Product<D, V, F> where D : struct, IByteDot<V, 
             GroupCount = job->GroupCount,
         };
         var tokens = Math.Min(BlockTokens, job->Tokens - firstToken);
-        var tiled = tokens / Together * Together;
-        if (tiled > 0) Tiles(in strip, tiled);
-        for (var token = tiled; token < tokens; token++) Single(in strip, token);
+        var fours = tokens / Together * Together;
+        if (fours > 0) Fours(in strip, fours);
+        if (tokens - fours >= 2) Two(in strip, fours);
+        if (tokens % 2 == 1) One(in strip, tokens - 1);
     }
 
-    private static void Tiles(in Strip strip, int tokens)
+    private static void Fours(in Strip strip, int tokens)
     {
         var tile = Int8Kernels<D, V, F>.BlocksOfFour / 2;
         var block = 0;
         for (; block + tile <= strip.Whole; block += tile)
-            for (var token = 0; token < tokens; token += Together)
+            for (var token = 0; token < tokens; token += 4)
             {
+                // The first token of all finds its weights in memory, any other in a cache.
                 if (token == 0)
                     Int8Kernels<D, V, F>.Dot2x4<PrefetchLines>(strip.Weights(block), strip.BlockBytes, strip.GroupCount,
                         strip.Packed(token), strip.Activations(token), strip.Output(token, block), strip.Outputs);
@@ -191,22 +200,31 @@ internal static unsafe class Int8Product<D, V, F> where D : struct, IByteDot<V, 
                     Int8Kernels<D, V, F>.Dot2x4<NoPrefetch>(strip.Weights(block), strip.BlockBytes, strip.GroupCount,
                         strip.Packed(token), strip.Activations(token), strip.Output(token, block), strip.Outputs);
             }
-        for (var token = 0; token < tokens; token++)
-        {
-            var place = token % Together;
-            BlockByBlock(in strip, block, token, strip.Packed(token - place) + place * D.ChunkBytes,
-                strip.Activations(token - place) + place, Together);
-        }
+        for (var token = 0; token < tokens; token += 4) BlockByBlock(in strip, block, token, 4);
     }
 
-    /// <summary>A token that is packed alone.</summary>
-    private static void Single(in Strip strip, int token)
+    private static void Two(in Strip strip, int token)
     {
         var tile = Int8Kernels<D, V, F>.BlocksOfFour;
         var block = 0;
         for (; block + tile <= strip.Whole; block += tile)
         {
-            // The first token of all finds its weights in memory, any other in a cache.
+            if (token == 0)
+                Int8Kernels<D, V, F>.Dot4x2<PrefetchLines>(strip.Weights(block), strip.BlockBytes, strip.GroupCount, strip.Packed(token),
+                    strip.Activations(token), strip.Output(token, block), strip.Outputs);
+            else
+                Int8Kernels<D, V, F>.Dot4x2<NoPrefetch>(strip.Weights(block), strip.BlockBytes, strip.GroupCount, strip.Packed(token),
+                    strip.Activations(token), strip.Output(token, block), strip.Outputs);
+        }
+        BlockByBlock(in strip, block, token, 2);
+    }
+
+    private static void One(in Strip strip, int token)
+    {
+        var tile = Int8Kernels<D, V, F>.BlocksOfFour;
+        var block = 0;
+        for (; block + tile <= strip.Whole; block += tile)
+        {
             if (token == 0)
                 Int8Kernels<D, V, F>.Dot4x1<PrefetchLines>(strip.Weights(block), strip.BlockBytes, strip.GroupCount, strip.Packed(token),
                     strip.Activations(token), strip.Output(token, block));
@@ -214,13 +232,16 @@ internal static unsafe class Int8Product<D, V, F> where D : struct, IByteDot<V, 
                 Int8Kernels<D, V, F>.Dot4x1<NoPrefetch>(strip.Weights(block), strip.BlockBytes, strip.GroupCount, strip.Packed(token),
                     strip.Activations(token), strip.Output(token, block));
         }
-        BlockByBlock(in strip, block, token, strip.Packed(token), strip.Activations(token), 1);
+        BlockByBlock(in strip, block, token, 1);
     }
 
-    private static void BlockByBlock(in Strip strip, int first, int token, byte* x, ActivationGroup* groups, int together)
+    /// <summary>What no tile of rows fits, for some tokens that are packed together.</summary>
+    private static void BlockByBlock(in Strip strip, int first, int firstToken, int together)
     {
         for (var block = first; block < strip.Blocks; block++)
-            Int8Kernels<D, V, F>.Block(strip.Weights(block), Math.Min(Int8Weight.BlockRows, strip.Rows - block * Int8Weight.BlockRows),
-                strip.GroupCount, x, groups, together, strip.Output(token, block));
+            for (var token = 0; token < together; token++)
+                Int8Kernels<D, V, F>.Block(strip.Weights(block), Math.Min(Int8Weight.BlockRows, strip.Rows - block * Int8Weight.BlockRows),
+                    strip.GroupCount, strip.Packed(firstToken) + token * D.ChunkBytes, strip.Activations(firstToken) + token, together,
+                    strip.Output(firstToken + token, block));
     }
 }
