@@ -23,6 +23,20 @@ internal static class Logits
         return Math.Sqrt(distance / length);
     }
 
+    /// <summary>
+    /// Where both round activations to multiples of a step, the logits are the same but for the order of sums, until a value falls close to
+    /// half way between two steps, and they take one each. From then on, through the cache, a logit is off by what rounding does
+    /// anyway: 1 % of the logits of stories260K, 2.5 % of those of small random models.
+    /// </summary>
+    public static void AreThoseOfRoundedGroups(float[][] actual, double[][] expected)
+    {
+        var distances = actual.Zip(expected, (one, other) => RelativeDistance([one], [other])).ToList();
+        TestContext.Out.WriteLine($"{distances.Count(distance => distance < 1e-5)} of {distances.Count} positions the same, at most "
+            + $"{distances.Max():g3}");
+        Assert.That(distances.Count(distance => distance < 1e-5), Is.GreaterThan(10));
+        Assert.That(RelativeDistance(actual, expected), Is.LessThan(0.03));
+    }
+
     public static int ArgMax(IReadOnlyList<double> logits)
     {
         var best = 0;
