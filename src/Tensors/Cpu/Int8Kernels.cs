@@ -152,8 +152,7 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
     }
 
     /// <summary>
-    /// Registers hold the sums of the group, so that results are added up in memory: not in y, whose rows may lie a multiple of 4 KiB
-    /// apart, where a processor takes a load from one for a load of what has just been stored to another.
+    /// Registers hold the sums of the group, so that results are added up in memory, side by side, and go to y at the end.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Dot2x4<P>(byte* w, long blockBytes, int groups, byte* x, ActivationGroup* g, float* y, long tokenStride)
