@@ -16,17 +16,16 @@ internal static unsafe class KernelBench
     private const int PrefillOutputs = 2048;
 
     private static readonly int[] s_inputs = [2048, 5632];
-    private static readonly int[] s_batches = [1, 2, 4, 8, 16, 64];
 
     public static void Run(Options options)
     {
         var dtypes = options.Text("dtypes", "bf16,f32,f16").Split(',').Select(DTypes.ParseWeights).ToArray();
         foreach (var threads in options.Integers("threads", "1,2"))
             foreach (var dtype in dtypes)
-                Run(threads, dtype, options.Integer("rounds", 15));
+                Run(threads, dtype, options.Integers("batches", "1,2,4,8,12,16,64"), options.Integer("rounds", 15));
     }
 
-    private static void Run(int threads, DType dtype, int count)
+    private static void Run(int threads, DType dtype, int[] batches, int count)
     {
         using var ops = new CpuBackend(new BackendOptions(threads, 0, 1, DType.F32));
         Console.WriteLine();
@@ -43,7 +42,7 @@ internal static unsafe class KernelBench
             var one = rounds.Add("read, one stream", () => Limits.ReadOneStream(ops.Team, data, bytes));
             var eight = rounds.Add("read, eight streams", () => Limits.ReadEightStreams(ops.Team, data, bytes));
             var peak = rounds.Add("FMA peak", () => Limits.FusedMultiplyAdds(ops.Team));
-            var products = s_batches.Select(tokens =>
+            var products = batches.Select(tokens =>
                 (Tokens: tokens, Candidate: rounds.Add($"[{tokens}, {inputs}] x [{outputs}, {inputs}]", Product(ops, weight, tokens))))
                 .ToArray();
             var small = Weight(ops, PrefillOutputs, inputs, dtype);

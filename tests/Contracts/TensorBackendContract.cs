@@ -225,6 +225,19 @@ public abstract class TensorBackendContract
     }
 
     [Test]
+    public void LinearTakesActivationsOfAnySizeThatModelsHave([Values(1e-9f, 1e9f)] float size, [Values(1, 3, 5, 20)] int rows)
+    {
+        foreach (var storage in Storages)
+        {
+            using var scope = Ops.Scope();
+            float[] x = Normal(rows * 70, size), w = Normal(19 * 70);
+            var kept = Array.ConvertAll(w, v => MemorySlice.Stored(v, storage));
+            Compare(Read(Ops.Linear(Put(x, rows), Ops.LoadWeight([MemorySlice.Of(w, 19, storage)], storage))), x, kept, rows, 70, 19,
+                $"{storage}");
+        }
+    }
+
+    [Test]
     public void LinearOfARowDoesNotHangOnItsCompany()
     {
         foreach (var storage in Storages)

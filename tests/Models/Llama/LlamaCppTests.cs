@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using Harness.Bench.Peers;
 using Harness.Tensors;
 using Harness.Tensors.Cpu;
 using Harness.Tests.Contracts;
@@ -92,7 +93,7 @@ internal sealed class LlamaCppTests
             using var scratch = new ScratchDirectory();
             var directory = new TinyCheckpoint { Hidden = 64, Heads = 8, FeedForward = 96, Seed = seed }.Write(scratch);
             int[] tokens = [.. Enumerable.Range(0, 48).Select(i => i * 31 % 67)];
-            GgufFile.Write(directory, scratch["model.gguf"], GgufFile.Q8, Quantised);
+            GgufFile.Write(directory, scratch["model.gguf"], GgufType.Q8, Quantised);
             var exact = new ReferenceModel(directory).Logits(tokens);
             ours += Math.Pow(Logits.RelativeDistance(new ShardedModel(directory) { Storage = DType.Int8 }.Logits(tokens), exact), 2);
             theirs += Math.Pow(Logits.RelativeDistance(
@@ -110,7 +111,7 @@ internal sealed class LlamaCppTests
         var bytes = new byte[values.Length / 32 * 34];
         fixed (float* source = Array.ConvertAll(values, value => (float)value))
         fixed (byte* destination = bytes)
-            Assert.That((int)quantise(GgufFile.Q8, source, destination, 0, rows, values.Length / rows, null), Is.EqualTo(bytes.Length));
+            Assert.That((int)quantise((int)GgufType.Q8, source, destination, 0, rows, values.Length / rows, null), Is.EqualTo(bytes.Length));
         return bytes;
     }
 
