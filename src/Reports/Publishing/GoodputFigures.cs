@@ -23,7 +23,7 @@ internal static class GoodputFigures
         foreach (var (index, run) in runs.Index())
         {
             var reader = new RunReader(run.Directory);
-            if (run.Summary.Energy.Total is not { } joules || !reader.HasPrompts) continue;
+            if (run.Summary.Energy.Total is not ({ } joules and > 0) || !reader.HasPrompts) continue;
             if (found.Try(() => reader.Requests().ToList()) is not { } requests) continue;
             foreach (var axis in axes) axis.Add(index, run, Curve(index, requests, axis.Time, axis.Others, joules));
         }
@@ -64,10 +64,11 @@ internal static class GoodputFigures
             var fronts = _fronts.Select(front => new FigureSeries(
                 _fronts.Count > 1 ? $"Pareto front, energy of {front.Key}" : "Pareto front", Steps(front.Value), SeriesStyle.Curve));
             var within = others.IsNone ? "" : $", and {others}";
-            return new($"goodput-{time.Name}", $"Energy per good request by its bound on the {time.Title}", $"bound on {time.Title} (s)",
+            return new($"goodput-{time.Name}", $"Energy per good request by bound on {time.Title}", $"bound on {time.Title} (s)",
                 "energy (J/good request)", LogX: false, [.. fronts, .. _lines],
                 _lines.Count > 0 ? null : $"No run has both energy and the {time.Title} of its requests{within}.")
             {
+                SpansDecades = true,
                 Note = others.IsNone ? null : $"Good within the bound{within}.",
             };
         }

@@ -349,7 +349,7 @@
         const curve = run => ofRun(run) ? curveOf(run, id, ofRun(run)) : [];
         const scopes = name === "joules" ? d3.sort(d3.groups(measured.filter(run => run.valid), run => run.of("energy_scope") ?? "an unknown scope"), ([scope]) => scope) : [];
         const fronts = scopes.map(([scope, own]) => ({ label: scopes.length > 1 ? `Pareto front, energy of ${scope}` : "Pareto front", points: frontOf(own, id) }));
-        const chart = boundChart(`goodput-${name}-${id}`, title, `bound on ${title.toLowerCase()} (s)`, yLabel, compared.map(run => ({ label: run.label, points: thinned(curve(run)) })), fronts.map(f => ({ ...f, points: thinned(f.points) })), runs, width);
+        const chart = boundChart(`goodput-${name}-${id}`, title, `bound on ${title.toLowerCase()} (s)`, yLabel, compared.map(run => ({ label: name === "joules" && !run.valid ? `${run.label} (energy not valid)` : run.label, points: thinned(curve(run)) })), fronts.map(f => ({ ...f, points: thinned(f.points) })), runs, width);
         return chart && { ...chart, title, fronts };
       }).filter(Boolean);
       if (!drawn.length) return [];
@@ -361,7 +361,8 @@
       return [element("div", { class: "chart-row" }, element("h3", {}, heading), element("div", { class: "grid" }, ...drawn.map(c => c.figure)), legend([...entries.values()].map(({ label, colour, dash }) => ({ label, colour, dash }))), ...named)];
     }).flat();
     const missing = unknown.length ? [element("p", { class: "hint" }, `${plural(unknown.length, "run")} ${unknown.length === 1 ? "is" : "are"} left out, whose requests' times are not all known here: ${unknown.slice(0, 8).map(r => r.label).join(", ")}${unknown.length > 8 ? ` and ${unknown.length - 8} more` : ""}.`)] : [];
-    const energy = measured.length ? [] : [emptyState("None of these runs has energy: joules per good request are not known.")];
+    const energy = !measured.length ? [emptyState("None of these runs has energy: joules per good request are not known.")]
+      : measured.some(run => run.valid) ? [] : [emptyState("None of these runs has valid energy: there is no Pareto front.")];
     body.replaceChildren(table, ...missing, ...energy, ...parts);
   }
 
