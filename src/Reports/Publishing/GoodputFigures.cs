@@ -53,7 +53,8 @@ internal static class GoodputFigures
         public void Add(int index, ReportedRun run, IReadOnlyList<FigurePoint> curve)
         {
             if (curve.Count == 0) return;
-            if (_lines.Count < MostLines) _lines.Add(new(run.Label, Steps(curve), SeriesStyle.Curve));
+            if (_lines.Count < MostLines) _lines.Add(new(
+                $"{run.Label}{(run.Summary.Valid ? "" : " (energy not valid)")}", Steps(curve), SeriesStyle.Curve));
             var scope = run.Summary.EnergyScope ?? "an unknown scope";
             if (run.Summary.Valid)
                 _fronts[scope] = ParetoFront.Unbeaten(_fronts.TryGetValue(scope, out var front) ? front.Concat(curve) : curve);
@@ -63,13 +64,12 @@ internal static class GoodputFigures
         {
             var fronts = _fronts.Select(front => new FigureSeries(
                 _fronts.Count > 1 ? $"Pareto front, energy of {front.Key}" : "Pareto front", Steps(front.Value), SeriesStyle.Curve));
-            var within = others.IsNone ? "" : $", and {others}";
-            return new($"goodput-{time.Name}", $"Energy per good request by bound on {time.Title}", $"bound on {time.Title} (s)",
+            var within = others.IsNone ? "" : $", within {others}";
+            return new($"goodput-{time.Name}", $"Energy per good request by bound on {time.Title}{within}", $"bound on {time.Title} (s)",
                 "energy (J/good request)", LogX: false, [.. fronts, .. _lines],
                 _lines.Count > 0 ? null : $"No run has both energy and the {time.Title} of its requests{within}.")
             {
                 SpansDecades = true,
-                Note = others.IsNone ? null : $"Good within the bound{within}.",
             };
         }
 

@@ -273,7 +273,7 @@ public sealed class ReportTests : IDisposable
         var found = new RunsBelow("report", TextWriter.Null);
         var figure = GoodputFigures.Of(RunSet.Load([_scratch.Path], found), Slo.None, found).Single(one => one.Id == "goodput-latency");
         var front = figure.Series[0];
-        Assert.That(figure.Series.Select(series => series.Label), Is.EqualTo(new[] { "Pareto front", "frugal", "invalid", "swift" }));
+        Assert.That(figure.Series.Select(series => series.Label), Is.EqualTo(new[] { "Pareto front", "frugal", "invalid (energy not valid)", "swift" }));
         // 4,000 J and 2,000 J of 16 requests each: 250 J at 10 s; the frugal one has 2,000 / 8 at 22 s, and less from 9 requests on.
         Assert.That(front.Points.First(point => point.X >= 10).Y, Is.EqualTo(250).Within(2e2));
         Assert.That(front.Points[^1], Is.EqualTo(new FigurePoint(0, 40, 125)));
