@@ -17,6 +17,7 @@ using Harness.Reports.Exporting;
 using Harness.Reports.Publishing;
 using Harness.Runs;
 using Harness.Runs.Carbon;
+using Harness.Runs.Records;
 using Harness.Runs.Verifying;
 using Harness.Sharding;
 using Harness.Sweeping;
@@ -65,6 +66,11 @@ internal static class Targets
         new("grid", Grammar.Json, () => Seeds.Of(Seeds.Grid, Seeds.Configuration), OneFile("grid.json", path =>
             new SweepGrid(path, s_noSwitches).Cells.Select(cell => cell.Name).ToList())),
         new("settings", Grammar.Text, SettingLines, _ => input => SetAll(Encoding.UTF8.GetString(input))) { Cost = 40 },
+        new("slo", Grammar.Text, () => Seeds.Of("ttft=200ms,itl=50ms,latency=5s", "tpot=0.03"), _ => input =>
+        {
+            var slo = Slo.Parse(Encoding.UTF8.GetString(input), "--slo").ToString();
+            if (Slo.Parse(slo, "--slo").ToString() != slo) throw new InvalidOperationException($"{slo} is not read as it is written");
+        }),
         new("carbon intensity", Grammar.Csv, () => Seeds.Of(
             "time,g_per_kwh\n2026-01-02T03:00Z,380\n2026-01-02T04:00Z,390.5\n",
             "Datetime (UTC);Carbon intensity gCO₂eq/kWh (direct);Carbon intensity gCO₂eq/kWh (LCA)\n2026-01-02 03:00:00;1;2\n"),
@@ -323,9 +329,10 @@ internal static class Targets
     private static void ReadMany(Scratch scratch)
     {
         var log = new StringWriter();
-        _ = new Collect(TextWriter.Null).Run([scratch["run"]], "-", log);
+        var slo = Slo.Parse(SeedRun.Bounds, "--slo");
+        _ = new Collect(TextWriter.Null) { Slo = slo }.Run([scratch["run"]], "-", log);
         foreach (var format in Export.Formats) _ = new Export(format, Stream.Null).Run([scratch["run"]], "-", includeInvalid: true, log);
-        _ = new Report(TextWriter.Null, log).Write([scratch["run"]], new(scratch["page.html"], "-", null));
+        _ = new Report(TextWriter.Null, log) { Slo = slo }.Write([scratch["run"]], new(scratch["page.html"], "-", null));
     }
 
     /// <summary>A directory in which a cell of a sweep looks for what is done.</summary>

@@ -2,6 +2,7 @@ using Harness.Common;
 using Harness.Datasets;
 using Harness.Energy.Meters;
 using Harness.Runs;
+using Harness.Runs.Records;
 using Harness.Sharding.World;
 using Harness.Tensors;
 
@@ -21,6 +22,7 @@ public sealed record RunOptions
     public GenerationOptions Generation { get; init; } = new();
     public EnergyOptions Energy { get; init; } = new();
     public RepeatsOptions Repeats { get; init; } = new();
+    public GoodputOptions Goodput { get; init; } = new();
     public CarbonOptions Carbon { get; init; } = new();
     public OutputOptions Output { get; init; } = new();
 }
@@ -466,6 +468,21 @@ public sealed record RepeatsOptions
         {
             Meaning = "bound of --until-ci",
             Switch = ("--max-repeats", "N"),
+        },
+    ];
+}
+
+public sealed record GoodputOptions
+{
+    public Slo Slo { get; init; } = Slo.None;
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<Slo>(options => options.Goodput.Slo, Kinds.Objective)
+        {
+            Meaning = "bounds within which a request is good, such as ttft=200ms,itl=50ms,latency=5s: writes goodput and joules per good "
+                + "request",
+            Switch = ("--slo", "BOUNDS"), IsOfIdentity = false,
         },
     ];
 }

@@ -37,6 +37,7 @@ internal static class RunDescription
             FixedInputTokens = options.Dataset.InputTokens > 0 ? options.Dataset.InputTokens : null,
             PowerLimitWatts = cell.LimitWatts,
             SmClockMhz = cell.SmClockMhz,
+            Goodput = new() { Slo = options.Goodput.Slo.IsNone ? null : options.Goodput.Slo.ToString() },
         };
 
     /// <summary>What the user typed, without the path in front: llama-7b of /models/llama-7b/, or demo.</summary>

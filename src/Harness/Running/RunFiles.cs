@@ -232,6 +232,7 @@ internal sealed class RunFiles : IRunRecorder
             NumGpus = account.Gpus,
             PaperEnergyJoules = account.PaperJoules(),
             Pieces = pieces.Count,
+            Itl = Distribution.Of(Book.Gaps()),
         };
         _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);

@@ -7,8 +7,8 @@ using Harness.Configuration;
 namespace Harness.Running;
 
 /// <summary>
-/// What two starts must have in common to be pieces of one run: the program, every setting but where results go, the
-/// checkpoint, the prompts' tokens, and the power setting.
+/// What two starts must have in common to be pieces of one run: the program, every setting but where results go and how they are judged,
+/// the checkpoint, the prompts' tokens, and the power setting.
 /// </summary>
 internal static class RunIdentity
 {

@@ -118,9 +118,9 @@ public sealed record SummaryRecord
 
     [Column("responses_per_s", "1/s", "throughput", "completed ÷ duration_s")] public double? ResponsesPerSecond { get; init; }
 
-    [Columns("ttft", PromptTimes.Ttft, "TTFT")] public Distribution Ttft { get; init; } = new();
-    [Columns("tpot", PromptTimes.Tpot, "TPOT")] public Distribution Tpot { get; init; } = new();
-    [Columns("latency", PromptTimes.Latency, "latency")] public Distribution Latency { get; init; } = new();
+    [Columns("ttft", PromptTimes.Ttft, "TTFT", Source = PromptTimes.OfTtft)] public Distribution Ttft { get; init; } = new();
+    [Columns("tpot", PromptTimes.Tpot, "TPOT", Source = PromptTimes.OfTpot)] public Distribution Tpot { get; init; } = new();
+    [Columns("latency", PromptTimes.Latency, "latency", Source = PromptTimes.OfLatency)] public Distribution Latency { get; init; } = new();
 
     [Columns] public RunJoules Energy { get; init; } = new();
 
@@ -168,6 +168,10 @@ public sealed record SummaryRecord
         get => field ?? EnergyScopes.OfGpuSource(EnergySource);
         init;
     }
+
+    [Columns("itl", PromptTimes.Itl, "ITL", Source = PromptTimes.OfItl, Extension = 10)] public Distribution Itl { get; init; } = new();
+
+    [Columns(Extension = 11)] public GoodputColumns Goodput { get; init; } = new();
 
     /// <summary>Whether the joules of a scope are among the run's own, rather than beside them.</summary>
     public bool IsEnergyOf(EnergyScope scope) => EnergyScope?.Split('+').Contains(EnumWord.Of(scope)) == true;
