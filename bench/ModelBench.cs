@@ -1,6 +1,10 @@
+using System.Diagnostics;
+using Harness.Energy.Accounting;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
+using Harness.Models.Llama.Generation;
 using Harness.Sharding;
+using Harness.Sharding.Communicators;
 using Harness.Sharding.Links;
 using Harness.Tensors;
 using Harness.Tensors.Cpu;
@@ -19,7 +23,7 @@ internal static unsafe class ModelBench
     private const int PrefillTokens = 512;
 
     /// <summary>One is too short to be timed alone.</summary>
-    private const int Choices = 100;
+    private const int Choices = 100, Turns = 10_000;
 
     public static void Run(Options options)
     {
@@ -49,6 +53,7 @@ internal static unsafe class ModelBench
             (Batch: batch, Candidate: rounds.Add($"decode, batch {batch}, context {Context}", () =>
             Forward(ops, stage, cache, batch, Context, 1)))).ToArray();
         var choices = batches.Select(batch => rounds.Add($"choosing, batch {batch}", Choice(ops, batch, shape.Vocabulary))).ToArray();
+        var turns = rounds.Add("telling what a rank did", Telling(ops));
         rounds.Run(count);
 
         var table = shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters;
@@ -69,6 +74,10 @@ internal static unsafe class ModelBench
         foreach (var ((batch, decode), choice) in decodes.Zip(choices))
             Console.WriteLine($"choosing tokens, batch {batch}: all {shape.Vocabulary} logits of a row are looked at, and known to be "
                 + $"finite, in {100 * rounds.MedianWallSeconds(choice) / Choices / rounds.MedianWallSeconds(decode):F3} % of the step");
+        foreach (var (batch, decode) in decodes)
+            Console.WriteLine($"telling what the rank did, batch {batch}: in "
+                + $"{100 * rounds.MedianWallSeconds(turns) / Turns / rounds.MedianWallSeconds(decode):F4} % of the step "
+                + $"({1e9 * rounds.MedianWallSeconds(turns) / Turns:F0} ns)");
         Print(rounds.Name(prefill), rounds.Ratio(prefill, (peak, prefillFlops / (threads * Limits.PeakFlops))),
             PrefillTokens / rounds.MedianWallSeconds(prefill));
     }
@@ -82,6 +91,33 @@ internal static unsafe class ModelBench
         return () =>
         {
             for (var i = 0; i < Choices; i++) ops.ArgMax(logits, values, columns);
+        };
+    }
+
+    /// <summary>What every step of a rank of several costs besides: a look at its links before and after, a pass and a wait.</summary>
+    private static Action Telling(CpuBackend ops)
+    {
+        var alone = new SoloCommunicator();
+        var group = new ReplicaGroup
+        {
+            Replica = alone,
+            TensorRanks = alone,
+            TensorLink = new HostLink(alone, ops, DType.F32),
+            Pipeline = new HostLink(alone, ops, DType.F32),
+            VocabularyWidths = [1],
+        };
+        return () =>
+        {
+            var log = new PhaseLog(0.1);
+            for (var i = 0; i < Turns; i++)
+            {
+                var before = group.LinkStatistics;
+                var start = i * 0.01 + Stopwatch.GetTimestamp() * 1e-30;
+                var links = group.LinkStatistics - before;
+                log.AddPass(start, start + 0.008, 0, links.CollectiveSeconds + links.TransferSeconds, links.ReceiveSeconds);
+                log.AddWait(start + 0.008, start + 0.0099 + Stopwatch.GetTimestamp() * 1e-30);
+            }
+            log.TakeNew();
         };
     }
 

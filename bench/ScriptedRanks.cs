@@ -140,6 +140,8 @@ internal sealed class ScriptedRanks(int ranks, int prompts, int samples, string 
             new(samples, 0, 0, 0.1, samples * Interval, 0), new(At(0), At(samples * Interval)), DateTimeOffset.UnixEpoch)
         {
             Series = [new(domain, rank, readings)],
+            Phases = [.. Enumerable.Range(0, samples).Select(i => i * Interval)
+                .Select(own => new PhaseStretch(own, own + Interval, 0, 0.6 * Interval, 0.3 * Interval, 0.1 * Interval))],
         }.Serialize();
     }
 

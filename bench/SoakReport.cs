@@ -13,8 +13,10 @@ internal static class SoakReport
 {
     private const double Flat = 0.02, SamplerCores = 0.002, TicksPerSecond = 100;
 
-    /// <summary>Of rank 0: a packed row and where it is from; and a reading, which every rank keeps of its own devices.</summary>
-    private const double BytesPerRow = 80 + 8, BytesPerReading = 160;
+    /// <summary>
+    /// Of rank 0: a packed row and where it is from; a reading, which every rank keeps of its own devices, and a stretch of its time.
+    /// </summary>
+    private const double BytesPerRow = 80 + 8, BytesPerReading = 160, BytesPerStretch = 64;
 
     /// <summary>The runtime's thread pool may have one more, for a while.</summary>
     private const double PoolThreads = 1;
@@ -29,6 +31,7 @@ internal static class SoakReport
         var rows = reader.Prompts().ToList();
         var readings = reader.Samples().GroupBy(series => series.Rank)
             .ToDictionary(rank => rank.Key, rank => rank.Sum(one => one.Readings.Count));
+        var stretches = (reader.Phases() ?? []).ToDictionary(rank => rank.Rank, rank => rank.Stretches.Count);
         var span = samples.Count == 0 ? 0 : samples.Max(sample => sample.Seconds);
         var good = true;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{run}: {span:0} s, {rows.Count} rows"));
@@ -38,8 +41,8 @@ internal static class SoakReport
             var (before, after) = (Quarter(rank, span, 2), Quarter(rank, span, 4));
             if (before.Count < 3 || after.Count < 3) throw new UserErrorException($"{samplesFile} has too few samples; soak for longer");
             var share = (Median(after, sample => sample.Seconds) - Median(before, sample => sample.Seconds)) / span;
-            var known = share * (rank.Key == 0 ? rows.Count * BytesPerRow : 0) / 1024 + share * readings.GetValueOrDefault(rank.Key)
-                * BytesPerReading / 1024;
+            var known = share / 1024 * ((rank.Key == 0 ? rows.Count * BytesPerRow : 0)
+                + readings.GetValueOrDefault(rank.Key) * BytesPerReading + stretches.GetValueOrDefault(rank.Key) * BytesPerStretch);
             Row("resident, kB", sample => sample.Kilobytes, Flat * Median(before, sample => sample.Kilobytes) + known, known);
             Row("open files", sample => sample.Files, 0, 0);
             Row("threads", sample => sample.Threads, PoolThreads, 0);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Common;
 using Harness.Energy;
+using Harness.Energy.Accounting;
 using Harness.Energy.Records;
 using Harness.Runs.Records;
 
@@ -25,12 +26,16 @@ public sealed class RunReader(string directory)
     public SummaryRecord Summary() => Rows<SummaryRecord>(RunFile.Summary.In(Directory), CsvRows.Read<SummaryRecord>).FirstOrDefault()
         ?? throw new UserErrorException($"{RunFile.Summary.In(Directory)} holds no row");
 
+    /// <summary>What the columns of <c>summary.csv</c> are called: an earlier version knew fewer.</summary>
+    public IReadOnlyCollection<string> SummaryColumns() => Read(RunFile.Summary.In(Directory), CsvRows.Columns);
+
     public IEnumerable<PromptRecord> Prompts() => Rows(RunFile.Prompts.In(Directory), CsvRows.Read<PromptRecord>);
 
     /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>
     /// <param name="source">The file that was opened, for messages.</param>
     public Stream OpenPrompts(out string source) => OpenRows(RunFile.Prompts.In(Directory), out source);
 
+    /// <summary>Columns that an older version did not write are empty.</summary>
     public IEnumerable<RankRecord> Ranks(int piece = 1) =>
         Rows(PathOf(RunFile.Ranks, piece), CsvRows.Read<RankRecord>);
 
@@ -56,6 +61,14 @@ public sealed class RunReader(string directory)
         using var text = new StreamReader(Open(PathOf(RunFile.Power, piece)));
         foreach (var row in PowerRecords.ReadRows(text, PathOf(RunFile.Power, piece))) yield return row;
     }
+
+    /// <summary>What a piece's ranks did with their time; null where that is not on file.</summary>
+    public IReadOnlyList<RankPhases>? Phases(int piece = 1) => !Has(RunFile.Phases, piece) ? null
+        : Read(PathOf(RunFile.Phases, piece), stream =>
+        {
+            using var text = new StreamReader(stream);
+            return PhaseRecords.Read(text, PathOf(RunFile.Phases, piece));
+        });
 
     /// <summary>Every record of a file of JSON lines.</summary>
     public IReadOnlyList<T> Lines<T>(RunFile file, int piece = 1) =>

@@ -58,8 +58,8 @@ internal sealed record MemoryPlan
         }
     }
 
-    /// <summary>Matrices in <paramref name="dtype"/>, norms (one row) in float32.</summary>
-    public static long SliceBytes(TensorSlice slice, DType dtype) => slice.Elements * (slice.TotalRows == 1 ? DType.F32 : dtype).Bytes();
+    /// <summary>Matrices in <paramref name="dtype"/>, norms and biases in float32.</summary>
+    public static long SliceBytes(TensorSlice slice, DType dtype) => slice.Elements * (slice.IsVector ? DType.F32 : dtype).Bytes();
 
     /// <summary>A key and a value for each of the rank's key/value heads in each of its layers.</summary>
     public static long KvBytesPerToken(ModelShape shape, RankPlan rank, DType dtype) =>

@@ -22,6 +22,10 @@ internal sealed partial class FigurePlot
 
     private const double Point = 96 / 72.0, FontSize = 8 * Point, Thin = 0.5 * Point, Line = 1 * Point;
     private const double HeightWithoutLegend = 184 * Point, LineHeight = 11 * Point, Margin = 3 * Point;
+    private const double LegendTextWidth = Width - 2 * Margin - 27 * Point;
+
+    /// <summary>Marks of published figures to those of runs.</summary>
+    private const double ReferenceSize = 0.8;
 
     /// <summary>More cannot be told apart in a figure of this size; a report of fewer runs draws the others.</summary>
     private const int MostSeries = 14;
@@ -36,18 +40,21 @@ internal sealed partial class FigurePlot
         (MarkerType.Circle, 2.3 * Point), (MarkerType.Square, 2.1 * Point),
         (MarkerType.Triangle, 2.4 * Point), (MarkerType.Diamond, 2.2 * Point),
     ];
-    private static readonly OxyColor s_ink = OxyColor.Parse("#555555"), s_grid = OxyColor.Parse("#DDDDDD");
+    private static readonly (MarkerType Type, double Size) s_block = (MarkerType.Square, 3.2 * Point);
+    private static readonly OxyColor s_ink = OxyColor.Parse("#555555"), s_grid = OxyColor.Parse("#DDDDDD"),
+        s_quiet = OxyColor.Parse("#9A9A9A");
     private static readonly OxyColor[] s_shades = [OxyColor.Parse("#ECECEC"), OxyColor.Parse("#F6F6F6")];
 
     private readonly Figure _figure;
-    private readonly List<FigurePoint> _points;
+    private readonly List<(double X, double Y)> _points;
     private readonly Func<int, bool> _isValid;
 
     /// <param name="isValid">Of a run, by its index.</param>
     public FigurePlot(Figure figure, Func<int, bool> isValid)
     {
         _figure = figure with { Series = [.. figure.Series.Take(MostSeries)] };
-        _points = [.. _figure.Series.SelectMany(series => series.Points)];
+        _points = [.. _figure.Series.SelectMany(series => series.Points.Select(point => (point.X, point.Y)))
+            .Concat(_figure.References.SelectMany(series => series.Points.Select(point => (point.X, point.Y))))];
         _isValid = figure.ShowsEnergy ? isValid : _ => true;
         var title = Wrapped(figure.Title, Width - 4 * Margin);
         Model = new PlotModel
@@ -83,11 +90,15 @@ internal sealed partial class FigurePlot
             StrokeThickness = Thin,
             Layer = AnnotationLayer.BelowSeries,
         });
+        foreach (var (index, reference) in _figure.References.Index()) Model.Series.Add(MarksOf(reference, index));
         foreach (var (index, series) in _figure.Series.Index()) Draw(series, index);
-        if (_figure.Series.Count > 1) foreach (var (index, series) in _figure.Series.Index()) AddToLegend(Key(series, index));
+        if (_figure.Series.Count > 1 || _figure.References.Count > 0)
+            foreach (var (index, series) in _figure.Series.Index()) AddToLegend(Key(series, index));
         if (figure.Series.Count - MostSeries is > 0 and var more) AddToLegend(Note($"and {more} lines more, not drawn", MarkerType.None));
         if (_figure.Series.Any(series => series.Style != SeriesStyle.Curve && series.Points.Any(point => !_isValid(point.Run))))
             AddToLegend(Note("hollow: energy not valid", MarkerType.Circle));
+        foreach (var (index, reference) in _figure.References.Index()) AddToLegend(Key(reference, index));
+        if (_figure.ReferenceScope is { } scope) AddToLegend(Note(Wrapped(scope, LegendTextWidth), MarkerType.None));
         Height = HeightWithoutLegend + (title.Count(c => c == '\n') * LineHeight) + LegendHeight();
     }
 
@@ -100,7 +111,7 @@ internal sealed partial class FigurePlot
 
     private LinearAxis YAxis()
     {
-        var (low, high) = Extent(_points.Select(point => point.Y).Concat(_figure.FromZero ? [0] : []));
+        var (low, high) = Extent(Heights().Concat(_figure.FromZero ? [0] : []));
         return Styled(new LinearAxis
         {
             Position = AxisPosition.Left,
@@ -112,8 +123,15 @@ internal sealed partial class FigurePlot
         }, _figure.YLabel);
     }
 
+    /// <summary>Of all that is drawn: of bars, where they end on those below them.</summary>
+    private IEnumerable<double> Heights() => _figure.Series is [{ Style: SeriesStyle.Stacked }, ..]
+        ? _figure.Series.SelectMany(series => series.Means(_isValid)).GroupBy(bar => bar.X).Select(bar => bar.Sum(part => part.Y))
+        : _points.Select(point => point.Y);
+
     private Axis XAxis()
     {
+        if (_figure.XNames.Count > 0)
+            return Styled(new AxisOfNames(_figure.XNames) { Position = AxisPosition.Bottom }, _figure.XLabel, AxisOfNames.Text(_figure.XNames));
         var (low, high) = Extent(_points.Select(point => _figure.LogX ? Math.Log2(point.X) : point.X));
         var (from, to) = (low - 0.04 * (high - low), high + 0.04 * (high - low));
         Axis axis = _figure.LogX
@@ -124,10 +142,12 @@ internal sealed partial class FigurePlot
         return Styled(axis, _figure.XLabel);
     }
 
-    private static T Styled<T>(T axis, string title) where T : Axis
+    private static T Styled<T>(T axis, string title) where T : Axis => Styled(axis, title, Ticks.Text);
+
+    private static T Styled<T>(T axis, string title, Func<double, string> label) where T : Axis
     {
         axis.Title = Printable(title);
-        axis.LabelFormatter = Ticks.Text;
+        axis.LabelFormatter = label;
         axis.TicklineColor = s_ink;
         axis.MajorTickSize = 3 * Point;
         axis.MajorGridlineThickness = Thin; // of ticks, too
@@ -139,6 +159,11 @@ internal sealed partial class FigurePlot
 
     private void Draw(FigureSeries series, int index)
     {
+        if (series.Style == SeriesStyle.Stacked)
+        {
+            Stack(series, index);
+            return;
+        }
         IEnumerable<(double X, double Y)> line = series.Style switch
         {
             SeriesStyle.Means => series.Means(_isValid),
@@ -164,14 +189,59 @@ internal sealed partial class FigurePlot
         }
     }
 
+    /// <summary>A part of each bar, hollow where none of its runs is valid.</summary>
+    private void Stack(FigureSeries series, int index)
+    {
+        const double HalfWidth = 0.35;
+        var below = _figure.Series.Take(index).SelectMany(one => one.Means(_isValid)).ToLookup(part => part.X, part => part.Y);
+        foreach (var alike in series.Means(_isValid).GroupBy(part => series.Points.Any(point => point.X == part.X && _isValid(point.Run))))
+        {
+            var bars = new RectangleBarSeries
+            {
+                FillColor = alike.Key ? ColourOf(index) : OxyColors.White,
+                StrokeColor = alike.Key ? OxyColors.White : ColourOf(index),
+                StrokeThickness = alike.Key ? Thin : Line,
+            };
+            foreach (var (x, height) in alike)
+                bars.Items.Add(new(x - HalfWidth, below[x].Sum(), x + HalfWidth, below[x].Sum() + height));
+            Model.Series.Add(bars);
+        }
+    }
+
+    /// <summary>Of published figures: hollow and grey, without a line.</summary>
+    private static MarkSeries MarksOf(ReferenceSeries reference, int index)
+    {
+        var marks = new MarkSeries
+        {
+            MarkerType = MarkOf(index).Type,
+            MarkerSize = ReferenceSize * MarkOf(index).Size,
+            MarkerStroke = s_quiet,
+            MarkerStrokeThickness = Thin,
+            MarkerFill = OxyColors.White,
+        };
+        marks.Points.AddRange(reference.Points.Select(point => new ScatterPoint(point.X, point.Y)));
+        return marks;
+    }
+
+    private LineSeries Key(ReferenceSeries reference, int index) => new()
+    {
+        Title = Wrapped(reference.Label, LegendTextWidth),
+        Color = OxyColors.Transparent,
+        MarkerType = MarkOf(index).Type,
+        MarkerSize = ReferenceSize * MarkOf(index).Size,
+        MarkerFill = OxyColors.White,
+        MarkerStroke = s_quiet,
+        MarkerStrokeThickness = Thin,
+    };
+
     /// <summary>A series without points, which the legend alone shows.</summary>
     private LineSeries Key(FigureSeries series, int index)
     {
         var key = LineOf(series, index);
-        key.Title = Wrapped(series.Label, Width - 2 * Margin - 27 * Point);
-        if (series.Style == SeriesStyle.Marks) key.Color = OxyColors.Transparent;
+        key.Title = Wrapped(series.Label.Length > 0 ? series.Label : "these runs", LegendTextWidth);
+        if (series.Style is SeriesStyle.Marks or SeriesStyle.Stacked) key.Color = OxyColors.Transparent;
         if (series.Style == SeriesStyle.Curve) return key;
-        (key.MarkerType, key.MarkerSize) = MarkOf(index);
+        (key.MarkerType, key.MarkerSize) = series.Style == SeriesStyle.Stacked ? s_block : MarkOf(index);
         (key.MarkerFill, key.MarkerStroke, key.MarkerStrokeThickness) = (ColourOf(index), ColourOf(index), Line);
         return key;
     }
@@ -274,6 +344,27 @@ internal sealed partial class FigurePlot
         public override void GetTickValues(
             out IList<double> majorLabelValues, out IList<double> majorTickValues, out IList<double> minorTickValues) =>
             (majorLabelValues, majorTickValues, minorTickValues) = (values, values, []);
+    }
+
+    /// <summary>A tick in the middle of each bar, with its name.</summary>
+    private sealed class AxisOfNames : LinearAxis
+    {
+        private const double Beside = 0.6;
+
+        private readonly IList<double> _ticks;
+
+        public AxisOfNames(IReadOnlyList<string> names)
+        {
+            _ticks = [.. Enumerable.Range(0, names.Count).Select(at => (double)at)];
+            (Minimum, Maximum) = (-Beside, names.Count - 1 + Beside);
+        }
+
+        public static Func<double, string> Text(IReadOnlyList<string> names) => at =>
+            at >= 0 && at < names.Count ? Printable(names[(int)at]) : "";
+
+        public override void GetTickValues(
+            out IList<double> majorLabelValues, out IList<double> majorTickValues, out IList<double> minorTickValues) =>
+            (majorLabelValues, majorTickValues, minorTickValues) = (_ticks, _ticks, []);
     }
 
     /// <summary>Marks at the end of an axis are whole.</summary>

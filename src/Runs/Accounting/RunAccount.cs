@@ -1,4 +1,6 @@
 using System.Text.Json.Serialization;
+using Harness.Common;
+using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Statistics;
 using Harness.Runs.Records;
@@ -94,12 +96,18 @@ public sealed class RunAccount
             Unattributed = Sum(attributions.Select(a => a?.UnattributedJoules)),
             CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated
                 ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
+            Scopes = JoulesByScope.From(scope => Sum(Measured.Select(part => part.Window.JoulesOf(scope))), ReasonsBeside()),
         },
+        EnergyScope = string.Join('+', Measured.Select(part => part.Window.Scope).OfType<string>().Distinct()) is { Length: > 0 } scope
+            ? scope : null,
         EnergySource = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source
             ? source : null,
         Valid = Repeats.Count > 0 && Repeats.All(repeat => repeat.InvalidReasons.Count == 0),
         InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),
     };
+
+    /// <summary>Counted joules of the repeats by what ranks did; null where that is not known of one.</summary>
+    public PhaseJoules? Phases => PhaseJoules.Sum(Measured.Select(part => part.Energy.Phases(part.Window.Window)));
 
     /// <summary>The figure of 'From Words to Watts'; null where a piece has none.</summary>
     public double? PaperJoules() => Sum(Pieces.Where(piece => piece.Energy.Repeats.Count > 0).Select(piece => piece.Energy.PaperJoules()));
@@ -121,6 +129,13 @@ public sealed class RunAccount
             repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null);
     }
 
+    /// <summary>As in the column <c>beside_invalid_reasons</c>.</summary>
+    private string? ReasonsBeside() => string.Join(';', from scope in Enum.GetValues<EnergyScope>()
+                                                        from reason in InvalidReason.Ordered(Measured.SelectMany(part =>
+                                                            part.Energy.ReasonsBeside(part.Window, scope)))
+                                                        select $"{EnumWord.Of(scope)}:{reason}") is { Length: > 0 } text
+            ? text : null;
+
     private IEnumerable<double?> Counted(Func<DomainEnergy, double?> value) =>
         Measured.SelectMany(part => part.Window.Counted).Select(value);
 
@@ -140,4 +155,5 @@ public sealed record RepeatFigures(
     IReadOnlyList<string> InvalidReasons);
 
 /// <summary>The figures of <c>energy.json</c> that are of the whole run.</summary>
-public sealed record EnergyFigures(IReadOnlyList<RepeatFigures> Repeats, ConfidenceInterval? EnergyPerOutputToken);
+/// <param name="Phases">Of the repeats together.</param>
+public sealed record EnergyFigures(IReadOnlyList<RepeatFigures> Repeats, ConfidenceInterval? EnergyPerOutputToken, PhaseJoules? Phases);

@@ -76,7 +76,7 @@ public sealed class RunVerification(string directory)
         var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() },
             SteadyState.Of(summary, account, rows, piece => steps[piece]));
         var computed = Summary.Compute(account.Describe(known, attributions), rows, account.DurationSeconds);
-        Compare(RunFile.Summary.Name, summary, WithCarbon(computed, account, rows));
+        Compare(RunFile.Summary.Name, summary, WithCarbon(computed, account, rows), reader.SummaryColumns());
         CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
     }
 
@@ -102,8 +102,8 @@ public sealed class RunVerification(string directory)
                 Problem($"{RunFile.Ranks.Name}: rank {missing} is missing from window {window.Name}");
         }
         foreach (var row in ranks.Where(row => evidence.Ranks.Any(place => place.Rank == row.Rank)))
-            Compare($"{RunFile.Ranks.Name}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules,
-                energy.JoulesOfRank(row.Rank, row.Window));
+            Compare($"{RunFile.Ranks.Name}, rank {row.Rank}, {row.Window}", row,
+                row.With(energy.JoulesOfRank(row.Rank, row.Window), energy.PhasesOfRank(row.Rank, row.Window)));
     }
 
     /// <summary>Every prompt of every repeat; of a run that was cut off, of those before its last repeat.</summary>
@@ -283,9 +283,12 @@ public sealed class RunVerification(string directory)
     }
 
     /// <summary>Every column of two records.</summary>
-    private void Compare<T>(string place, T written, T computed) where T : class
+    private void Compare<T>(string place, T written, T computed) where T : class => Compare(place, written, computed, ColumnMap<T>.Names);
+
+    /// <param name="names">Of the columns that the file has: an earlier version knew fewer.</param>
+    private void Compare<T>(string place, T written, T computed, IReadOnlyCollection<string> names) where T : class
     {
-        foreach (var column in ColumnMap<T>.Columns)
+        foreach (var column in ColumnMap<T>.Columns.Where(column => names.Contains(column.Name)))
         {
             var (was, now) = (column.Of(written), column.Of(computed));
             if (column.Type == typeof(double?)) Compare($"{place}, {column.Name}", (double?)was, (double?)now);

@@ -51,7 +51,8 @@ public sealed class ResumeTests : IDisposable
         {
             Assert.That(run.OutputIds(), Is.EqualTo(expected.OutputIds()), "every prompt of every repeat once, with the same tokens");
             Assert.That(run.Prompts, Has.Count.EqualTo(2 * Prompts));
-            Assert.That(run.Files, Is.EqualTo(expected.Files), "nothing is left to continue from");
+            Assert.That(run.Files, Is.EqualTo(expected.Files.Except(["phases.csv"])),
+                "nothing is left to continue from; what ranks did with their time a killed start does not tell");
             var starts = run.Manifest["starts"]!.AsArray();
             Assert.That(starts.Select(start => (string?)start!["end"]),
                 Is.EqualTo(new[] { "killed", "killed", "interrupted", "complete" }));

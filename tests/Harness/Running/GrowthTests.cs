@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Harness.Bench;
+using Harness.Runs;
 
 namespace Harness.Tests.Running;
 
@@ -28,6 +30,9 @@ internal sealed class GrowthTests
         Assert.That(summary.Energy.Total, Is.EqualTo(scripted.ScriptedJoules).Within(0.01).Percent);
         Assert.That(summary.Energy.Prefill + summary.Energy.Decode + summary.Energy.Unattributed,
             Is.EqualTo(summary.Energy.Total).Within(1e-6).Percent);
+        // A rank's clock is off by a millisecond a second, and so are the seconds that it counted.
+        var phases = JsonDocument.Parse(File.ReadAllText(RunFile.Energy.In(scratch[name, "run"]))).RootElement.GetProperty("phases");
+        Assert.That(phases.GetProperty("communication_j").GetDouble(), Is.EqualTo(0.3 * scripted.ScriptedJoules).Within(0.2).Percent);
         var costs = scripted.Costs.ToDictionary(cost => cost.Stage, cost => (double)cost.AllocatedBytes);
         costs["files"] = scripted.FileBytes;
         return costs;

@@ -75,12 +75,12 @@ internal sealed partial class RunVerificationTests
     /// <summary>The same in a column of numbers that was empty.</summary>
     [Test]
     public void ANumberThatIsNoneFailsInEveryColumnOfEveryTable(
-        [Values("summary.csv", "prompts.csv", "categories.csv", "ranks.csv", "power.csv")] string file,
+        [Values("summary.csv", "prompts.csv", "categories.csv", "ranks.csv", "power.csv", "phases.csv")] string file,
             [Values("NaN", "Infinity", "-1e999")] string value)
     {
         var columns = File.ReadLines(Path.Combine(Whole, file)).First().Split(',');
         string[] texts = ["run_id", "status", "timestamp_utc", "commit", "model", "dtype", "backend", "gpu", "schedule", "dataset", "task",
-            "energy_source", "valid", "invalid_reasons",
+            "energy_source", "energy_scope", "valid", "invalid_reasons", "beside_invalid_reasons",
             "finish_reason", "correct", "category", "window", "host", "device", "kind", "source", "power_field", "throttle_reasons"];
         var blind = columns.Where((column, at) => !texts.Contains(column) && !Fails(With(file, text => SetCell(text, at, value)))).ToList();
         Assert.That(blind, Is.Empty);
@@ -178,6 +178,7 @@ internal sealed partial class RunVerificationTests
     [TestCase("power.csv")]
     [TestCase("prompts.csv")]
     [TestCase("ranks.csv")]
+    [TestCase("phases.csv")]
     [TestCase("categories.csv")]
     [TestCase("summary.csv")]
     public void AFileThatIsDamagedInAnyWayGivesProblemsOrOneLine(string file)
