@@ -3,8 +3,6 @@ namespace Harness.Models.Llama.Templates;
 /// <param name="line">From 1.</param>
 internal abstract class Expression(int line)
 {
-    public int Line => line;
-
     public object? Evaluate(Frame frame)
     {
         var outer = frame.Budget.Enter(line);
@@ -23,8 +21,6 @@ internal sealed class Literal(int line, object? value) : Expression(line)
 
 internal sealed class Name(int line, string name) : Expression(line)
 {
-    public string Text => name;
-
     protected override object? Compute(Frame frame) => frame.Find(name);
 }
 
@@ -149,9 +145,6 @@ internal sealed class Negation(int line, Expression operand) : Expression(line)
 /// <summary>a.b: a method, then an item.</summary>
 internal sealed class Attribute(int line, Expression target, string name) : Expression(line)
 {
-    public Expression Target => target;
-    public string Text => name;
-
     protected override object? Compute(Frame frame) => Members.Attribute(target.Evaluate(frame), name);
 }
 

@@ -145,8 +145,8 @@ internal static partial class Filters
         {
             long or bool => Values.Long(value),
             double real => double.IsFinite(real) && Math.Abs(real) < 9e18 ? (long)real : otherwise,
-            string text when long.TryParse(PythonText.Trim(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole)
-                => whole,
+            string text when long.TryParse(PythonText.Trim(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
+                out var whole) => whole,
             string text when double.TryParse(PythonText.Trim(text), NumberStyles.Float, CultureInfo.InvariantCulture, out var real)
                 && Math.Abs(real) < 9e18 => (long)real,
             _ => otherwise,

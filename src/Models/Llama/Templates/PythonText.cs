@@ -11,6 +11,8 @@ internal static class PythonText
     public static readonly SearchValues<char> Spaces =
         SearchValues.Create([.. Enumerable.Range(0, char.MaxValue + 1).Select(code => (char)code).Where(IsSpace)]);
 
+    private static readonly SearchValues<char> s_lineEnds = SearchValues.Create("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029");
+
     public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\x1c' and <= '\x1f';
 
     public static string TrimEnd(string text) => text[..(text.AsSpan().LastIndexOfAnyExcept(Spaces) + 1)];
@@ -62,7 +64,7 @@ internal static class PythonText
         var lines = new List<string>();
         for (var at = 0; at < text.Length;)
         {
-            var length = text.AsSpan(at).IndexOfAny("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029");
+            var length = text.AsSpan(at).IndexOfAny(s_lineEnds);
             lines.Add(length < 0 ? text[at..] : text.Substring(at, length));
             if (length < 0) break;
             at += length + (string.CompareOrdinal(text, at + length, "\r\n", 0, 2) == 0 ? 2 : 1);

@@ -132,7 +132,8 @@ internal sealed class MacroStatement(int line, string name, IReadOnlyList<(strin
         for (var i = 0; i < parameters.Count; i++)
         {
             var (parameter, otherwise) = parameters[i];
-            inner.Set(parameter, i < given.Positional.Count ? given.Positional[i] : given.Named.TryGetValue(parameter, out var value) ? value
+            inner.Set(parameter, i < given.Positional.Count ? given.Positional[i]
+                : given.Named.TryGetValue(parameter, out var value) ? value
                 : otherwise != null ? otherwise.Evaluate(inner) : new Undefined($"'{parameter}' is not given to '{name}'"));
         }
         return Rendered(body, inner);

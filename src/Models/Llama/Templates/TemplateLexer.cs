@@ -175,7 +175,8 @@ internal sealed class TemplateLexer
     {
         var end = Digits(_at);
         var isFloat = false;
-        if (end + 1 < _source.Length && _source[end] == '.' && char.IsAsciiDigit(_source[end + 1])) (end, isFloat) = (Digits(end + 1), true);
+        if (end + 1 < _source.Length && _source[end] == '.' && char.IsAsciiDigit(_source[end + 1]))
+            (end, isFloat) = (Digits(end + 1), true);
         if (end < _source.Length && _source[end] is 'e' or 'E')
         {
             var digits = end + 1 < _source.Length && _source[end + 1] is '+' or '-' ? end + 2 : end + 1;
@@ -241,7 +242,8 @@ internal sealed class TemplateLexer
             case 'x' or 'u' or 'U':
                 var digits = c == 'x' ? 2 : c == 'u' ? 4 : 8;
                 if (at + digits >= _source.Length
-                    || !int.TryParse(_source.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code)
+                    || !int.TryParse(_source.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+                        out var code)
                     || code is < 0 or > 0x10FFFF)
                     throw new TemplateFault($"'\\{c}' is not followed by {digits} hexadecimal digits of a character", _line);
                 text.Append(code < 0x10000 ? ((char)code).ToString() : char.ConvertFromUtf32(code));

@@ -1,6 +1,8 @@
 namespace Harness.Models.Llama.Templates;
 
-/// <summary>A template's statements, as jinja2's parser.py reads them, with transformers' extensions: break, continue, generation.</summary>
+/// <summary>
+/// A template's statements, as jinja2's parser.py reads them, with transformers' extensions: break, continue, generation.
+/// </summary>
 internal sealed class TemplateParser
 {
     private readonly TokenReader _tokens;
@@ -82,8 +84,8 @@ internal sealed class TemplateParser
             case "elif" or "else" or "endif" or "endfor" or "endset" or "endmacro" or "endgeneration" or "endraw":
                 throw new TemplateFault($"{name.Shown} ends nothing that is open", name.Line);
             default:
-                throw new TemplateFault($"the tag {name.Shown} is not supported; known are break, continue, for, generation, if, macro, raw, "
-                    + "set", name.Line);
+                throw new TemplateFault($"the tag {name.Shown} is not supported; known are break, continue, for, generation, if, "
+                    + "macro, raw, set", name.Line);
         }
     }
 

@@ -62,7 +62,8 @@ internal static class Values
         if (IsNumber(left) && IsNumber(right))
             return left is double || right is double ? Double(left).CompareTo(Double(right)) : Long(left).CompareTo(Long(right));
         return left is string a && right is string b ? CompareCodePoints(a, b)
-            : throw (left as Undefined ?? right as Undefined)?.Fault() ?? new TemplateFault($"{Kind(left)} and {Kind(right)} have no order");
+            : throw (left as Undefined ?? right as Undefined)?.Fault()
+                ?? new TemplateFault($"{Kind(left)} and {Kind(right)} have no order");
     }
 
     /// <summary>A surrogate pair goes behind U+FFFF, as its code point does.</summary>

@@ -70,18 +70,21 @@ public sealed class ChatTemplateTests
     [TestCase("{{ 9223372036854775807 + 1 }}", "beyond 64 bits")]
     [TestCase("{% set ns = namespace(x=1) %}{{ ns }}", "a namespace is no text")]
     public void WhatIsNotSupportedIsRefusedByNameAndLine(string template, string message) =>
-        Assert.That(() => TemplateFixtures.Template(template).Render([]), Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
+        Assert.That(() => TemplateFixtures.Template(template).Render([]),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
 
     /// <summary>Work, depth and memory are bounded, whatever a template asks for.</summary>
     [TestCase("{% for a in range(1000) %}{% for b in range(500) %}{% if a %}{% endif %}{% endfor %}{% endfor %}", "steps")]
     [TestCase("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nests more than")]
-    [TestCase("{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for a in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}", "more text than")]
+    [TestCase("{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for a in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "more text than")]
     [TestCase("{{ 'a' * 9223372036854775807 }}", "more text than")]
     [TestCase("{% set ns = namespace(x=[]) %}{% for a in range(1000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}", "nests more than")]
     [TestCase("{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaa' | replace('a', 'b' * 100000) }}", "more text than")]
     [TestCase("{{ 'a\nb' | indent(2000000000) }}", "more text than")]
     public void ATemplateThatGoesOnForEverIsRefused(string template, string message) =>
-        Assert.That(() => TemplateFixtures.Template(template).Render([]), Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
+        Assert.That(() => TemplateFixtures.Template(template).Render([]),
+            Throws.TypeOf<UserErrorException>().With.Message.Contains(message));
 
     [TestCase("(", ")")]
     [TestCase("[", "]")]
@@ -100,7 +103,8 @@ public sealed class ChatTemplateTests
     [TestCase("{{ 1")]
     public void TagsTenThousandDeepAreRefused(string open)
     {
-        var text = open == "{{ 1" ? "{{ 1" + string.Concat(Enumerable.Repeat(" + 1", 10_000)) + " }}" : string.Concat(Enumerable.Repeat(open, 10_000));
+        var text = open == "{{ 1" ? $"{open}{string.Concat(Enumerable.Repeat(" + 1", 10_000))} }}}}"
+            : string.Concat(Enumerable.Repeat(open, 10_000));
         Assert.That(() => TemplateFixtures.Template(text).Render([]),
             Throws.TypeOf<UserErrorException>().With.Message.Contains("nests more than"));
     }
