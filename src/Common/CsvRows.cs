@@ -32,6 +32,15 @@ public static class CsvRows
         }
     }
 
+    /// <summary>What the columns of a file are called.</summary>
+    public static IReadOnlyCollection<string> Columns(Stream stream)
+    {
+        using var csv = CsvReader.Create(stream, CsvDialect.Reading);
+        csv.Read();
+        return [.. csv.Headers];
+    }
+
+    /// <summary>Columns of an extension of the format may be missing, in files of versions before it.</summary>
     /// <param name="source">The file's name, for messages.</param>
     /// <exception cref="UserErrorException">A column is missing or a value is not of its type; line and column are named.</exception>
     public static IEnumerable<T> Read<T>(Stream stream, string source)
@@ -39,9 +48,10 @@ public static class CsvRows
         using var csv = CsvReader.Create(stream, CsvDialect.Reading);
         var more = Next(csv, source);
         if (csv.Headers.Count == 0) throw new UserErrorException($"{source} is empty: it has no header");
-        var missing = ColumnMap<T>.Names.Except(csv.Headers).ToList();
+        var missing = ColumnMap<T>.Columns.Where(column => column.Extension == 0).Select(column => column.Name).Except(csv.Headers)
+            .ToList();
         if (missing.Count > 0) throw new UserErrorException($"{source}:1: has no column {string.Join(", ", missing)}");
-        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.GetFieldIndex(name))];
+        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
         for (; more; more = Next(csv, source)) yield return Record<T>(csv, fields, source);
     }
 

@@ -25,6 +25,9 @@ public sealed class RunReader(string directory)
     public SummaryRecord Summary() => Rows<SummaryRecord>(RunFile.Summary.In(Directory), CsvRows.Read<SummaryRecord>).FirstOrDefault()
         ?? throw new UserErrorException($"{RunFile.Summary.In(Directory)} holds no row");
 
+    /// <summary>What the columns of <c>summary.csv</c> are called: an earlier version knew fewer.</summary>
+    public IReadOnlyCollection<string> SummaryColumns() => Read(RunFile.Summary.In(Directory), CsvRows.Columns);
+
     public IEnumerable<PromptRecord> Prompts() => Rows(RunFile.Prompts.In(Directory), CsvRows.Read<PromptRecord>);
 
     /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>

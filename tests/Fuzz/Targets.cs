@@ -70,9 +70,11 @@ internal static class Targets
 
         // What a meter says
         new("replay", Grammar.Csv, () => [SeedRun.Files[RunFile.Power.Name]], OneFile("power.csv", Replay)),
-        new("command meter", Grammar.Text, () => Seeds.Of("J 15310.25\nW 250.1\nJ 1e3 W 2.5\n# x\n"), _ => input =>
+        new("command meter", Grammar.Text, () => Seeds.Of("J 15310.25\nW 250.1\nJ 1e3 W 2.5\n# x\n",
+            "@1764381600.25 cpu-0 W 40\n@1764381600.25 node J 7 W 300\n@1764381601.25 cpu-0 W 41\n"), _ => input =>
         {
-            foreach (var line in Encoding.UTF8.GetString(input).Split('\n')) CommandMeter.TryParse(line, out var _, out var _);
+            var lines = new CommandLines(new MonotonicClock(), () => 1764381601);
+            foreach (var line in Encoding.UTF8.GetString(input).Split('\n')) lines.Take(line);
             CommandMeter.SplitWords(Encoding.UTF8.GetString(input));
         }),
 

@@ -45,7 +45,8 @@ internal sealed class RankEnergy : IDisposable
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
         // A GPU's joules say nothing of work that is done on the CPU.
-        var meter = options.Meter ?? (model.BackendChoice.IsCpu ? MeterFactory.Host : "auto");
+        var meter = options.Meter is null or MeterFactory.Auto ? model.BackendChoice.IsCpu ? MeterFactory.Host : MeterFactory.Auto
+            : options.Meter;
         Meter = MeterFactory.Open(meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
         {
             LocalRank = model.Topology.LocalRank,

@@ -43,6 +43,7 @@ public sealed class Collect(TextWriter standardOutput)
             runs.Say($"{Figures.Count(newer.Count, "run")} {(newer.Count == 1 ? "was" : "were")} written by a newer version "
                 + $"(schema_version {newer.Max()}, this program writes {SummaryRecord.CurrentSchema}); "
                 + "columns that only it knows stand behind ours");
+        if (EnergyScopesFound.Warning(sorted.Select(row => row.Typed())) is { } warning) runs.Say(warning);
         runs.Say(Describe(sorted, runs.Unreadable, output));
         return runs.Unreadable > 0 ? 1 : 0;
     }

@@ -58,6 +58,7 @@ internal sealed class PageModel
     private string Json(ReportFigures figures, DateTimeOffset now, RunsBelow found)
     {
         var details = _runs.Select(run => Details(run, found)).ToList();
+        if (figures.ScopeWarning is { } warning) _notes.Add($"{char.ToUpperInvariant(warning[0])}{warning[1..]}.");
         if (_withoutPower > 0)
             _notes.Add($"Power over time of {Figures.Count(_withoutPower, "run")} was left out to keep this page small; "
                 + "a report of fewer runs has it.");
@@ -173,12 +174,14 @@ internal sealed class PageModel
 }
 
 /// <summary>The figures and tables that page, Markdown and files of figures have in common.</summary>
+/// <param name="ScopeWarning">That runs measured different things; null where they did not.</param>
 internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure,
-    IReadOnlyList<ParetoFront> Pareto)
+    IReadOnlyList<ParetoFront> Pareto, string? ScopeWarning)
 {
     public static ReportFigures Of(IReadOnlyList<ReportedRun> runs)
     {
         var caps = CapGroup.Of(runs);
-        return new([.. SweepFigures.Of(runs)], caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)]);
+        return new([.. SweepFigures.Of(runs)], caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)],
+            EnergyScopesFound.Warning(runs.Select(run => run.Summary)));
     }
 }

@@ -28,6 +28,7 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
         if (outputs.Page is { } page) WriteFile(page, ReportPage.Html(PageModel.Json(runs, figures, DateTimeOffset.UtcNow, found)));
         if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
         else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
+        if (figures.ScopeWarning is { } warning) found.Say(warning);
         int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, found) : null;
         found.Say($"{Figures.Count(runs.Count, "run")}, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, "
             + $"{runs.Count(run => !run.Summary.Valid)} without valid energy"

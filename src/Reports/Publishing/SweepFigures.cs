@@ -47,7 +47,9 @@ internal static class SweepFigures
                       where x > 0 && y is { } value && double.IsFinite(value)
                       select (Run: run.Item, Point: new FigurePoint(run.Index, x.Value, y.Value))).ToList();
         var values = points.Select(p => p.Point.X).Distinct().ToList();
-        var lines = Lines(points, [.. Setting.All.Except(axis.Varied)]);
+        // Of what the energy is says nothing of other figures.
+        Setting[] ofEnergy = measure.ShowsEnergy ? [] : [Setting.OfColumn("energy_scope")];
+        var lines = Lines(points, [.. Setting.All.Except(axis.Varied).Except(ofEnergy)]);
         var drawn = lines.SelectMany(line => line.Points).Select(point => point.Run).Distinct().Count();
         var empty = points.Count == 0 ? $"No run has both {axis.Title} and {measure.Title.ToLowerInvariant()}."
             : values.Count == 1 ? $"All runs with this figure have the same {axis.Title}: {values[0]:0.##}. Runs that differ in it make a "

@@ -114,21 +114,25 @@ function paretoFront(points, runs) {
 function paretoChart(pareto, runs, visible, width) {
   const points = pareto.points.filter(p => visible.has(p.run));
   if (!points.length) return chartEmpty(pareto.title, "No run has both energy per token and this latency.");
-  const front = paretoFront(points, runs);
+  // Energy of two scopes is not comparable: each has a front of its own.
+  const scopes = d3.sort(d3.groups(points, p => runs[p.run].of("energy_scope") ?? ""), ([scope]) => scope);
+  const fronts = scopes.map(([scope, own], i) => ({ scope: scope || "an unknown scope", front: paretoFront(own, runs), style: look(i ? i + 1 : 0) }));
+  const front = fronts.flatMap(f => f.front);
+  const nameOf = f => scopes.length > 1 ? `Pareto front, energy of ${f.scope}` : "Pareto front";
   const on = new Set(front.map(p => p.run));
   const others = points.filter(p => !on.has(p.run));
   const scale = name => { const [low, high] = d3.extent(points, p => p[name]); return low > 0 && high > 10 * low ? { type: "log" } : { zero: true, nice: true }; };
-  const [style, other] = [look(0), look(1)];
+  const other = look(1);
   const drawing = plot(width, {
     x: { label: pareto.xLabel, inset: 8, ticks: Math.max(3, width / 90), tickFormat: plain, ...scale("x") }, y: { label: pareto.yLabel, grid: true, ticks: 6, tickFormat: plain, ...scale("y") },
     marks: [
-      Plot.line(front, { x: "x", y: "y", stroke: style.colour, strokeWidth: 1.8, className: "line" }),
+      ...fronts.map(f => Plot.line(f.front, { x: "x", y: "y", stroke: f.style.colour, strokeWidth: 1.8, className: "line" })),
       Plot.dot(others, { x: "x", y: "y", stroke: other.colour, fill: p => hollowIf(other, runs[p.run].valid), symbol: other.symbol, r: points.length > 300 ? 1.8 : 3.5, strokeOpacity: points.length > 300 ? 0.6 : 1, className: "mark" }),
-      Plot.dot(front, { x: "x", y: "y", stroke: style.colour, fill: style.colour, r: 5, className: "mark front" }),
-      tips([{ label: "", points }], runs, pareto.xLabel, pareto.yLabel),
+      ...fronts.map(f => Plot.dot(f.front, { x: "x", y: "y", stroke: f.style.colour, fill: f.style.colour, symbol: f.style.symbol, r: 5, className: "mark front" })),
+      tips(scopes.map(([scope, own]) => ({ label: scopes.length > 1 ? `energy of ${scope || "an unknown scope"}` : "", points: own })), runs, pareto.xLabel, pareto.yLabel),
     ],
   });
-  return chartFigure(pareto.id, pareto.title, drawing, legend([{ label: front.length ? "Pareto front" : "Pareto front: no run is valid", dash: "", ...style }, { label: "other runs (hollow: energy not valid)", colour: other.colour, symbol: other.symbol }]), front.length ? element("p", { class: "hint" }, `On the front, by latency: ${front.slice(0, 12).map(p => runs[p.run].label).join(", ")}${front.length > 12 ? ` and ${front.length - 12} more` : ""}.`) : null);
+  return chartFigure(pareto.id, pareto.title, drawing, legend([...fronts.map(f => ({ label: f.front.length ? nameOf(f) : `${nameOf(f)}: no run is valid`, dash: "", ...f.style })), { label: "other runs (hollow: energy not valid)", colour: other.colour, symbol: other.symbol }]), ...fronts.filter(f => f.front.length).map(f => element("p", { class: "hint" }, `On the ${scopes.length > 1 ? `front of ${f.scope}` : "front"}, by latency: ${f.front.slice(0, 12).map(p => runs[p.run].label).join(", ")}${f.front.length > 12 ? ` and ${f.front.length - 12} more` : ""}.`)));
 }
 
 const plain = v => v.toLocaleString("en", { maximumSignificantDigits: 4 });
