@@ -92,7 +92,7 @@ internal static class Targets
         .. new[]
         {
             RunFile.Summary, RunFile.Prompts, RunFile.Categories, RunFile.Responses, RunFile.Ranks, RunFile.Power, RunFile.Windows,
-            RunFile.Steps, RunFile.Energy, RunFile.Carbon, RunFile.Manifest,
+            RunFile.Steps, RunFile.Phases, RunFile.Energy, RunFile.Carbon, RunFile.Manifest,
         }.SelectMany(Run),
         Unfinished(RunFile.PartialPrompts.Name, Grammar.Csv, () => [SeedRun.Files[RunFile.Prompts.Name]]),
         Unfinished(RunFile.Manifest.Name, Grammar.Json, () => [SeedRun.Files[RunFile.Manifest.Name]]),
