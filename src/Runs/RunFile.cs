@@ -47,8 +47,11 @@ public sealed record RunFile(string Name, RunFilePlace Place, string Holds, stri
 
     public static RunFile Steps { get; } = Lasting("steps.jsonl", RunFilePlace.Start, "forward passes", AtTheEnd);
 
+    public static RunFile Phases { get; } = Lasting("phases.csv", RunFilePlace.Start,
+        "what each rank did with its time: prefill, decode, communication, waiting", AtTheEnd);
+
     public static RunFile Energy { get; } = Lasting("energy.json", RunFilePlace.Start,
-        "sensor facts; with the three before what `verify` computes everything from", "at a start's end, the last of the piece");
+        "sensor facts; with the four before what `verify` computes everything from", "at a start's end, the last of the piece");
 
     public static RunFile Carbon { get; } = Lasting("carbon.json", RunFilePlace.Run,
         "every term of the SCI, where intensity, PUE and embodied emissions were given", AtTheEnd);
@@ -82,7 +85,7 @@ public sealed record RunFile(string Name, RunFilePlace Place, string Holds, stri
     /// <summary>Every file, those that stay first.</summary>
     public static IReadOnlyList<RunFile> All { get; } =
     [
-        Summary, Prompts, Categories, Responses, Ranks, Power, Windows, Steps, Energy, Carbon, Manifest, RankLog,
+        Summary, Prompts, Categories, Responses, Ranks, Power, Windows, Steps, Phases, Energy, Carbon, Manifest, RankLog,
         PartialPrompts, PartialResponses, Journal, EnergyJournal, Lease, Restore,
     ];
 

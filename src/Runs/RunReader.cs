@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Common;
 using Harness.Energy;
+using Harness.Energy.Accounting;
 using Harness.Energy.Records;
 using Harness.Runs.Records;
 
@@ -34,8 +35,9 @@ public sealed class RunReader(string directory)
     /// <param name="source">The file that was opened, for messages.</param>
     public Stream OpenPrompts(out string source) => OpenRows(RunFile.Prompts.In(Directory), out source);
 
+    /// <summary>Columns that an older version did not write are empty.</summary>
     public IEnumerable<RankRecord> Ranks(int piece = 1) =>
-        Rows(PathOf(RunFile.Ranks, piece), CsvRows.Read<RankRecord>);
+        Rows(PathOf(RunFile.Ranks, piece), CsvRows.ReadLoosely<RankRecord>);
 
     /// <summary>The windows of a piece with what each device did in them, in order.</summary>
     public IReadOnlyList<WindowRecord> Windows(int piece = 1) => Read(PathOf(RunFile.Windows, piece), stream =>
@@ -59,6 +61,14 @@ public sealed class RunReader(string directory)
         using var text = new StreamReader(Open(PathOf(RunFile.Power, piece)));
         foreach (var row in PowerRecords.ReadRows(text, PathOf(RunFile.Power, piece))) yield return row;
     }
+
+    /// <summary>What a piece's ranks did with their time; null where that is not on file.</summary>
+    public IReadOnlyList<RankPhases>? Phases(int piece = 1) => !Has(RunFile.Phases, piece) ? null
+        : Read(PathOf(RunFile.Phases, piece), stream =>
+        {
+            using var text = new StreamReader(stream);
+            return PhaseRecords.Read(text, PathOf(RunFile.Phases, piece));
+        });
 
     /// <summary>Every record of a file of JSON lines.</summary>
     public IReadOnlyList<T> Lines<T>(RunFile file, int piece = 1) =>

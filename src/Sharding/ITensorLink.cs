@@ -8,6 +8,12 @@ public interface ITensorLink
     int Rank { get; }
     int Size { get; }
 
+    /// <summary>
+    /// Whether a call returns when the device has done its part in it, so that the host's time in calls is the device's; false where calls
+    /// are put on a stream.
+    /// </summary>
+    bool IsSynchronous => true;
+
     /// <summary>Sum of the ranks' tensors, in place.</summary>
     void AllReduce(Tensor x);
 
@@ -28,13 +34,18 @@ public interface ITensorLink
 
 /// <param name="BytesSent">Payload that left this rank, by the algorithm's minimum: an all-reduce of n bytes over s ranks counts 2 n (s -
 /// 1) / s.</param>
-/// <param name="CollectiveSeconds">Time inside AllReduce and AllGatherColumns.</param>
+/// <param name="CollectiveSeconds">
+/// Time inside AllReduce and AllGatherColumns, from when the device has made what goes in: moving it, and waiting for the other ranks.
+/// </param>
 /// <param name="ReceiveSeconds">Time waiting in Receive: a stage's idle time.</param>
-public readonly record struct LinkStatistics(long BytesSent, double CollectiveSeconds, double ReceiveSeconds)
+/// <param name="TransferSeconds">Time inside Send, and inside Receive once the message is there.</param>
+public readonly record struct LinkStatistics(long BytesSent, double CollectiveSeconds, double ReceiveSeconds, double TransferSeconds = 0)
 {
     public static LinkStatistics operator -(LinkStatistics a, LinkStatistics b) =>
-        new(a.BytesSent - b.BytesSent, a.CollectiveSeconds - b.CollectiveSeconds, a.ReceiveSeconds - b.ReceiveSeconds);
+        new(a.BytesSent - b.BytesSent, a.CollectiveSeconds - b.CollectiveSeconds, a.ReceiveSeconds - b.ReceiveSeconds,
+            a.TransferSeconds - b.TransferSeconds);
 
     public static LinkStatistics operator +(LinkStatistics a, LinkStatistics b) =>
-        new(a.BytesSent + b.BytesSent, a.CollectiveSeconds + b.CollectiveSeconds, a.ReceiveSeconds + b.ReceiveSeconds);
+        new(a.BytesSent + b.BytesSent, a.CollectiveSeconds + b.CollectiveSeconds, a.ReceiveSeconds + b.ReceiveSeconds,
+            a.TransferSeconds + b.TransferSeconds);
 }

@@ -40,6 +40,7 @@ internal sealed class NcclLink : ITensorLink, IDisposable
 
     public int Rank { get; }
     public int Size { get; }
+    public bool IsSynchronous => false;
     public LinkStatistics Statistics => new(_bytesSent, Seconds(_collectiveTicks), Seconds(_receiveTicks));
 
     public void AllReduce(Tensor x)

@@ -30,7 +30,7 @@ internal sealed class HostArrays : ITensorBackend
     public float[] Values(Tensor x) => ((Array2D)x).Values;
 
     public IDisposable Scope() => throw new NotSupportedException();
-    public void Synchronize() => throw new NotSupportedException();
+    public void Synchronize() { }
     public Weight LoadWeight(IReadOnlyList<WeightSlice> parts, DType storage) => throw new NotSupportedException();
     public KvCache NewKvCache(int layers, int slots, int capacity, AttentionHeads heads) => throw new NotSupportedException();
     public Tensor Embed(Weight table, int firstToken, ReadOnlySpan<int> tokens) => throw new NotSupportedException();

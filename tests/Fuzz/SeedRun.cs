@@ -96,6 +96,14 @@ internal static class SeedRun
             .. Enumerable.Range(1, Repeats).Select(repeat =>
                 new EnergyWindow($"measured-{repeat}", WindowKind.Measured, StartOf(repeat), StartOf(repeat) + RepeatSeconds, repeat)),
         ],
+        Phases =
+        [
+            new(0, [.. Enumerable.Range(1, Repeats).Select(StartOf).SelectMany(start => new PhaseStretch[]
+            {
+                new(start, start + 0.5, 0.5, 0, 0, 0),
+                new(start + 0.5, start + 1.5, 0, 0.75, 0.125, 0.125),
+            })]),
+        ],
     };
 
     private static double StartOf(int repeat) => FirstRepeat + (repeat - 1) * RepeatSeconds;

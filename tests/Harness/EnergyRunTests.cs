@@ -56,6 +56,50 @@ public sealed class EnergyRunTests : IDisposable
     }
 
     /// <summary>
+    /// Two stages of two tensor ranks, each on a device of a constant power: joules of a phase are that power times the seconds that the
+    /// rank's links counted for themselves.
+    /// </summary>
+    [Test]
+    public void WhatARankDidWithItsJoulesAddsUpToThem()
+    {
+        using var fake = new FakeNvml([.. Enumerable.Range(0, 4).SelectMany(device => new[]
+        {
+            $"device {device} uuid GPU-{device}", $"device {device} curve constant {100 + 100 * device}", $"device {device} update 0.02",
+        })]);
+        var run = Run(fake, "--limit", "2", "--tp", "2", "--pp", "2");
+        var rows = run.Ranks().ToList();
+        Assert.Multiple(() =>
+        {
+            foreach (var row in rows)
+            {
+                double?[] parts =
+                    [row.PrefillJoules, row.DecodeJoules, row.CommunicationJoules, row.WaitingJoules, row.OtherJoules];
+                var joules = row.EnergyJoules!.Value;
+                Assert.That(parts.Sum(), Is.EqualTo(joules).Within(1e-9 * joules), $"rank {row.Rank}, {row.Window}");
+                Assert.That(parts, Is.All.GreaterThanOrEqualTo(0));
+                if (row.Window is "load" or "idle") Assert.That(row.OtherJoules, Is.EqualTo(joules).Within(1e-9 * joules));
+            }
+            foreach (var row in rows.Where(row => row.Window == "measured-1"))
+            {
+                var (watts, within) = (100 + 100 * row.Rank, 0.03 * row.EnergyJoules!.Value);
+                Assert.That(row.WaitingJoules, Is.EqualTo(watts * row.ReceiveWaitSeconds).Within(within), $"rank {row.Rank}");
+                Assert.That(row.CommunicationJoules, Is.GreaterThan(watts * row.CollectiveWaitSeconds!.Value - within), $"rank {row.Rank}");
+                Assert.That(row.PrefillJoules, Is.Positive);
+                Assert.That(row.DecodeJoules - row.PrefillJoules, Is.Positive, "120 tokens of each prompt");
+            }
+        });
+        var phases = JsonDocument.Parse(File.ReadAllText(RunFile.Energy.In(run.Directory))).RootElement.GetProperty("phases");
+        Assert.That(phases.GetProperty("waiting_j").GetDouble(), Is.EqualTo(rows.Where(row => row.Repeat > 0).Sum(row => row.WaitingJoules))
+            .Within(1e-9).Percent);
+        Assert.That(new RunVerification(run.Directory).Check(), Is.All.EndsWith("sample_gap"), "samples may come late, no figure may differ");
+        var file = RunFile.Phases.In(run.Directory);
+        File.WriteAllLines(file, File.ReadAllLines(file).SkipLast(20));
+        Assert.That(new RunVerification(run.Directory).Check(), Has.Some.Contains("rank 3, measured-1, decode_j"));
+        File.Delete(file);
+        Assert.That(new RunVerification(run.Directory).Check(), Has.Some.Contains("rank 0, measured-1, communication_j"));
+    }
+
+    /// <summary>
     /// More than once where other programs keep the sampler from its core, which makes a run invalid (sample_gap), and rightly.
     /// </summary>
     [Test, Retry(3)]

@@ -15,9 +15,12 @@ public sealed class EnergyAccount
     private readonly Dictionary<string, EnergyTimeline> _timelines;
     private readonly HashSet<string> _countedKeys, _speakingKeys;
     private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _replicasOf;
+    private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _ranksOf;
+    private readonly Dictionary<int, RankPhases>? _phases;
     private readonly Dictionary<int, RankPlace> _places = [];
     private readonly Dictionary<string, double> _idleWatts = [];
     private readonly Dictionary<string, Dictionary<string, (int Place, double? Joules)>> _byDevice = [];
+    private readonly Dictionary<(string Window, string Device), PhaseJoules?> _phasesByDevice = [];
 
     public EnergyAccount(EnergyEvidence evidence)
     {
@@ -34,7 +37,8 @@ public sealed class EnergyAccount
         _counted = [.. _ledger.Counted.Where(device => !_sameModule.ContainsKey(device.Domain.Key))];
         _countedKeys = [.. _counted.Select(device => device.Domain.Key)];
         _speakingKeys = [.. _ledger.Speaking.Select(device => device.Domain.Key)];
-        _replicasOf = ReplicasOfModules(evidence.ReplicasByDomain());
+        (_replicasOf, _ranksOf) = (OfModules(evidence.ReplicasByDomain()), OfModules(evidence.RanksByDomain()));
+        _phases = evidence.Phases?.ToDictionary(one => one.Rank);
         foreach (var place in evidence.Ranks) _places.TryAdd(place.Rank, place);
         if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle && !IsSuspendedIn(idle))
             _idleWatts = IdleWattsIn(Resolve(idle));
@@ -157,6 +161,19 @@ public sealed class EnergyAccount
             .Select(one => one.Joules));
     }
 
+    /// <summary>The same joules by what the ranks that work on those domains did; null where that, or the joules, are not known.</summary>
+    public PhaseJoules? PhasesOfRank(int rank, string window)
+    {
+        var resolved = Windows.First(one => one.Window.Name == window);
+        var own = PlaceOf(rank).Reads.ToHashSet();
+        return PhaseJoules.Sum(resolved.Devices.Where(device => own.Contains(device.Key))
+            .Select(device => PhasesOf(device.Key, resolved.Window)));
+    }
+
+    /// <summary>The counted joules of a window by what ranks did; null where that, or the joules, are not known.</summary>
+    public PhaseJoules? Phases(EnergyWindow window) =>
+        PhaseJoules.Sum(_ledger.Counted.Select(device => PhasesOf(device.Domain.Key, window)));
+
     /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
     public string? DevicesOfRank(int rank) =>
         string.Join('+', PlaceOf(rank).Reads.Select(key => key.Split('/', 2)[1])) is { Length: > 0 } text ? text : null;
@@ -194,7 +211,7 @@ public sealed class EnergyAccount
     }
 
     /// <summary>A module works for all whose GPUs are part of it.</summary>
-    private Dictionary<string, IReadOnlySet<int>> ReplicasOfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain) =>
+    private Dictionary<string, IReadOnlySet<int>> OfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain) =>
         byDomain.ToDictionary(own => own.Key, own => (IReadOnlySet<int>)own.Value.Concat(
             _sameModule.Where(again => again.Value.Key == own.Key).SelectMany(again => byDomain[again.Key])).ToHashSet());
 
@@ -232,6 +249,22 @@ public sealed class EnergyAccount
         var resolved = _timelines[key].Resolve(part);
         return part.DurationSeconds > 0 || window.DurationSeconds <= 0 ? resolved
             : resolved with { CounterJoules = 0, InvalidReasons = [] };
+    }
+
+    private PhaseJoules? PhasesOf(string key, EnergyWindow window)
+    {
+        if (_phases == null) return null;
+        if (_phasesByDevice.TryGetValue((window.Name, key), out var known)) return known;
+        return _phasesByDevice[(window.Name, key)] = Compute();
+
+        PhaseJoules? Compute()
+        {
+            var part = window.PartOf(key);
+            if (part.DurationSeconds <= 0 && window.DurationSeconds > 0) return default(PhaseJoules);
+            var ranks = _ranksOf[key].Where(_phases.ContainsKey).Select(rank => _phases[rank]).ToList();
+            return ranks.Count == _ranksOf[key].Count && _timelines[key].CurveFor(part) is { } curve
+                ? PhaseJoules.Of(curve, part, ranks) : null;
+        }
     }
 
     private RankPlace PlaceOf(int rank) => _places[rank];

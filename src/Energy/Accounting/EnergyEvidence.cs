@@ -40,6 +40,9 @@ public sealed record EnergyEvidence
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
     [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];
 
+    /// <summary>What each rank did with its time; null where that is not known: of a start that was killed, and in older directories.</summary>
+    [JsonIgnore] public IReadOnlyList<RankPhases>? Phases { get; init; }
+
     /// <summary>
     /// Where the ranks compute: on the GPU that each reads, or on their hosts' sockets; null where a rank does not know its
     /// GPU and no meter covers its whole node, or all accelerators of it.
@@ -67,23 +70,29 @@ public sealed record EnergyEvidence
     public ClockMap ClockOf(int replica) => Ranks.First(place => place.Replica == replica).Clock;
 
     /// <summary>
-    /// By domain, the replicas that it works for: those of the ranks that read it, where every rank of its host reads one of its
-    /// own; else all that have ranks on its host.
+    /// By domain, the ranks that work on it: those that read it, where every rank of its host reads one of its own; else with them all that
+    /// are on its host.
     /// </summary>
-    public IReadOnlyDictionary<string, IReadOnlySet<int>> ReplicasByDomain()
+    public IReadOnlyDictionary<string, IReadOnlySet<int>> RanksByDomain() => ByDomain(place => place.Rank);
+
+    /// <summary>By domain, the replicas that it works for: those of the ranks that work on it.</summary>
+    public IReadOnlyDictionary<string, IReadOnlySet<int>> ReplicasByDomain() => ByDomain(place => place.Replica);
+
+    private Dictionary<string, IReadOnlySet<int>> ByDomain(Func<RankPlace, int> of)
     {
-        var all = Ranks.Select(rank => rank.Replica).ToHashSet();
+        var all = Ranks.Select(of).ToHashSet();
         var onHost = Ranks.GroupBy(rank => rank.Host).ToDictionary(host => host.Key, host =>
-            (Replicas: host.Select(rank => rank.Replica).ToHashSet(), OwnEach: host.All(rank => rank.Reads.Count > 0)));
-        var readers = Ranks.SelectMany(rank => rank.Reads.Select(key => (key, rank.Replica)))
-            .ToLookup(read => read.key, read => read.Replica);
+            (Working: host.Select(of).ToHashSet(), OwnEach: host.All(rank => rank.Reads.Count > 0)));
+        var readers = Ranks.SelectMany(rank => rank.Reads.Select(key => (key, Reader: of(rank))))
+            .ToLookup(read => read.key, read => read.Reader);
         return Domains.DistinctBy(domain => domain.Key).ToDictionary(domain => domain.Key, domain =>
         {
             var working = readers[domain.Key].ToHashSet();
             if (onHost.TryGetValue(domain.Host, out var host) && !host.OwnEach)
             {
-                if (working.IsSubsetOf(host.Replicas)) working = host.Replicas;
-                else working.UnionWith(host.Replicas);
+                // One set for all domains of a host: attribution finds equal ones again.
+                if (working.IsSubsetOf(host.Working)) working = host.Working;
+                else working.UnionWith(host.Working);
             }
             return (IReadOnlySet<int>)(working.Count > 0 ? working : all);
         });

@@ -84,6 +84,23 @@ internal sealed class EnergyTimeline
     /// <summary>The power of the counter's scope; where there is none and the counter does not serve, whatever power there is.</summary>
     private JoulesCurve? PowerFor(EnergyWindow window) => CounterServes(window) ? PowerOfCounter : PowerOfCounter ?? Power;
 
+    /// <summary>
+    /// From when until when there is news of the device on both sides and every curve that it has is known; nothing where it has none.
+    /// </summary>
+    public (double StartSeconds, double EndSeconds)? Known
+    {
+        get
+        {
+            JoulesCurve[] curves = [.. new[] { Counter, Power }.OfType<JoulesCurve>()];
+            return curves.Length == 0 || _news.Length == 0 ? null
+                : (curves.Max(curve => Math.Max(curve.FirstSeconds, _news[0])), curves.Min(curve => Math.Min(curve.LastSeconds, _news[^1])));
+        }
+    }
+
+    /// <summary>How often the counter fell in a window.</summary>
+    public int Resets(EnergyWindow window) =>
+        _decreases.Chunk(2).Count(fall => fall[1] >= window.StartSeconds && fall[0] <= window.EndSeconds);
+
     public DomainEnergy Resolve(EnergyWindow window)
     {
         var first = FirstAtOrAfter(_times, window.StartSeconds);
@@ -306,7 +323,7 @@ internal sealed class EnergyTimeline
     private double[] Dated(EnergyReading[] readings, double[] values, double? updateSeconds, bool alwaysMoves)
     {
         double[] times = [.. readings.Select(r => r.TimeSeconds)];
-        return Domain.IsDatedAtItsSource ? times : UpdateTimes.Estimate(times, values, updateSeconds, alwaysMoves);
+        return Domain.IsDatedAtItsSource || updateSeconds < _sensor?.ResolvedFromSeconds ? times : UpdateTimes.Estimate(times, values, updateSeconds, alwaysMoves);
     }
 
     /// <summary>Indices of the first of every run of equal times.</summary>

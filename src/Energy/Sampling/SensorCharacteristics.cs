@@ -23,6 +23,13 @@ public sealed record SensorCharacteristics(
     [JsonIgnore]
     public double? UpdateSeconds => CounterUpdateSeconds ?? PowerUpdateSeconds;
 
+    /// <summary>
+    /// Shorter periods are no more than upper bounds: a recording whose every reading shows another value tells that updates are no
+    /// rarer than its readings, and not when they are. 0 for a sensor that was measured.
+    /// </summary>
+    [JsonIgnore]
+    public double ResolvedFromSeconds { get; init; }
+
     private const int EnoughUpdates = 12;
 
     /// <summary>Fewer tell no period: a program that tells once a second or two is listened to for longer.</summary>
@@ -50,6 +57,21 @@ public sealed record SensorCharacteristics(
         }
         return [.. observations.Select(o => o.Conclude())];
     }
+
+    /// <summary>
+    /// What a recording shows of its sensor. Where two readings or more show each value, updates are told as when they were measured; else
+    /// the periods are upper bounds.
+    /// </summary>
+    public static SensorCharacteristics Of(SampleSeries recorded)
+    {
+        var observation = new Observation(recorded.Domain);
+        foreach (var reading in recorded.Readings)
+            if (!reading.IsLost) observation.Add(reading);
+        var shown = observation.Conclude();
+        return shown with { ResolvedFromSeconds = ReadingsPerUpdate * shown.ReadSeconds };
+    }
+
+    private const double ReadingsPerUpdate = 2;
 
     private sealed class Observation(EnergyDomain domain)
     {

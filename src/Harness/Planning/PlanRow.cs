@@ -44,6 +44,17 @@ public sealed record PlanRow
     [JsonPropertyName("prefill_tokens_per_s")] public double? PrefillTokensPerSecond { get; init; }
     [JsonPropertyName("prefill_bound")] public string? PrefillBound { get; init; }
 
+    /// <summary>
+    /// Seconds of all devices together for one token of decode, by what they do: the three add up to devices ÷ tokens per second, and times
+    /// a device's watts they are joules per token. Of prefill likewise.
+    /// </summary>
+    [JsonPropertyName("decode_s")] public double? DecodeSeconds { get; init; }
+    [JsonPropertyName("decode_communication_s")] public double? DecodeCommunicationSeconds { get; init; }
+    [JsonPropertyName("decode_waiting_s")] public double? DecodeWaitingSeconds { get; init; }
+    [JsonPropertyName("prefill_s")] public double? PrefillSeconds { get; init; }
+    [JsonPropertyName("prefill_communication_s")] public double? PrefillCommunicationSeconds { get; init; }
+    [JsonPropertyName("prefill_waiting_s")] public double? PrefillWaitingSeconds { get; init; }
+
     /// <summary>Why it does not fit; missing where it does.</summary>
     [JsonPropertyName("reason")] public string? Reason { get; init; }
 }

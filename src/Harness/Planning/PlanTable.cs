@@ -103,7 +103,10 @@ internal static class PlanTable
         yield return "Weights, cache, activations: of the fullest rank; total adds the reserve. tensor: sent by a rank";
         yield return "within its tensor group, before sampling; stage: to its peer on the next stage.";
         if (rows.Any(row => row.DecodeTokensPerSecond != null))
+        {
             yield return "Rates are upper bounds at full length, set by m memory, c compute, l link.";
+            yield return "--format csv has the devices' seconds for a token: computing, communication, waiting.";
+        }
         if (planner.Rates is { LinkBytesPerSecond: null } && rows.Any(row => row.Gpus > 1))
             yield return "Several GPUs are predicted when --link is given.";
         if (rows.Any(row => row.TotalBytes == null))

@@ -87,6 +87,12 @@ internal sealed record Planner
             DecodeBound = decode?.Bound.ToString().ToLowerInvariant(),
             PrefillTokensPerSecond = prefill?.TokensPerSecond,
             PrefillBound = prefill?.Bound.ToString().ToLowerInvariant(),
+            DecodeSeconds = decode?.DeviceSeconds.Computing,
+            DecodeCommunicationSeconds = decode?.DeviceSeconds.Communication,
+            DecodeWaitingSeconds = decode?.DeviceSeconds.Waiting,
+            PrefillSeconds = prefill?.DeviceSeconds.Computing,
+            PrefillCommunicationSeconds = prefill?.DeviceSeconds.Communication,
+            PrefillWaitingSeconds = prefill?.DeviceSeconds.Waiting,
             Reason = fits ? null : $"{memory} and {Quantity.Text(ReserveBytes)} in reserve exceed {Quantity.Text(MemoryBytes)} "
                 + $"by {Quantity.Text(total - MemoryBytes)}",
         };

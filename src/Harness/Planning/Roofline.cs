@@ -22,7 +22,14 @@ internal sealed record Devices(long? MemoryBytes, double Reserve, DType? Cache, 
 internal enum Bound { Memory, Compute, Link }
 
 /// <param name="TokensPerSecond">Of all sequences of one copy of the model; no machine does better.</param>
-internal readonly record struct Prediction(double TokensPerSecond, Bound Bound);
+/// <param name="DeviceSeconds">Of all its devices together, for one token.</param>
+internal readonly record struct Prediction(double TokensPerSecond, Bound Bound, PhaseSeconds DeviceSeconds);
+
+/// <summary>
+/// Seconds by what a device does in them, as ranks.csv has its joules: a device that waits neither computes nor communicates, since the
+/// pipeline has nothing for it.
+/// </summary>
+internal readonly record struct PhaseSeconds(double Computing, double Communication, double Waiting);
 
 /// <summary>
 /// Roofline (Williams, Waterman, Patterson 2009) of a pipeline. A stage takes the longer of reading its weights and cache
@@ -34,7 +41,8 @@ internal static class Roofline
 {
     private readonly record struct StageTime(double Memory, double Compute, double Link)
     {
-        public double Total => Math.Max(Memory, Compute) + Link;
+        public double Computing => Math.Max(Memory, Compute);
+        public double Total => Computing + Link;
     }
 
     /// <summary>Null where several ranks communicate and the link's rate is unknown.</summary>
@@ -47,7 +55,11 @@ internal static class Roofline
         var (round, busiest) = (stages.Sum(stage => stage.Total), parts * slowest.Total);
         // Of all micro-batches, the smaller ones too.
         var tokens = (double)pass.Rows * work.BatchSize / work.SequencesPerPass(plan.Pipeline);
-        return new(tokens / Math.Max(round, busiest), round > busiest ? BoundOf(stages) : BoundOf([slowest]));
+        var cycle = Math.Max(round, busiest);
+        double DeviceSeconds(Func<StageTime, double> inOnePass) => plan.Tensor * parts * stages.Sum(inOnePass) / tokens;
+        return new(tokens / cycle, round > busiest ? BoundOf(stages) : BoundOf([slowest]), new(
+            DeviceSeconds(stage => stage.Computing), DeviceSeconds(stage => stage.Link),
+            DeviceSeconds(stage => cycle / parts - stage.Total)));
     }
 
     private static StageTime Time(PassCost cost, DeviceRates device) => new(

@@ -26,7 +26,7 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
     public string? LinkObstacle => linkObstacle;
 
     /// <summary>What has crossed this rank's links.</summary>
-    public LinkStatistics LinkStatistics => replica.TensorLink.Statistics + replica.Pipeline.Statistics + replica.Tokens.Statistics;
+    public LinkStatistics LinkStatistics => replica.LinkStatistics;
 
     /// <summary>Every rank of the world loads together; what fails on one is thrown on all.</summary>
     /// <returns>Null where a rank was told to stop before it had loaded its own; alike on every rank.</returns>

@@ -4,10 +4,12 @@ using System.Text.Json.Serialization;
 using Harness.Common;
 using Harness.Configuration;
 using Harness.Energy;
+using Harness.Energy.Accounting;
 using Harness.Energy.Clocks;
 using Harness.Energy.Meters;
 using Harness.Energy.Records;
 using Harness.Energy.Sampling;
+using Harness.Models.Llama.Generation;
 using Harness.Runs.Pieces;
 using Harness.Sharding;
 
@@ -25,6 +27,7 @@ internal sealed class RankEnergy : IDisposable
     private readonly List<DomainFacts> _facts = [];
     private EnergySampler? _sampler;
     private EnergyJournal? _journal;
+    private PhaseLog? _phases;
     private SuspensionWatch? _suspensions;
     private SampleBookmark _kept = new(), _handedIn = new();
     private EnergyReport[]? _gathered;
@@ -79,6 +82,7 @@ internal sealed class RankEnergy : IDisposable
         Inspect();
         (_kept, _handedIn, _gathered) = (new(), new(), null);
         _suspensions = new(_clock.Clock, _model.Topology.Hosts[_model.World.Rank]);
+        _phases = new(_intervalSeconds);
         _sampler = new EnergySampler(Meter, _clock.Clock, _intervalSeconds, Sensors);
         _sampler.Start();
         if (Meter.Domains.Count == 0) return;
@@ -110,9 +114,28 @@ internal sealed class RankEnergy : IDisposable
     /// <summary>Measures this rank's clock against rank 0's, just outside a window; every rank calls.</summary>
     public void MarkClock() => _clock.Mark();
 
+    /// <summary>What this rank has just done with its time.</summary>
+    public void Take(Turn turn)
+    {
+        if (_phases == null) return;
+        var (start, end) = (_clock.OfTicks(turn.StartTicks), _clock.OfTicks(turn.EndTicks));
+        var isSeen = _model.Loaded?.Replica.HostSeesTransfers == true;
+        if (turn.IsWait)
+        {
+            if (isSeen) _phases.AddWait(start, end);
+            else _phases.AddUnseenWait(start, end);
+            return;
+        }
+        var prefillShare = turn.PrefillTokens / (double)(turn.PrefillTokens + turn.DecodeTokens);
+        var links = turn.Links;
+        if (isSeen) _phases.AddPass(start, end, prefillShare, links.CollectiveSeconds + links.TransferSeconds, links.ReceiveSeconds);
+        else _phases.AddUnseenPass(start, end, prefillShare);
+    }
+
     /// <summary>A window's edge: reads now, and returns the time on this rank's clock.</summary>
     public double MarkEdge()
     {
+        _phases?.Close();
         _suspensions?.Look();
         return _sampler?.MarkEdge() ?? _clock.Seconds;
     }
@@ -127,6 +150,7 @@ internal sealed class RankEnergy : IDisposable
         var report = new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler!.Cost, _clock.Map(), OriginUtc)
         {
             Series = _sampler.TakeNew(_model.World.Rank, _handedIn),
+            Phases = _phases!.TakeNew(),
             Suspensions = _suspensions!.Found,
         };
         if (_model.World.Gather(report.Serialize(), 0) is not { } handedIn) return null;
@@ -145,7 +169,7 @@ internal sealed class RankEnergy : IDisposable
     {
         _sampler?.Dispose();
         _journal?.Dispose();
-        (_sampler, _journal) = (null, null);
+        (_sampler, _journal, _phases) = (null, null, null);
     }
 
     public void Dispose()
@@ -171,6 +195,9 @@ internal sealed record EnergyReport(
     /// <summary>Domain by domain.</summary>
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
 
+    /// <summary>What the rank did with its time; a rank that left only its journal does not tell.</summary>
+    [JsonIgnore] public IReadOnlyList<PhaseStretch>? Phases { get; init; }
+
     /// <summary>The same readings of domains that are called otherwise.</summary>
     public EnergyReport On(Func<EnergyDomain, EnergyDomain> place)
     {
@@ -189,11 +216,17 @@ internal sealed record EnergyReport(
     public EnergyReport After(EnergyReport? earlier) => earlier == null ? this : this with
     {
         Series = [.. earlier.Series.Zip(Series, (before, now) => before with { Readings = [.. before.Readings, .. now.Readings] })],
+        Phases = [.. earlier.Phases ?? [], .. Phases ?? []],
     };
 
     public EnergyReport OnRunClock() => this with
     {
         Series = [.. Series.Select(one => one.OnClock(Clock.ToRunClock))],
+        Phases = Phases?.Select(one => one with
+        {
+            StartSeconds = Clock.ToRunClock(one.StartSeconds),
+            EndSeconds = Clock.ToRunClock(one.EndSeconds),
+        }).ToArray(),
         Suspensions = [.. Suspensions.Select(one => one with
         {
             StartSeconds = Clock.ToRunClock(one.StartSeconds),
@@ -203,7 +236,7 @@ internal sealed record EnergyReport(
 
     /// <summary>
     /// The length of what follows (int32) and the facts in JSON; then of each domain its number of readings (int32) and these as they
-    /// lie in memory: the ranks of a run are one program on machines of one kind.
+    /// lie in memory, and the stretches of the rank's time likewise: the ranks of a run are one program on machines of one kind.
     /// </summary>
     public byte[] Serialize()
     {
@@ -212,13 +245,16 @@ internal sealed record EnergyReport(
         var facts = JsonSerializer.SerializeToUtf8Bytes(this);
         writer.Write(facts.Length);
         writer.Write(facts);
-        foreach (var one in Series)
-        {
-            EnergyReading[] readings = [.. one.Readings];
-            writer.Write(readings.Length);
-            writer.Write(MemoryMarshal.AsBytes(readings.AsSpan()));
-        }
+        foreach (var one in Series) Write(writer, one.Readings);
+        Write(writer, Phases ?? []);
         return stream.ToArray();
+    }
+
+    private static void Write<T>(BinaryWriter writer, IReadOnlyList<T> list) where T : struct
+    {
+        T[] array = [.. list];
+        writer.Write(array.Length);
+        writer.Write(MemoryMarshal.AsBytes(array.AsSpan()));
     }
 
     private static readonly JsonSerializerOptions s_whole = new()
@@ -247,13 +283,17 @@ internal sealed record EnergyReport(
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
         var report = JsonSerializer.Deserialize<EnergyReport>(reader.ReadBytes(reader.ReadInt32()))!;
-        return report with { Series = [.. report.Domains.Select(domain => new SampleSeries(domain, report.Rank, Readings(reader)))] };
+        return report with
+        {
+            Series = [.. report.Domains.Select(domain => new SampleSeries(domain, report.Rank, Read<EnergyReading>(reader)))],
+            Phases = Read<PhaseStretch>(reader),
+        };
     }
 
-    private static EnergyReading[] Readings(BinaryReader reader)
+    private static T[] Read<T>(BinaryReader reader) where T : struct
     {
-        var readings = new EnergyReading[reader.ReadInt32()];
-        reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(readings.AsSpan()));
-        return readings;
+        var array = new T[reader.ReadInt32()];
+        reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(array.AsSpan()));
+        return array;
     }
 }

@@ -19,7 +19,8 @@ internal sealed class RepeatRunner(
     public bool WarmUp(int count) => _logits.Run(stage =>
     {
         for (var i = 0; i < count; i++)
-            if (_generator.Run(work.WarmUp(i), cache, _ => stage.Alive(), () => stage.IsToStop, stage.Alive).Stopped) return false;
+            if (_generator.Run(work.WarmUp(i), cache, _ => stage.Alive(), () => stage.IsToStop, stage.Alive, rank.Energy.Take).Stopped)
+                return false;
         return true;
     });
 
@@ -82,7 +83,7 @@ internal sealed class RepeatRunner(
                     stage.Alive();
                     reporter.Take(step);
                     Show(job.Schedule);
-                }, () => stage.IsToStop, stage.Alive).Stopped;
+                }, () => stage.IsToStop, stage.Alive, rank.Energy.Take).Stopped;
             }
             catch (NonFiniteLogitsException)
             {

@@ -35,6 +35,8 @@ internal static class RunEvidence
             Suspensions = reports.SelectMany(report => report.Suspensions).DistinctBy(one => (one.Host, one.StartSeconds)).ToList()
                 is { Count: > 0 } suspensions ? suspensions : null,
             Series = [.. reports.SelectMany(report => report.Series)],
+            Phases = reports.Count > 0 && reports.All(report => report.Phases != null)
+                ? [.. reports.Select(report => new RankPhases(report.Rank, report.Phases!))] : null,
         };
     }
 

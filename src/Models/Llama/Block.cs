@@ -35,8 +35,8 @@ internal sealed class Block
 
     public IEnumerable<Weight> Weights =>
     [
-        _attentionNorm, _qkv, .. _qkvBias is { } bias ? (Weight[])[bias] : [], .. _headNorms is { } norms ? (Weight[])[norms.Query, norms.Key] : [],
-        _output, _feedForwardNorm, _gateUp, _down,
+        _attentionNorm, _qkv, .. _qkvBias is { } bias ? (Weight[])[bias] : [],
+        .. _headNorms is { } norms ? (Weight[])[norms.Query, norms.Key] : [], _output, _feedForwardNorm, _gateUp, _down,
     ];
 
     /// <summary>Advances the residual stream <paramref name="x"/>, [rows, hidden], in place.</summary>

@@ -13,6 +13,9 @@ internal enum SeriesStyle
 
     /// <summary>A line through all points as they come, without marks: there are hundreds.</summary>
     Curve,
+
+    /// <summary>At each x a bar, the mean of the runs there, upon those of the series before it.</summary>
+    Stacked,
 }
 
 /// <summary>A line of a figure: runs that differ in nothing but what the x-axis shows, and repetitions of them.</summary>
@@ -45,6 +48,9 @@ internal sealed record Figure(string Id, string Title, string XLabel, string YLa
 
     /// <summary>Stretches of the x-axis that are shaded and named.</summary>
     public IReadOnlyList<(string Name, double From, double To)> Bands { get; init; } = [];
+
+    /// <summary>What stands at x = 0, 1, 2 and so on; empty where the x-axis is one of numbers.</summary>
+    public IReadOnlyList<string> XNames { get; init; } = [];
 
     /// <summary>Whether 0 is on the y-axis; false where differences matter.</summary>
     public bool FromZero { get; init; } = true;

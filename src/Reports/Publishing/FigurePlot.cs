@@ -36,6 +36,7 @@ internal sealed partial class FigurePlot
         (MarkerType.Circle, 2.3 * Point), (MarkerType.Square, 2.1 * Point),
         (MarkerType.Triangle, 2.4 * Point), (MarkerType.Diamond, 2.2 * Point),
     ];
+    private static readonly (MarkerType Type, double Size) s_block = (MarkerType.Square, 3.2 * Point);
     private static readonly OxyColor s_ink = OxyColor.Parse("#555555"), s_grid = OxyColor.Parse("#DDDDDD");
     private static readonly OxyColor[] s_shades = [OxyColor.Parse("#ECECEC"), OxyColor.Parse("#F6F6F6")];
 
@@ -100,7 +101,7 @@ internal sealed partial class FigurePlot
 
     private LinearAxis YAxis()
     {
-        var (low, high) = Extent(_points.Select(point => point.Y).Concat(_figure.FromZero ? [0] : []));
+        var (low, high) = Extent(Heights().Concat(_figure.FromZero ? [0] : []));
         return Styled(new LinearAxis
         {
             Position = AxisPosition.Left,
@@ -112,8 +113,15 @@ internal sealed partial class FigurePlot
         }, _figure.YLabel);
     }
 
+    /// <summary>Of all that is drawn: of bars, where they end on those below them.</summary>
+    private IEnumerable<double> Heights() => _figure.Series is [{ Style: SeriesStyle.Stacked }, ..]
+        ? _figure.Series.SelectMany(series => series.Means(_isValid)).GroupBy(bar => bar.X).Select(bar => bar.Sum(part => part.Y))
+        : _points.Select(point => point.Y);
+
     private Axis XAxis()
     {
+        if (_figure.XNames.Count > 0)
+            return Styled(new AxisOfNames(_figure.XNames) { Position = AxisPosition.Bottom }, _figure.XLabel, AxisOfNames.Text(_figure.XNames));
         var (low, high) = Extent(_points.Select(point => _figure.LogX ? Math.Log2(point.X) : point.X));
         var (from, to) = (low - 0.04 * (high - low), high + 0.04 * (high - low));
         Axis axis = _figure.LogX
@@ -124,10 +132,12 @@ internal sealed partial class FigurePlot
         return Styled(axis, _figure.XLabel);
     }
 
-    private static T Styled<T>(T axis, string title) where T : Axis
+    private static T Styled<T>(T axis, string title) where T : Axis => Styled(axis, title, Ticks.Text);
+
+    private static T Styled<T>(T axis, string title, Func<double, string> label) where T : Axis
     {
         axis.Title = Printable(title);
-        axis.LabelFormatter = Ticks.Text;
+        axis.LabelFormatter = label;
         axis.TicklineColor = s_ink;
         axis.MajorTickSize = 3 * Point;
         axis.MajorGridlineThickness = Thin; // of ticks, too
@@ -139,6 +149,11 @@ internal sealed partial class FigurePlot
 
     private void Draw(FigureSeries series, int index)
     {
+        if (series.Style == SeriesStyle.Stacked)
+        {
+            Stack(series, index);
+            return;
+        }
         IEnumerable<(double X, double Y)> line = series.Style switch
         {
             SeriesStyle.Means => series.Means(_isValid),
@@ -164,14 +179,33 @@ internal sealed partial class FigurePlot
         }
     }
 
+    /// <summary>A part of each bar, hollow where none of its runs is valid.</summary>
+    private void Stack(FigureSeries series, int index)
+    {
+        const double HalfWidth = 0.35;
+        var below = _figure.Series.Take(index).SelectMany(one => one.Means(_isValid)).ToLookup(part => part.X, part => part.Y);
+        foreach (var alike in series.Means(_isValid).GroupBy(part => series.Points.Any(point => point.X == part.X && _isValid(point.Run))))
+        {
+            var bars = new RectangleBarSeries
+            {
+                FillColor = alike.Key ? ColourOf(index) : OxyColors.White,
+                StrokeColor = alike.Key ? OxyColors.White : ColourOf(index),
+                StrokeThickness = alike.Key ? Thin : Line,
+            };
+            foreach (var (x, height) in alike)
+                bars.Items.Add(new(x - HalfWidth, below[x].Sum(), x + HalfWidth, below[x].Sum() + height));
+            Model.Series.Add(bars);
+        }
+    }
+
     /// <summary>A series without points, which the legend alone shows.</summary>
     private LineSeries Key(FigureSeries series, int index)
     {
         var key = LineOf(series, index);
         key.Title = Wrapped(series.Label, Width - 2 * Margin - 27 * Point);
-        if (series.Style == SeriesStyle.Marks) key.Color = OxyColors.Transparent;
+        if (series.Style is SeriesStyle.Marks or SeriesStyle.Stacked) key.Color = OxyColors.Transparent;
         if (series.Style == SeriesStyle.Curve) return key;
-        (key.MarkerType, key.MarkerSize) = MarkOf(index);
+        (key.MarkerType, key.MarkerSize) = series.Style == SeriesStyle.Stacked ? s_block : MarkOf(index);
         (key.MarkerFill, key.MarkerStroke, key.MarkerStrokeThickness) = (ColourOf(index), ColourOf(index), Line);
         return key;
     }
@@ -274,6 +308,27 @@ internal sealed partial class FigurePlot
         public override void GetTickValues(
             out IList<double> majorLabelValues, out IList<double> majorTickValues, out IList<double> minorTickValues) =>
             (majorLabelValues, majorTickValues, minorTickValues) = (values, values, []);
+    }
+
+    /// <summary>A tick in the middle of each bar, with its name.</summary>
+    private sealed class AxisOfNames : LinearAxis
+    {
+        private const double Beside = 0.6;
+
+        private readonly IList<double> _ticks;
+
+        public AxisOfNames(IReadOnlyList<string> names)
+        {
+            _ticks = [.. Enumerable.Range(0, names.Count).Select(at => (double)at)];
+            (Minimum, Maximum) = (-Beside, names.Count - 1 + Beside);
+        }
+
+        public static Func<double, string> Text(IReadOnlyList<string> names) => at =>
+            at >= 0 && at < names.Count ? Printable(names[(int)at]) : "";
+
+        public override void GetTickValues(
+            out IList<double> majorLabelValues, out IList<double> majorTickValues, out IList<double> minorTickValues) =>
+            (majorLabelValues, majorTickValues, minorTickValues) = (_ticks, _ticks, []);
     }
 
     /// <summary>Marks at the end of an axis are whole.</summary>

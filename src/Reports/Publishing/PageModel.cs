@@ -79,6 +79,8 @@ internal sealed class PageModel
                 .Select(time => new { Id = time.Item1, Title = RunFigures.Title(time.Item2) }),
             Runs = details,
             Figures = figures.Sweeps,
+            figures.Phases,
+            PhaseScope = PhaseFigures.Scope,
             figures.Caps,
             CapFigure = figures.CapFigure,
             Pareto = figures.Pareto.Select(front =>
@@ -175,13 +177,14 @@ internal sealed class PageModel
 
 /// <summary>The figures and tables that page, Markdown and files of figures have in common.</summary>
 /// <param name="ScopeWarning">That runs measured different things; null where they did not.</param>
-internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<CapGroup> Caps, Figure CapFigure,
-    IReadOnlyList<ParetoFront> Pareto, string? ScopeWarning)
+internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<Figure> Phases, IReadOnlyList<CapGroup> Caps,
+    Figure CapFigure, IReadOnlyList<ParetoFront> Pareto, string? ScopeWarning)
 {
-    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs)
+    /// <param name="found">What a damaged file would have shown is left out.</param>
+    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, RunsBelow found)
     {
         var caps = CapGroup.Of(runs);
-        return new([.. SweepFigures.Of(runs)], caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)],
+        return new([.. SweepFigures.Of(runs)], PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)],
             EnergyScopesFound.Warning(runs.Select(run => run.Summary)));
     }
 }

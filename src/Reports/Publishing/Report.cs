@@ -24,7 +24,7 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
         if (runs.Count == 0)
             throw new UserErrorException($"no run found below {string.Join(", ", directories)}; name directories that 'harness run' "
                 + "wrote, or that hold some");
-        var figures = ReportFigures.Of(runs);
+        var figures = ReportFigures.Of(runs, found);
         if (outputs.Page is { } page) WriteFile(page, ReportPage.Html(PageModel.Json(runs, figures, DateTimeOffset.UtcNow, found)));
         if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
         else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
@@ -42,7 +42,8 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
     {
         var (drawn, canPng) = (0, true);
         IEnumerable<Figure> all =
-            [.. figures.Sweeps, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()), .. RunFigures.Of(runs, found)];
+            [.. figures.Sweeps, .. figures.Phases, figures.CapFigure, .. figures.Pareto.Select(front => front.Figure()),
+                .. RunFigures.Of(runs, found)];
         foreach (var figure in all.Where(figure => figure.Empty == null))
         {
             var plot = new FigurePlot(figure, run => runs[run].Summary.Valid);

@@ -18,26 +18,26 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
         StorageFailure.Guard(directory, () =>
         {
             // energy.json first: without it what is left is no piece
-            foreach (var file in new[] { RunFile.Energy, RunFile.Power, RunFile.Windows, RunFile.Steps, RunFile.Ranks })
+            foreach (var file in new[] { RunFile.Energy, RunFile.Power, RunFile.Windows, RunFile.Steps, RunFile.Phases, RunFile.Ranks })
                 File.Delete(file.In(directory));
         });
     }
 
-    /// <summary><c>power.csv</c>, <c>windows.jsonl</c>, <c>ranks.csv</c>, and at last <c>energy.json</c>.</summary>
+    /// <summary>
+    /// <c>power.csv</c>, <c>windows.jsonl</c>, <c>phases.csv</c> where they are known, <c>ranks.csv</c>, and at last <c>energy.json</c>.
+    /// </summary>
     public void Write(string runDirectory, IEnumerable<RankRecord> ranks)
     {
         var energy = new EnergyAccount(Evidence);
         var directory = RunLayout.DirectoryOf(runDirectory, Number);
         WriteText(RunFile.Power.In(directory), text => PowerRecords.Write(text, Evidence.Series));
         WriteText(RunFile.Windows.In(directory), text => WindowRecords.Write(text, energy.Windows.Select(WindowRecord.Of)));
+        if (Evidence.Phases is { } phases) WriteText(RunFile.Phases.In(directory), text => PhaseRecords.Write(text, phases));
         AtomicFile.Write(RunFile.Ranks.In(directory), stream =>
         {
             CsvRows.WriteTable(stream,
-                ranks.Select(row => row with
-                {
-                    EnergyJoules = energy.JoulesOfRank(row.Rank, row.Window),
-                    Device = energy.DevicesOfRank(row.Rank)
-                }));
+                ranks.Select(row => (row with { Device = energy.DevicesOfRank(row.Rank) })
+                    .With(energy.JoulesOfRank(row.Rank, row.Window), energy.PhasesOfRank(row.Rank, row.Window))));
         });
         AtomicFile.Write(RunFile.Energy.In(directory), stream => JsonSerializer.Serialize(stream, new { Evidence }, JsonRows.Document));
     }
@@ -54,12 +54,12 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
     {
         var figures = Figures(account, rows);
         AtomicFile.Write(RunFile.Energy.In(RunLayout.DirectoryOf(runDirectory, first.Number)), stream => JsonSerializer.Serialize(stream,
-            new { first.Evidence, figures.Repeats, figures.EnergyPerOutputToken }, JsonRows.Document));
+            new { first.Evidence, figures.Repeats, figures.EnergyPerOutputToken, figures.Phases }, JsonRows.Document));
     }
 
     /// <summary>What <see cref="WriteFigures"/> adds.</summary>
     public static EnergyFigures Figures(RunAccount account, IEnumerable<PromptRecord> rows) =>
-        new(account.Repeats, account.JoulesPerToken(rows));
+        new(account.Repeats, account.JoulesPerToken(rows), account.Phases);
 
     /// <exception cref="UserErrorException">A file is missing or damaged.</exception>
     public static PieceEvidence Read(string runDirectory, int piece)
@@ -70,6 +70,7 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
         {
             Series = reader.Samples(piece),
             Windows = [.. reader.Windows(piece).Select(record => record.Window)],
+            Phases = reader.Phases(piece),
         });
     }
 

@@ -106,6 +106,9 @@ public sealed class RunAccount
         InvalidReasons = Repeats.Count == 0 ? InvalidReason.Interrupted : Joined(Repeats.SelectMany(repeat => repeat.InvalidReasons)),
     };
 
+    /// <summary>Counted joules of the repeats by what ranks did; null where that is not known of one.</summary>
+    public PhaseJoules? Phases => PhaseJoules.Sum(Measured.Select(part => part.Energy.Phases(part.Window.Window)));
+
     /// <summary>The figure of 'From Words to Watts'; null where a piece has none.</summary>
     public double? PaperJoules() => Sum(Pieces.Where(piece => piece.Energy.Repeats.Count > 0).Select(piece => piece.Energy.PaperJoules()));
 
@@ -152,4 +155,5 @@ public sealed record RepeatFigures(
     IReadOnlyList<string> InvalidReasons);
 
 /// <summary>The figures of <c>energy.json</c> that are of the whole run.</summary>
-public sealed record EnergyFigures(IReadOnlyList<RepeatFigures> Repeats, ConfidenceInterval? EnergyPerOutputToken);
+/// <param name="Phases">Of the repeats together.</param>
+public sealed record EnergyFigures(IReadOnlyList<RepeatFigures> Repeats, ConfidenceInterval? EnergyPerOutputToken, PhaseJoules? Phases);

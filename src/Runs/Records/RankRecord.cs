@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Harness.Common;
+using Harness.Energy.Accounting;
 
 namespace Harness.Runs.Records;
 
@@ -27,6 +28,23 @@ public sealed record RankRecord
     [Column("energy_j", "J", "measured, of the devices that the rank reads: one that several ranks read stands in the row of each")]
     public double? EnergyJoules { get; init; }
 
+    [Column("prefill_j", "J", "of `energy_j`, while the ranks that work on these devices computed for prompts; with the four that follow "
+        + "it adds up to `energy_j`. Empty where the host cannot see a device communicate and wait (NCCL)", "phases.csv and power.csv",
+        Extension = 1)]
+    public double? PrefillJoules { get; init; }
+
+    [Column("decode_j", "J", "of it, while they computed for the next tokens", Extension = 1)]
+    public double? DecodeJoules { get; init; }
+
+    [Column("communication_j", "J", "of it, in collectives, where a rank also waits for the slowest, and in sends", Extension = 1)]
+    public double? CommunicationJoules { get; init; }
+
+    [Column("waiting_j", "J", "of it, waiting for activations, tokens or requests", Extension = 1)]
+    public double? WaitingJoules { get; init; }
+
+    [Column("other_j", "J", "of it, the rest", Extension = 1)]
+    public double? OtherJoules { get; init; }
+
     [Column("bytes_sent", "bytes", "to other ranks; empty for a window that was cut")] public long? BytesSent { get; init; }
 
     [Column("collective_wait_s", "s", "waiting for the other ranks of the tensor group")]
@@ -38,4 +56,15 @@ public sealed record RankRecord
     [Column("weight_bytes_read", "bytes", "of the checkpoint's files")] public long? WeightBytesRead { get; init; }
     [Column("weight_bytes_resident", "bytes", "of weights in memory")] public long? WeightBytesResident { get; init; }
     [Column("kv_cache_bytes", "bytes", "of keys and values that the rank holds room for")] public long? KvCacheBytes { get; init; }
+
+    /// <summary>The row with joules, and what they were used for.</summary>
+    public RankRecord With(double? joules, PhaseJoules? phases) => this with
+    {
+        EnergyJoules = joules,
+        PrefillJoules = phases?.Prefill,
+        DecodeJoules = phases?.Decode,
+        CommunicationJoules = phases?.Communication,
+        WaitingJoules = phases?.Waiting,
+        OtherJoules = phases?.Other,
+    };
 }

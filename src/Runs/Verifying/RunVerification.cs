@@ -102,8 +102,8 @@ public sealed class RunVerification(string directory)
                 Problem($"{RunFile.Ranks.Name}: rank {missing} is missing from window {window.Name}");
         }
         foreach (var row in ranks.Where(row => evidence.Ranks.Any(place => place.Rank == row.Rank)))
-            Compare($"{RunFile.Ranks.Name}, rank {row.Rank}, {row.Window}, energy_j", row.EnergyJoules,
-                energy.JoulesOfRank(row.Rank, row.Window));
+            Compare($"{RunFile.Ranks.Name}, rank {row.Rank}, {row.Window}", row,
+                row.With(energy.JoulesOfRank(row.Rank, row.Window), energy.PhasesOfRank(row.Rank, row.Window)));
     }
 
     /// <summary>Every prompt of every repeat; of a run that was cut off, of those before its last repeat.</summary>

@@ -32,7 +32,7 @@ public sealed class HostLink : ITensorLink
     private float[] _gathered = [];
     private byte[] _mine = [];
     private byte[] _all = [];
-    private long _bytesSent, _collectiveTicks, _receiveTicks;
+    private long _bytesSent, _collectiveTicks, _receiveTicks, _transferTicks;
 
     /// <exception cref="UserErrorException">The wire type is neither f32 nor bf16.</exception>
     public HostLink(ICommunicator ranks, ITensorBackend backend, DType wire)
@@ -44,14 +44,14 @@ public sealed class HostLink : ITensorLink
 
     public int Rank => _ranks.Rank;
     public int Size => _ranks.Size;
-    public LinkStatistics Statistics => new(_bytesSent, Seconds(_collectiveTicks), Seconds(_receiveTicks));
+    public LinkStatistics Statistics => new(_bytesSent, Seconds(_collectiveTicks), Seconds(_receiveTicks), Seconds(_transferTicks));
 
     private int WireBytes => _bf16 ? 2 : 4;
 
     public void AllReduce(Tensor x)
     {
         if (Size == 1) return;
-        var start = Stopwatch.GetTimestamp();
+        var start = BeginTransfer();
         var values = Scratch(ref _values, Elements(x.Rows, x.Columns));
         _backend.ReadHost(x, values);
         if (!_bf16) _ranks.AllReduceSum(values);
@@ -71,7 +71,7 @@ public sealed class HostLink : ITensorLink
             throw new ArgumentException($"rank {Rank} of {Size} has {x.Columns} columns, not [{string.Join(", ", columns.ToArray())}]",
                 nameof(columns));
         if (Size == 1) return x;
-        var start = Stopwatch.GetTimestamp();
+        var start = BeginTransfer();
         int total = 0, widest = 0;
         foreach (var c in columns) (total, widest) = (total + c, Math.Max(widest, c));
         var result = _backend.NewTensor(x.Rows, total);
@@ -100,25 +100,36 @@ public sealed class HostLink : ITensorLink
 
     public void Send(Tensor x, int destination)
     {
+        var start = BeginTransfer();
         var values = Scratch(ref _values, Elements(x.Rows, x.Columns));
         _backend.ReadHost(x, values);
         var wire = Scratch(ref _mine, checked(values.Length * WireBytes));
         Encode(values, wire);
         _ranks.Send(wire, destination, TensorTag);
         _bytesSent += wire.Length;
+        _transferTicks += Stopwatch.GetTimestamp() - start;
     }
 
     public Tensor Receive(int rows, int columns, int source)
     {
         var values = Scratch(ref _values, Elements(rows, columns));
         var wire = Scratch(ref _mine, checked(values.Length * WireBytes));
-        var start = Stopwatch.GetTimestamp();
+        var start = BeginTransfer();
         _ranks.Receive(wire, source, TensorTag);
-        _receiveTicks += Stopwatch.GetTimestamp() - start;
+        var arrived = Stopwatch.GetTimestamp();
+        _receiveTicks += arrived - start;
         Decode(wire, values);
         var result = _backend.NewTensor(rows, columns);
         _backend.WriteHost(result, values);
+        _transferTicks += Stopwatch.GetTimestamp() - arrived;
         return result;
+    }
+
+    /// <summary>The device's computing before a transfer is no part of it, although the host would wait for it within.</summary>
+    private long BeginTransfer()
+    {
+        _backend.Synchronize();
+        return Stopwatch.GetTimestamp();
     }
 
     /// <summary>

@@ -141,7 +141,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
         foreach (var gain in (Weight[])[queryGain, keyGain])
             Require(gain.Outputs == 1 && gain.Inputs == heads.Dimension, $"a gain of [{gain.Outputs}, {gain.Inputs}] does not fit heads of "
                 + $"{heads.Dimension} features");
-        _kernels.NormHeads(_team, ((CpuTensor)qkv).Data, ((CpuWeight)queryGain).Vector, ((CpuWeight)keyGain).Vector, qkv.Rows, heads, epsilon);
+        _kernels.NormHeads(_team, ((CpuTensor)qkv).Data, ((CpuWeight)queryGain).Vector, ((CpuWeight)keyGain).Vector, qkv.Rows, heads,
+            epsilon);
         GC.KeepAlive(queryGain);
         GC.KeepAlive(keyGain);
     }

@@ -42,7 +42,8 @@ internal static unsafe class Elementwise<S, V> where S : struct, ISimd<V> where 
     }
 
     /// <summary>[rows, queries ‖ keys ‖ values], each head of queries and keys in place.</summary>
-    public static void NormHeads(WorkerTeam team, float* qkv, float* queryGain, float* keyGain, int rows, AttentionHeads heads, float epsilon)
+    public static void NormHeads(WorkerTeam team, float* qkv, float* queryGain, float* keyGain, int rows, AttentionHeads heads,
+        float epsilon)
     {
         var job = new HeadsJob
         {

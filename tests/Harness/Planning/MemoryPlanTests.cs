@@ -77,6 +77,8 @@ public sealed class MemoryPlanTests
     [TestCase("3.2-1b", 8, 3, Description = "tied, on two stages")]
     [TestCase("2-70b", 16, 2, Description = "replicated key/value heads")]
     [TestCase("smollm-135m", 9, 7, Description = "features, vocabulary and stages uneven")]
+    [TestCase("qwen2.5-0.5b", 2, 5)]
+    [TestCase("qwen3-0.6b", 8, 3)]
     public void WeightsAndCacheAreThoseThatAStageLoads(string model, int tensor, int pipeline)
     {
         var work = Work(3, 20) with { Cache = DType.F32 };

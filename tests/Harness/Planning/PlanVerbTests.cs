@@ -55,7 +55,9 @@ public sealed class PlanVerbTests
                     "fits",
                 "weight_bytes", "kv_cache_bytes", "activation_bytes", "reserve_bytes", "total_bytes", "memory_bytes",
                 "tensor_bytes_per_token", "head_bytes_per_token", "pipeline_bytes_per_token",
-                "decode_tokens_per_s", "decode_bound", "prefill_tokens_per_s", "prefill_bound", "reason"]));
+                "decode_tokens_per_s", "decode_bound", "prefill_tokens_per_s", "prefill_bound",
+                "decode_s", "decode_communication_s", "decode_waiting_s", "prefill_s", "prefill_communication_s", "prefill_waiting_s",
+                "reason"]));
 
         // Every product up to 6; degrees 3 and 6, which 40 heads do not allow, once each.
         Assert.That(rows.Select(row => (Int(row, "tensor_parallel"), Int(row, "pipeline_parallel"))), Is.EqualTo(
@@ -124,7 +126,11 @@ public sealed class PlanVerbTests
             foreach (var phase in new[] { "decode", "prefill" })
             {
                 Assert.That(row.GetProperty($"{phase}_tokens_per_s").ValueKind == JsonValueKind.Number, Is.EqualTo(Fits(row)));
-                if (Fits(row)) Assert.That(row.GetProperty($"{phase}_bound").GetString(), Is.AnyOf("memory", "compute", "link"));
+                if (!Fits(row)) continue;
+                Assert.That(row.GetProperty($"{phase}_bound").GetString(), Is.AnyOf("memory", "compute", "link"));
+                Assert.That(new[] { $"{phase}_s", $"{phase}_communication_s", $"{phase}_waiting_s" }.Sum(name =>
+                    row.GetProperty(name).GetDouble()), Is.EqualTo(Int(row, "gpus") / row.GetProperty($"{phase}_tokens_per_s").GetDouble())
+                    .Within(1e-9).Percent);
             }
         Assert.That(Rows(args).Select(row => row.GetProperty("decode_tokens_per_s").ValueKind), Is.All.EqualTo(JsonValueKind.Null),
             "several GPUs need --link");

@@ -69,6 +69,26 @@ public sealed class RooflineTests
         Assert.That(four, Is.GreaterThan(2 * alone).And.LessThan(4 * alone), "the weights are read for each micro-batch, the cache once");
     }
 
+    /// <summary>
+    /// A sequence at a time through two stages of two tensor ranks: while one stage works the other waits. A device reads 1e9 bytes a
+    /// second, and sends as many.
+    /// </summary>
+    [Test]
+    public void WhatDevicesDoAddsUpToTheirSeconds()
+    {
+        var work = new PlannedWork { BatchSize = 1, MaxLength = 2 };
+        var prediction = Decode(2, 2, work, new(1e9, Unlimited, 1e9))!.Value;
+        var stages = Enumerable.Range(0, 2).Select(stage => PassCost.Of(Plan(2, 2), stage, work, new(1, 1, 2, 2))).ToList();
+        var (memory, link) = (stages.Sum(stage => stage.MemoryBytes) / 1e9, stages.Sum(stage => stage.LinkBytes) / 1e9);
+        Assert.That(prediction.TokensPerSecond, Is.EqualTo(1 / (memory + link)).Within(1e-9).Percent);
+        var (computing, communication, waiting) = prediction.DeviceSeconds;
+        Assert.That((computing, communication), Is.EqualTo((2 * memory, 2 * link)).Within(1e-9).Percent, "two ranks of each stage");
+        Assert.That(waiting, Is.EqualTo(2 * (memory + link)).Within(1e-9).Percent, "two of four devices at any time");
+
+        var whole = Decode(1, 1, work, new(1e9, Unlimited, 1e9))!.Value;
+        Assert.That(whole.DeviceSeconds, Is.EqualTo(new PhaseSeconds(1 / whole.TokensPerSecond, 0, 0)), "one device does nothing else");
+    }
+
     [Test]
     public void UnevenMicroBatchesCountWhatTheyHold()
     {

@@ -104,6 +104,46 @@ internal sealed class GeneratorTests
         });
     }
 
+    /// <summary>Of two stages of two tensor ranks each: no rank's turns overlap, and what crossed its links lies within them.</summary>
+    [Test]
+    public void TurnsTellWhatEveryRankDidWithItsTime()
+    {
+        var prompts = Stories.RaggedPrompts();
+        var tokens = (Prefill: prompts.Sum(prompt => prompt.Length), Decode: prompts.Length * (NewTokens - 1));
+        var ranks = new ShardedModel(Stories.Directory, Tensor: 2, Pipeline: 2).OnEveryRank(rank =>
+        {
+            using var cache = rank.Stage.NewCache(prompts.Length, 60);
+            Sequence[] sequences = [.. prompts.Select((prompt, i) => new Sequence(i, i, prompt, NewTokens))];
+            var turns = new List<Turn>();
+            var before = rank.Group.LinkStatistics;
+            new Generator(rank.Backend, rank.Stage, rank.Group, ShardedModel.Greedy with { MicroBatches = 2 })
+                .Run(new StaticSchedule(sequences), cache, turnEnded: turns.Add);
+            return (Turns: turns, Links: rank.Group.LinkStatistics - before);
+        });
+        Assert.Multiple(() =>
+        {
+            foreach (var (rank, (turns, links)) in ranks.Index())
+            {
+                Assert.That(turns.Zip(turns.Skip(1)).Where(pair => pair.Second.StartTicks < pair.First.EndTicks), Is.Empty, $"rank {rank}");
+                var passes = turns.FindAll(turn => !turn.IsWait);
+                Assert.That((passes.Sum(pass => pass.PrefillTokens), passes.Sum(pass => pass.DecodeTokens)), Is.EqualTo(tokens));
+                Assert.That(passes.Sum(pass => pass.Links.BytesSent), Is.EqualTo(links.BytesSent), "nothing is sent between passes");
+                Assert.That(passes.Sum(pass => pass.Links.CollectiveSeconds), Is.EqualTo(links.CollectiveSeconds).Within(1e-9));
+                Assert.That(passes.Sum(pass => pass.Links.TransferSeconds), Is.EqualTo(links.TransferSeconds).Within(1e-9));
+                Assert.That(passes.Select(Seconds).Zip(passes, (seconds, pass) => seconds - pass.Links.CollectiveSeconds
+                    - pass.Links.TransferSeconds - pass.Links.ReceiveSeconds), Is.All.GreaterThan(0), "a pass computes");
+                var waits = turns.FindAll(turn => turn.IsWait);
+                Assert.That(waits, rank == 2 ? Is.Empty : Has.Count.EqualTo(passes.Count), "for the tokens of rank 2");
+                Assert.That(waits.Sum(Seconds) + passes.Sum(pass => pass.Links.ReceiveSeconds),
+                    Is.GreaterThanOrEqualTo(links.ReceiveSeconds));
+            }
+            Assert.That(ranks.Select(rank => rank.Turns.Any(turn => turn.Links.ReceiveSeconds > 0)),
+                Is.EqualTo(new[] { false, false, true, true }), "the last stage waits for the first");
+        });
+
+        static double Seconds(Turn turn) => (turn.EndTicks - turn.StartTicks) / (double)System.Diagnostics.Stopwatch.Frequency;
+    }
+
     [Test]
     public void StepsAccountForEveryTokenOnce([Values(1, 3)] int microBatches, [Values(7, 1024)] int prefillRows)
     {

@@ -56,6 +56,14 @@ internal sealed class FigureFile
         let left = (double)rectangle.Attribute("x")!
         select (left, left + (double)rectangle.Attribute("width")!);
 
+    /// <summary>Parts of bars: the middle, both ends on the y-axis, and how it is filled.</summary>
+    public IEnumerable<(double X, double Low, double High, string Fill)> Bars =>
+        from rectangle in _root.Descendants(s_svg + "rect")
+        let style = Style(rectangle)
+        let top = Length(rectangle, "y")
+        where style.GetValueOrDefault("stroke", "none") != "none" && top < YTicks[0].At && Length(rectangle, "height") < Size.Height / 2
+        select (Length(rectangle, "x") + Length(rectangle, "width") / 2, Y(top + Length(rectangle, "height")), Y(top), style["fill"]);
+
     public double Y(double at) => Along(YTicks, at);
 
     public double X(double at) => Along(XTicks, at);

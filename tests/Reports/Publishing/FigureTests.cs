@@ -41,6 +41,43 @@ public sealed class FigureTests : IDisposable
         Assert.That(texts, Is.SubsetOf(svg.Texts.Select(t => t.Text)));
     }
 
+    /// <summary>Two runs of one layout, of which one is not valid, beside others: a bar is the mean of the valid ones.</summary>
+    [Test]
+    public void PartsOfJoulesStandUponOneAnother()
+    {
+        foreach (var (name, tensor, stages, watts, reasons, phases) in new (string, int, int, double, string?, double[])[]
+        {
+            ("a", 1, 1, 100, null, [0.5, 0.4, 0, 0, 0.1]), ("b", 2, 1, 160, null, [0.3, 0.3, 0.3, 0, 0.1]),
+            ("c", 2, 1, 900, "mig", [1, 0, 0, 0, 0]), ("d", 2, 2, 300, "mig", [0.2, 0.2, 0.2, 0.3, 0.1]),
+        })
+            new SyntheticRun(name)
+            {
+                TensorParallel = tensor,
+                PipelineParallel = stages,
+                DeviceWatts = [watts],
+                Phases = phases,
+                InvalidReasons = reasons,
+            }.Write(_scratch);
+        new SyntheticRun("e") { TensorParallel = 8 }.Write(_scratch);       // does not tell
+        new Report(TextWriter.Null, TextWriter.Null).Write([_scratch.Path], new(null, null, _scratch["figures"]));
+        FigureFile svg = new(_scratch["figures", "phases-by-shards.svg"]);
+        // 20 s for 800 tokens: 100 W are 2.5 J a token
+        (double[] Ends, bool IsValid)[] expected =
+            [([0, 1.25, 2.25, 2.5], true), ([0, 1.2, 2.4, 3.6, 4], true), ([0, 1.5, 3, 4.5, 6.75, 7.5], false)];
+        var bars = svg.Bars.Where(part => part.High > part.Low + 0.01).GroupBy(part => Math.Round(part.X)).OrderBy(bar => bar.Key).ToList();
+        Assert.That(bars, Has.Count.EqualTo(3));
+        foreach (var (bar, (ends, isValid)) in bars.Zip(expected))
+        {
+            var parts = bar.OrderBy(part => part.Low).ToList();
+            Assert.That(parts.Select(part => part.Low).Append(parts[^1].High), Is.EqualTo(ends).Within(0.01));
+            Assert.That(parts.Select(part => part.Low).Skip(1), Is.EqualTo(parts.SkipLast(1).Select(part => part.High)).Within(0.01));
+            Assert.That(parts.Select(part => part.Fill == White), Is.All.EqualTo(!isValid), "without valid energy hollow");
+        }
+        string[] texts = ["1 × 1", "2 × 1", "2 × 2", "tensor × pipeline degree", "energy (J/token)", "prefill", "decode", "communication",
+            "waiting", "other", "hollow: energy not valid"];
+        Assert.That(texts, Is.SubsetOf(svg.Texts.Select(t => t.Text)));
+    }
+
     [Test]
     public void SizesAreThoseOfOneColumn()
     {

@@ -62,6 +62,7 @@ public sealed partial class PageInBrowserTests
                         Seconds = seconds / Math.Pow(shards, 0.6) / Math.Pow(batch / 8.0, 0.5),
                         Categories = model == "llama-7b" && shards == 1 ? ["code", "math", "translation"] : [null],
                         InvalidReasons = shards == 8 && batch == 64 ? "sample_gap;throttled" : null,
+                        Phases = model == "llama-7b" ? [0.2, 0.7 - shards / 16.0, shards / 16.0, 0, 0.1] : null,
                     }.Write(scratch);
         foreach (var (limit, time, energy) in new[] { (250.0, 1.0, 1.0), (175, 1.067, 1 - 0.2321), (150, 1.1949, 1 - 0.3315) })
             new SyntheticRun($"caps/cap-{limit}W")
@@ -141,6 +142,26 @@ public sealed partial class PageInBrowserTests
         Assert.That(_page.Lines("watts-by-shards")["llama-7b, batch 8"], Has.Length.EqualTo(4));
         Assert.That(_page.Lines("watts-by-shards")["llama-7b, batch 8"].Select(p => p.Y), Is.EqualTo(new[] { 182.0, 367, 746, 1540 })
             .Within(1e-9), "182, 185, … watts per device");
+    }
+
+    /// <summary>Of llama-7b, batch 8: a sixteenth of the joules per shard went into communication.</summary>
+    [Test]
+    public void PartsOfJoulesAreAsHighAsTheirNumbers()
+    {
+        var figure = _page.Data["phases"]!.AsArray().Single(one => ((string)one!["title"]!).EndsWith("batch 8", StringComparison.Ordinal))!;
+        var chart = $"#chart-{(string)figure["id"]!}";
+        var heights = _browser.List<double>($"[...document.querySelectorAll('{chart} .part rect')].map(r => r.height.baseVal.value)");
+        var expected = (from shards in new[] { 1, 2, 4, 8 }
+                        let joules = (double)_page.Value($"llama-7b-tp{shards}-b8", "energy_per_output_token_j")!
+                        from share in new[] { 0.2, 0.7 - shards / 16.0, shards / 16.0, 0.1 }
+                        select share * joules).ToList();
+        Assert.That(heights, Has.Count.EqualTo(expected.Count));
+        // A hair between two parts belongs to both.
+        var scale = heights.Sum() / expected.Sum();
+        Assert.That(heights, Is.EqualTo(expected.Select(joules => scale * joules)).Within(0.5));
+        var cells = _browser.List<string>("[...document.querySelectorAll('#phases table')].map(t => t.textContent)");
+        Assert.That(cells, Has.Count.EqualTo(2).And.All.Contain("communication (J/token)"));
+        Assert.That(_browser.Read<string>("document.querySelector('#phases').textContent"), Does.Contain("NCCL"));
     }
 
     [Test]

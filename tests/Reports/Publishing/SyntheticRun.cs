@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Accounting;
@@ -37,6 +38,9 @@ internal sealed record SyntheticRun(string Name)
     public IReadOnlyList<string?> Categories { get; init; } = [null];
     public double SampleInterval { get; init; } = 0.1;
     public IReadOnlyDictionary<string, object>? Manifest { get; init; }
+
+    /// <summary>Parts of the joules: prefill, decode, communication, waiting, and the rest; null: not told.</summary>
+    public double[]? Phases { get; init; }
 
     public double Watts => DeviceWatts.Sum();
     public double Joules => Watts * Seconds;
@@ -88,7 +92,10 @@ internal sealed record SyntheticRun(string Name)
         var rows = Enumerable.Range(0, Prompts).Select(Prompt).ToList();
         WriteCsv(RunFile.Prompts.In(directory), rows);
         AtomicFile.Write(RunFile.Responses.In(directory), stream => JsonRows.Write(stream, rows.Select(Response)));
-        File.WriteAllText(RunFile.Energy.In(directory), "{}");
+        File.WriteAllText(RunFile.Energy.In(directory), Phases == null ? "{}" : JsonSerializer.Serialize(new
+        {
+            phases = new PhaseJoules(Phases[0] * Joules, Phases[1] * Joules, Phases[2] * Joules, Phases[3] * Joules, Phases[4] * Joules),
+        }));
         if (Measured) WritePower(directory);
         var reasons = InvalidReasons ?? (Measured ? null : "no_meter");
         known = known with { InvalidReasons = reasons };

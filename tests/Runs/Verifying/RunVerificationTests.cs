@@ -75,7 +75,7 @@ internal sealed partial class RunVerificationTests
     /// <summary>The same in a column of numbers that was empty.</summary>
     [Test]
     public void ANumberThatIsNoneFailsInEveryColumnOfEveryTable(
-        [Values("summary.csv", "prompts.csv", "categories.csv", "ranks.csv", "power.csv")] string file,
+        [Values("summary.csv", "prompts.csv", "categories.csv", "ranks.csv", "power.csv", "phases.csv")] string file,
             [Values("NaN", "Infinity", "-1e999")] string value)
     {
         var columns = File.ReadLines(Path.Combine(Whole, file)).First().Split(',');
@@ -178,6 +178,7 @@ internal sealed partial class RunVerificationTests
     [TestCase("power.csv")]
     [TestCase("prompts.csv")]
     [TestCase("ranks.csv")]
+    [TestCase("phases.csv")]
     [TestCase("categories.csv")]
     [TestCase("summary.csv")]
     public void AFileThatIsDamagedInAnyWayGivesProblemsOrOneLine(string file)

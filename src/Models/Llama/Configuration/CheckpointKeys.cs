@@ -35,8 +35,10 @@ public static class CheckpointKeys
         new("sliding_window", Used,
             "Mistral, missing: 4096, null: none; Qwen: with use_sliding_window; refused for Llama where it is shorter than "
             + "max_position_embeddings"),
-        new("use_sliding_window", Used, "Qwen, missing: false; Mistral: false beside a window is refused, since transformers does not read it"),
-        new("max_window_layers", Used, "Qwen, with use_sliding_window, missing: 28; refused where some layers would have a window and others not"),
+        new("use_sliding_window", Used,
+            "Qwen, missing: false; Mistral: false beside a window is refused, since transformers does not read it"),
+        new("max_window_layers", Used,
+            "Qwen, with use_sliding_window, missing: 28; refused where some layers would have a window and others not"),
         new("layer_types", Used, "refused where a layer would attend in another way than the others"),
         new("rope_scaling", Used, "before rope_parameters, whole; a line where both stand there"),
         new("rope_parameters", Used, "where there is no rope_scaling"),

@@ -57,8 +57,8 @@ public sealed record LlamaConfig
         var heads = json.Int("num_attention_heads", MostHeads);
         var hidden = json.Int("hidden_size", MostFeatures);
         var usualDimension = json.Mentions("head_dim") ? null : family.HeadDimension;
-        if (hidden % heads != 0 && !json.Has("head_dim") && usualDimension == null) throw json.Refuse("hidden_size", hidden, $"it must be a multiple of "
-            + $"num_attention_heads, {heads}");
+        if (hidden % heads != 0 && !json.Has("head_dim") && usualDimension == null)
+            throw json.Refuse("hidden_size", hidden, $"it must be a multiple of num_attention_heads, {heads}");
         var headDimension = json.Int("head_dim", MostHeadFeatures, usualDimension ?? hidden / heads);
         if (headDimension % 2 != 0) throw json.Refuse("head_dim", headDimension, "rotary embedding needs an even number of "
             + "features per head");

@@ -34,9 +34,10 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
     /// <param name="stepDone">Called after each pass, in the order in which this rank completes them, on its thread.</param>
     /// <param name="stopRequested">Asked once per pass on the sampling rank; true ends the work on every rank.</param>
     /// <param name="waited">Called now and then, on every rank, while no request has arrived.</param>
+    /// <param name="turnEnded">Told what this rank did with its time, turn after turn.</param>
     /// <exception cref="NonFiniteLogitsException">On every rank, where no token can be chosen.</exception>
     public Outcome Run(Schedule schedule, KvCache cache, Action<Step>? stepDone = null, Func<bool>? stopRequested = null,
-        Action? waited = null)
+        Action? waited = null, Action<Turn>? turnEnded = null)
     {
         var start = Begin(schedule);
         var running = new Queue<MicroBatch>(Enumerable.Range(0, schedule.Begin(settings, start)).Select(number => new MicroBatch(number)));
@@ -59,7 +60,9 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
 
         void Await(MicroBatch part)
         {
+            var begin = Stopwatch.GetTimestamp();
             var (tokens, ticks, notice) = TokensOf(part);
+            if (!group.Tokens.IsSampler) turnEnded?.Invoke(Turn.Waiting(begin, ticks));
             if (notice?.BrokenRow is { } row) throw Broken(part.UnderWay!.Value.Yields[row], cache);
             var (step, finished) = part.Complete(tokens, ticks, settings.EndOfText);
             finished.ForEach(schedule.Finished);
@@ -67,8 +70,15 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
             stepDone?.Invoke(step);
         }
 
-        // One pass through this stage; the last stage also samples, and tells the others.
         void Advance(MicroBatch part, ForwardPass pass)
+        {
+            var before = group.LinkStatistics;
+            Compute(part, pass);
+            turnEnded?.Invoke(Turn.Of(part.UnderWay!.Value.Step, Stopwatch.GetTimestamp(), group.LinkStatistics - before));
+        }
+
+        // One pass through this stage; the last stage also samples, and tells the others.
+        void Compute(MicroBatch part, ForwardPass pass)
         {
             using var scope = ops.Scope();
             if (stage.Forward(pass, cache) is not { } logits) return;
@@ -82,7 +92,8 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
         // Nothing is in flight: all ranks sleep, by their own clocks, and then hear whether somebody has come.
         void AwaitArrival()
         {
-            var until = Math.Min(schedule.NextArrivalTicks, Stopwatch.GetTimestamp() + s_longestSleep);
+            var begin = Stopwatch.GetTimestamp();
+            var until = Math.Min(schedule.NextArrivalTicks, begin + s_longestSleep);
             for (long left; (left = until - Stopwatch.GetTimestamp()) > 0;) Thread.Sleep((int)(left * 1000 / Stopwatch.Frequency) + 1);
             if (!group.Tokens.IsSampler) Take(group.Tokens.Receive(0).Notice);
             else
@@ -91,6 +102,7 @@ public sealed class Generator(ITensorBackend ops, LlamaStage stage, ReplicaGroup
                 group.Tokens.Send([], notice);
                 Take(notice);
             }
+            turnEnded?.Invoke(Turn.Waiting(begin, Stopwatch.GetTimestamp()));
             waited?.Invoke();
         }
 

@@ -23,4 +23,10 @@ public sealed class ReplicaGroup
 
     /// <summary>From the sampling rank to all others.</summary>
     public TokenExchange Tokens => field ??= new(Replica, SamplingRank);
+
+    /// <summary>What has crossed this rank's links.</summary>
+    public LinkStatistics LinkStatistics => TensorLink.Statistics + Pipeline.Statistics + Tokens.Statistics;
+
+    /// <summary>Whether the host's time in this rank's links is the device's.</summary>
+    public bool HostSeesTransfers => TensorLink.IsSynchronous && Pipeline.IsSynchronous;
 }

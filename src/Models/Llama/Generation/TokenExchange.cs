@@ -25,25 +25,28 @@ public sealed class TokenExchange(ICommunicator replica, int samplingRank)
 {
     private const int Tag = 77, HeaderLength = 2;
 
-    private long _bytesSent, _waitTicks;
+    private long _bytesSent, _waitTicks, _sendTicks;
 
     public bool IsSampler => replica.Rank == samplingRank;
 
     /// <summary>What passed; waiting for tokens is the first stages' idle time.</summary>
-    public LinkStatistics Statistics => new(_bytesSent, 0, (double)_waitTicks / Stopwatch.Frequency);
+    public LinkStatistics Statistics => new(_bytesSent, 0, Seconds(_waitTicks), Seconds(_sendTicks));
 
     /// <summary>On the sampling rank: until every other rank of the replica has called this.</summary>
     internal void AwaitOthers() => replica.Gather([], samplingRank);
 
     internal void Send(int[] tokens, Notice notice)
     {
+        if (replica.Size == 1) return;
         int[] message = [notice.Verdict, notice.Arrived, .. tokens];
+        var start = Stopwatch.GetTimestamp();
         for (var rank = 0; rank < replica.Size; rank++)
         {
             if (rank == samplingRank) continue;
             replica.Send(MemoryMarshal.AsBytes(message.AsSpan()), rank, Tag);
             _bytesSent += message.Length * sizeof(int);
         }
+        _sendTicks += Stopwatch.GetTimestamp() - start;
     }
 
     internal (int[] Tokens, Notice Notice) Receive(int count)
@@ -54,4 +57,6 @@ public sealed class TokenExchange(ICommunicator replica, int samplingRank)
         _waitTicks += Stopwatch.GetTimestamp() - start;
         return (message[HeaderLength..], Notice.Of(message[0], message[1]));
     }
+
+    private static double Seconds(long ticks) => (double)ticks / Stopwatch.Frequency;
 }

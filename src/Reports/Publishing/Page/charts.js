@@ -93,6 +93,36 @@ function sweepChart(figure, title, runs, visible, width) {
   return { figure: chartFigure(figure.id, title, drawing), labels: series.map(s => s.label), lines: all.length };
 }
 
+/** The bars of a figure of stacked parts: of the visible runs at each place the mean of the valid ones, or of all where none is valid. */
+function stackedBars(figure, runs, visible) {
+  return figure.xNames.map((name, x) => {
+    const at = [...new Set(figure.series.flatMap(s => s.points.filter(p => p.x === x && visible.has(p.run)).map(p => p.run)))];
+    const valid = at.filter(run => runs[run].valid);
+    const counted = valid.length ? valid : at;
+    const parts = figure.series.map(s => d3.mean(s.points.filter(p => p.x === x && counted.includes(p.run)), p => p.y));
+    return { name, runs: counted, valid: valid.length > 0, parts, sum: d3.sum(parts) };
+  }).filter(bar => bar.runs.length);
+}
+
+function stackedChart(figure, bars, width) {
+  let parts = [];
+  for (const bar of bars) {
+    let below = 0;
+    bar.parts.forEach((height, i) => parts.push({ bar, i, height, y1: below, y2: below += height }));
+  }
+  parts = parts.filter(p => p.height > 0);
+  const label = p => `${figure.series[p.i].label}, ${p.bar.name}${p.bar.valid ? "" : " (energy not valid)"}\n${significant(p.height)} of ${significant(p.bar.sum)} ${figure.yLabel}\n${(100 * p.height / p.bar.sum).toFixed(1)} %`;
+  const drawing = plot(width, {
+    x: { type: "band", domain: bars.map(b => b.name), label: figure.xLabel, padding: 0.3 }, y: { label: figure.yLabel, grid: true, nice: true, zero: true },
+    marks: [
+      Plot.rect(parts, { x: p => p.bar.name, y1: "y1", y2: "y2", fill: p => hollowIf(look(p.i), p.bar.valid), stroke: p => p.bar.valid ? "var(--panel)" : look(p.i).colour, strokeWidth: p => p.bar.valid ? 0.6 : 1.5, className: "part" }),
+      Plot.ruleY([0], { stroke: "var(--quiet)" }),
+      Plot.tip(parts, Plot.pointer({ x: p => p.bar.name, y: p => (p.y1 + p.y2) / 2, fontSize: 12, title: label })),
+    ],
+  });
+  return chartFigure(figure.id, figure.title, drawing, legend(figure.series.map((s, i) => ({ label: s.label, colour: look(i).colour, symbol: "square" }))));
+}
+
 /** Figures of a row, with one legend where they have the same lines. */
 function chartRow(charts) {
   const key = ({ labels, lines }) => [

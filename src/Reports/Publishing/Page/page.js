@@ -81,6 +81,27 @@
     body.replaceChildren(...parts);
   }
 
+  function drawPhases() {
+    const body = bodyOf("phases");
+    byId("phases").querySelector(".hint").textContent = data.phaseScope;
+    if (!data.phases.length) return body.replaceChildren(emptyState("No run knows what its ranks did with its joules: without a meter, through NCCL and in older directories that is not told."));
+    const shown = data.phases.map(figure => ({ figure, bars: stackedBars(figure, runs, state.visible) })).filter(({ bars }) => bars.length);
+    if (!shown.length) return body.replaceChildren(emptyState("No run matches the filter."));
+    const width = chartWidth(body, 2);
+    body.replaceChildren(...shown.flatMap(({ figure, bars }) => [
+      element("div", { class: "grid wide" }, stackedChart(figure, bars, width)),
+      sortedTable(bars, [
+        { id: "layout", label: figure.xLabel, of: b => b.name },
+        { id: "sum", label: "J/token", of: b => b.sum },
+        ...figure.series.map((s, i) => ({ id: s.label, label: `${s.label} (J/token)`, of: b => b.parts[i] })),
+        { id: "share", label: "communication (%)", title: "of the joules", of: b => 100 * b.parts[figure.series.findIndex(s => s.label === "communication")] / b.sum },
+        { id: "runs", label: "runs", of: b => b.runs.length },
+        { id: "valid", label: "energy", of: b => b.valid ? "valid" : "✗ not valid" },
+      ], { rowClass: b => b.valid ? "" : "invalid" }),
+      ...(figure.note ? [element("p", { class: "hint" }, figure.note)] : []),
+    ]));
+  }
+
   function drawCaps() {
     const body = bodyOf("caps");
     if (data.capFigure.empty) return body.replaceChildren(emptyState(data.capFigure.empty));
@@ -208,7 +229,7 @@
     }
   }
 
-  const charts = [drawSweeps, drawCaps, drawPareto, drawLatency, drawPower];
+  const charts = [drawSweeps, drawPhases, drawCaps, drawPareto, drawLatency, drawPower];
 
   function drawAll() {
     for (const draw of [drawSummary, drawChoices, drawCategories, drawValidity, drawManifest, ...charts]) draw();
