@@ -64,7 +64,8 @@ public sealed class EveryMeterAccuracyTests
         new("`command`, lines with times", "as its lines say", "the same, current at the line's time", "who may run it", "as it prints",
             "both clocks must be one (NTP)", (clock, _) => Command(clock, linesAtOnce: 5)),
         new("`replay`", "as recorded", "a recorded power.csv", "everybody", "as recorded",
-            "when a sensor updated between two recorded readings is not known: here one of 20 ms, read every 100 ms", Replay),
+            "how often the recorded sensor updated is not known: a reading is taken for half as old as the time since the one before; here "
+            + "of a sensor of 20 ms, read every 100 ms", Replay),
     ];
 
     [Test]
