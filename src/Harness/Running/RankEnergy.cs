@@ -146,6 +146,7 @@ internal sealed class RankEnergy : IDisposable
     /// </summary>
     public IReadOnlyList<EnergyReport>? Gather()
     {
+        Keep();     // whatever becomes of the files that are written next, the window that has just ended has its readings
         Inspect();
         var report = new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler!.Cost, _clock.Map(), OriginUtc)
         {
