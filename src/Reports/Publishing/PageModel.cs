@@ -68,6 +68,7 @@ internal sealed class PageModel
         if (_withoutCategories > 0)
             _notes.Add($"Of {Figures.Count(_withoutCategories, "run")} not all categories are shown: at most {CategoriesOfOne} of each; "
                 + "categories.csv of the run has them.");
+        if (figures.PublishedNote is { } published) _notes.Add(published);
         if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
         return JsonSerializer.Serialize(new
         {
@@ -180,11 +181,17 @@ internal sealed class PageModel
 internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<Figure> Phases, IReadOnlyList<CapGroup> Caps,
     Figure CapFigure, IReadOnlyList<ParetoFront> Pareto, string? ScopeWarning)
 {
+    /// <summary>What is to be said of figures that others published; null where there are none.</summary>
+    public string? PublishedNote { get; init; }
+
     /// <param name="found">What a damaged file would have shown is left out.</param>
-    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, RunsBelow found)
+    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, RunsBelow found, PublishedFigures published)
     {
         var caps = CapGroup.Of(runs);
-        return new([.. SweepFigures.Of(runs)], PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)],
-            EnergyScopesFound.Warning(runs.Select(run => run.Summary)));
+        return new([.. SweepFigures.Of(runs, published)], PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps),
+            [.. ParetoFront.Of(runs)], EnergyScopesFound.Warning(runs.Select(run => run.Summary)))
+        {
+            PublishedNote = published.Note,
+        };
     }
 }

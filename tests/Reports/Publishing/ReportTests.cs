@@ -169,7 +169,7 @@ public sealed class ReportTests : IDisposable
             });
         List<ReportedRun> runs =
             [Run("a", "gpu", 1, 1, 4), Run("b", "gpu", 2, 2, 3), Run("c", "module", 1, 2, 8), Run("d", "module", 2, 3, 9)];
-        var figures = ReportFigures.Of(runs, new RunsBelow("report", TextWriter.Null));
+        var figures = ReportFigures.Of(runs, new RunsBelow("report", TextWriter.Null), PublishedFigures.None);
         Assert.That(figures.Pareto[0].Fronts.Select(front => (front.Scope, string.Join(' ', front.Points.Select(point => point.Run)))),
             Is.EqualTo(new[] { ("gpu", "0 1"), ("module", "2") }));
         Assert.That(figures.Pareto[0].Figure().Series.Select(series => series.Label),
@@ -179,7 +179,7 @@ public sealed class ReportTests : IDisposable
         Assert.That(Lines("tokens-per-second-by-batch"), Has.Length.EqualTo(1), "throughput is no energy");
         Assert.That(figures.ScopeWarning, Does.Contain("gpu in 2 runs, module in 2 runs").And.Contain("not comparable"));
         Assert.That(MarkdownReport.Of(runs, figures), Does.Contain("| energy of |").And.Contain("not comparable"));
-        Assert.That(ReportFigures.Of([.. runs.Take(2)], new RunsBelow("report", TextWriter.Null)).ScopeWarning, Is.Null);
+        Assert.That(ReportFigures.Of([.. runs.Take(2)], new RunsBelow("report", TextWriter.Null), PublishedFigures.None).ScopeWarning, Is.Null);
     }
 
     [Test]
