@@ -177,7 +177,9 @@ public sealed class RecordingFileTests
         }));
         Assert.That(read.Series[0].Readings.Single(), Is.EqualTo(At(Then + 0.5) with
         {
-            PowerWatts = 30.25, PowerField = PowerField.Unspecified, EnergyJoules = 32.5e6,
+            PowerWatts = 30.25,
+            PowerField = PowerField.Unspecified,
+            EnergyJoules = 32.5e6,
         }));
         Assert.That(read.Series[1].Readings.Single(), Is.EqualTo(At(Then + 0.6) with { EnergyJoules = 32.5e6 }));
     }

@@ -17,7 +17,8 @@ public sealed record DomainEnergy
     [JsonPropertyName("energy_source")] public string? Source { get; init; }
 
     /// <summary>What <see cref="Joules"/> cover; the kind of the domain says it, and of a superchip's GPU the source.</summary>
-    [JsonIgnore] public EnergyScope Scope =>
+    [JsonIgnore]
+    public EnergyScope Scope =>
         Kind == DomainKind.Gpu && Superchip.IsModuleSource(Source) ? EnergyScope.Module : EnergyScopes.Of(Kind);
 
     [JsonPropertyName("counter_j")] public double? CounterJoules { get; init; }

@@ -176,10 +176,10 @@ internal sealed unsafe class NvmlDevice
     private (uint Id, PowerField Field)? FieldOfModule()
     {
         if (_nvml.GetFieldValues == null) return null;
+        var values = stackalloc NvmlFieldValue[2];
         foreach (var (id, field) in (ReadOnlySpan<(uint, PowerField)>)
             [(FieldPowerInstant, PowerField.Instant), (FieldPowerAverage, PowerField.Average1s)])
         {
-            var values = stackalloc NvmlFieldValue[2];
             (values[0], values[1]) = (Ask(id, ScopeGpu), Ask(id, ScopeModule));
             if (_nvml.GetFieldValues(_handle, 2, values) == NvmlReturn.Success && values[0].Unsigned != null && values[1].Unsigned > 0)
                 return (id, field);

@@ -21,14 +21,24 @@ internal sealed record Reported(
     private static readonly Dictionary<string, double> s_watts = new() { ["W"] = 1, ["mW"] = 1e-3, ["kW"] = 1e3 };
     private static readonly Dictionary<string, double> s_joules = new()
     {
-        ["J"] = 1, ["mJ"] = 1e-3, ["uJ"] = 1e-6, ["µJ"] = 1e-6, ["kJ"] = 1e3, ["MJ"] = 1e6,
+        ["J"] = 1,
+        ["mJ"] = 1e-3,
+        ["uJ"] = 1e-6,
+        ["µJ"] = 1e-6,
+        ["kJ"] = 1e3,
+        ["MJ"] = 1e6,
     };
     private static readonly Dictionary<string, double> s_celsius = new() { ["C"] = 1, ["°C"] = 1 };
     private static readonly Dictionary<string, double> s_megahertz = new() { ["MHz"] = 1 };
     private static readonly Dictionary<string, double> s_percent = new() { ["%"] = 1 };
     private static readonly Dictionary<string, double> s_bytes = new()
     {
-        ["MiB"] = 1 << 20, ["MB"] = 1 << 20, ["GiB"] = 1 << 30, ["GB"] = 1 << 30, ["KiB"] = 1 << 10, ["B"] = 1,
+        ["MiB"] = 1 << 20,
+        ["MB"] = 1 << 20,
+        ["GiB"] = 1 << 30,
+        ["GB"] = 1 << 30,
+        ["KiB"] = 1 << 10,
+        ["B"] = 1,
     };
     private static readonly Dictionary<string, double> s_none = [];
 

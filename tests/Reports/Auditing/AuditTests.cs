@@ -170,7 +170,10 @@ public sealed class AuditTests
         // a counter that updates every 100 ms by 20 J, read every 20 ms: 200 W
         var readings = Enumerable.Range(0, 501).Select(i => new EnergyReading
         {
-            TimeSeconds = 5 + i * 0.02, EnergyJoules = 1000 + i / 5 * 20, PowerWatts = 200, PowerField = PowerField.Instant,
+            TimeSeconds = 5 + i * 0.02,
+            EnergyJoules = 1000 + i / 5 * 20,
+            PowerWatts = 200,
+            PowerField = PowerField.Instant,
             ThrottleReasons = 0,
         }).ToArray();
         var file = _scratch["power.csv"];

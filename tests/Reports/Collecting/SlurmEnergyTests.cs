@@ -8,7 +8,7 @@ using Harness.Tests.Runs.Records;
 namespace Harness.Tests.Reports.Collecting;
 
 /// <summary>Slurm's joules, from a stand-in for <c>sacct</c>: a cluster without an energy plug-in has none to give.</summary>
-[TestFixture]
+[TestFixture, Platform("Linux"), System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class SlurmEnergyTests
 {
     private const string Answer = """
@@ -42,7 +42,11 @@ public sealed class SlurmEnergyTests
 
     private static StartRecord In(string? job, string? step, int nodes, int start = 1) => new()
     {
-        Start = start, Job = job, Step = step, Hosts = [.. Enumerable.Range(0, 2 * nodes).Select(rank => $"node{rank / 2}")], Batches = 3,
+        Start = start,
+        Job = job,
+        Step = step,
+        Hosts = [.. Enumerable.Range(0, 2 * nodes).Select(rank => $"node{rank / 2}")],
+        Batches = 3,
     };
 
     private (int Code, Dictionary<string, (string Joules, string Ratio)> Rows) Collect(string script)
