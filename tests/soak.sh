@@ -86,7 +86,7 @@ soak() {
   [ $code = 3 ] || { echo "soak: $world ended with exit code $code, not 3: $(tail -1 "$log")" >&2; failed=1; }
   # A gap between samples is the machine's doing, where other programs have its cores.
   local problems
-  problems=$(dotnet "$harness" verify "$out" 2>&1 >/dev/null | grep -v ': sample_gap$' || true)
+  problems=$(dotnet "$harness" verify "$out" 2>&1 >/dev/null | grep -vE ': sample_gap$|: and [0-9,]+ more$' || true)
   [ -z "$problems" ] || { echo "soak: $world: $problems" >&2; failed=1; }
   dotnet "$bench" soak --run "$out" --samples "$samples" --prompts $prompts || failed=1
 }

@@ -32,30 +32,28 @@ public static class CsvRows
         }
     }
 
+    /// <summary>What the columns of a file are called.</summary>
+    public static IReadOnlyCollection<string> Columns(Stream stream)
+    {
+        using var csv = CsvReader.Create(stream, CsvDialect.Reading);
+        csv.Read();
+        return [.. csv.Headers];
+    }
+
+    /// <summary>Columns of an extension of the format may be missing, in files of versions before it.</summary>
     /// <param name="source">The file's name, for messages.</param>
     /// <exception cref="UserErrorException">A column is missing or a value is not of its type; line and column are named.</exception>
-    public static IEnumerable<T> Read<T>(Stream stream, string source) => Read<T>(stream, source, ColumnMap<T>.Names);
-
-    /// <summary>The same of a file that may be older than some columns: those of an extension of the format may be missing, and are
-    /// empty.</summary>
-    /// <exception cref="UserErrorException">As with <see cref="Read{T}(Stream, string)"/>.</exception>
-    public static IEnumerable<T> ReadOlder<T>(Stream stream, string source) => Read<T>(stream, source,
-        ColumnMap<T>.Columns.Where(column => column.Extension == 0).Select(column => column.Name));
-
-    private static IEnumerable<T> Read<T>(Stream stream, string source, IEnumerable<string> needed)
+    public static IEnumerable<T> Read<T>(Stream stream, string source)
     {
         using var csv = CsvReader.Create(stream, CsvDialect.Reading);
         var more = Next(csv, source);
         if (csv.Headers.Count == 0) throw new UserErrorException($"{source} is empty: it has no header");
-        var missing = needed.Except(csv.Headers).ToList();
+        var missing = ColumnMap<T>.Columns.Where(column => column.Extension == 0).Select(column => column.Name).Except(csv.Headers)
+            .ToList();
         if (missing.Count > 0) throw new UserErrorException($"{source}:1: has no column {string.Join(", ", missing)}");
-        var fields = FieldsOf<T>(csv);
+        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
         for (; more; more = Next(csv, source)) yield return Record<T>(csv, fields, source);
     }
-
-    /// <summary>Of each column of the record; negative for one that the file lacks.</summary>
-    private static int[] FieldsOf<T>(CsvReader csv) =>
-        [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
 
     /// <summary>
     /// The same of a file that another version of the program may have written: columns that it did not write are missing, those it wrote
@@ -67,7 +65,7 @@ public static class CsvRows
     {
         using var csv = CsvReader.Create(stream, CsvDialect.Reading);
         if (!Next(csv, source)) yield break;
-        var fields = FieldsOf<T>(csv);
+        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
         do yield return Record<T>(csv, fields, source);
         while (Next(csv, source));
     }

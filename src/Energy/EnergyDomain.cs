@@ -26,15 +26,21 @@ public enum DomainKind
 /// <param name="Name">The model's name, for people; may be empty.</param>
 public sealed record EnergyDomain(string Host, string Device, DomainKind Kind, string Source, string Name = "")
 {
-    internal const string Program = "command", Recording = "replay";
+    internal const string Program = "command", Recording = "replay", CrayPm = "craypm";
 
     public string Key => $"{Host}/{Device}";
+
+    /// <summary>The superchip of its host that a GPU is a part of; null for others, and where that is not known.</summary>
+    public string? Module { get; init; }
 
     /// <summary>
     /// Whatever else runs on the machine's processors adds to its joules, and is there to be measured: not on a GPU, nor in a
     /// recording.
     /// </summary>
     [JsonIgnore] public bool FeelsProcessors => Kind != DomainKind.Gpu && Source != Recording;
+
+    /// <summary>Its meter reads all of its kind that the host has.</summary>
+    [JsonIgnore] public bool IsOneOfAll => Source == CrayPm;
 
     /// <summary>
     /// A reading bears the time at which its value was current; of others it bears the time of the look at a sensor that may have updated

@@ -37,6 +37,11 @@ public readonly record struct EnergyReading
     public double? EnergyJoules { get; init; }
 
     public double? PowerWatts { get; init; }
+
+    /// <summary>
+    /// Of the superchip that a GPU is a part of, in the same field; where it is shown, <see cref="PowerWatts"/> is the GPU's alone.
+    /// </summary>
+    public double? ModulePowerWatts { get; init; }
     public PowerField? PowerField { get; init; }
     public int? TemperatureCelsius { get; init; }
     public int? SmClockMhz { get; init; }

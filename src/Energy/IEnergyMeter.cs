@@ -48,6 +48,12 @@ public sealed record DomainFacts(EnergyDomain Domain)
     public double? MaxPowerLimitWatts { get; init; }
     public long? MemoryTotalBytes { get; init; }
 
+    /// <summary>
+    /// Facts of a domain that its meter can tell nothing of beyond its numbers: whether others compute on a GPU is not known then.
+    /// </summary>
+    public static DomainFacts OfNumbersAlone(EnergyDomain domain) =>
+        domain.Kind == DomainKind.Gpu ? new(domain) { MigEnabled = false } : NotApplicable(domain);
+
     /// <summary>Facts of a domain that knows neither slices nor processes (a socket, a node, a recording).</summary>
     public static DomainFacts NotApplicable(EnergyDomain domain) => new(domain) { MigEnabled = false, ForeignProcesses = 0 };
 }

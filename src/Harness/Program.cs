@@ -22,6 +22,7 @@ return Terminal.Invoke(new RootCommand("Energy benchmark of sharded LLaMA infere
     SweepVerb.Create(),
     ScoreVerb.Create(),
     VerifyVerb.Create(),
+    AuditVerb.Create(),
     RestoreVerb.Create(),
     CollectVerb.Create(),
     ExportVerb.Create(),

@@ -26,6 +26,9 @@ public sealed class RunReader(string directory)
     public SummaryRecord Summary() => Rows<SummaryRecord>(RunFile.Summary.In(Directory), CsvRows.Read<SummaryRecord>).FirstOrDefault()
         ?? throw new UserErrorException($"{RunFile.Summary.In(Directory)} holds no row");
 
+    /// <summary>What the columns of <c>summary.csv</c> are called: an earlier version knew fewer.</summary>
+    public IReadOnlyCollection<string> SummaryColumns() => Read(RunFile.Summary.In(Directory), CsvRows.Columns);
+
     public IEnumerable<PromptRecord> Prompts() => Rows(RunFile.Prompts.In(Directory), CsvRows.Read<PromptRecord>);
 
     /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>
@@ -34,7 +37,7 @@ public sealed class RunReader(string directory)
 
     /// <summary>Columns that an older version did not write are empty.</summary>
     public IEnumerable<RankRecord> Ranks(int piece = 1) =>
-        Rows(PathOf(RunFile.Ranks, piece), CsvRows.ReadOlder<RankRecord>);
+        Rows(PathOf(RunFile.Ranks, piece), CsvRows.Read<RankRecord>);
 
     /// <summary>The windows of a piece with what each device did in them, in order.</summary>
     public IReadOnlyList<WindowRecord> Windows(int piece = 1) => Read(PathOf(RunFile.Windows, piece), stream =>

@@ -11,7 +11,14 @@ public sealed record ModelShape(
     int Vocabulary,
     bool TiedEmbeddings)
 {
-    public long AttentionParameters => (long)Hidden * HeadDimension * 2 * (QueryHeads + KeyValueHeads);
+    /// <summary>Queries, keys and values have a bias (Qwen2).</summary>
+    public bool QkvBias { get; init; }
+
+    /// <summary>Each head of queries and of keys has a norm, whose gain all heads share (Qwen3).</summary>
+    public bool HeadNorms { get; init; }
+
+    public long AttentionParameters => (long)Hidden * HeadDimension * 2 * (QueryHeads + KeyValueHeads)
+        + (QkvBias ? (long)HeadDimension * (QueryHeads + 2 * KeyValueHeads) : 0) + (HeadNorms ? 2L * HeadDimension : 0);
     public long FeedForwardParameters => 3L * Hidden * FeedForward;
 
     /// <summary>Attention, feed-forward and the two norms of one block.</summary>

@@ -48,8 +48,15 @@ public interface ITensorBackend : IDisposable
     /// <summary>x / sqrt(mean(x²) + epsilon) · gain, row by row (Zhang and Sennrich 2019).</summary>
     Tensor RmsNorm(Tensor x, Weight gain, float epsilon);
 
-    /// <summary>x Wᵀ: [rows, inputs] to [rows, outputs].</summary>
-    Tensor Linear(Tensor x, Weight weight);
+    /// <summary>x Wᵀ + b: [rows, inputs] to [rows, outputs].</summary>
+    /// <param name="bias">[outputs, 1]; null for none.</param>
+    Tensor Linear(Tensor x, Weight weight, Weight? bias = null);
+
+    /// <summary>
+    /// <see cref="RmsNorm"/> of every head of the queries and of the keys, each by itself, in place.
+    /// <paramref name="qkv"/> is as in <see cref="Attend"/>; the gains are [1, head dim].
+    /// </summary>
+    void NormHeads(Tensor qkv, Weight queryGain, Weight keyGain, AttentionHeads heads, float epsilon);
 
     /// <summary>
     /// Rotates queries and keys (RoPE, rotate-half), appends keys and values to the cache, attends causally.

@@ -161,13 +161,46 @@ internal sealed class TorchBackend : ITensorBackend
         return Activations(x.Rows, x.Columns, () => _norm.Apply(((TorchTensor)x).Value, (TorchWeight)gain, epsilon));
     }
 
-    public Tensor Linear(Tensor x, Weight weight)
+    public Tensor Linear(Tensor x, Weight weight, Weight? bias = null)
     {
-        var w = (TorchWeight)weight;
+        var (w, b) = ((TorchWeight)weight, (TorchWeight?)bias);
         if (x.Columns != w.Inputs) throw new ArgumentException($"{x.Columns} columns do not fit a weight of {w.Inputs} inputs");
+        if (b != null && (b.Outputs != w.Outputs || b.Inputs != 1))
+            throw new ArgumentException($"a bias of [{b.Outputs}, {b.Inputs}] does not fit {w.Outputs} outputs");
         return Activations(x.Rows, w.Outputs, () =>
-            _launches.Of(((TorchTensor)x).Value.mm(w.Value.dtype == _activations ? w.Transposed
-                : _launches.Of(w.Transposed.to(_activations)))));
+        {
+            var (value, matrix) = (((TorchTensor)x).Value, w.Transposed);
+            if (w.Value.dtype != _activations) matrix = _launches.Of(matrix.to(_activations));
+            return _launches.Of(b == null ? value.mm(matrix) : RowOf(b).addmm(value, matrix, 1, 1));
+        });
+    }
+
+    private DeviceTensor RowOf(TorchWeight bias)
+    {
+        if (bias.Row is { } row) return row;
+        using var scope = torch.NewDisposeScope();
+        return bias.Row = bias.Value.view(bias.Outputs).to(_activations, copy: true).DetachFromDisposeScope();
+    }
+
+    public void NormHeads(Tensor qkv, Weight queryGain, Weight keyGain, AttentionHeads heads, float epsilon)
+    {
+        if (qkv.Columns != (heads.Queries + 2 * heads.KeyValues) * heads.Dimension)
+            throw new ArgumentException($"{qkv.Columns} columns are not the queries, keys and values of {heads}");
+        foreach (var gain in (Weight[])[queryGain, keyGain])
+            if (gain.Outputs != 1 || gain.Inputs != heads.Dimension)
+                throw new ArgumentException($"a gain of [{gain.Outputs}, {gain.Inputs}] does not fit heads of {heads.Dimension} features");
+        NoGrad();
+        using var scope = torch.NewDisposeScope();
+        var value = ((TorchTensor)qkv).Value;
+        Norm(0, heads.Queries, (TorchWeight)queryGain);
+        Norm(heads.Queries, heads.KeyValues, (TorchWeight)keyGain);
+
+        void Norm(int first, int count, TorchWeight gain)
+        {
+            var part = value.narrow(1, (long)first * heads.Dimension, (long)count * heads.Dimension);
+            var rows = _launches.Of(part.reshape((long)qkv.Rows * count, heads.Dimension));
+            _launches.Of(part.copy_(_norm.Apply(rows, gain, epsilon).reshape(qkv.Rows, (long)count * heads.Dimension)));
+        }
     }
 
     public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads)

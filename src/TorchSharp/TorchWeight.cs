@@ -14,9 +14,13 @@ internal sealed class TorchWeight : Weight, IDisposable
     /// <summary>What a norm multiplies by, in the form that <see cref="RootMeanSquareNorm"/> wants; made when it is first needed.</summary>
     public DeviceTensor? Gain { get; set; }
 
+    /// <summary>What is added to every row, [outputs] in the activations' type; made when it is first needed.</summary>
+    public DeviceTensor? Row { get; set; }
+
     public void Dispose()
     {
         Gain?.Dispose();
+        Row?.Dispose();
         Transposed.Dispose();
         Value.Dispose();
     }

@@ -35,7 +35,9 @@ internal sealed class HostArrays : ITensorBackend
     public KvCache NewKvCache(int layers, int slots, int capacity, AttentionHeads heads) => throw new NotSupportedException();
     public Tensor Embed(Weight table, int firstToken, ReadOnlySpan<int> tokens) => throw new NotSupportedException();
     public Tensor RmsNorm(Tensor x, Weight gain, float epsilon) => throw new NotSupportedException();
-    public Tensor Linear(Tensor x, Weight weight) => throw new NotSupportedException();
+    public Tensor Linear(Tensor x, Weight weight, Weight? bias = null) => throw new NotSupportedException();
+    public void NormHeads(Tensor qkv, Weight queryGain, Weight keyGain, AttentionHeads heads, float epsilon) =>
+        throw new NotSupportedException();
     public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads) =>
         throw new NotSupportedException();
     public Tensor SwiGlu(Tensor gateUp) => throw new NotSupportedException();

@@ -241,6 +241,56 @@ public abstract class TensorBackendContract
         }
     }
 
+    [Test]
+    public void LinearAddsItsBiasToEveryRow([Values(1, 3, 20, 700)] int rows)
+    {
+        using var scope = Ops.Scope();
+        float[] x = Normal(rows * 24), w = Normal(33 * 24), first = Normal(20), second = Normal(13);
+        var weight = Ops.LoadWeight([MemorySlice.Of(w, 33, DType.F32)], DType.F32);
+        var bias = Ops.LoadWeight([MemorySlice.Of(first, 20, DType.F32), MemorySlice.Of(second, 13, DType.F32)], DType.F32);
+        float[] added = [.. first, .. second];
+        for (var repeat = 0; repeat < 2; repeat++)
+        {
+            var y = Read(Ops.Linear(Put(x, rows), weight, bias));
+            for (var r = 0; r < rows; r++)
+                for (var o = 0; o < 33; o++)
+                {
+                    double sum = added[o], magnitude = Math.Abs(added[o]);
+                    for (var i = 0; i < 24; i++)
+                    {
+                        sum += (double)x[r * 24 + i] * w[o * 24 + i];
+                        magnitude += Math.Abs((double)x[r * 24 + i] * w[o * 24 + i]);
+                    }
+                    Near(y[r * 33 + o], sum, magnitude, $"row {r} output {o}");
+                }
+        }
+    }
+
+    [Test]
+    public void NormHeadsNormsEachQueryAndEachKeyByItself([Values(1, 3, 70)] int rows)
+    {
+        foreach (var heads in s_shapes)
+        {
+            using var scope = Ops.Scope();
+            var (d, normed) = (heads.Dimension, heads.Queries + heads.KeyValues);
+            var width = (normed + heads.KeyValues) * d;
+            float[] x = Normal(rows * width, 3), queryGain = Normal(d), keyGain = Normal(d);
+            const float epsilon = 1e-6f;
+            var qkv = Put(x, rows);
+            Ops.NormHeads(qkv, Ops.LoadWeight([MemorySlice.Of(queryGain, 1, DType.F32)], DType.F32),
+                Ops.LoadWeight([MemorySlice.Of(keyGain, 1, DType.F32)], DType.F32), heads, epsilon);
+            var y = Read(qkv);
+            for (var i = 0; i < y.Length; i++)
+            {
+                var (head, c) = (i % width / d, i % d);
+                var squares = Enumerable.Range(i - c, d).Sum(k => (double)x[k] * x[k]);
+                var expected = head >= normed ? x[i]
+                    : x[i] / Math.Sqrt(squares / d + epsilon) * (head < heads.Queries ? queryGain : keyGain)[c];
+                Near(y[i], expected, Math.Abs(expected), $"{heads} row {i / width} head {head} feature {c}");
+            }
+        }
+    }
+
     private void CheckLinear(int rows, int inputs, int[] parts, DType storage, string what)
     {
         using var scope = Ops.Scope();

@@ -20,7 +20,7 @@ public class AccountingTests
             Rank = 0,
             Readings = [.. a.Readings.Select((r, i) => i == 50 ? new EnergyReading { TimeSeconds = r.TimeSeconds } : r)]
         };
-        var ledger = new DeviceLedger([b with { Rank = 3 }, a with { Rank = 2 }, b with { Rank = 1 }, holed]);
+        var ledger = new DeviceLedger([b with { Rank = 3 }, a with { Rank = 2 }, b with { Rank = 1 }, holed], ComputesOn.Gpus);
         Assert.That(ledger.Devices.Select(e => e.Domain.Key), Is.EqualTo(new[] { "node1/GPU-a", "node1/GPU-b" }));
         Assert.That(ledger.Devices[0].Ranks, Is.EqualTo(new[] { 0, 2 }));
         Assert.That(ledger.Devices[0].Series.Rank, Is.EqualTo(2), "the series without a lost reading speaks");
@@ -33,7 +33,7 @@ public class AccountingTests
     public void The_same_identity_on_two_hosts_is_two_devices()
     {
         SampleSeries On(string host) => new(new EnergyDomain(host, "package-0", DomainKind.Package, "rapl"), 0, []);
-        Assert.That(new DeviceLedger([On("n1"), On("n2"), On("n1")]).Counted, Has.Count.EqualTo(2));
+        Assert.That(new DeviceLedger([On("n1"), On("n2"), On("n1")], ComputesOn.Processors).Counted, Has.Count.EqualTo(2));
     }
 
     /// <summary>
@@ -77,15 +77,39 @@ public class AccountingTests
         Assert.That(MirroredCounter.IsOneCounter(one, other), Is.True);
     }
 
-    [TestCase(new[] { DomainKind.Gpu, DomainKind.Package, DomainKind.Node }, new[] { DomainKind.Gpu })]
-    [TestCase(new[] { DomainKind.Package, DomainKind.Dram, DomainKind.Node }, new[] { DomainKind.Package, DomainKind.Dram })]
-    [TestCase(new[] { DomainKind.Node }, new[] { DomainKind.Node })]
-    [TestCase(new DomainKind[0], new DomainKind[0])]
-    public void Joules_of_kinds_that_cover_each_other_are_not_added(DomainKind[] kinds, DomainKind[] counted)
+    /// <summary>An idle GPU beside processors that compute is no part of the run's joules, and the other way round.</summary>
+    [TestCase("Gpus", new[] { DomainKind.Gpu, DomainKind.Package, DomainKind.Node }, new[] { DomainKind.Gpu })]
+    [TestCase("Gpus", new[] { DomainKind.Package, DomainKind.Dram, DomainKind.Node }, new[] { DomainKind.Node })]
+    [TestCase("Gpus", new[] { DomainKind.Package, DomainKind.Module }, new[] { DomainKind.Module })]
+    [TestCase("Gpus", new[] { DomainKind.Package }, new[] { DomainKind.Package })]
+    [TestCase("Processors", new[] { DomainKind.Gpu, DomainKind.Package, DomainKind.Dram, DomainKind.Node },
+        new[] { DomainKind.Package, DomainKind.Dram })]
+    [TestCase("Processors", new[] { DomainKind.Gpu, DomainKind.Module, DomainKind.Node }, new[] { DomainKind.Module })]
+    [TestCase("Processors", new[] { DomainKind.Gpu, DomainKind.Node }, new[] { DomainKind.Node })]
+    [TestCase("Processors", new[] { DomainKind.Gpu }, new[] { DomainKind.Gpu })]
+    [TestCase("Processors", new DomainKind[0], new DomainKind[0])]
+    public void Joules_of_kinds_that_cover_each_other_are_not_added(string on, DomainKind[] kinds, DomainKind[] counted)
     {
-        var ledger = new DeviceLedger(kinds.Select(k => new SampleSeries(new EnergyDomain("n", $"{k}", k, "x"), 0, [])));
+        var ledger = new DeviceLedger(kinds.Select(k => new SampleSeries(new EnergyDomain("n", $"{k}", k, "x"), 0, [])),
+            Enum.Parse<ComputesOn>(on));
         Assert.That(ledger.Counted.Select(e => e.Domain.Kind), Is.EqualTo(counted));
         Assert.That(ledger.Devices, Has.Count.EqualTo(kinds.Length), "the others are kept beside them");
+    }
+
+    /// <summary>Cray's counters and RAPL's are of the same sockets: 200 W by the one and 190 W by the other are 200 W, not 390 W.</summary>
+    [TestCase(new[] { "craypm", "rapl" }, new[] { "cpu" })]
+    [TestCase(new[] { "rapl", "craypm" }, new[] { "package-0", "package-1" })]
+    public void Of_two_meters_of_the_same_sockets_the_first_speaks(string[] order, string[] counted)
+    {
+        SampleSeries Of(string source, string device) => new(new EnergyDomain("n", device, DomainKind.Package, source), 0, []);
+        var series = order.SelectMany(source => source == "craypm" ? [Of(source, "cpu")]
+            : new[] { Of(source, "package-0"), Of(source, "package-1") });
+        var ledger = new DeviceLedger(series, ComputesOn.Processors);
+        Assert.That(ledger.Counted.Select(e => e.Domain.Device), Is.EqualTo(counted));
+        Assert.That(ledger.Devices, Has.Count.EqualTo(3), "the other is kept beside it");
+        var gpus = new DeviceLedger([new(new EnergyDomain("n", "GPU-1", DomainKind.Gpu, "nvml"), 0, []),
+            new(new EnergyDomain("n", "aaaa", DomainKind.Gpu, "amdsmi"), 0, [])], ComputesOn.Gpus);
+        Assert.That(gpus.Counted, Has.Count.EqualTo(2), "each driver sees its own");
     }
 
     [Test]
@@ -140,8 +164,8 @@ public class AccountingTests
         var readings = Enumerable.Range(0, 21).Select(i => 0.5 * i)
             .Select(t => new EnergyReading { TimeSeconds = t, EnergyJoules = 100 * t + 200 * Math.Max(0, t - 5) });
         var timeline = new EnergyTimeline(new SampleSeries(domain, 0, [.. readings]),
-            new SensorCharacteristics(domain.Key, 0.5, 50, null, 0.001), 0.1);
-        Assert.That(timeline.Resolve(new("w", WindowKind.Measured, 4, 8), new()).Joules, Is.EqualTo(joules).Within(1e-9));
+            new SensorCharacteristics(domain.Key, 0.5, 50, null, 0.001), 0.1, new());
+        Assert.That(timeline.Resolve(new("w", WindowKind.Measured, 4, 8)).Joules, Is.EqualTo(joules).Within(1e-9));
         Assert.That(timeline.LastSeconds, Is.EqualTo(source == "command" ? 10 : 9.75));
     }
 

@@ -14,8 +14,6 @@ public class AmdSmiMeterTests
 {
     private static readonly string[] s_twoMi300 = ["version 26", "device 0 uuid aaaa0000", "device 1 uuid bbbb1111"];
 
-    private static readonly Lazy<string?> s_compiled = new(() => NativeSource.Compile("FakeAmdSmi", "amdsmi.c"));
-
     private string _root = "";
 
     [SetUp]
@@ -139,7 +137,7 @@ public class AmdSmiMeterTests
     public void Window_energy_is_the_scripted_integral_and_a_counter_that_falls_is_not_believed()
     {
         var curve = ScriptedCurve.Ramp(300, 700, 2);
-        using var library = new Installed(_root, ["version 26", "device 0 uuid a", "device 0 ramp 300 700 2", "device 1 uuid b",
+        using var library = new FakeAmdSmi(_root, ["version 26", "device 0 uuid a", "device 0 ramp 300 700 2", "device 1 uuid b",
             "device 1 back 3.5 200"]);
         var clock = new MonotonicClock();
         using var meter = AmdSmiMeter.OpenAll("n", clock, library.Places);
@@ -183,7 +181,7 @@ public class AmdSmiMeterTests
 
     private IEnergyMeter OpenAll(params string[] script) => AmdSmiMeter.OpenAll("n", new MonotonicClock(), Places(script));
 
-    private AmdSmiPlaces Places(string[] script) => new Installed(_root, script).Places;
+    private AmdSmiPlaces Places(string[] script) => new FakeAmdSmi(_root, script).Places;
 
     private void Gpu(int bus, string deviceId, string name, string uniqueId)
     {
@@ -207,32 +205,5 @@ public class AmdSmiMeterTests
         var path = Path.Combine(_root, file);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, content + "\n");
-    }
-
-    /// <summary>The library with a script of its own, in a directory that stays as long as the test's.</summary>
-    private sealed class Installed : IDisposable
-    {
-        public Installed(string root, string[] script)
-        {
-            if (s_compiled.Value is not { } compiled)
-            {
-                Assert.Ignore($"{NativeSource.NoCompiler}: not run");
-                throw new UnreachableException();
-            }
-            var folder = Directory.CreateTempSubdirectory("harness-amdsmi-library-").FullName;
-            var library = Path.Combine(folder, "libamd_smi.so");
-            File.Copy(compiled, library);
-            OriginSeconds = Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency;
-            File.WriteAllLines(Path.Combine(folder, "amdsmi.script"), [FormattableString.Invariant($"origin {OriginSeconds:R}"), .. script]);
-            Places = new(library, Path.Combine(root, "devices"), Path.Combine(root, "kfd"));
-            _folder = folder;
-        }
-
-        private readonly string _folder;
-
-        public AmdSmiPlaces Places { get; }
-        public double OriginSeconds { get; }
-
-        public void Dispose() => Directory.Delete(_folder, recursive: true);
     }
 }

@@ -14,8 +14,7 @@ public class CommandMeterTests
     [TestCase("  W  250   J 3  ", 3.0, 250.0)]
     public void A_line_is_one_or_two_pairs_of_unit_and_number(string line, double? joules, double? watts)
     {
-        Assert.That(CommandMeter.TryParse(line, out var j, out var w), Is.True);
-        Assert.That((j, w), Is.EqualTo((joules, watts)));
+        Assert.That(CommandLine.Parse(line), Is.EqualTo(new CommandLine(null, null, joules, watts)));
     }
 
     [TestCase("250.1")]
@@ -25,7 +24,102 @@ public class CommandMeterTests
     [TestCase("W 2,5")]
     [TestCase("W NaN")]
     [TestCase("J 1 W 2 T 3")]
-    public void Anything_else_is_not_understood(string line) => Assert.That(CommandMeter.TryParse(line, out _, out _), Is.False);
+    [TestCase("@ J 1")]
+    [TestCase("@now J 1")]
+    [TestCase("J 1 @5")]
+    [TestCase("outlet-4 J 1")]
+    [TestCase("cpu- J 1")]
+    [TestCase("cpu J")]
+    [TestCase("@5 cpu gpu J 1")]
+    public void Anything_else_is_not_understood(string line) => Assert.That(CommandLine.Parse(line), Is.Null);
+
+    [TestCase("@1764381600.25 J 7", 1764381600.25, null, DomainKind.Node)]
+    [TestCase("cpu-0 J 7", null, "cpu-0", DomainKind.Package)]
+    [TestCase("@5 memory J 7", 5.0, "memory", DomainKind.Dram)]
+    [TestCase("gpu-GPU-1f J 7", null, "gpu-GPU-1f", DomainKind.Gpu)]
+    [TestCase("module-1 J 7", null, "module-1", DomainKind.Module)]
+    [TestCase("node J 7", null, "node", DomainKind.Node)]
+    public void A_time_and_a_domain_may_stand_before_them(string line, double? time, string? domain, DomainKind kind)
+    {
+        Assert.That(CommandLine.Parse(line), Is.EqualTo(new CommandLine(time, domain, 7, null)));
+        Assert.That(CommandLine.Parse(line)!.Value.Kind, Is.EqualTo(kind));
+    }
+
+    /// <summary>The day's time is 1000 s ahead of the run's clock.</summary>
+    [Test]
+    public void Lines_with_times_that_come_at_once_are_readings_each_at_its_time()
+    {
+        var clock = new SimulatedClock { Seconds = 100 };
+        var lines = new CommandLines(clock, () => clock.Seconds + 1000);
+        foreach (var line in (string[])["@1097 cpu W 40", "@1097 node W 400", "@1098 cpu W 50", "@1098 node W 500", "@1099 cpu W 60",
+            "@1099 node W 600", "@1099 node W 600"]) Assert.That(lines.Take(line), Is.Null, line);
+        Assert.That(lines.Domains, Is.EqualTo(new[] { ("cpu", DomainKind.Package), ("node", DomainKind.Node) }));
+        var seen = new List<(double, double?, double, double?)>();
+        for (var i = 0; i < 4; i++)
+        {
+            var readings = new EnergyReading[2];
+            lines.Read(readings);
+            seen.Add((Math.Round(readings[0].TimeSeconds, 6), readings[0].PowerWatts, Math.Round(readings[1].TimeSeconds, 6),
+                readings[1].PowerWatts));
+        }
+        Assert.That(seen, Is.EqualTo(new (double, double?, double, double?)[]
+            { (97, 40, 97, 400), (98, 50, 98, 500), (99, 60, 99, 600), (99, 60, 99, 600) }));
+    }
+
+    [TestCase("@1102 cpu W 1", "2.0 s ahead of this machine's")]
+    [TestCase("@900 cpu W 1", "200.0 s behind this machine's")]
+    [TestCase("@1098 cpu W 1", "before that of the line before it")]
+    [TestCase("gpu W 1", "its domains were cpu")]
+    [TestCase("W 1", "its domains were cpu")]
+    public void A_line_that_cannot_be_so_is_refused_with_the_reason(string line, string reason)
+    {
+        var clock = new SimulatedClock { Seconds = 100 };
+        var lines = new CommandLines(clock, () => clock.Seconds + 1000);
+        Assert.That((lines.Take("@1099 cpu W 40"), lines.Take("@1099.5 cpu W 40")), Is.EqualTo(((string?)null, (string?)null)));
+        Assert.That(lines.Take(line), Does.Contain(reason));
+    }
+
+    [Test]
+    public void A_program_may_tell_several_domains_each_at_a_time_of_its_own()
+    {
+        using var meter = CommandMeter.Open("n", s_clock,
+            "sh -c \"while :; do t=@$(date +%s.%N); echo $t cpu-0 W 40; echo $t memory W 10; echo $t node W 300; sleep 0.1; done\"");
+        Assert.That(meter.Domains.Select(domain => (domain.Device, domain.Kind)), Is.EqualTo(new[]
+            { ("cpu-0", DomainKind.Package), ("memory", DomainKind.Dram), ("node", DomainKind.Node) }));
+        var readings = new EnergyReading[3];
+        meter.Read(readings);
+        Assert.That(readings.Select(reading => reading.PowerWatts), Is.EqualTo(new double?[] { 40, 10, 300 }));
+        Assert.That(readings.Select(reading => Math.Round(reading.TimeSeconds, 2)).Distinct().Count(), Is.EqualTo(1), "of one time");
+    }
+
+    /// <summary>A wall meter that tells the same watts once a second: in three seconds it shows too few lines to tell how often.</summary>
+    [Test]
+    public void A_program_that_tells_seldom_is_listened_to_until_its_period_is_known()
+    {
+        var clock = new SimulatedClock();
+        var node = new EnergyDomain("n", "node", DomainKind.Node, "command");
+        var meter = new SimulatedMeter(clock, new SimulatedSensor(node, ScriptedCurve.Constant(200), 1) { HasCounter = false });
+        using var told = new Told(meter);
+        var sensor = Harness.Energy.Sampling.SensorCharacteristics.Measure(told, clock).Single();
+        Assert.That(sensor.UpdateSeconds, Is.EqualTo(1).Within(1e-9));
+        Assert.That(clock.Seconds, Is.LessThan(6));
+    }
+
+    /// <summary>Readings bear the second at which they were current, as a program's lines do.</summary>
+    private sealed class Told(IEnergyMeter meter) : IEnergyMeter
+    {
+        public IReadOnlyList<EnergyDomain> Domains => meter.Domains;
+        public IReadOnlyList<string> Notices => meter.Notices;
+
+        public void Read(Span<EnergyReading> readings)
+        {
+            meter.Read(readings);
+            foreach (ref var reading in readings) reading = reading with { TimeSeconds = Math.Floor(reading.TimeSeconds) };
+        }
+
+        public IReadOnlyList<DomainFacts> Inspect(IReadOnlyCollection<int> runProcessIds) => meter.Inspect(runProcessIds);
+        public void Dispose() => meter.Dispose();
+    }
 
     [TestCase("./pdu --outlet 4", new[] { "./pdu", "--outlet", "4" })]
     [TestCase("  a \"b c\" \"\" d", new[] { "a", "b c", "", "d" })]

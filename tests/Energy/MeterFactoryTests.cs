@@ -71,6 +71,21 @@ public class MeterFactoryTests
         Assert.That(meter.Inspect([]), Has.Count.EqualTo(2));
     }
 
+    /// <summary>Two node meters were one device of that name, whose readings could not be told apart.</summary>
+    [Test]
+    public void Domains_of_one_name_have_their_meters_before_it()
+    {
+        var clock = new SimulatedClock { Seconds = 1 };
+        SimulatedMeter Node(string source, double watts) => new(clock, new SimulatedSensor(
+            new("n", "node", DomainKind.Node, source), ScriptedCurve.Constant(watts), 0.1));
+        using var meter = new CompositeMeter([Node("craypm", 300), Node("command", 310), Node("command", 320)]);
+        Assert.That(meter.Domains.Select(domain => domain.Device), Is.EqualTo(new[] { "node", "command-node", "command-command-node" }));
+        Assert.That(meter.Inspect([]).Select(facts => facts.Domain), Is.EqualTo(meter.Domains));
+        var readings = new EnergyReading[3];
+        meter.Read(readings);
+        Assert.That(readings.Select(reading => reading.PowerWatts), Is.EqualTo(new double?[] { 300, 310, 320 }));
+    }
+
     [Test]
     public void What_a_node_has_once_is_read_by_its_first_rank_alone()
     {

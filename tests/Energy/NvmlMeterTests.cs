@@ -52,6 +52,36 @@ public class NvmlMeterTests
         Assert.That(reading.EnergyJoules, Is.Not.Null, "the counter has a call of its own where field values are unknown");
     }
 
+    /// <summary>
+    /// nvml.h: the field values of power take the scope in scopeId, 0 for the GPU and 1 for the module; the counter has none, and on a
+    /// GH200 is the module's (ml-energy/zeus 172).
+    /// </summary>
+    [TestCase("instant 1", PowerField.Instant)]
+    [TestCase("instant 0", PowerField.Average1s)]
+    public void On_a_superchip_the_power_of_GPU_and_module_are_read_in_one_field(string instant, PowerField field)
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 name NVIDIA GH200 480GB", "device 0 curve constant 400",
+            "device 0 module_w 250", $"device 0 {instant}", "device 0 pci 0009:01:00.0");
+        var node = Directory.CreateDirectory(Path.Combine(fake.Folder, "pci", "0009:01:00.0"));
+        File.WriteAllText(Path.Combine(node.FullName, "numa_node"), "1\n");
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library, Path.Combine(fake.Folder, "pci"));
+        Assert.That(meter.Domains.Single().Module, Is.EqualTo("module-1"));
+        var first = Read(meter)[0];
+        Assert.That((first.PowerWatts, first.ModulePowerWatts, first.PowerField), Is.EqualTo((400.0, 650.0, field)));
+        s_clock.Wait(s_clock.Seconds + 0.3, null);
+        var second = Read(meter)[0];
+        Assert.That((second.EnergyJoules - first.EnergyJoules) / (second.TimeSeconds - first.TimeSeconds),
+            Is.EqualTo(650).Within(15).Percent);
+    }
+
+    [Test]
+    public void A_board_that_is_no_superchip_has_no_module()
+    {
+        using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 pci 0009:01:00.0");
+        using var meter = NvmlMeter.OpenForRank("n", s_clock, 0, null, fake.Library);
+        Assert.That((meter.Domains.Single().Module, Read(meter)[0].ModulePowerWatts), Is.EqualTo(((string?)null, (double?)null)));
+    }
+
     [TestCase("A100-SXM4-80GB", PowerField.Instant)]
     [TestCase("NVIDIA A30", PowerField.Instant)]
     [TestCase("NVIDIA A40", PowerField.Average1s)]

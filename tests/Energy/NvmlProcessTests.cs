@@ -185,7 +185,7 @@ public class NvmlProcessTests
     {
         var series = Enumerable.Range(0, 4).SelectMany(r => PowerRecords.Read(Path.Combine(fake.Folder, $"power-{r}.csv"))).ToList();
         Assert.That(series, Has.Count.EqualTo(4));
-        var ledger = new DeviceLedger(series);
+        var ledger = new DeviceLedger(series, ComputesOn.Gpus);
         Assert.That(ledger.Counted.Select(e => e.Domain.Device), Is.EqualTo(new[] { Gpu0, Gpu1 }));
         Assert.That(ledger.Counted.Select(e => e.Ranks), Is.EqualTo(new[] { new[] { 0, 2 }, [1, 3] }));
         // the ranks' windows begin together, but for a few milliseconds: what they share

@@ -20,6 +20,7 @@ public class PowerRecordsTests
                 TimeSeconds = 0.1 + 0.2, EnergyJoules = 7200000.123456789, PowerWatts = 1.0 / 3, PowerField = PowerField.Average1s,
                 TemperatureCelsius = 61, SmClockMhz = 1980, MemoryClockMhz = 2619, UtilizationPercent = 0,
                 ThrottleReasons = 0x44, PowerLimitWatts = 699.999, MemoryUsedBytes = 1L << 40, Processors = new(80.25, 40, 1.0 / 3),
+                ModulePowerWatts = 2.0 / 3,
             },
             new() { TimeSeconds = 1e-7, EnergyJoules = 0, ThrottleReasons = 0 },
             new() { TimeSeconds = 12345.678 },
@@ -37,7 +38,7 @@ public class PowerRecordsTests
         Assert.That(text.ToString(),
             Does.StartWith("t_s,rank,host,device,kind,source,energy_j,power_w,power_field,").And.Contain(",average_1s,").And.Contain(
             ",0x44,"));
-        Assert.That(text.ToString(), Does.Contain("\n12345.678,5,\"node,1\",\"GPU-\"\"x\"\"\",gpu,nvml,,,,,,,,,,,,,\n"), "absent is empty");
+        Assert.That(text.ToString(), Does.Contain("\n12345.678,5,\"node,1\",\"GPU-\"\"x\"\"\",gpu,nvml,,,,,,,,,,,,,,\n"), "absent is empty");
     }
 
     [TestCase("t_s,rank,host,device,kind,source\n1,0,n,d,gpu,nvml\n", "line 2")]

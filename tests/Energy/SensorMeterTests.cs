@@ -1,8 +1,6 @@
 using Harness.Common;
 using Harness.Energy;
-using Harness.Energy.Accounting;
 using Harness.Energy.Meters;
-using Harness.Energy.Sampling;
 
 namespace Harness.Tests.Energy;
 
@@ -151,38 +149,6 @@ public class SensorMeterTests
         Assert.That(meter.Notices.Single(), Does.StartWith("perf: ").And.Contain(says));
     }
 
-    /// <summary>Joules by files that change as the kernel changes them, through the real sampler: 0.5 % at 5 s, 2 % at 1 s.</summary>
-    [TestCase("craypm")]
-    [TestCase("hwmon")]
-    public void Windows_are_within_half_a_percent_at_5_s_and_two_at_1_s(string word)
-    {
-        var curve = ScriptedCurve.Ramp(1500, 2600, 7.3);          // a node: the counter's unit of 1 J is below 0.1 % of a second's
-        var clock = new SimulatedClock { Seconds = 0.5 };
-        using var files = new ScriptedFiles(clock, curve, _root, word);
-        using var meter = new ActingMeter(word == "craypm" ? CrayPmMeter.Open("n", clock, _root) : HwmonMeter.Open("n", clock, _root),
-            files.Update);
-        var characteristics = SensorCharacteristics.Measure(meter, clock);
-        using var sampler = new EnergySampler(meter, clock, 0.1, characteristics);
-        List<EnergyWindow> windows = [];
-        for (var i = 0; i < 8; i++)
-            foreach (var length in (ReadOnlySpan<double>)[5, 1])
-            {
-                Advance(clock, sampler, clock.Seconds + 0.737);
-                var start = sampler.MarkEdge();
-                Advance(clock, sampler, start + length);
-                windows.Add(new($"window-{windows.Count}", WindowKind.Measured, start, sampler.MarkEdge(), windows.Count + 1));
-            }
-        Advance(clock, sampler, clock.Seconds + 2);
-        var account = Accounting.Of(sampler.Series(0), characteristics, 0.1);
-        foreach (var window in windows)
-        {
-            var device = account.Resolve(window).Devices.Single();
-            var truth = curve.Between(window.StartSeconds, window.EndSeconds);
-            Assert.That(device.Joules, Is.EqualTo(truth).Within(window.DurationSeconds > 2 ? 0.5 : 2).Percent, window.Name);
-            Assert.That(device.Source, Does.StartWith(word));
-        }
-    }
-
     [Test]
     public void Auto_takes_the_best_that_the_user_may_read()
     {
@@ -213,13 +179,6 @@ public class SensorMeterTests
         using var elsewhere = MeterFactory.Open($"craypm:{Path.Combine(_root, "cray")},rapl:{Path.Combine(_root, "powercap")}",
             new MeterContext("n", new MonotonicClock()));
         Assert.That(elsewhere.Domains.Select(domain => domain.Source), Is.EqualTo(new[] { "craypm", "rapl" }));
-    }
-
-    private static void Advance(SimulatedClock clock, EnergySampler sampler, double until)
-    {
-        clock.StopAt = until;
-        while (clock.Seconds < until) sampler.Tick();
-        clock.StopAt = double.PositiveInfinity;
     }
 
     private static Dictionary<string, EnergyReading> ByDevice(IEnergyMeter meter)
@@ -271,67 +230,5 @@ public class SensorMeterTests
         public double? SuspendedSeconds => null;
 
         public void Wait(double deadlineSeconds, WaitHandle? wake) { }
-    }
-
-    /// <summary>Lets the files change before each look.</summary>
-    private sealed class ActingMeter(IEnergyMeter meter, Action before) : IEnergyMeter
-    {
-        public IReadOnlyList<EnergyDomain> Domains => meter.Domains;
-        public IReadOnlyList<string> Notices => meter.Notices;
-
-        public void Read(Span<EnergyReading> readings)
-        {
-            before();
-            meter.Read(readings);
-        }
-
-        public IReadOnlyList<DomainFacts> Inspect(IReadOnlyCollection<int> runProcessIds) => meter.Inspect(runProcessIds);
-        public void Dispose() => meter.Dispose();
-    }
-
-    /// <summary>A node's counter in J or its power in µW, as of the latest update, ten times a second.</summary>
-    private sealed class ScriptedFiles : IDisposable
-    {
-        private readonly SimulatedClock _clock;
-        private readonly ScriptedCurve _curve;
-        private readonly bool _counts;
-        private readonly FileStream _value, _freshness;
-        private double _update = -1;
-
-        public ScriptedFiles(SimulatedClock clock, ScriptedCurve curve, string root, string word)
-        {
-            (_clock, _curve, _counts) = (clock, curve, word == "craypm");
-            var directory = _counts ? root : Directory.CreateDirectory(Path.Combine(root, "hwmon0")).FullName;
-            if (!_counts) File.WriteAllText(Path.Combine(directory, "name"), "power_meter\n");
-            _value = Create(Path.Combine(directory, _counts ? "energy" : "power1_average"));
-            _freshness = Create(Path.Combine(directory, "freshness"));
-            Update();
-        }
-
-        public void Update()
-        {
-            var update = Math.Floor((_clock.Seconds - 0.0037) / 0.1);
-            if (update == _update) return;
-            _update = update;
-            var seconds = 0.0037 + update * 0.1;
-            Set(_value, _counts ? 1000 + (long)_curve.Joules(seconds) : (long)(_curve.Watts(seconds) * 1e6));
-            Set(_freshness, (long)update);
-        }
-
-        public void Dispose()
-        {
-            _value.Dispose();
-            _freshness.Dispose();
-        }
-
-        private static FileStream Create(string path) =>
-            new(path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
-
-        private static void Set(FileStream file, long value)
-        {
-            file.Position = 0;
-            file.Write(System.Text.Encoding.ASCII.GetBytes(value.ToString(System.Globalization.CultureInfo.InvariantCulture).PadRight(14) + "\n"));
-            file.Flush();
-        }
     }
 }

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Energy.Accounting;
 using Harness.Running;
 using Harness.Runs;
@@ -15,6 +16,12 @@ internal static class JournalTargets
             scratch.Write(RunFile.Journal.Name, input);
             _ = StartJournal.Read(scratch.Path).Windows.Count(entry => entry.HasEnded);
             _ = StartJournal.Batches(scratch.Path).Count();
+        }),
+        new("journal/batch", new(JsonInBatch, JsonInBatch, ByteMutations.Change), Batches, scratch => input =>
+        {
+            File.Delete(RunFile.Journal.In(scratch.Path));
+            using (var journal = new StartJournal(scratch.Path)) journal.Append(input);
+            _ = BatchReport.In(scratch.Path).Count();
         }),
         new("journal/energy", Grammar.BatchJournal, EnergyJournals, scratch => input =>
         {
@@ -34,6 +41,33 @@ internal static class JournalTargets
         }
         return [File.ReadAllBytes(RunFile.Journal.In(scratch.Path))];
     }
+
+    /// <summary>The steps stand in JSON at the end, behind their length.</summary>
+    private static byte[] JsonInBatch(byte[] input, byte[] other, SplitMix64 random)
+    {
+        var at = input.AsSpan().IndexOf("[{"u8);
+        if (at < sizeof(int)) return ByteMutations.Change(input, other, random);
+        var json = JsonMutations.Change(input[at..], other, random);
+        return [.. input[..(at - sizeof(int))], .. BitConverter.GetBytes(json.Length), .. json];
+    }
+
+    private static IReadOnlyList<byte[]> Batches() =>
+    [
+        new BatchReport(1, 0, 0, 3, 12.5,
+            [new(4, true, 10, null, [5, 6, 2], [10.5, 11, 12]), new(5, false, 10, 0.25, [7], [10.5])],
+            [
+                new()
+                {
+                    Repeat = 1, Replica = 0, Batch = 3, MicroBatch = 0, Kind = StepKind.Prefill, StartSeconds = 10, EndSeconds = 10.5,
+                    Rows = [4, 5], Tokens = [17, 9],
+                },
+                new()
+                {
+                    Repeat = 1, Replica = 0, Batch = 3, MicroBatch = 0, Kind = StepKind.Mixed, StartSeconds = 10.5, EndSeconds = 11,
+                    Rows = [4, null], Tokens = [1, 8], DecodeRows = 1,
+                },
+            ]).Serialize(),
+    ];
 
     private static IReadOnlyList<byte[]> EnergyJournals()
     {

@@ -5,11 +5,13 @@ using Harness.Datasets;
 using Harness.Energy;
 using Harness.Energy.Control;
 using Harness.Energy.Meters;
+using Harness.Energy.Recordings;
 using Harness.MLTokenizers;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Configuration;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Planning;
+using Harness.Reports.Auditing;
 using Harness.Reports.Collecting;
 using Harness.Reports.Exporting;
 using Harness.Reports.Publishing;
@@ -70,9 +72,48 @@ internal static class Targets
 
         // What a meter says
         new("replay", Grammar.Csv, () => [SeedRun.Files[RunFile.Power.Name]], OneFile("power.csv", Replay)),
-        new("command meter", Grammar.Text, () => Seeds.Of("J 15310.25\nW 250.1\nJ 1e3 W 2.5\n# x\n"), _ => input =>
+        Recording("nvidia-smi", Grammar.Csv, """
+            timestamp, uuid, power.draw [W], clocks_event_reasons.active, memory.used [MiB], mig.mode.current
+            2026/09/11 04:19:41.500, GPU-a, 180.00 W, 0x0000000000000001, 2 MiB, Disabled
+            2026/09/11 04:19:42.500, GPU-a, [N/A], 0x0000000000000000, 2 MiB, Enabled
+            2026/09/11 04:19:43.500, GPU-a, 190.5, 0, 2, [N/A]
+
+            """),
+        Recording("amd-smi", Grammar.Csv, """
+            timestamp,gpu,xcp,vcn_activity,socket_power,throttle_status,total_energy_consumption
+            1789100381,0,0,"['N/A', 'N/A']",238,UNTHROTTLED,1000.125
+            1789100382,0,0,"['N/A', 'N/A']",240,N/A,1239.5
+            1789100383,0,1,"[]",N/A,N/A,N/A
+
+            """),
+        Recording("exporter", Grammar.Text, """
+            1789100381.25
+            # HELP DCGM_FI_DEV_POWER_USAGE Power draw (in W).
+            DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="GPU-a",Hostname="node \"7\""} 68.244000
+            DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0",UUID="GPU-a",GPU_I_ID="3"} 15152422938
+            # 2026-09-11T06:19:42.25+02:00
+            DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0",UUID="GPU-a"} 15152492938
+            gpu_energy_consumed{gpu_id="0",serial_number="SN-0",hostname="b"} 1.4e12 1789100381500
+
+            """),
+        Recording("telemetry", Grammar.Json, """
+            {"timestamp_ns": 1789100381500000000, "gpu_index": 0, "gpu_uuid": "GPU-a", "hostname": "x", "telemetry_data": {"gpu_power_usage": 30.25, "energy_consumption": 32.5}, "telemetry_source_url": "u1"}
+            {"timestamp_ns": 1789100381600000000, "gpu_index": 0, "hostname": "y", "telemetry_data": {"amd_power": null, "amd_energy_consumption": 32.5}}
+
+            """),
+        new("audit/power.csv", Grammar.Csv, () => [SeedRun.Files[RunFile.Power.Name]], OneFile("power.csv", JudgeRecording)) { Cost = 4 },
+        new("audit/windows", Grammar.Json, () => Seeds.Of(
+            """{"date": "20260911-041943", "duration": 1.5, "completed": 3}""",
+            """{"timeline": {"benchmark_start_time": 1789100381.5, "benchmark_end_time": 1789100383.5, "steady_state_start_time": null}}""",
+            """{"window":{"window":"measured-1","kind":"measured","start_s":7,"end_s":12,"repeat":1},"devices":[]}"""),
+            OneFile("windows.json", RecordedWindows.Read)),
+        new("audit/window", Grammar.Text, () => Seeds.Of("1789100381.5..1789100383", "2026-09-11T04:19:41Z..2026-09-11T04:19:43.5+00:00"),
+            _ => input => RecordedWindows.Parse(Encoding.UTF8.GetString(input))),
+        new("command meter", Grammar.Text, () => Seeds.Of("J 15310.25\nW 250.1\nJ 1e3 W 2.5\n# x\n",
+            "@1764381600.25 cpu-0 W 40\n@1764381600.25 node J 7 W 300\n@1764381601.25 cpu-0 W 41\n"), _ => input =>
         {
-            foreach (var line in Encoding.UTF8.GetString(input).Split('\n')) CommandMeter.TryParse(line, out var _, out var _);
+            var lines = new CommandLines(new MonotonicClock(), () => 1764381601);
+            foreach (var line in Encoding.UTF8.GetString(input).Split('\n')) lines.Take(line);
             CommandMeter.SplitWords(Encoding.UTF8.GetString(input));
         }),
 
@@ -227,6 +268,16 @@ internal static class Targets
         using var meter = new ReplayMeter(path, clock);
         var readings = new EnergyReading[meter.Domains.Count];
         for (; clock.Seconds < 10; clock.Seconds += 0.25) meter.Read(readings);
+    }
+
+    /// <summary>A recording of another program, judged as a whole and in a window, as text.</summary>
+    private static Target Recording(string name, Grammar grammar, string seed) =>
+        new($"audit/{name}", grammar, () => Seeds.Of(seed), OneFile("recording", JudgeRecording)) { Cost = 4 };
+
+    private static void JudgeRecording(string path)
+    {
+        foreach (var windows in new string[][] { [], ["0.5..1.25"] })
+            AuditText.Of(Audit.Of(new([path], windows, [], null)));
     }
 
     /// <summary>What verify says of a run with one file changed, and, as a target of its own, those who read many runs.</summary>

@@ -43,26 +43,54 @@ read_only() {
 }
 row "read-only" "the file system becomes read-only in mid-batch, as on a failing disk, and is mended" read_only
 
-quota() {
-    needs setquota setpriv
-    ext4_at_out -O quota -E quotatype=usrquota
-    umount "$row/out"; mount -o loop,usrquota "$row/big-disk" "$row/out" 2>/dev/null || not_run "this kernel has no quotas"
-    chown 65534 "$row/out"; setquota -u 65534 0 300 0 0 "$row/out" || not_run "no quota can be set"
+# What the kernel here cannot do itself (quotas in this file system, a server of NFS) a file system of ours answers with the same error.
+faulty_at_out() {
+    needs_root; needs fusermount3
+    /usr/bin/python3 -c "import fusepy" 2>/dev/null || not_run "python3-fusepy is not there"
+    mkdir -p "$row/behind" "$row/out"
+    /usr/bin/python3 "$here/campaign/faulty_fs.py" "$row/behind" "$row/out" "$row/fault" >"$row/faulty-fs.log" 2>&1 &
+    local i; for i in $(seq 200); do mountpoint -q "$row/out" && return; moment 0.05; done
+    not_run "no file system of ours can be mounted: $(tail -1 "$row/faulty-fs.log")"
+}
+# answers_with ERROR LINE: in mid-batch, until it is mended
+answers_with() {
     command_is solo "${work[@]}"
-    launch=(setpriv --reuid 65534 --clear-groups env HOME="$row/out")
-    begin; ended 120
-    expect_code 1; no_trace; expect_line 'cannot write .*: the disk or the quota is full'
-    setquota -u 65534 0 0 0 0 "$row/out"
+    faulty_at_out
+    begin; at mid-batch || { umount -l "$row/out"; return 0; }
+    local from=$EPOCHREALTIME
+    echo "$1" >"$row/fault"
+    ended 120 "$from"
+    expect_code 1; no_trace; expect_line "$2"
+    rm "$row/fault"
+    finished >"$row/kept"; note kept "$(wc -l <"$row/kept")"; expect_rows 8
     again
     umount -l "$row/out"
 }
-row "quota" "a user's quota of 300 kB is reached" quota
-
-stale() {
-    grep -qw nfsd /proc/filesystems && type -P exportfs >/dev/null || not_run "this machine has no NFS server (nfsd, exportfs)"
-    not_run "an NFS server has to be set up by hand: export a directory, run with --out in a mount of it, and end the export in mid-run"
+row "quota" "a quota is reached (EDQUOT at every write), and raised" answers_with EDQUOT 'cannot write .*: the disk or the quota is full'
+# full_at FILE [goes-on]: whatever would write this file finds no space left. Where it is a sign of life alone, or takes its rows from the file
+# of another name, the run does without.
+full_at() {
+    # 80 W by the machine's clock
+    printf '%s\n' 'while kill -0 $PPID 2>/dev/null; do awk '"'"'{ printf "J %.3f\n", $1 * 80; fflush() }'"'"' /proc/uptime; sleep 0.05; done' >"$row/meter.sh"
+    work=("${work[@]/#none/command:sh $row/meter.sh}" --sample-interval 1s --carbon-intensity 400 --pue 1.2 --embodied 150)
+    command_is solo "${work[@]}"
+    faulty_at_out
+    echo "ENOSPC *$1*" >"$row/fault"
+    begin
+    ended 120
+    rm "$row/fault"
+    if [ "${2:-}" = goes-on ]; then expect_code 0; is_whole; else
+        expect_code 1; no_trace; expect_line "cannot write .*$1.*: the disk or the quota is full; free some space"
+        again
+    fi
+    umount -l "$row/out"
 }
-row "stale-handle" "a handle of NFS becomes stale" stale
+for file in alive.json responses.jsonl; do row "full-at-$file" "no space is left for $file" full_at "$file" goes-on; done
+for file in manifest.json journal.partial.bin energy-rank-000.partial.bin prompts.partial.csv responses.partial.jsonl \
+    prompts.csv categories.csv ranks.csv power.csv windows.jsonl steps.jsonl energy.json carbon.json summary.csv; do
+    row "full-at-$file" "no space is left for $file" full_at "$file"
+done
+row "stale-handle" "handles become stale (ESTALE), as NFS says it, until the server is back" answers_with ESTALE 'cannot write .*: [Ss]tale'
 
 # moved: rows are no longer where they would be looked for, and nobody is told that they are kept
 moved() {

@@ -10,8 +10,10 @@ public sealed class EnergyAccount
 {
     private readonly EnergyEvidence _evidence;
     private readonly DeviceLedger _ledger;
+    private readonly IReadOnlyList<LedgerEntry> _counted;
+    private readonly Dictionary<string, EnergyDomain> _sameModule;
     private readonly Dictionary<string, EnergyTimeline> _timelines;
-    private readonly HashSet<string> _countedKeys;
+    private readonly HashSet<string> _countedKeys, _speakingKeys;
     private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _replicasOf;
     private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _ranksOf;
     private readonly Dictionary<int, RankPhases>? _phases;
@@ -25,12 +27,17 @@ public sealed class EnergyAccount
         _evidence = evidence;
         var domains = evidence.Domains.ToDictionary(domain => domain.Key);
         _ledger = new(evidence.Series.Select(series =>
-            series with { Domain = domains.GetValueOrDefault(series.Domain.Key, series.Domain) }));
+            series with { Domain = domains.GetValueOrDefault(series.Domain.Key, series.Domain) }),
+            evidence.ComputesOnGpus ? ComputesOn.Gpus : ComputesOn.Processors);
         var sensors = evidence.Sensors.GroupBy(sensor => sensor.Key).ToDictionary(same => same.Key, same => same.First());
         _timelines = _ledger.Devices.ToDictionary(device => device.Domain.Key,
-            device => new EnergyTimeline(device.Series, sensors.GetValueOrDefault(device.Domain.Key), evidence.SampleIntervalSeconds));
-        _countedKeys = [.. _ledger.Counted.Select(device => device.Domain.Key)];
-        (_replicasOf, _ranksOf) = (evidence.ReplicasByDomain(), evidence.RanksByDomain());
+            device => new EnergyTimeline(device.Series, sensors.GetValueOrDefault(device.Domain.Key), evidence.SampleIntervalSeconds,
+                evidence.Limits));
+        _sameModule = SameModules();
+        _counted = [.. _ledger.Counted.Where(device => !_sameModule.ContainsKey(device.Domain.Key))];
+        _countedKeys = [.. _counted.Select(device => device.Domain.Key)];
+        _speakingKeys = [.. _ledger.Speaking.Select(device => device.Domain.Key)];
+        (_replicasOf, _ranksOf) = (OfModules(evidence.ReplicasByDomain()), OfModules(evidence.RanksByDomain()));
         _phases = evidence.Phases?.ToDictionary(one => one.Rank);
         foreach (var place in evidence.Ranks) _places.TryAdd(place.Rank, place);
         if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle && !IsSuspendedIn(idle))
@@ -47,15 +54,15 @@ public sealed class EnergyAccount
 
     public DateTimeOffset? OriginUtc => _evidence.OriginUtc;
 
-    /// <summary>GPUs that were read, each once.</summary>
-    public int Gpus => _ledger.Devices.Count(device => device.Domain.Kind == DomainKind.Gpu);
+    /// <summary>GPUs that the run's joules are those of, each once.</summary>
+    public int Gpus => _ledger.Counted.Count(device => device.Domain.Kind == DomainKind.Gpu);
 
-    /// <summary>Model name of the GPUs; null where there are none.</summary>
-    public string? GpuName => _evidence.Domains.Where(domain => domain.Kind == DomainKind.Gpu).Select(domain => domain.Name)
-        .FirstOrDefault(name => name.Length > 0);
+    /// <summary>Model name of these GPUs; null where there are none.</summary>
+    public string? GpuName => _ledger.Counted.Select(device => device.Domain).Where(domain => domain.Kind == DomainKind.Gpu)
+        .Select(domain => domain.Name).FirstOrDefault(name => name.Length > 0);
 
     /// <summary>Until when the joules of every counted device that works for a replica are known; infinite where none is counted.</summary>
-    public double KnownUntil(int replica) => _ledger.Counted.Select(device => device.Domain.Key)
+    public double KnownUntil(int replica) => _counted.Select(device => device.Domain.Key)
         .Where(key => _replicasOf[key].Contains(replica)).Select(key => _timelines[key].LastSeconds)
         .DefaultIfEmpty(double.PositiveInfinity).Min();
 
@@ -76,6 +83,7 @@ public sealed class EnergyAccount
         {
             Window = window,
             Devices = devices,
+            Speaking = [.. devices.Where(device => _speakingKeys.Contains(device.Key))],
             Counted = counted,
             Joules = joules,
             NetJoules = Sum(counted.Select(device => device.Joules - IdleWatts(device.Key) * device.DurationSeconds)),
@@ -91,7 +99,7 @@ public sealed class EnergyAccount
     /// <summary>Why a repeat's energy may not be believed; empty: valid.</summary>
     public IReadOnlyList<string> Reasons(WindowEnergy repeat) => Validity.Judge(repeat, new RunFacts
     {
-        ComputePlaces = _evidence.ComputePlaces,
+        ComputePlaces = ComputePlaces(),
         DomainFacts = _evidence.Facts,
         ClockUncertaintySeconds = _evidence.Ranks.Max(rank =>
             rank.Clock.UncertaintyWithin(repeat.Window.StartSeconds, repeat.Window.EndSeconds)),
@@ -109,7 +117,7 @@ public sealed class EnergyAccount
     public Attribution? Attribute(EnergyWindow window, IReadOnlyList<Step> steps)
     {
         var devices = new List<AttributedDevice>();
-        foreach (var key in _ledger.Counted.Select(device => device.Domain.Key))
+        foreach (var key in _counted.Select(device => device.Domain.Key))
         {
             var part = window.PartOf(key);
             if (part.DurationSeconds <= 0 && window.DurationSeconds > 0) continue;
@@ -120,7 +128,7 @@ public sealed class EnergyAccount
     }
 
     /// <summary>Counted joules within a part of a window; null where the window has none.</summary>
-    public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => Sum(_ledger.Counted.Select(device =>
+    public double? JoulesBetween(EnergyWindow window, double fromSeconds, double toSeconds) => Sum(_counted.Select(device =>
     {
         var part = window.PartOf(device.Domain.Key);
         if (part.EndSeconds <= fromSeconds) return 0;
@@ -139,16 +147,17 @@ public sealed class EnergyAccount
     public double? PaperJoules()
     {
         var (host, nodes) = (PlaceOf(0).Host, _evidence.Ranks.Select(rank => rank.Host).Distinct().Count());
-        return Sum(Repeats.Select(repeat => PaperEnergy.Joules(repeat.Devices, host, nodes)));
+        return Sum(Repeats.Select(repeat => PaperEnergy.Joules(repeat.Speaking, host, nodes)));
     }
 
-    /// <summary>What a rank's own domains used in the window of that name; null where it reads none.</summary>
+    /// <summary>What those of a rank's own domains that are counted used in the window of that name; null where it reads none.</summary>
     public double? JoulesOfRank(int rank, string window)
     {
         if (!_byDevice.TryGetValue(window, out var devices))
-            _byDevice[window] = devices = Windows.First(one => one.Window.Name == window).Devices
+            _byDevice[window] = devices = Windows.First(one => one.Window.Name == window).Counted
                 .Select((device, place) => (device, place)).ToDictionary(one => one.device.Key, one => (one.place, one.device.Joules));
-        return Sum(PlaceOf(rank).Reads.Distinct().Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
+        var reads = PlaceOf(rank).Reads.Select(key => _sameModule.GetValueOrDefault(key)?.Key ?? key);
+        return Sum(reads.Distinct().Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
             .Select(one => one.Joules));
     }
 
@@ -169,16 +178,53 @@ public sealed class EnergyAccount
     public string? DevicesOfRank(int rank) =>
         string.Join('+', PlaceOf(rank).Reads.Select(key => key.Split('/', 2)[1])) is { Length: > 0 } text ? text : null;
 
+    /// <summary>
+    /// What speaks against the joules of a scope that are not the run's, in a repeat: codes of <see cref="InvalidReason"/>.
+    /// </summary>
+    public IReadOnlyList<string> ReasonsBeside(WindowEnergy repeat, EnergyScope scope) => InvalidReason.Ordered(repeat.OfScope(scope)
+        .Where(device => !_countedKeys.Contains(device.Key)).SelectMany(device => Validity.OfDevice(device, _evidence.Facts)));
+
     /// <summary>What a reader of the joules must know of what they cover, one line each.</summary>
     public IEnumerable<string> Remarks =>
     [
         .. _ledger.Mirrors.Select(mirror =>
             $"{mirror.Key} shows the counter of {mirror.Value.Domain.Device} a second time: the two are counted once"),
+        .. _sameModule.Select(gpu => $"{gpu.Key} is a GPU of the superchip of {gpu.Value.Device}: their module is counted once"),
         .. Repeats.SelectMany(repeat => repeat.Counted).Where(device => Superchip.IsModuleSource(device.Source))
             .GroupBy(device => device.Key).Select(device => string.Create(CultureInfo.InvariantCulture,
-                $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({device.First().CounterPowerRatio:F2} ")
+                $"{device.Key}: its counter covers the superchip's module, CPU and memory included ({TimesGpu(device.First()):F2} ")
                 + "times its GPU's power); the module's joules are counted"),
     ];
+
+    /// <summary>
+    /// Counted GPUs whose counters cover a module that another one's covers already, by key, with that one: every GPU of a superchip shows
+    /// the same module.
+    /// </summary>
+    private Dictionary<string, EnergyDomain> SameModules()
+    {
+        var same = new Dictionary<string, EnergyDomain>();
+        foreach (var module in _ledger.Counted.Select(device => device.Domain).Where(domain =>
+            domain.Module != null && _timelines[domain.Key].CounterScope == EnergyScope.Module)
+            .GroupBy(domain => (domain.Host, domain.Module)))
+            foreach (var again in module.Skip(1)) same[again.Key] = module.First();
+        return same;
+    }
+
+    /// <summary>A module works for all whose GPUs are part of it.</summary>
+    private Dictionary<string, IReadOnlySet<int>> OfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain) =>
+        byDomain.ToDictionary(own => own.Key, own => (IReadOnlySet<int>)own.Value.Concat(
+            _sameModule.Where(again => again.Value.Key == own.Key).SelectMany(again => byDomain[again.Key])).ToHashSet());
+
+    /// <summary>A GPU is where the one is that stands for its module.</summary>
+    private List<ComputePlace>? ComputePlaces()
+    {
+        var standIns = _ledger.Counted.Select(device => device.Domain).Where(domain => _sameModule.ContainsKey(domain.Key))
+            .ToDictionary(domain => domain.Device, domain => _sameModule[domain.Key].Device);
+        return _evidence.ComputePlaces?.Select(place => place.GpuUuid is { } gpu && standIns.TryGetValue(gpu, out var standIn)
+            ? place with { GpuUuid = standIn } : place).ToList();
+    }
+
+    private static double? TimesGpu(DomainEnergy device) => device.Joules / device.GpuPowerJoules;
 
     private bool IsSuspendedIn(EnergyWindow window) =>
         _evidence.Suspensions?.Any(one => one.Touches(window.StartSeconds, window.EndSeconds)) == true;
@@ -200,7 +246,7 @@ public sealed class EnergyAccount
     private DomainEnergy Resolve(string key, EnergyWindow window)
     {
         var part = window.PartOf(key);
-        var resolved = _timelines[key].Resolve(part, _evidence.Limits);
+        var resolved = _timelines[key].Resolve(part);
         return part.DurationSeconds > 0 || window.DurationSeconds <= 0 ? resolved
             : resolved with { CounterJoules = 0, InvalidReasons = [] };
     }

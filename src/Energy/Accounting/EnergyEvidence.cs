@@ -45,7 +45,7 @@ public sealed record EnergyEvidence
 
     /// <summary>
     /// Where the ranks compute: on the GPU that each reads, or on their hosts' sockets; null where a rank does not know its
-    /// GPU and no meter covers its whole node.
+    /// GPU and no meter covers its whole node, or all accelerators of it.
     /// </summary>
     [JsonIgnore]
     public IReadOnlyList<ComputePlace>? ComputePlaces
@@ -56,11 +56,15 @@ public sealed record EnergyEvidence
             var gpus = Domains.Where(domain => domain.Kind == DomainKind.Gpu).ToDictionary(domain => domain.Key, domain => domain.Device);
             var nodes = Domains.Where(domain => domain.Kind == DomainKind.Node).Select(domain => domain.Host).ToHashSet();
             var places = Ranks.Select(rank => new ComputePlace(rank.Host,
-                rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault() ?? (nodes.Contains(rank.Host) ? "any" : null)))
-                    .ToList();
+                rank.Reads.Where(gpus.ContainsKey).Select(key => gpus[key]).FirstOrDefault() ?? AnyOfAll(rank.Host)
+                    ?? (nodes.Contains(rank.Host) ? "any" : null))).ToList();
             return places.Any(place => place.GpuUuid == null) ? null : places;
         }
     }
+
+    /// <summary>One of a host's accelerators where a meter reads all that it has: which is a rank's does not matter then.</summary>
+    private string? AnyOfAll(string host) =>
+        Domains.FirstOrDefault(domain => domain.Host == host && domain is { Kind: DomainKind.Gpu, IsOneOfAll: true })?.Device;
 
     /// <summary>The clock of a replica's first rank, on which its batches' times are.</summary>
     public ClockMap ClockOf(int replica) => Ranks.First(place => place.Replica == replica).Clock;

@@ -20,23 +20,31 @@ internal sealed class EnergyTimeline
     private readonly EnergyReading[] _withProcessors;
     private readonly double[] _timesWithProcessors;
     private readonly double[] _news;
-    private readonly bool _hasCounter, _hasPower;
+    private readonly bool _hasCounter, _hasPower, _hasModulePower;
     private readonly PowerField? _powerField;
+    private readonly ValidityLimits _limits;
 
     /// <param name="sensor">The domain's characteristics; null when they were not measured, which makes every window too short.</param>
     /// <param name="intervalSeconds">The sampling interval asked for.</param>
-    public EnergyTimeline(SampleSeries series, SensorCharacteristics? sensor, double intervalSeconds)
+    public EnergyTimeline(SampleSeries series, SensorCharacteristics? sensor, double intervalSeconds, ValidityLimits limits)
     {
         Domain = series.Domain;
-        _sensor = sensor;
+        (_sensor, _limits) = (sensor, limits);
         IntervalSeconds = intervalSeconds;
         _readings = series.Readings as EnergyReading[] ?? [.. series.Readings];
         _times = [.. _readings.Select(r => r.TimeSeconds)];
         _news = News(_readings);
         var first = Array.Find(_readings, r => !r.IsLost);
         (_hasCounter, _hasPower, _powerField) = (first.EnergyJoules != null, first.PowerWatts != null, first.PowerField);
-        if (_hasCounter) Counter = BuildCounter();
-        if (_hasPower) Power = BuildPower();
+        _hasModulePower = first.ModulePowerWatts != null;
+        if (_hasPower) Power = BuildPower(r => r.PowerWatts);
+        if (_hasModulePower) ModulePower = BuildPower(r => r.ModulePowerWatts);
+        if (_hasCounter)
+        {
+            var (times, joules, readings) = CounterPoints();
+            CounterScope = Superchip.CounterScope(Domain, new(times, joules), Power, ModulePower, limits);
+            Counter = new(times, joules, WattsBeside(readings));
+        }
         FindImplausible();
         _withProcessors = Domain.FeelsProcessors ? Array.FindAll(_readings, r => r.Processors != null) : [];
         _timesWithProcessors = [.. _withProcessors.Select(r => r.TimeSeconds)];
@@ -48,8 +56,17 @@ internal sealed class EnergyTimeline
     /// <summary>Joules by the counter, its origin at 0; null for a domain that has none.</summary>
     public JoulesCurve? Counter { get; }
 
-    /// <summary>Joules by integrated power; null for a domain that shows none.</summary>
+    /// <summary>Joules by integrated power, of a superchip's GPU those of the GPU alone; null for a domain that shows none.</summary>
     public JoulesCurve? Power { get; }
+
+    /// <summary>Likewise of the superchip that a GPU is a part of; null where its power is not shown.</summary>
+    public JoulesCurve? ModulePower { get; }
+
+    /// <summary>What the counter covers; null without a counter.</summary>
+    public EnergyScope? CounterScope { get; }
+
+    /// <summary>The power that covers what the counter does: what it may be compared with, and what stands in for it.</summary>
+    private JoulesCurve? PowerOfCounter => CounterScope == EnergyScope.Module && Domain.Kind == DomainKind.Gpu ? ModulePower : Power;
 
     /// <summary>
     /// Until when joules are known: the last update of the counter, or else of the power; later readings that show it again know no more.
@@ -61,23 +78,48 @@ internal sealed class EnergyTimeline
     /// when neither reaches.
     /// </summary>
     public JoulesCurve? CurveFor(EnergyWindow window) =>
-        CounterServes(window) ? Counter : Power?.Covers(window.StartSeconds, window.EndSeconds) == true ? Power : null;
+        CounterServes(window) ? Counter
+            : PowerFor(window) is { } power && power.Covers(window.StartSeconds, window.EndSeconds) ? power : null;
 
-    public DomainEnergy Resolve(EnergyWindow window, ValidityLimits limits)
+    /// <summary>The power of the counter's scope; where there is none and the counter does not serve, whatever power there is.</summary>
+    private JoulesCurve? PowerFor(EnergyWindow window) => CounterServes(window) ? PowerOfCounter : PowerOfCounter ?? Power;
+
+    /// <summary>
+    /// From when until when there is news of the device on both sides and every curve that it has is known; nothing where it has none.
+    /// </summary>
+    public (double StartSeconds, double EndSeconds)? Known
+    {
+        get
+        {
+            JoulesCurve[] curves = [.. new[] { Counter, Power }.OfType<JoulesCurve>()];
+            return curves.Length == 0 || _news.Length == 0 ? null
+                : (curves.Max(curve => Math.Max(curve.FirstSeconds, _news[0])), curves.Min(curve => Math.Min(curve.LastSeconds, _news[^1])));
+        }
+    }
+
+    /// <summary>How often the counter fell in a window.</summary>
+    public int Resets(EnergyWindow window) =>
+        _decreases.Chunk(2).Count(fall => fall[1] >= window.StartSeconds && fall[0] <= window.EndSeconds);
+
+    public DomainEnergy Resolve(EnergyWindow window)
     {
         var first = FirstAtOrAfter(_times, window.StartSeconds);
         var inside = _readings.Skip(first).TakeWhile(r => r.TimeSeconds <= window.EndSeconds).ToList();
         var counter = CounterServes(window) ? Counter!.Between(window.StartSeconds, window.EndSeconds) : null;
-        var power = Power?.Between(window.StartSeconds, window.EndSeconds);
+        var powerCurve = PowerFor(window);
+        var power = powerCurve?.Between(window.StartSeconds, window.EndSeconds);
         var result = new DomainEnergy
         {
             Host = Domain.Host,
             Device = Domain.Device,
             Kind = Domain.Kind,
+            Module = Domain.Module,
             DurationSeconds = window.DurationSeconds,
             CounterJoules = counter,
             PowerJoules = power,
-            Source = counter != null ? CounterSource(counter.Value, power, limits) : power != null ? PowerSource() : null,
+            GpuPowerJoules = Domain.Kind == DomainKind.Gpu && powerCurve != Power
+                ? Power?.Between(window.StartSeconds, window.EndSeconds) : null,
+            Source = counter != null ? CounterSource() : power != null ? PowerSource(powerCurve) : null,
             Samples = inside.Count,
             LongestGapSeconds = LongestGap(window),
             StartTemperatureCelsius = inside.Select(r => r.TemperatureCelsius).FirstOrDefault(t => t != null),
@@ -89,28 +131,30 @@ internal sealed class EnergyTimeline
             ThrottleReasons = inside.Aggregate((ulong?)null, (all, r) => r.ThrottleReasons is { } bits ? (all ?? 0) | bits : all),
             InvalidReasons = [],
         };
-        return result with { InvalidReasons = InvalidReason.Ordered(Reasons(window, inside, result, limits)) };
+        return result with { InvalidReasons = InvalidReason.Ordered(Reasons(window, inside, result)) };
     }
 
-    private IEnumerable<string> Reasons(EnergyWindow window, List<EnergyReading> inside, DomainEnergy result, ValidityLimits limits)
+    private IEnumerable<string> Reasons(EnergyWindow window, List<EnergyReading> inside, DomainEnergy result)
     {
         if (result.Joules is null || inside.Count == 0 || inside.Any(Lacks)) yield return InvalidReason.MeterLost;
         if (HasAny(_decreases, window)) yield return InvalidReason.CounterDecreased;
         if (HasAny(_implausible, window)) yield return InvalidReason.PowerImplausible;
-        var longestGap = limits.MaximumGapIntervals * Math.Max(IntervalSeconds, _sensor?.UpdateSeconds ?? 0);
+        var longestGap = _limits.MaximumGapIntervals * Math.Max(IntervalSeconds, _sensor?.UpdateSeconds ?? 0);
         if (!(result.LongestGapSeconds <= longestGap)) yield return InvalidReason.SampleGap;
         var resolution = result.CounterJoules != null ? _sensor?.CounterUpdateSeconds : _sensor?.UpdateSeconds;
-        if (!(window.DurationSeconds >= limits.MinimumWindowSeconds(resolution))) yield return InvalidReason.WindowTooShort;
+        if (!(window.DurationSeconds >= _limits.MinimumWindowSeconds(resolution))) yield return InvalidReason.WindowTooShort;
         if (Domain.Kind == DomainKind.Gpu && !((result.ThrottleReasons & ThrottleReasons.Spoiling) == 0))
             yield return InvalidReason.Throttled;
-        if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, limits))
+        if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, _limits))
             yield return InvalidReason.DeviceShared;
-        if (_hasCounter && _hasPower && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= limits.CounterPowerTolerance)
-            && !Superchip.IsModuleScope(Domain, result.CounterPowerRatio, limits))
+        // Of two scopes there is nothing to compare.
+        if (_hasCounter && PowerOfCounter != null
+            && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= _limits.CounterPowerTolerance))
             yield return InvalidReason.CounterPowerMismatch;
     }
 
-    private bool Lacks(EnergyReading reading) => (_hasCounter && reading.EnergyJoules is null) || (_hasPower && reading.PowerWatts is null);
+    private bool Lacks(EnergyReading reading) => (_hasCounter && reading.EnergyJoules is null) || (_hasPower && reading.PowerWatts is null)
+        || (_hasModulePower && reading.ModulePowerWatts is null);
 
     private bool CounterServes(EnergyWindow window) =>
         Counter?.Covers(window.StartSeconds, window.EndSeconds) == true
@@ -153,8 +197,8 @@ internal sealed class EnergyTimeline
         var moved = default(EnergyReading);     // when the counter last moved: what it then shows at once may have been drawn since
         foreach (var reading in _readings)
         {
-            if (reading.PowerWatts is { } watts
-                && !(watts >= 0 && watts <= PlausiblePower.Watts(Domain.Kind))) _implausible.Add(reading.TimeSeconds);
+            if (IsImplausible(reading.PowerWatts, Domain.Kind)
+                || IsImplausible(reading.ModulePowerWatts, DomainKind.Module)) _implausible.Add(reading.TimeSeconds);
             if (reading.EnergyJoules is not { } joules || joules == moved.EnergyJoules) continue;
             if (joules - moved.EnergyJoules > PlausiblePower.Joules(Domain.Kind, reading.TimeSeconds - moved.TimeSeconds
                 + (_sensor?.CounterUpdateSeconds ?? 0)))
@@ -166,10 +210,14 @@ internal sealed class EnergyTimeline
         }
     }
 
-    private string CounterSource(double counter, double? power, ValidityLimits limits) =>
-        Superchip.IsModuleScope(Domain, counter / power, limits) ? Superchip.ModuleSource(Domain.Source) : $"{Domain.Source}_counter";
+    private static bool IsImplausible(double? watts, DomainKind kind) =>
+        watts is { } there && !(there >= 0 && there <= PlausiblePower.Watts(kind));
 
-    private string PowerSource() => $"{Domain.Source}_power_{PowerFields.Name(_powerField ?? PowerField.Unspecified)}";
+    private string CounterSource() =>
+        $"{Domain.Source}{(CounterScope == EnergyScopes.Of(Domain.Kind) ? "" : Superchip.OfModule)}_counter";
+
+    private string PowerSource(JoulesCurve? curve) =>
+        $"{Domain.Source}{(curve == Power ? "" : Superchip.OfModule)}_power_{PowerFields.Name(_powerField ?? PowerField.Unspecified)}";
 
     /// <summary>
     /// The longest stretch without news, edge to edge: without a reading, or with a counter that stood still although it
@@ -214,9 +262,10 @@ internal sealed class EnergyTimeline
     }
 
     /// <summary>
-    /// One point per update of the counter. A reset is noted and bridged as no energy, so that later windows can still be resolved.
+    /// One point per update of the counter, with the readings that show it. A reset is noted and bridged as no energy, so that later
+    /// windows can still be resolved.
     /// </summary>
-    private JoulesCurve BuildCounter()
+    private (double[] Seconds, double[] Joules, EnergyReading[] Readings) CounterPoints()
     {
         var used = Array.FindAll(_readings, r => r.EnergyJoules != null);
         var joules = new double[used.Length];
@@ -233,16 +282,23 @@ internal sealed class EnergyTimeline
             joules[i] = used[i].EnergyJoules!.Value - origin + lost;
         }
         var dated = Dated(used, joules, _sensor?.CounterUpdateSeconds, alwaysMoves: true);
-        var withWatts = _hasPower && _powerField == PowerField.Instant && SensorsUpdateTogether() && used.All(r => r.PowerWatts != null);
         var points = Distinct(dated);
-        return new JoulesCurve([.. points.Select(i => dated[i])], [.. points.Select(i => joules[i])],
-            withWatts ? [.. points.Select(i => used[i].PowerWatts!.Value)] : null);
+        return ([.. points.Select(i => dated[i])], [.. points.Select(i => joules[i])], [.. points.Select(i => used[i])]);
     }
 
-    private JoulesCurve BuildPower()
+    /// <summary>Power at the counter's points, of what the counter covers; null where it does not tell its course between them.</summary>
+    private double[]? WattsBeside(EnergyReading[] readings)
     {
-        var used = Array.FindAll(_readings, r => r.PowerWatts != null);
-        var watts = used.Select(r => r.PowerWatts!.Value).ToArray();
+        var watts = Array.ConvertAll(readings, r =>
+            PowerOfCounter == null ? null : PowerOfCounter == Power ? r.PowerWatts : r.ModulePowerWatts);
+        return _powerField == PowerField.Instant && SensorsUpdateTogether() && watts.All(w => w != null)
+            ? Array.ConvertAll(watts, w => w!.Value) : null;
+    }
+
+    private JoulesCurve BuildPower(Func<EnergyReading, double?> of)
+    {
+        var used = Array.FindAll(_readings, r => of(r) != null);
+        var watts = used.Select(r => of(r)!.Value).ToArray();
         // where counter and power update together, the counter dates both: it moves at every update, power need not
         var dated = SensorsUpdateTogether() && used.All(r => r.EnergyJoules != null)
             ? Dated(used, used.Select(r => r.EnergyJoules!.Value).ToArray(), _sensor!.CounterUpdateSeconds, alwaysMoves: true)
@@ -267,7 +323,7 @@ internal sealed class EnergyTimeline
     private double[] Dated(EnergyReading[] readings, double[] values, double? updateSeconds, bool alwaysMoves)
     {
         double[] times = [.. readings.Select(r => r.TimeSeconds)];
-        return Domain.IsDatedAtItsSource ? times : UpdateTimes.Estimate(times, values, updateSeconds, alwaysMoves);
+        return Domain.IsDatedAtItsSource || updateSeconds < _sensor?.ResolvedFromSeconds ? times : UpdateTimes.Estimate(times, values, updateSeconds, alwaysMoves);
     }
 
     /// <summary>Indices of the first of every run of equal times.</summary>

@@ -7,13 +7,12 @@ namespace Harness.Energy.Accounting;
 /// </summary>
 public static class PaperEnergy
 {
-    /// <param name="devices">All devices in the window.</param>
+    /// <param name="devices">All devices in the window, each once.</param>
     /// <param name="rank0Host">The host that rank 0 runs on.</param>
     /// <returns>J; null when that host has no GPU whose power could be integrated over the whole window.</returns>
     public static double? Joules(IEnumerable<DomainEnergy> devices, string rank0Host, int nodes)
     {
         var own = devices.Where(d => d.Kind == DomainKind.Gpu && d.Host == rank0Host).ToList();
-        if (own.Count == 0 || own.Any(d => d.PowerJoules is null)) return null;
-        return own.Sum(d => d.PowerJoules) * nodes;
+        return EnergyAccount.Sum(own.Select(d => d.GpuPowerJoules ?? d.PowerJoules)) * nodes;
     }
 }

@@ -51,14 +51,7 @@ public static class Validity
     public static IReadOnlyList<string> Judge(WindowEnergy window, RunFacts facts, ValidityLimits limits)
     {
         var reasons = new List<string>(window.InvalidReasons);
-        var factsOf = (facts.DomainFacts ?? []).ToLookup(f => f.Domain.Key);
-        foreach (var device in window.Counted)
-        {
-            var about = factsOf[device.Key].ToList();
-            if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) reasons.Add(InvalidReason.Mig);
-            if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) reasons.Add(InvalidReason.DeviceShared);
-            if (about.Any(f => f.UnreadParts is { Count: > 0 })) reasons.Add(InvalidReason.DeviceMissing);
-        }
+        foreach (var device in window.Counted) reasons.AddRange(OfDevice(device, facts.DomainFacts ?? []));
         if (facts.ComputePlaces is null || !ComputePlace.AreCovered(facts.ComputePlaces, window.Counted))
             reasons.Add(InvalidReason.DeviceMissing);
         if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * window.Window.DurationSeconds))
@@ -69,5 +62,16 @@ public static class Validity
         if (facts.RanksComplete != true) reasons.Add(InvalidReason.RankMissing);
         if (facts.RanToEnd != true) reasons.Add(InvalidReason.Interrupted);
         return InvalidReason.Ordered(reasons);
+    }
+
+    /// <summary>What a device's own readings and what is known of it give rise to.</summary>
+    /// <param name="facts">Of all devices.</param>
+    public static IEnumerable<string> OfDevice(DomainEnergy device, IReadOnlyList<DomainFacts> facts)
+    {
+        foreach (var reason in device.InvalidReasons) yield return reason;
+        var about = facts.Where(f => f.Domain.Key == device.Key).ToList();
+        if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) yield return InvalidReason.Mig;
+        if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) yield return InvalidReason.DeviceShared;
+        if (about.Any(f => f.UnreadParts is { Count: > 0 })) yield return InvalidReason.DeviceMissing;
     }
 }

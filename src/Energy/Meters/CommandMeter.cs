@@ -5,29 +5,31 @@ using Harness.Common;
 namespace Harness.Energy.Meters;
 
 /// <summary>
-/// A program that prints what a node draws, so that a rack PDU or a wall meter can join. Every line holds one or two pairs
-/// of a unit and a decimal number with a point: <c>J 15310.25</c> is a cumulative counter of joules (its origin is free),
-/// <c>W 250.1</c> is power now and never negative, <c>J 15310.25 W 250.1</c> is both. Empty lines and lines that begin with <c>#</c> are
-/// skipped. A value counts from the moment its line arrives. The meter is lost when the program ends or prints anything
-/// else. The program must flush its output after each line; it is ended with the meter.
+/// A program that prints what a node draws, or parts of it, so that a rack PDU, a wall meter or a management controller can join. Every
+/// line holds one or two pairs of a unit and a decimal number with a point: <c>J 15310.25</c> is a cumulative counter of joules (its origin
+/// is free), <c>W 250.1</c> is power now and never negative, <c>J 15310.25 W 250.1</c> is both. Before them may stand the time at which the
+/// value was current (<c>@1764381600.25</c>: seconds since 1970, UTC, by the machine's own clock), and what it is of: a scope, or one with
+/// a name of its own (<c>cpu-0 W 120</c>, <c>gpu-3 J 7</c>; nothing: the node). A program with several domains tells all of them in turn.
+/// Empty lines and lines that begin with <c>#</c> are skipped. A value without a time counts from the moment its line arrives. The meter is
+/// lost when the program ends or prints anything else. The program must flush its output after each line; it is ended with the meter.
 /// </summary>
 public sealed class CommandMeter : IEnergyMeter
 {
     private readonly IRunClock _clock;
+    private readonly CommandLines _lines;
     private readonly Process _process;
     private readonly Lock _gate = new();
-    private readonly ManualResetEventSlim _first = new();
+    private readonly ManualResetEventSlim _known = new();
     private readonly string _command;
-    private EnergyReading _latest;
     private string? _lost;
 
-    private CommandMeter(string host, IRunClock clock, string command, Process process)
+    private CommandMeter(IRunClock clock, string command, Process process)
     {
         (_clock, _command, _process) = (clock, command, process);
-        Domains = [new EnergyDomain(host, "node", DomainKind.Node, EnergyDomain.Program, command)];
+        _lines = new(clock, () => (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).TotalSeconds);
     }
 
-    public IReadOnlyList<EnergyDomain> Domains { get; }
+    public IReadOnlyList<EnergyDomain> Domains { get; private set; } = [];
 
     public IReadOnlyList<string> Notices
     {
@@ -36,7 +38,8 @@ public sealed class CommandMeter : IEnergyMeter
 
     /// <summary>
     /// Starts the program, without a shell: words are separated by blanks, and quotation marks hold blanks together. Waits
-    /// for the first line; where none comes in <paramref name="patienceSeconds"/>, there is no meter, and the notice says so.
+    /// for the first line, and where it names a domain until a domain comes again; where no line comes in
+    /// <paramref name="patienceSeconds"/>, there is no meter, and the notice says so.
     /// </summary>
     /// <exception cref="UserErrorException">The program cannot be started.</exception>
     public static IEnergyMeter Open(string host, IRunClock clock, string command, double patienceSeconds = 10)
@@ -47,7 +50,7 @@ public sealed class CommandMeter : IEnergyMeter
         CommandMeter meter;
         try
         {
-            meter = new CommandMeter(host, clock, command, Process.Start(start)!);
+            meter = new CommandMeter(clock, command, Process.Start(start)!);
         }
         catch (System.ComponentModel.Win32Exception e)
         {
@@ -56,7 +59,8 @@ public sealed class CommandMeter : IEnergyMeter
         }
         meter._process.StandardInput.Close();
         new Thread(meter.Listen) { IsBackground = true, Name = "command meter" }.Start();
-        if (meter._first.Wait(TimeSpan.FromSeconds(patienceSeconds)) && meter.Notices.Count == 0) return meter;
+        meter._known.Wait(TimeSpan.FromSeconds(patienceSeconds));
+        if (meter.Notices.Count == 0 && meter.CloseDomains(host)) return meter;
         var notice = meter.Notices is [var first, ..] ? first
             : $"command:{command}: printed no reading within {patienceSeconds.ToString(CultureInfo.InvariantCulture)} s; does it flush "
             + "its output after each line?";
@@ -66,11 +70,15 @@ public sealed class CommandMeter : IEnergyMeter
 
     public void Read(Span<EnergyReading> readings)
     {
-        lock (_gate) readings[0] = _lost == null ? _latest : new EnergyReading { TimeSeconds = _clock.Seconds };
+        lock (_gate)
+        {
+            if (_lost == null) _lines.Read(readings);
+            else readings.Fill(new EnergyReading { TimeSeconds = _clock.Seconds });
+        }
     }
 
     public IReadOnlyList<DomainFacts> Inspect(IReadOnlyCollection<int> runProcessIds) =>
-        [.. Domains.Select(DomainFacts.NotApplicable)];
+        [.. Domains.Select(DomainFacts.OfNumbersAlone)];
 
     private void Listen()
     {
@@ -79,27 +87,14 @@ public sealed class CommandMeter : IEnergyMeter
             while (_process.StandardOutput.ReadLine() is { } line)
             {
                 if (string.IsNullOrWhiteSpace(line) || line.StartsWith('#')) continue;
-                if (!TryParse(line, out var joules, out var watts))
+                string? wrong;
+                lock (_gate) wrong = _lines.Take(line);
+                if (wrong != null)
                 {
-                    Lose($"command:{_command}: printed '{line}'; a line is 'J joules', 'W watts' or both");
+                    Lose($"command:{_command}: printed '{line}'{(wrong == CommandLine.Form ? "; " : ", ")}{wrong}");
                     return;
                 }
-                if (watts < 0)
-                {
-                    Lose($"command:{_command}: printed '{line}', but nothing draws less than 0 W; see to its unit and its sign");
-                    return;
-                }
-                lock (_gate)
-                {
-                    _latest = new EnergyReading
-                    {
-                        TimeSeconds = _clock.Seconds,
-                        EnergyJoules = joules ?? _latest.EnergyJoules,
-                        PowerWatts = watts ?? _latest.PowerWatts,
-                        PowerField = watts is null ? _latest.PowerField : PowerField.Unspecified,
-                    };
-                }
-                _first.Set();
+                if (_lines.AreAllKnown) _known.Set();
             }
             Lose($"command:{_command}: the program ended, and the meter with it");
         }
@@ -112,23 +107,19 @@ public sealed class CommandMeter : IEnergyMeter
     private void Lose(string why)
     {
         lock (_gate) _lost = why;
-        _first.Set();
+        _known.Set();
     }
 
-    internal static bool TryParse(string line, out double? joules, out double? watts)
+    /// <returns>Whether there is any domain.</returns>
+    private bool CloseDomains(string host)
     {
-        (joules, watts) = (null, null);
-        var words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        if (words.Length is not (2 or 4)) return false;
-        for (var i = 0; i < words.Length; i += 2)
+        lock (_gate)
         {
-            if (!double.TryParse(words[i + 1], NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value))
-                return false;
-            if (words[i] == "J" && joules is null) joules = value;
-            else if (words[i] == "W" && watts is null) watts = value;
-            else return false;
+            _lines.Close();
+            Domains = [.. _lines.Domains.Select(domain =>
+                new EnergyDomain(host, domain.Name, domain.Kind, EnergyDomain.Program, _command))];
+            return Domains.Count > 0;
         }
-        return true;
     }
 
     internal static List<string> SplitWords(string command)

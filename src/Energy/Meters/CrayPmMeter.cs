@@ -12,7 +12,7 @@ public static partial class CrayPmMeter
 {
     public const string DefaultRoot = "/sys/cray/pm_counters";
 
-    private const string Source = "craypm";
+    private const string Source = EnergyDomain.CrayPm;
 
     /// <param name="root">Where the counters are.</param>
     public static IEnergyMeter Open(string host, IRunClock clock, string root = DefaultRoot)

@@ -59,6 +59,9 @@ public static class MeterFactory
     /// <summary>The word for the best meter of the machine's processors, without its GPUs.</summary>
     public const string Host = "host";
 
+    /// <summary>The word for the best meter of what ranks compute on.</summary>
+    public const string Auto = "auto";
+
     /// <summary>Every meter there is: a new one is a row here and a file beside it.</summary>
     private static readonly MeterKind[] s_kinds =
     [
@@ -74,7 +77,7 @@ public static class MeterFactory
         new("command", "PROGRAM", false, OncePerNode((context, program) =>
             WithLoad(CommandMeter.Open(context.Host, context.Clock, program), context))),
         new(Host, null, true, OncePerNode((context, _) => OpenHost(context))),
-        new("auto", OpenAuto),
+        new(Auto, OpenAuto),
         new("none", _ => new NullMeter()),
     ];
 

@@ -1,10 +1,10 @@
 using Harness.Common;
-using Harness.Energy.Records;
+using Harness.Energy.Recordings;
 
 namespace Harness.Energy.Meters;
 
 /// <summary>
-/// Plays a recorded <c>power.csv</c>: its first moment happens when the meter is opened, and every reading is the latest
+/// Plays a recording (<see cref="RecordingFile"/>), such as a run's <c>power.csv</c>: its first moment happens when the meter is opened, and every reading is the latest
 /// recorded one, stamped with its own time moved onto the run's clock. Hosts and devices are the recorded ones; a device
 /// recorded by several ranks is played once, as its lowest rank saw it. After the recording's end the readings are lost
 /// ones: what was not recorded is not made up.
@@ -16,7 +16,7 @@ public sealed class ReplayMeter : IEnergyMeter
     private readonly double _shiftSeconds;
 
     /// <exception cref="UserErrorException">The recording is missing, malformed or empty.</exception>
-    public ReplayMeter(string path, IRunClock clock) : this(PowerRecords.Read(path), clock)
+    public ReplayMeter(string path, IRunClock clock) : this(RecordingFile.Read(path).Series, clock)
     {
         if (_tracks.Length == 0) throw new UserErrorException($"{path}: the recording holds no readings; nothing can be replayed from it");
     }

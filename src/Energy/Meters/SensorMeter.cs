@@ -56,7 +56,7 @@ internal sealed class SensorMeter(IRunClock clock, IReadOnlyList<Sensor> sensors
     }
 
     public IReadOnlyList<DomainFacts> Inspect(IReadOnlyCollection<int> runProcessIds) =>
-        [.. Domains.Select(DomainFacts.NotApplicable)];
+        [.. Domains.Select(DomainFacts.OfNumbersAlone)];
 
     public void Dispose()
     {

@@ -1,14 +1,18 @@
+using System.Globalization;
+
 namespace Harness.Energy.Nvml;
 
 /// <summary>One GPU: every value as a nullable number in SI units, every change with its return code.</summary>
 internal sealed unsafe class NvmlDevice
 {
     private const uint FieldTotalEnergy = 83, FieldPowerAverage = 185, FieldPowerInstant = 186;   // nvml.h, NVML_FI_DEV_…
+    private const uint ScopeGpu = 0, ScopeModule = 1;                                             // nvml.h, NVML_POWER_SCOPE_…
     private const uint ArchitectureAmpere = 7;
 
     private readonly NvmlLibrary _nvml;
     private readonly nint _handle;
     private readonly PowerField _usageField;
+    private readonly (uint Id, PowerField Field)? _moduleField;
 
     public NvmlDevice(NvmlLibrary nvml, nint handle, bool isMigSlice)
     {
@@ -16,6 +20,7 @@ internal sealed unsafe class NvmlDevice
         Uuid = nvml.DeviceText(nvml.GetUuid, handle);
         Name = nvml.DeviceText(nvml.GetName, handle);
         _usageField = FieldOfPowerUsage();
+        _moduleField = FieldOfModule();
     }
 
     public string Uuid { get; }
@@ -24,23 +29,32 @@ internal sealed unsafe class NvmlDevice
     /// <summary>The rank was given a MIG slice of this GPU, not the GPU.</summary>
     public bool IsMigSlice { get; }
 
+    /// <summary>The GPU is part of a superchip whose power is shown, too.</summary>
+    public bool ShowsModule => _moduleField != null;
+
     /// <summary>
     /// Joules since the driver was loaded, and watts with what they mean: the instant field, else the 1-s average, else
-    /// whatever <c>nvmlDeviceGetPowerUsage</c> gives. One driver call where the field values are known to the driver.
+    /// whatever <c>nvmlDeviceGetPowerUsage</c> gives; those of a superchip in the same field. One driver call where the field values are
+    /// known to the driver.
     /// </summary>
-    public void ReadEnergy(out double? joules, out double? watts, out PowerField? field)
+    public void ReadEnergy(out double? joules, out double? watts, out double? moduleWatts, out PowerField? field)
     {
-        (joules, watts, field) = (null, null, null);
+        (joules, watts, moduleWatts, field) = (null, null, null, null);
         if (_nvml.GetFieldValues != null)
         {
             var values = stackalloc NvmlFieldValue[3];
-            values[0] = new NvmlFieldValue { FieldId = FieldTotalEnergy, Return = NvmlReturn.NotFound };
-            values[1] = new NvmlFieldValue { FieldId = FieldPowerInstant, Return = NvmlReturn.NotFound };
-            values[2] = new NvmlFieldValue { FieldId = FieldPowerAverage, Return = NvmlReturn.NotFound };
+            values[0] = Ask(FieldTotalEnergy, ScopeGpu);
+            values[1] = Ask(_moduleField?.Id ?? FieldPowerInstant, ScopeGpu);
+            values[2] = _moduleField is { } module ? Ask(module.Id, ScopeModule) : Ask(FieldPowerAverage, ScopeGpu);
             if (_nvml.GetFieldValues(_handle, 3, values) == NvmlReturn.Success)
             {
                 joules = values[0].Unsigned * 1e-3;
-                if (values[1].Unsigned is { } instant) (watts, field) = (instant * 1e-3, PowerField.Instant);
+                if (_moduleField is { } both)
+                {
+                    (watts, moduleWatts) = (values[1].Unsigned * 1e-3, values[2].Unsigned * 1e-3);
+                    field = watts == null && moduleWatts == null ? null : both.Field;
+                }
+                else if (values[1].Unsigned is { } instant) (watts, field) = (instant * 1e-3, PowerField.Instant);
                 else if (values[2].Unsigned is { } average) (watts, field) = (average * 1e-3, PowerField.Average1s);
             }
         }
@@ -48,7 +62,7 @@ internal sealed unsafe class NvmlDevice
         if (joules is null && _nvml.GetTotalEnergyConsumption != null
             && _nvml.GetTotalEnergyConsumption(_handle, &millijoules) == NvmlReturn.Success) joules = millijoules * 1e-3;
         uint milliwatts;
-        if (watts is null && _nvml.GetPowerUsage != null
+        if (watts is null && _moduleField == null && _nvml.GetPowerUsage != null
             && _nvml.GetPowerUsage(_handle, &milliwatts) == NvmlReturn.Success) (watts, field) = (milliwatts * 1e-3, _usageField);
     }
 
@@ -130,6 +144,48 @@ internal sealed unsafe class NvmlDevice
 
     public NvmlReturn UnlockSmClock() =>
         _nvml.ResetLockedClocks == null ? NvmlReturn.FunctionNotFound : _nvml.ResetLockedClocks(_handle);
+
+    /// <summary>
+    /// The socket of a superchip's CPU that this GPU shares a module with: the NUMA node of its PCI device. Null where that is not known.
+    /// </summary>
+    /// <param name="pciDevices">As <c>/sys/bus/pci/devices</c>.</param>
+    public string? FindModule(string pciDevices)
+    {
+        if (!ShowsModule || _nvml.GetPciInfo == null) return null;
+        NvmlPciInfo pci;
+        if (_nvml.GetPciInfo(_handle, &pci) != NvmlReturn.Success) return null;
+        var address = System.Text.Encoding.ASCII.GetString(new ReadOnlySpan<byte>(pci.BusIdLegacy, 16)).TrimEnd('\0').ToLowerInvariant();
+        try
+        {
+            return int.TryParse(File.ReadAllText(Path.Combine(pciDevices, address, "numa_node")).Trim(), NumberStyles.None,
+                CultureInfo.InvariantCulture, out var node) ? FormattableString.Invariant($"module-{node}") : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static NvmlFieldValue Ask(uint field, uint scope) =>
+        new() { FieldId = field, ScopeId = scope, Return = NvmlReturn.NotFound };
+
+    /// <summary>
+    /// The field that shows the power of a superchip's module beside that of its GPU; null where the two are not told apart. A module that
+    /// runs draws more than nothing.
+    /// </summary>
+    private (uint Id, PowerField Field)? FieldOfModule()
+    {
+        if (_nvml.GetFieldValues == null) return null;
+        var values = stackalloc NvmlFieldValue[2];
+        foreach (var (id, field) in (ReadOnlySpan<(uint, PowerField)>)
+            [(FieldPowerInstant, PowerField.Instant), (FieldPowerAverage, PowerField.Average1s)])
+        {
+            (values[0], values[1]) = (Ask(id, ScopeGpu), Ask(id, ScopeModule));
+            if (_nvml.GetFieldValues(_handle, 2, values) == NvmlReturn.Success && values[0].Unsigned != null && values[1].Unsigned > 0)
+                return (id, field);
+        }
+        return null;
+    }
 
     private int? ReadClock(uint type)
     {

@@ -45,6 +45,7 @@ internal sealed unsafe class NvmlLibrary : IDisposable
             "nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2");
         GetArchitecture = (delegate* unmanaged<nint, uint*, NvmlReturn>)Export("nvmlDeviceGetArchitecture");
         GetParentOfMigDevice = (delegate* unmanaged<nint, nint*, NvmlReturn>)Export("nvmlDeviceGetDeviceHandleFromMigDeviceHandle");
+        GetPciInfo = (delegate* unmanaged<nint, NvmlPciInfo*, NvmlReturn>)Export("nvmlDeviceGetPciInfo_v3");
         GetName = (delegate* unmanaged<nint, byte*, uint, NvmlReturn>)Export("nvmlDeviceGetName");
         GetUuid = (delegate* unmanaged<nint, byte*, uint, NvmlReturn>)Export("nvmlDeviceGetUUID");
     }
@@ -69,6 +70,7 @@ internal sealed unsafe class NvmlLibrary : IDisposable
     public readonly delegate* unmanaged<nint, uint*, NvmlProcessInfo*, NvmlReturn> GetComputeProcesses;
     public readonly delegate* unmanaged<nint, uint*, NvmlReturn> GetArchitecture;
     public readonly delegate* unmanaged<nint, nint*, NvmlReturn> GetParentOfMigDevice;
+    public readonly delegate* unmanaged<nint, NvmlPciInfo*, NvmlReturn> GetPciInfo;
     public readonly delegate* unmanaged<nint, byte*, uint, NvmlReturn> GetName;
     public readonly delegate* unmanaged<nint, byte*, uint, NvmlReturn> GetUuid;
 

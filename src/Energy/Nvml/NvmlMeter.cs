@@ -6,6 +6,9 @@ namespace Harness.Energy.Nvml;
 /// </summary>
 public sealed class NvmlMeter : IEnergyMeter
 {
+    /// <summary>Where the kernel lists PCI devices.</summary>
+    public const string DefaultPciDevices = "/sys/bus/pci/devices";
+
     private const double StateIntervalSeconds = 1.0;
 
     private readonly NvmlLibrary _nvml;
@@ -13,10 +16,11 @@ public sealed class NvmlMeter : IEnergyMeter
     private readonly NvmlDevice[] _devices;
     private double _nextStateSeconds = double.NegativeInfinity;
 
-    private NvmlMeter(NvmlLibrary nvml, string host, IRunClock clock, NvmlDevice[] devices)
+    private NvmlMeter(NvmlLibrary nvml, string host, IRunClock clock, NvmlDevice[] devices, string pciDevices)
     {
         (_nvml, _clock, _devices) = (nvml, clock, devices);
-        Domains = [.. devices.Select(d => new EnergyDomain(host, d.Uuid, DomainKind.Gpu, "nvml", d.Name))];
+        Domains = [.. devices.Select(d =>
+            new EnergyDomain(host, d.Uuid, DomainKind.Gpu, "nvml", d.Name) { Module = d.FindModule(pciDevices) })];
     }
 
     public IReadOnlyList<EnergyDomain> Domains { get; }
@@ -26,21 +30,22 @@ public sealed class NvmlMeter : IEnergyMeter
 
     /// <summary>The one GPU that a rank computes on: its local rank modulo the devices CUDA shows it.</summary>
     public static IEnergyMeter OpenForRank(string host, IRunClock clock, int localRank, string? cudaVisibleDevices,
-        string? library = null) =>
-        Open(host, clock, library, nvml => VisibleDevices.Find(nvml, cudaVisibleDevices) is { Count: > 0 } visible
+        string? library = null, string pciDevices = DefaultPciDevices) =>
+        Open(host, clock, library, pciDevices, nvml => VisibleDevices.Find(nvml, cudaVisibleDevices) is { Count: > 0 } visible
             ? [visible[localRank % visible.Count]] : [],
             $"NVML: no GPU is visible to this process (CUDA_VISIBLE_DEVICES={cudaVisibleDevices ?? "unset"})");
 
     /// <summary>Every GPU of the node, whether or not CUDA shows it.</summary>
-    public static IEnergyMeter OpenAll(string host, IRunClock clock, string? library = null) =>
-        Open(host, clock, library, nvml => VisibleDevices.Find(nvml, null), "NVML: this node has no NVIDIA GPU");
+    public static IEnergyMeter OpenAll(string host, IRunClock clock, string? library = null, string pciDevices = DefaultPciDevices) =>
+        Open(host, clock, library, pciDevices, nvml => VisibleDevices.Find(nvml, null), "NVML: this node has no NVIDIA GPU");
 
-    private static IEnergyMeter Open(string host, IRunClock clock, string? library, Func<NvmlLibrary, List<NvmlDevice>> select, string none)
+    private static IEnergyMeter Open(string host, IRunClock clock, string? library, string pciDevices,
+        Func<NvmlLibrary, List<NvmlDevice>> select, string none)
     {
         var nvml = NvmlLibrary.TryOpen(library, out var whyNot);
         if (nvml == null) return new Meters.NullMeter(whyNot!);
         var devices = select(nvml);
-        if (devices.Count > 0) return new NvmlMeter(nvml, host, clock, [.. devices]);
+        if (devices.Count > 0) return new NvmlMeter(nvml, host, clock, [.. devices], pciDevices);
         nvml.Dispose();
         return new Meters.NullMeter(none);
     }
@@ -52,12 +57,13 @@ public sealed class NvmlMeter : IEnergyMeter
         {
             var device = _devices[i];
             var before = _clock.Seconds;
-            device.ReadEnergy(out var joules, out var watts, out var field);
+            device.ReadEnergy(out var joules, out var watts, out var moduleWatts, out var field);
             var reading = new EnergyReading
             {
                 TimeSeconds = (before + _clock.Seconds) / 2,
                 EnergyJoules = joules,
                 PowerWatts = watts,
+                ModulePowerWatts = moduleWatts,
                 PowerField = field,
                 ThrottleReasons = device.ReadThrottleReasons(),
             };

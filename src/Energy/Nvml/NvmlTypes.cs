@@ -37,6 +37,17 @@ internal struct NvmlFieldValue
     };
 }
 
+/// <summary>
+/// <c>nvmlPciInfo_t</c>, 68 bytes, of which the first text is read: <c>0008:01:00.0</c>, as sysfs names it but for its case.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NvmlPciInfo
+{
+    public fixed byte BusIdLegacy[16];
+    public fixed uint Numbers[5];
+    public fixed byte BusId[32];
+}
+
 /// <summary><c>nvmlProcessInfo_t</c> (v2), 24 bytes.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct NvmlProcessInfo

@@ -21,7 +21,7 @@ public static class PowerRecords
         new("host", "", "the machine", (csv, series, _) => csv.WriteField(CsvDialect.Text(series.Domain.Host))),
         new("device", "", "UUID of a GPU, name of a zone or of a node",
             (csv, series, _) => csv.WriteField(CsvDialect.Text(series.Domain.Device))),
-        new("kind", "", "`gpu`, `package`, `dram`, `node`",
+        new("kind", "", "`gpu`, `package`, `dram`, `module`, `node`",
             (csv, series, _) => csv.WriteField(series.Domain.Kind.ToString().ToLowerInvariant())),
         new("source", "", "`nvml`, `rapl`, …: the meter", (csv, series, _) => csv.WriteField(series.Domain.Source)),
         new("energy_j", "J", "cumulative counter with an origin of its own, wraps undone", (csv, _, r) => csv.WriteField(r.EnergyJoules)),
@@ -41,6 +41,8 @@ public static class PowerRecords
             (csv, _, r) => csv.WriteField(r.Processors?.AllSeconds)),
         new("processors_busy_s", "s", "of it, that in which anybody's work ran", (csv, _, r) => csv.WriteField(r.Processors?.BusySeconds)),
         new("processors_run_s", "s", "of it, that of this run's processes", (csv, _, r) => csv.WriteField(r.Processors?.RunSeconds)),
+        new("module_power_w", "W", "of the superchip that the GPU is a part of, where `power_w` is the GPU's alone; absent in older files",
+            (csv, _, r) => csv.WriteField(r.ModulePowerWatts)),
     ];
 
     /// <summary>In the order of the file.</summary>
@@ -144,6 +146,7 @@ public static class PowerRecords
             ? ulong.Parse(bits.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) : null,
         PowerLimitWatts = Number<double>(csv, "power_limit_w"),
         MemoryUsedBytes = Number<long>(csv, "memory_used_bytes"),
+        ModulePowerWatts = csv.Headers.Contains("module_power_w") ? Number<double>(csv, "module_power_w") : null,
         Processors = csv.Headers.Contains("processors_s") ? ReadProcessors(csv) : null,
     };
 
@@ -154,7 +157,7 @@ public static class PowerRecords
 
     private static DomainKind KindOf(string text) =>
         Enum.TryParse<DomainKind>(text, ignoreCase: true, out var kind) ? kind
-            : throw new FormatException($"kind '{text}' is none of gpu, package, dram, node");
+            : throw new FormatException($"kind '{text}' is none of gpu, package, dram, module, node");
 
     private static T? Number<T>(CsvReader csv, string column) where T : struct, IUtf8SpanParsable<T> =>
         csv.GetSpan(column) is { Length: > 0 } text ? Finite(T.Parse(text, CultureInfo.InvariantCulture), column) : null;

@@ -18,7 +18,7 @@ internal sealed record MemoryPlan
     public required long WeightBytes { get; init; }
     public required long KvCacheBytes { get; init; }
     public required long ActivationBytes { get; init; }
-    public long Bytes => WeightBytes + KvCacheBytes + ActivationBytes;
+    public long Bytes => checked(WeightBytes + KvCacheBytes + ActivationBytes);
 
     /// <summary>The rank that needs most.</summary>
     /// <exception cref="UserErrorException">The model cannot be split so.</exception>
@@ -31,21 +31,35 @@ internal sealed record MemoryPlan
         Enumerable.Range(0, plan.Pipeline).Select(stage => Of(plan, 0, stage, work)).MaxBy(rank => rank.Bytes)!;
 
     /// <summary>One rank.</summary>
+    /// <exception cref="UserErrorException">Its bytes are more than 62 bits can count.</exception>
     public static MemoryPlan Of(ShardPlan plan, int tensorRank, int stage, PlannedWork work)
     {
         var rank = plan.For(tensorRank, stage);
-        return new()
+        try
         {
-            TensorRank = tensorRank,
-            Stage = stage,
-            WeightBytes = rank.Tensors().Sum(slice => SliceBytes(slice, work.Weights)),
-            KvCacheBytes = (long)work.BatchSize * work.MaxLength * KvBytesPerToken(plan.Shape, rank, work.Cache),
-            ActivationBytes = Activations(plan, rank, work) * ActivationElementBytes,
-        };
+            checked
+            {
+                var memory = new MemoryPlan
+                {
+                    TensorRank = tensorRank,
+                    Stage = stage,
+                    WeightBytes = rank.Tensors().Sum(slice => SliceBytes(slice, work.Weights)),
+                    KvCacheBytes = (long)work.BatchSize * work.MaxLength * KvBytesPerToken(plan.Shape, rank, work.Cache),
+                    ActivationBytes = Activations(plan, rank, work) * ActivationElementBytes,
+                };
+                // Others add what is held in reserve.
+                return memory.Bytes <= long.MaxValue / 2 ? memory : throw new OverflowException();
+            }
+        }
+        catch (OverflowException e)
+        {
+            throw new UserErrorException(FormattableString.Invariant($"a batch of {work.BatchSize} sequences of {work.MaxLength} tokens ")
+                + "needs more bytes than there can be; give a smaller --batch or --max-length", e);
+        }
     }
 
-    /// <summary>Matrices in <paramref name="dtype"/>, norms (one row) in float32.</summary>
-    public static long SliceBytes(TensorSlice slice, DType dtype) => slice.Elements * (slice.TotalRows == 1 ? DType.F32 : dtype).Bytes();
+    /// <summary>Matrices in <paramref name="dtype"/>, norms and biases in float32.</summary>
+    public static long SliceBytes(TensorSlice slice, DType dtype) => slice.Elements * (slice.IsVector ? DType.F32 : dtype).Bytes();
 
     /// <summary>A key and a value for each of the rank's key/value heads in each of its layers.</summary>
     public static long KvBytesPerToken(ModelShape shape, RankPlan rank, DType dtype) =>
@@ -74,6 +88,6 @@ internal sealed record MemoryPlan
                     + 3L * rank.FeedForward.Count;          // gate ‖ up; SwiGLU
         var gathered = plan.Tensor > 1 && !work.Greedy ? plan.Shape.Vocabulary : 0;
         var head = rank.IsLastStage ? 2 * hidden + rank.Vocabulary.Count + gathered : 0;    // selected rows, norm, logits
-        return rows * hidden + Math.Max(rows * block, sequences * head);
+        return checked(rows * hidden + Math.Max(rows * block, sequences * head));
     }
 }

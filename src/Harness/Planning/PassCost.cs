@@ -75,7 +75,7 @@ internal sealed record PassCost(double MemoryBytes, double Flops, double TensorB
 
     private static double Operations(ShardPlan plan, RankPlan rank, PassShape pass, List<TensorSlice> layers, TensorSlice head)
     {
-        var matrices = layers.Where(slice => slice.TotalRows > 1).Sum(slice => slice.Elements);
+        var matrices = layers.Where(slice => !slice.IsVector).Sum(slice => slice.Elements);
         // Scores, and their sum of values.
         var attention = 2 * pass.Context * rank.QueryHeads.Count * plan.Shape.HeadDimension * rank.Layers.Count;
         return 2 * (pass.Rows * (matrices + attention) + (double)pass.Outputs * head.Elements);

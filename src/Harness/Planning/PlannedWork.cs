@@ -49,11 +49,7 @@ internal sealed record PlannedWork
     public int MicroBatchesOver(int stages) => Math.Min(MicroBatches > 0 ? MicroBatches : stages, BatchSize);
 
     /// <summary>Sequences of the largest micro-batch.</summary>
-    public int SequencesPerPass(int stages)
-    {
-        var parts = MicroBatchesOver(stages);
-        return (BatchSize + parts - 1) / parts;
-    }
+    public int SequencesPerPass(int stages) => (BatchSize - 1) / MicroBatchesOver(stages) + 1;
 
     /// <summary>Rows of the largest prefill pass of a micro-batch whose prompts fill the sequences.</summary>
     public int PrefillRowsPerPass(int stages) => (int)Math.Min(PrefillRows, (long)SequencesPerPass(stages) * MaxLength);

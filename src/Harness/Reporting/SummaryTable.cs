@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Energy;
 using Harness.Runs.Records;
 using Spectre.Console;
 
@@ -46,6 +47,7 @@ public static class SummaryTable
             Fact("accuracy", Join($"{Figures.Significant(100 * accuracy)} % ({Figures.Significant(100 * run.AccuracyLow)} to "
                 + $"{Figures.Significant(100 * run.AccuracyHigh)} %) correct", Unit(run.EnergyPerCorrectJoules, "J/correct answer")));
         Fact("energy", Energy(run));
+        if (Beside(run) is { Length: > 0 } beside) Fact("beside it", beside);
         if (run.Carbon.GramsPerResponse != null) Fact("carbon",
             $"{Figures.Significant(run.Carbon.GramsPerResponse)} g CO2e/response, {Figures.Significant(run.Carbon.GramsPerOutputToken)} "
             + "g/token (SCI)");
@@ -66,7 +68,17 @@ public static class SummaryTable
             Unit(run.Energy.PerOutputToken, "J/token"),
             Unit(run.Energy.PerResponse, "J/response"),
             Unit(run.Energy.AverageWatts, "W on average"),
-            run.EnergySource is { } source ? $"by {source}" : null);
+            run.EnergySource is { } source ? $"by {source}" : null,
+            run.EnergyScope is { } scope ? $"of {scope.Replace("+", " and ", StringComparison.Ordinal)}" : null);
+
+    /// <summary>Joules of what was read and is not the run's energy.</summary>
+    private static string Beside(SummaryRecord run) =>
+        Join([.. from scope in Enum.GetValues<EnergyScope>()
+                        let joules = run.Energy.Scopes.Of(scope)
+                        where joules.Joules != null && !run.IsEnergyOf(scope)
+                        select $"{EnumWord.Of(scope)} {Figures.Significant(joules.Joules)} J"
+                            + (joules.PerResponse is { } each ? $" ({Figures.Significant(each)} J/response)" : ""),
+            run.Energy.Scopes.InvalidReasons is { } reasons ? $"not valid: {reasons.Replace(";", ", ", StringComparison.Ordinal)}" : null]);
 
     private static Table Latencies(SummaryRecord run)
     {

@@ -69,7 +69,8 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
         return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(),
             Many(reader, r => new SequenceReport(r.ReadInt32(), r.ReadBoolean(), r.ReadDouble(), ReadNumber(r), Read<int>(r),
                 Read<double>(r))),
-            JsonSerializer.Deserialize<Step[]>(Read<byte>(reader), JsonRows.Line)!);
+            JsonSerializer.Deserialize<Step[]>(Read<byte>(reader), JsonRows.Line) is { } steps
+                && Array.TrueForAll(steps, step => step is { Rows: not null }) ? steps : throw new JsonException("null is no step"));
     }
 
     private static double? ReadNumber(BinaryReader reader) => reader.ReadDouble() is var number && double.IsNaN(number) ? null : number;

@@ -48,7 +48,8 @@ internal sealed class RankEnergy : IDisposable
         Span<int> mine = [Environment.ProcessId];
         model.World.AllGather(MemoryMarshal.AsBytes(mine), MemoryMarshal.AsBytes(_runProcesses.AsSpan()));
         // A GPU's joules say nothing of work that is done on the CPU.
-        var meter = options.Meter ?? (model.BackendChoice.IsCpu ? MeterFactory.Host : "auto");
+        var meter = options.Meter is null or MeterFactory.Auto ? model.BackendChoice.IsCpu ? MeterFactory.Host : MeterFactory.Auto
+            : options.Meter;
         Meter = MeterFactory.Open(meter, new(model.Topology.Hosts[model.World.Rank], clock.Clock)
         {
             LocalRank = model.Topology.LocalRank,
@@ -145,6 +146,7 @@ internal sealed class RankEnergy : IDisposable
     /// </summary>
     public IReadOnlyList<EnergyReport>? Gather()
     {
+        Keep();     // whatever becomes of the files that are written next, the window that has just ended has its readings
         Inspect();
         var report = new EnergyReport(_model.World.Rank, Sensors, Meter.Domains, _facts, _sampler!.Cost, _clock.Map(), OriginUtc)
         {

@@ -97,6 +97,7 @@ internal sealed class RunFiles : IRunRecorder
             Hosts = model.Topology.Hosts,
             MeteredRanks = meteredRanks,
             Job = Environment.GetEnvironmentVariable("SLURM_JOB_ID"),
+            Step = Environment.GetEnvironmentVariable("SLURM_STEP_ID"),
         });
         _journal = new(startDirectory);
         _journal.Append(_starts[^1]);

@@ -21,10 +21,16 @@ internal static class CollectVerb
             Description = "where to write; - for standard output",
             DefaultValueFactory = _ => "-"
         };
+        var slurm = new Option<bool>("--slurm")
+        {
+            Description = "ask sacct for the joules that Slurm counted for each run's job step: two columns more"
+        };
         command.Arguments.Add(directories);
         command.Options.Add(output);
+        command.Options.Add(slurm);
         command.SetAction(parsed =>
-            new Collect(parsed.InvocationConfiguration.Output).Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
+            new Collect(parsed.InvocationConfiguration.Output, parsed.GetValue(slurm) ? new SlurmAccounting() : null)
+                .Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
         return command;
     }
 }

@@ -27,14 +27,20 @@ internal static class ReportVerb
             HelpName = "DIR",
             Description = "the figures as SVG and PNG files (600 dpi), sized for one column of a two-column paper"
         };
+        var references = new Option<string[]>("--reference")
+        {
+            HelpName = "FILE.csv",
+            Description = "published figures to lay beneath those of the runs: rows of the ML.ENERGY leaderboard; may be repeated"
+        };
         command.Arguments.Add(directories);
-        foreach (var option in new[] { page, markdown, figures }) command.Options.Add(option);
+        foreach (var option in new Option[] { page, markdown, figures, references }) command.Options.Add(option);
         command.SetAction(parsed =>
         {
             var outputs = new ReportOutputs(parsed.GetValue(page), parsed.GetValue(markdown), parsed.GetValue(figures));
             if (outputs is { Page: null, Markdown: null, Figures: null })
                 throw new UserErrorException("nothing to write; add --out FILE.html, --markdown FILE.md or --figures DIR");
-            return new Report(parsed.InvocationConfiguration.Output, Console.Error).Write(parsed.GetValue(directories)!, outputs);
+            return new Report(parsed.InvocationConfiguration.Output, Console.Error) { References = parsed.GetValue(references) ?? [] }
+                .Write(parsed.GetValue(directories)!, outputs);
         });
         return command;
     }

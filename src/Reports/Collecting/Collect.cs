@@ -11,7 +11,9 @@ namespace Harness.Reports.Collecting;
 /// <c>run_directory</c>, then columns that only other versions wrote. A run without a summary is a row of status
 /// <c>incomplete</c>; an invalid one stays, marked as it marked itself. A run that is found twice is one row.
 /// </summary>
-public sealed class Collect(TextWriter standardOutput)
+/// <param name="accounting">Asked for Slurm's joules of the runs' jobs, which are then columns behind <c>run_directory</c>; null: not
+/// asked.</param>
+public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounting = null)
 {
     private const string DirectoryColumn = "run_directory";
 
@@ -37,14 +39,47 @@ public sealed class Collect(TextWriter standardOutput)
             return 1;
         }
         var sorted = rows.OrderBy(r => r.Key.RunId, StringComparer.Ordinal).ThenBy(r => r.Key.Row).Select(r => r.Value).ToList();
+        var isAnswered = AskSlurm(sorted, runs);
         Write(sorted, output);
         var newer = sorted.Select(SchemaOf).Where(version => version > SummaryRecord.CurrentSchema).ToList();
         if (newer.Count > 0)
             runs.Say($"{Figures.Count(newer.Count, "run")} {(newer.Count == 1 ? "was" : "were")} written by a newer version "
                 + $"(schema_version {newer.Max()}, this program writes {SummaryRecord.CurrentSchema}); "
                 + "columns that only it knows stand behind ours");
+        if (EnergyScopesFound.Warning(sorted.Select(row => row.Typed())) is { } warning) runs.Say(warning);
         runs.Say(Describe(sorted, runs.Unreadable, output));
-        return runs.Unreadable > 0 ? 1 : 0;
+        return runs.Unreadable > 0 || !isAnswered ? 1 : 0;
+    }
+
+    /// <summary>Slurm's joules beside those of each row; where it does not answer, the rest is collected all the same.</summary>
+    private bool AskSlurm(List<CollectedRow> rows, RunsBelow runs)
+    {
+        if (accounting == null) return true;
+        IReadOnlyList<SlurmColumns> columns = [.. rows.Select(_ => new SlurmColumns())];
+        var isAnswered = true;
+        try
+        {
+            columns = accounting.Of(rows, runs.Say);
+            runs.Say($"Slurm has joules of {Figures.Count(columns.Count(one => one.EnergyJoules != null))} of "
+                + Figures.Count(rows.Count, "run"));
+        }
+        catch (UserErrorException e)
+        {
+            runs.Say(e.Message);
+            isAnswered = false;
+        }
+        for (var row = 0; row < rows.Count; row++)
+        {
+            rows[row] = rows[row] with
+            {
+                Columns = ColumnMap<SlurmColumns>.Columns.Aggregate(new Dictionary<string, string>(rows[row].Columns), (all, column) =>
+                {
+                    all[column.Name] = Convert.ToString(column.Of(columns[row]), CultureInfo.InvariantCulture) ?? "";
+                    return all;
+                }),
+            };
+        }
+        return isAnswered;
     }
 
     private static int SchemaOf(CollectedRow row) =>
@@ -83,9 +118,10 @@ public sealed class Collect(TextWriter standardOutput)
         });
     }
 
-    private static void Write(List<CollectedRow> rows, TextWriter writer)
+    private void Write(List<CollectedRow> rows, TextWriter writer)
     {
-        var own = ColumnMap<SummaryRecord>.Names.Append(DirectoryColumn).ToList();
+        var own = ColumnMap<SummaryRecord>.Names.Append(DirectoryColumn)
+            .Concat(accounting == null ? [] : ColumnMap<SlurmColumns>.Names).ToList();
         List<string> columns = [.. own, .. rows.SelectMany(r => r.Columns.Keys).Distinct().Except(own).Order(StringComparer.Ordinal)];
         using var csv = CsvWriter.Create(writer, CsvDialect.Writing, leaveOpen: true);
         csv.WriteHeader([.. columns.Select(CsvDialect.Cell)]);

@@ -21,7 +21,7 @@ public sealed class CodeCarbon : IExportFormat
     public object Of(ExportedRun run)
     {
         var s = run.Summary;
-        var (gpu, cpu, ram) = (run.Joules(DomainKind.Gpu), run.Joules(DomainKind.Package), run.Joules(DomainKind.Dram));
+        var (gpu, cpu, ram) = (run.Joules(EnergyScope.Gpu), run.Joules(EnergyScope.Cpu), run.Joules(EnergyScope.Memory));
         var kilograms = s.Carbon.EnergyJoules / CarbonTerms.JoulesPerKilowattHour * s.Carbon.IntensityGramsPerKilowattHour / 1000;
         return new Row
         {

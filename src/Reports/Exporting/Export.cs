@@ -55,6 +55,8 @@ public sealed class Export(IExportFormat format, Stream standardOutput)
                 ? $"its energy is not valid ({run.Objection}); --include-invalid takes it all the same"
             : null;
         if (why != null) found.Say($"{run.Directory} is left out: {why}");
+        else if (run.Summary.EnergyScope is { } scope and not "gpu" && !isKnown(run.Summary.RunId))
+            found.Say($"{run.Directory}: its energy is of {scope}, not of GPUs alone");
         return why != null || isKnown(run.Summary.RunId) ? null : new(run.Summary.RunId, format.Of(run));
     }
 }

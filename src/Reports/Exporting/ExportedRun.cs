@@ -43,15 +43,18 @@ public sealed class ExportedRun(string directory)
     }
 
     /// <summary>
-    /// Joules of a kind of domain in all measured windows; null where there is none of the kind, or one lacks its joules.
+    /// Joules of a scope in all measured windows; null where nothing of it was read, or a part lacks its joules.
     /// </summary>
-    public double? Joules(DomainKind kind) =>
-        RunAccount.Sum(MeasuredDevices().Where(device => device.Kind == kind).Select(device => device.Joules));
+    public double? Joules(EnergyScope scope) => Summary.Energy.Scopes.Of(scope).Joules ?? (TellsScopes ? null
+        : RunAccount.Sum(MeasuredDevices().Where(device => device.Scope == scope).Select(device => device.Joules)));
 
-    /// <summary>Joules of each domain of a kind in all measured windows, in the order in which they were seen first.</summary>
-    public IReadOnlyList<double?> JoulesOfEach(DomainKind kind) =>
-        [.. MeasuredDevices().Where(device => device.Kind == kind).GroupBy(device => device.Key)
-            .Select(device => RunAccount.Sum(device.Select(window => window.Joules)))];
+    /// <summary>Joules of each GPU alone in all measured windows, in the order in which they were seen first.</summary>
+    public IReadOnlyList<double?> JoulesOfEachGpu() =>
+        [.. MeasuredDevices().Where(device => device.Kind == DomainKind.Gpu).GroupBy(device => device.Key)
+            .Select(device => RunAccount.Sum(device.Select(window => window.GpuPowerJoules ?? window.Joules)))];
+
+    /// <summary>Whether the summary has what stood beside the run's energy; earlier versions left it in windows.jsonl alone.</summary>
+    private bool TellsScopes => Enum.GetValues<EnergyScope>().Any(scope => Summary.Energy.Scopes.Of(scope).Joules != null);
 
     /// <summary>A setting as resolved; empty where the manifest has none.</summary>
     public string Setting(string key) => Manifest.Setting(_reader.ReadManifest(), key) ?? "";

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Harness.Common;
+using Harness.Energy;
 using Harness.Runs.Records;
 
 namespace Harness.Reports.Exporting;
@@ -21,7 +22,9 @@ public sealed class InferenceX : IExportFormat
     {
         var s = run.Summary;
         var gpus = s.NumGpus is > 0 ? s.NumGpus : null;
-        var joules = run.IsValid ? s.Energy.Total : null;
+        // Theirs are those of accelerators: where a run's cover more, what its accelerators used stands beside them, if it was read.
+        var isOfGpus = s.EnergyScope is null or "gpu";
+        var joules = !run.IsValid ? null : isOfGpus ? s.Energy.Total : run.Joules(EnergyScope.Gpu);
         var tokens = s.TotalInputTokens + s.TotalOutputTokens;
         return new Row
         {
@@ -57,7 +60,7 @@ public sealed class InferenceX : IExportFormat
             MedianE2el = s.Latency.P50,
             P90E2el = s.Latency.P90,
             P99E2el = s.Latency.P99,
-            PowerValid = run.IsValid ? 1 : 0,
+            PowerValid = run.IsValid && (isOfGpus || joules != null) ? 1 : 0,
             AveragePowerPerGpu = Ratio.Of(joules, s.DurationSeconds * gpus),
             AverageTotalPower = Ratio.Of(joules, s.DurationSeconds),
             TotalEnergy = joules,

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Common;
-using Harness.Energy;
 using Harness.Runs.Records;
 
 namespace Harness.Reports.Exporting;
@@ -52,7 +51,7 @@ public sealed class MlEnergyResult : IExportFormat
             ["entire_benchmark_measurement"] = new JsonObject
             {
                 ["time"] = s.DurationSeconds,
-                ["gpu_energy"] = new JsonObject(run.JoulesOfEach(DomainKind.Gpu)
+                ["gpu_energy"] = new JsonObject(run.JoulesOfEachGpu()
                     .Select((joules, i) => KeyValuePair.Create($"{i}", (JsonNode?)joules))),
             },
         };

@@ -52,6 +52,12 @@ internal sealed record Figure(string Id, string Title, string XLabel, string YLa
     /// <summary>What stands at x = 0, 1, 2 and so on; empty where the x-axis is one of numbers.</summary>
     public IReadOnlyList<string> XNames { get; init; } = [];
 
+    /// <summary>What others published, drawn beneath.</summary>
+    public IReadOnlyList<ReferenceSeries> References { get; init; } = [];
+
+    /// <summary>What those figures are of; null without any.</summary>
+    public string? ReferenceScope => References.Count > 0 ? PublishedFigures.Scope : null;
+
     /// <summary>Whether 0 is on the y-axis; false where differences matter.</summary>
     public bool FromZero { get; init; } = true;
 }

@@ -22,6 +22,10 @@ internal sealed partial class FigurePlot
 
     private const double Point = 96 / 72.0, FontSize = 8 * Point, Thin = 0.5 * Point, Line = 1 * Point;
     private const double HeightWithoutLegend = 184 * Point, LineHeight = 11 * Point, Margin = 3 * Point;
+    private const double LegendTextWidth = Width - 2 * Margin - 27 * Point;
+
+    /// <summary>Marks of published figures to those of runs.</summary>
+    private const double ReferenceSize = 0.8;
 
     /// <summary>More cannot be told apart in a figure of this size; a report of fewer runs draws the others.</summary>
     private const int MostSeries = 14;
@@ -37,18 +41,20 @@ internal sealed partial class FigurePlot
         (MarkerType.Triangle, 2.4 * Point), (MarkerType.Diamond, 2.2 * Point),
     ];
     private static readonly (MarkerType Type, double Size) s_block = (MarkerType.Square, 3.2 * Point);
-    private static readonly OxyColor s_ink = OxyColor.Parse("#555555"), s_grid = OxyColor.Parse("#DDDDDD");
+    private static readonly OxyColor s_ink = OxyColor.Parse("#555555"), s_grid = OxyColor.Parse("#DDDDDD"),
+        s_quiet = OxyColor.Parse("#9A9A9A");
     private static readonly OxyColor[] s_shades = [OxyColor.Parse("#ECECEC"), OxyColor.Parse("#F6F6F6")];
 
     private readonly Figure _figure;
-    private readonly List<FigurePoint> _points;
+    private readonly List<(double X, double Y)> _points;
     private readonly Func<int, bool> _isValid;
 
     /// <param name="isValid">Of a run, by its index.</param>
     public FigurePlot(Figure figure, Func<int, bool> isValid)
     {
         _figure = figure with { Series = [.. figure.Series.Take(MostSeries)] };
-        _points = [.. _figure.Series.SelectMany(series => series.Points)];
+        _points = [.. _figure.Series.SelectMany(series => series.Points.Select(point => (point.X, point.Y)))
+            .Concat(_figure.References.SelectMany(series => series.Points.Select(point => (point.X, point.Y))))];
         _isValid = figure.ShowsEnergy ? isValid : _ => true;
         var title = Wrapped(figure.Title, Width - 4 * Margin);
         Model = new PlotModel
@@ -84,11 +90,15 @@ internal sealed partial class FigurePlot
             StrokeThickness = Thin,
             Layer = AnnotationLayer.BelowSeries,
         });
+        foreach (var (index, reference) in _figure.References.Index()) Model.Series.Add(MarksOf(reference, index));
         foreach (var (index, series) in _figure.Series.Index()) Draw(series, index);
-        if (_figure.Series.Count > 1) foreach (var (index, series) in _figure.Series.Index()) AddToLegend(Key(series, index));
+        if (_figure.Series.Count > 1 || _figure.References.Count > 0)
+            foreach (var (index, series) in _figure.Series.Index()) AddToLegend(Key(series, index));
         if (figure.Series.Count - MostSeries is > 0 and var more) AddToLegend(Note($"and {more} lines more, not drawn", MarkerType.None));
         if (_figure.Series.Any(series => series.Style != SeriesStyle.Curve && series.Points.Any(point => !_isValid(point.Run))))
             AddToLegend(Note("hollow: energy not valid", MarkerType.Circle));
+        foreach (var (index, reference) in _figure.References.Index()) AddToLegend(Key(reference, index));
+        if (_figure.ReferenceScope is { } scope) AddToLegend(Note(Wrapped(scope, LegendTextWidth), MarkerType.None));
         Height = HeightWithoutLegend + (title.Count(c => c == '\n') * LineHeight) + LegendHeight();
     }
 
@@ -198,11 +208,37 @@ internal sealed partial class FigurePlot
         }
     }
 
+    /// <summary>Of published figures: hollow and grey, without a line.</summary>
+    private static MarkSeries MarksOf(ReferenceSeries reference, int index)
+    {
+        var marks = new MarkSeries
+        {
+            MarkerType = MarkOf(index).Type,
+            MarkerSize = ReferenceSize * MarkOf(index).Size,
+            MarkerStroke = s_quiet,
+            MarkerStrokeThickness = Thin,
+            MarkerFill = OxyColors.White,
+        };
+        marks.Points.AddRange(reference.Points.Select(point => new ScatterPoint(point.X, point.Y)));
+        return marks;
+    }
+
+    private LineSeries Key(ReferenceSeries reference, int index) => new()
+    {
+        Title = Wrapped(reference.Label, LegendTextWidth),
+        Color = OxyColors.Transparent,
+        MarkerType = MarkOf(index).Type,
+        MarkerSize = ReferenceSize * MarkOf(index).Size,
+        MarkerFill = OxyColors.White,
+        MarkerStroke = s_quiet,
+        MarkerStrokeThickness = Thin,
+    };
+
     /// <summary>A series without points, which the legend alone shows.</summary>
     private LineSeries Key(FigureSeries series, int index)
     {
         var key = LineOf(series, index);
-        key.Title = Wrapped(series.Label, Width - 2 * Margin - 27 * Point);
+        key.Title = Wrapped(series.Label.Length > 0 ? series.Label : "these runs", LegendTextWidth);
         if (series.Style is SeriesStyle.Marks or SeriesStyle.Stacked) key.Color = OxyColors.Transparent;
         if (series.Style == SeriesStyle.Curve) return key;
         (key.MarkerType, key.MarkerSize) = series.Style == SeriesStyle.Stacked ? s_block : MarkOf(index);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Harness.Common;
+using Harness.Energy;
 using Harness.Runs;
 using Harness.Runs.Records;
 
@@ -25,6 +26,7 @@ internal static class MarkdownReport
             "batch_size", "concurrency", "max_new_tokens", "power_limit_w", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s",
             "avg_power_w", "total_energy_j", "energy_per_output_token_j", "energy_per_response_j",
         }.Select(Number),
+        .. Enum.GetValues<EnergyScope>().Select(Beside),
         ("accuracy (%)", run => Figures.Significant(100 * run.Accuracy)),
     ];
 
@@ -34,6 +36,10 @@ internal static class MarkdownReport
         var column = ColumnMap<SummaryRecord>.Named(name);
         return (column.Heading, run => column.Of(run) is int count ? Figures.Count(count) : Figures.Significant((double?)column.Of(run)));
     }
+
+    /// <summary>Joules of a scope that are not the run's own.</summary>
+    private static (string Header, Func<SummaryRecord, string> Cell) Beside(EnergyScope scope) => ($"{EnumWord.Of(scope)} beside it (J)",
+        run => Figures.Significant(run.IsEnergyOf(scope) ? null : run.Energy.Scopes.Of(scope).Joules));
 
     private static (string Header, Func<ReportedRun, string> Cell) Text(string name, Func<ReportedRun, string?>? otherwise = null)
     {
@@ -46,10 +52,12 @@ internal static class MarkdownReport
         var text = new StringBuilder();
         // A column in which no run has a value says nothing.
         var numbers = s_numbers.Where(column => runs.Any(run => column.Cell(run.Summary) != Figures.Missing)).ToList();
-        Row(text, [.. s_texts.Select(t => t.Header), .. numbers.Select(n => n.Header), "energy valid"]);
-        text.Append('|').Insert(text.Length, "---|", s_texts.Length).Insert(text.Length, "--:|", numbers.Count).Append("---|\n");
+        var texts = figures.ScopeWarning == null ? s_texts : [.. s_texts, Text("energy_scope")];
+        Row(text, [.. texts.Select(t => t.Header), .. numbers.Select(n => n.Header), "energy valid"]);
+        text.Append('|').Insert(text.Length, "---|", texts.Length).Insert(text.Length, "--:|", numbers.Count).Append("---|\n");
         foreach (var run in runs)
-            Row(text, [.. s_texts.Select(t => t.Cell(run)), .. numbers.Select(n => n.Cell(run.Summary)), Validity(run)]);
+            Row(text, [.. texts.Select(t => t.Cell(run)), .. numbers.Select(n => n.Cell(run.Summary)), Validity(run)]);
+        if (figures.ScopeWarning is { } warning) text.Append(CultureInfo.InvariantCulture, $"\nNote: {warning}.\n");
         foreach (var group in figures.Caps) Caps(text, group);
         var reasons = runs.SelectMany(run => run.Reasons).Distinct().Order(StringComparer.Ordinal).ToList();
         if (reasons.Count > 0) text.Append('\n');

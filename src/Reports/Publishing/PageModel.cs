@@ -58,6 +58,7 @@ internal sealed class PageModel
     private string Json(ReportFigures figures, DateTimeOffset now, RunsBelow found)
     {
         var details = _runs.Select(run => Details(run, found)).ToList();
+        if (figures.ScopeWarning is { } warning) _notes.Add($"{char.ToUpperInvariant(warning[0])}{warning[1..]}.");
         if (_withoutPower > 0)
             _notes.Add($"Power over time of {Figures.Count(_withoutPower, "run")} was left out to keep this page small; "
                 + "a report of fewer runs has it.");
@@ -67,6 +68,7 @@ internal sealed class PageModel
         if (_withoutCategories > 0)
             _notes.Add($"Of {Figures.Count(_withoutCategories, "run")} not all categories are shown: at most {CategoriesOfOne} of each; "
                 + "categories.csv of the run has them.");
+        if (figures.PublishedNote is { } published) _notes.Add(published);
         if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
         return JsonSerializer.Serialize(new
         {
@@ -175,13 +177,21 @@ internal sealed class PageModel
 }
 
 /// <summary>The figures and tables that page, Markdown and files of figures have in common.</summary>
+/// <param name="ScopeWarning">That runs measured different things; null where they did not.</param>
 internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<Figure> Phases, IReadOnlyList<CapGroup> Caps,
-    Figure CapFigure, IReadOnlyList<ParetoFront> Pareto)
+    Figure CapFigure, IReadOnlyList<ParetoFront> Pareto, string? ScopeWarning)
 {
+    /// <summary>What is to be said of figures that others published; null where there are none.</summary>
+    public string? PublishedNote { get; init; }
+
     /// <param name="found">What a damaged file would have shown is left out.</param>
-    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, RunsBelow found)
+    public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, RunsBelow found, PublishedFigures published)
     {
         var caps = CapGroup.Of(runs);
-        return new([.. SweepFigures.Of(runs)], PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)]);
+        return new([.. SweepFigures.Of(runs, published)], PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps),
+            [.. ParetoFront.Of(runs)], EnergyScopesFound.Warning(runs.Select(run => run.Summary)))
+        {
+            PublishedNote = published.Note,
+        };
     }
 }

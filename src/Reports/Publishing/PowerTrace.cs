@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Runs;
 
@@ -26,7 +27,7 @@ internal sealed record PowerTrace(int Piece, IReadOnlyList<PowerSeries> Series, 
         var (start, end) = times.Aggregate((Low: double.PositiveInfinity, High: double.NegativeInfinity),
             (range, t) => (Math.Min(range.Low, t), Math.Max(range.High, t)));
         var envelopes = new Dictionary<string, (int Rank, PowerEnvelope Envelope)>();
-        foreach (var (domain, rank, reading) in reader.SampleRows(piece))
+        foreach (var (domain, rank, reading) in reader.SampleRows(piece).SelectMany(Powers))
         {
             // A device that several ranks read is drawn once, as its lowest rank saw it.
             if (!envelopes.TryGetValue(domain.Key, out var one) || rank < one.Rank)
@@ -35,5 +36,15 @@ internal sealed record PowerTrace(int Piece, IReadOnlyList<PowerSeries> Series, 
         }
         var series = envelopes.OrderBy(entry => entry.Key, NaturalOrder.Instance).Select(entry => entry.Value.Envelope.Series());
         return new(piece, [.. series.OfType<PowerSeries>()], windows);
+    }
+
+    /// <summary>The module's power beside its GPU's is a line of its own.</summary>
+    private static IEnumerable<(EnergyDomain Domain, int Rank, EnergyReading Reading)> Powers(
+        (EnergyDomain Domain, int Rank, EnergyReading Reading) row)
+    {
+        yield return row;
+        if (row.Reading.ModulePowerWatts is { } watts)
+            yield return (row.Domain with { Device = $"{row.Domain.Device} module", Kind = DomainKind.Module }, row.Rank,
+                new() { TimeSeconds = row.Reading.TimeSeconds, PowerWatts = watts });
     }
 }

@@ -15,6 +15,9 @@ public sealed record ReportOutputs(string? Page, string? Markdown, string? Figur
 /// <summary>Runs as people look at them: a page, a Markdown table, the figures of a paper.</summary>
 public sealed class Report(TextWriter standardOutput, TextWriter log)
 {
+    /// <summary>Files of published figures, which lie beneath those of the runs.</summary>
+    public IReadOnlyList<string> References { get; init; } = [];
+
     /// <returns>0, or 1 where a run could not be read; the others are reported all the same.</returns>
     /// <exception cref="UserErrorException">There is no run, or an output cannot be written.</exception>
     public int Write(IReadOnlyList<string> directories, ReportOutputs outputs)
@@ -24,10 +27,11 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
         if (runs.Count == 0)
             throw new UserErrorException($"no run found below {string.Join(", ", directories)}; name directories that 'harness run' "
                 + "wrote, or that hold some");
-        var figures = ReportFigures.Of(runs, found);
+        var figures = ReportFigures.Of(runs, found, PublishedFigures.Read(References, found.Say));
         if (outputs.Page is { } page) WriteFile(page, ReportPage.Html(PageModel.Json(runs, figures, DateTimeOffset.UtcNow, found)));
         if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
         else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
+        if (figures.ScopeWarning is { } warning) found.Say(warning);
         int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, found) : null;
         found.Say($"{Figures.Count(runs.Count, "run")}, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, "
             + $"{runs.Count(run => !run.Summary.Valid)} without valid energy"

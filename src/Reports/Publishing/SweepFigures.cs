@@ -10,34 +10,49 @@ namespace Harness.Reports.Publishing;
 /// </summary>
 internal static class SweepFigures
 {
-    private sealed record Axis(string Id, string Title, string Label, Func<ReportedRun, double?> Of, IReadOnlyList<Setting> Varied);
+    /// <param name="Published">The same of a row of the ML.ENERGY leaderboard; null where it has nothing like it.</param>
+    private sealed record Axis(string Id, string Title, string Label, Func<ReportedRun, double?> Of, IReadOnlyList<Setting> Varied,
+        Func<PublishedRow, double?>? Published = null);
 
     /// <param name="Column">Of summary.csv.</param>
-    private sealed record Measure(string Id, string Title, Column Column, bool ShowsEnergy = true);
+    /// <param name="Published">The same of a row of the ML.ENERGY leaderboard.</param>
+    private sealed record Measure(string Id, string Title, Column Column, Func<PublishedRow, double> Published, bool ShowsEnergy = true);
+
+    private static readonly Dictionary<string, Func<PublishedRow, double?>> s_published = new()
+    {
+        ["batch_size"] = row => row.MeanBatch,
+        ["concurrency"] = row => row.MostRequests,
+    };
 
     private static readonly Axis[] s_axes =
     [
         // The number of nodes follows from the number of shards.
-        new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.OfColumn("nodes")]),
+        new("shards", "number of shards", "shards (tensor × pipeline)", run => run.Shards, [Setting.Shards, Setting.OfColumn("nodes")],
+            row => row.Shards),
         .. from column in ColumnMap<SummaryRecord>.Columns
            where column.Chosen is { Figure.Length: > 0 }
            let chosen = column.Chosen!
            orderby chosen.Place
            select new Axis(chosen.Figure, chosen.FigureTitle, column.Axis,
                run => column.Of(run.Summary) is { } value ? Convert.ToDouble(value, CultureInfo.InvariantCulture) : null,
-               [Setting.OfColumn(column.Name)]),
+               [Setting.OfColumn(column.Name)], s_published.GetValueOrDefault(column.Name)),
     ];
 
     private static readonly Measure[] s_measures =
     [
-        new("watts", "Mean power", ColumnMap<SummaryRecord>.Named("avg_power_w")),
-        new("joules-per-token", "Energy per output token", ColumnMap<SummaryRecord>.Named("energy_per_output_token_j")),
-        new("joules-per-response", "Energy per response", ColumnMap<SummaryRecord>.Named("energy_per_response_j")),
-        new("tokens-per-second", "Throughput", ColumnMap<SummaryRecord>.Named("tokens_per_s"), ShowsEnergy: false),
+        new("watts", "Mean power", ColumnMap<SummaryRecord>.Named("avg_power_w"), row => row.Watts),
+        new("joules-per-token", "Energy per output token", ColumnMap<SummaryRecord>.Named("energy_per_output_token_j"),
+            row => row.JoulesPerToken),
+        new("joules-per-response", "Energy per response", ColumnMap<SummaryRecord>.Named("energy_per_response_j"),
+            row => row.JoulesPerRequest),
+        new("tokens-per-second", "Throughput", ColumnMap<SummaryRecord>.Named("tokens_per_s"), row => row.TokensPerSecond,
+            ShowsEnergy: false),
     ];
 
-    public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs) =>
-        from axis in s_axes from measure in s_measures select Of(runs, axis, measure);
+    public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs, PublishedFigures published) =>
+        from axis in s_axes
+        from measure in s_measures
+        select Of(runs, axis, measure) with { References = published.Of(axis.Published, measure.Published) };
 
     private static Figure Of(IReadOnlyList<ReportedRun> runs, Axis axis, Measure measure)
     {
@@ -47,7 +62,9 @@ internal static class SweepFigures
                       where x > 0 && y is { } value && double.IsFinite(value)
                       select (Run: run.Item, Point: new FigurePoint(run.Index, x.Value, y.Value))).ToList();
         var values = points.Select(p => p.Point.X).Distinct().ToList();
-        var lines = Lines(points, [.. Setting.All.Except(axis.Varied)]);
+        // Of what the energy is says nothing of other figures.
+        Setting[] ofEnergy = measure.ShowsEnergy ? [] : [Setting.OfColumn("energy_scope")];
+        var lines = Lines(points, [.. Setting.All.Except(axis.Varied).Except(ofEnergy)]);
         var drawn = lines.SelectMany(line => line.Points).Select(point => point.Run).Distinct().Count();
         var empty = points.Count == 0 ? $"No run has both {axis.Title} and {measure.Title.ToLowerInvariant()}."
             : values.Count == 1 ? $"All runs with this figure have the same {axis.Title}: {values[0]:0.##}. Runs that differ in it make a "

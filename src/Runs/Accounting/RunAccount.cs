@@ -1,4 +1,6 @@
 using System.Text.Json.Serialization;
+using Harness.Common;
+using Harness.Energy;
 using Harness.Energy.Accounting;
 using Harness.Energy.Statistics;
 using Harness.Runs.Records;
@@ -94,7 +96,10 @@ public sealed class RunAccount
             Unattributed = Sum(attributions.Select(a => a?.UnattributedJoules)),
             CounterVsPowerRatio = Sum(Counted(device => device.PowerJoules)) is > 0 and var integrated
                 ? Sum(Counted(device => device.CounterJoules)) / integrated : null,
+            Scopes = JoulesByScope.From(scope => Sum(Measured.Select(part => part.Window.JoulesOf(scope))), ReasonsBeside()),
         },
+        EnergyScope = string.Join('+', Measured.Select(part => part.Window.Scope).OfType<string>().Distinct()) is { Length: > 0 } scope
+            ? scope : null,
         EnergySource = string.Join('+', Measured.Select(part => part.Window.Source).OfType<string>().Distinct()) is { Length: > 0 } source
             ? source : null,
         Valid = Repeats.Count > 0 && Repeats.All(repeat => repeat.InvalidReasons.Count == 0),
@@ -123,6 +128,13 @@ public sealed class RunAccount
         return Repeats.ToDictionary(repeat => repeat.Repeat,
             repeat => tokens.GetValueOrDefault(repeat.Repeat) is > 0 and var count ? repeat.Joules / count : null);
     }
+
+    /// <summary>As in the column <c>beside_invalid_reasons</c>.</summary>
+    private string? ReasonsBeside() => string.Join(';', from scope in Enum.GetValues<EnergyScope>()
+                                                        from reason in InvalidReason.Ordered(Measured.SelectMany(part =>
+                                                            part.Energy.ReasonsBeside(part.Window, scope)))
+                                                        select $"{EnumWord.Of(scope)}:{reason}") is { Length: > 0 } text
+            ? text : null;
 
     private IEnumerable<double?> Counted(Func<DomainEnergy, double?> value) =>
         Measured.SelectMany(part => part.Window.Counted).Select(value);

@@ -15,10 +15,10 @@ public static class CarbonEnergy
     {
         var sum = 0.0;
         foreach (var repeat in account.Pieces.SelectMany(piece => piece.Energy.Repeats))
-            foreach (var host in repeat.Devices.GroupBy(device => device.Host))
+            foreach (var host in repeat.Speaking.GroupBy(device => device.Host))
             {
                 var counted = host.Where(device => repeat.Counted.Any(one => one.Key == device.Key)).ToList();
-                var whole = RunAccount.Sum(Whole([.. host]).Select(device => device.Joules));
+                var whole = RunAccount.Sum(Whole(repeat, [.. host]).Select(device => device.Joules));
                 var own = counted.Count == 0 ? 0 : RunAccount.Sum(counted.Select(device => device.Joules));
                 if (whole - own is not { } beside) return null;
                 sum += Math.Max(0, beside);     // two meters differ by their errors: less than nothing was not reserved
@@ -26,9 +26,13 @@ public static class CarbonEnergy
         return sum;
     }
 
-    /// <summary>What covers most of a host: its supply, else its superchips, else all parts that are read.</summary>
-    private static IReadOnlyList<DomainEnergy> Whole(IReadOnlyList<DomainEnergy> host) =>
-        new[] { DomainKind.Node, DomainKind.Module }.Select(kind => host.Where(device => device.Kind == kind).ToList())
+    /// <summary>
+    /// What covers most of a host: its supply, else its superchips (by their GPUs' counters, or by a sensor of the board), else all parts
+    /// that are read.
+    /// </summary>
+    private static IReadOnlyList<DomainEnergy> Whole(WindowEnergy repeat, IReadOnlyList<DomainEnergy> host) =>
+        new[] { EnergyScope.Node, EnergyScope.Module }.Select(scope =>
+            repeat.OfScope(scope).Where(device => device.Host == host[0].Host).ToList())
             .FirstOrDefault(covering => covering.Count > 0) ?? host;
 
     /// <summary>Counted joules of the measured windows, hour by hour; null where a window has none, or its hours are not known.</summary>

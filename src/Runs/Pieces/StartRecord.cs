@@ -44,6 +44,9 @@ public sealed record StartRecord
     /// <summary>The batch system's number.</summary>
     public string? Job { get; init; }
 
+    /// <summary>The job's step that rank 0 is in; missing where its launcher made none.</summary>
+    public string? Step { get; init; }
+
     /// <summary>Batches that were finished in it.</summary>
     public int? Batches { get; init; }
 

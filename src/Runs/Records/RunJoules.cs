@@ -8,7 +8,8 @@ namespace Harness.Runs.Records;
 public sealed record RunJoules
 {
     [Column("total_energy_j", "J", "measured, every device counted once, over the measured windows",
-        "counters of GPUs; without GPUs of sockets and memory; else of nodes", Heading = "energy (J)")]
+        "of what the backend computes on: GPUs, or sockets and their memory; where they are not read, of modules or nodes",
+        Heading = "energy (J)")]
     public double? Total { get; init; }
 
     [Column("net_energy_j", "J", "`total_energy_j` without what the devices draw at rest",
@@ -38,9 +39,11 @@ public sealed record RunJoules
     [Column("unattributed_energy_j", "J", "measured, and no prompt's", "total_energy_j − Σ energy_j of prompts.csv")]
     public double? Unattributed { get; init; }
 
-    [Column("counter_vs_power_ratio", "", "joules by counters ÷ joules by integrated power: a cross-check, near 1",
+    [Column("counter_vs_power_ratio", "", "joules by counters ÷ joules by integrated power of the same scope: a cross-check, near 1",
         IsOfOneRun = true)]
     public double? CounterVsPowerRatio { get; init; }
+
+    [Columns] public JoulesByScope Scopes { get; init; } = new();
 
     /// <summary>With what follows from these joules and what they were spent on.</summary>
     /// <param name="durationSeconds">Null where the measured repeats were not finished.</param>
@@ -49,5 +52,6 @@ public sealed record RunJoules
         AverageWatts = Ratio.Of(Total, durationSeconds),
         PerOutputToken = Ratio.Of(Total, outputTokens),
         PerResponse = Ratio.Of(Total, responses),
+        Scopes = Scopes.Per(responses),
     };
 }

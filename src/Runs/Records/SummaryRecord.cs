@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Harness.Common;
+using Harness.Energy;
 
 namespace Harness.Runs.Records;
 
@@ -156,4 +157,18 @@ public sealed record SummaryRecord
 
     [Column("pieces", "", "starts that finished something: 1, or more where a run was cut off and continued", Extension = 7)]
     public int? Pieces { get; init; }
+
+    [Chosen(45, "energy of", Absent = "energy of an unknown scope")]
+    [Column("energy_scope", "", "what `total_energy_j` and all figures of energy cover: `gpu`, `module` (a superchip: GPUs, CPU and "
+        + "memory), `cpu`, `memory`, `node`, or several joined by `+`. Figures of two scopes are not comparable", Heading = "energy of",
+        Extension = 8)]
+    public string? EnergyScope
+    {
+        // Versions that did not write it say it by the source of GPUs' joules.
+        get => field ?? EnergyScopes.OfGpuSource(EnergySource);
+        init;
+    }
+
+    /// <summary>Whether the joules of a scope are among the run's own, rather than beside them.</summary>
+    public bool IsEnergyOf(EnergyScope scope) => EnergyScope?.Split('+').Contains(EnumWord.Of(scope)) == true;
 }

@@ -121,12 +121,30 @@ public sealed unsafe class CpuBackend : ITensorBackend
         return y;
     }
 
-    public Tensor Linear(Tensor x, Weight weight)
+    public Tensor Linear(Tensor x, Weight weight, Weight? bias = null)
     {
         Require(x.Columns == weight.Inputs, $"{x.Columns} columns do not fit a weight of {weight.Inputs} inputs");
         var y = New(x.Rows, weight.Outputs);
         _kernels.Multiply(_team, _arena, ((CpuTensor)x).Data, x.Rows, (CpuWeight)weight, y.Data);
+        if (bias == null) return y;
+        Require(bias.Outputs == weight.Outputs && bias.Inputs == 1, $"a bias of [{bias.Outputs}, {bias.Inputs}] does not fit "
+            + $"{weight.Outputs} outputs");
+        _kernels.AddToRows(_team, y.Data, ((CpuWeight)bias).Vector, y.Rows, y.Columns);
+        GC.KeepAlive(bias);
         return y;
+    }
+
+    public void NormHeads(Tensor qkv, Weight queryGain, Weight keyGain, AttentionHeads heads, float epsilon)
+    {
+        Require(qkv.Columns == (heads.Queries + 2 * heads.KeyValues) * heads.Dimension,
+            $"{qkv.Columns} columns are not the queries, keys and values of {heads}");
+        foreach (var gain in (Weight[])[queryGain, keyGain])
+            Require(gain.Outputs == 1 && gain.Inputs == heads.Dimension, $"a gain of [{gain.Outputs}, {gain.Inputs}] does not fit heads of "
+                + $"{heads.Dimension} features");
+        _kernels.NormHeads(_team, ((CpuTensor)qkv).Data, ((CpuWeight)queryGain).Vector, ((CpuWeight)keyGain).Vector, qkv.Rows, heads,
+            epsilon);
+        GC.KeepAlive(queryGain);
+        GC.KeepAlive(keyGain);
     }
 
     public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads)

@@ -14,8 +14,11 @@ internal abstract unsafe class CpuKernels
 
     public abstract void Multiply(WorkerTeam team, Arena arena, float* x, int tokens, CpuWeight weight, float* y);
     public abstract void RmsNorm(WorkerTeam team, float* x, float* gain, float* y, int rows, int columns, float epsilon);
+    public abstract void NormHeads(WorkerTeam team, float* qkv, float* queryGain, float* keyGain, int rows, AttentionHeads heads,
+        float epsilon);
     public abstract void SwiGlu(WorkerTeam team, float* gateUp, float* y, int rows, int width);
     public abstract void Add(WorkerTeam team, float* x, float* y, int rows, int columns);
+    public abstract void AddToRows(WorkerTeam team, float* x, float* row, int rows, int columns);
     public abstract void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer, RaggedBatch batch,
         AttentionHeads heads);
     public abstract int ArgMax(float* logits, int count, int row);
@@ -40,11 +43,17 @@ internal abstract unsafe class CpuKernels
         public override void RmsNorm(WorkerTeam team, float* x, float* gain, float* y, int rows, int columns, float epsilon) =>
             Elementwise<S, V>.RmsNorm(team, x, gain, y, rows, columns, epsilon);
 
+        public override void NormHeads(WorkerTeam team, float* qkv, float* queryGain, float* keyGain, int rows, AttentionHeads heads,
+            float epsilon) => Elementwise<S, V>.NormHeads(team, qkv, queryGain, keyGain, rows, heads, epsilon);
+
         public override void SwiGlu(WorkerTeam team, float* gateUp, float* y, int rows, int width) =>
             Elementwise<S, V>.SwiGlu(team, gateUp, y, rows, width);
 
         public override void Add(WorkerTeam team, float* x, float* y, int rows, int columns) =>
             Elementwise<S, V>.Add(team, x, y, rows, columns);
+
+        public override void AddToRows(WorkerTeam team, float* x, float* row, int rows, int columns) =>
+            Elementwise<S, V>.AddToRows(team, x, row, rows, columns);
 
         public override void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer,
             RaggedBatch batch, AttentionHeads heads) =>

@@ -32,15 +32,17 @@ internal sealed unsafe class CpuWeight : Weight
 
     public long RowBytes => (long)Inputs * DType.Bytes();
 
-    /// <summary>A weight of one row as float32, pinned: a norm's gain.</summary>
+    /// <summary>A weight of one row or one column as float32, pinned: a norm's gain, a bias.</summary>
     public float* Vector
     {
         get
         {
             if (_vector == null)
             {
-                _vector = GC.AllocateUninitializedArray<float>(Inputs, pinned: true);
-                fixed (float* vector = _vector) ElementConversion.ToSingle(Row(0), DType, vector, Inputs);
+                _vector = GC.AllocateUninitializedArray<float>(Outputs * Inputs, pinned: true);
+                fixed (float* vector = _vector)
+                    foreach (var segment in _segments)
+                        ElementConversion.ToSingle(segment.Data, DType, vector + segment.FirstOutput * Inputs, segment.Rows * Inputs);
             }
             return (float*)Unsafe.AsPointer(ref _vector[0]);
         }

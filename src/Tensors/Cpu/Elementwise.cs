@@ -34,6 +34,55 @@ internal static unsafe class Elementwise<S, V> where S : struct, ISimd<V> where 
         NormRows(job, first, last);
     }
 
+    private struct HeadsJob
+    {
+        public float* Qkv, QueryGain, KeyGain;
+        public int Rows, Queries, KeyValues, Dimension, Threads;
+        public float Epsilon;
+    }
+
+    /// <summary>[rows, queries ‖ keys ‖ values], each head of queries and keys in place.</summary>
+    public static void NormHeads(WorkerTeam team, float* qkv, float* queryGain, float* keyGain, int rows, AttentionHeads heads,
+        float epsilon)
+    {
+        var job = new HeadsJob
+        {
+            Qkv = qkv,
+            QueryGain = queryGain,
+            KeyGain = keyGain,
+            Rows = rows,
+            Queries = heads.Queries,
+            KeyValues = heads.KeyValues,
+            Dimension = heads.Dimension,
+            Threads = team.Threads,
+            Epsilon = epsilon,
+        };
+        if ((long)rows * (heads.Queries + heads.KeyValues) * heads.Dimension <= Alone) NormHeadsOfRows(&job, 0, rows);
+        else team.Run(&NormHeadsShare, &job);
+    }
+
+    private static void NormHeadsShare(void* context, int worker)
+    {
+        var job = (HeadsJob*)context;
+        var (first, last) = WorkerTeam.Share(job->Rows, 1, worker, job->Threads);
+        NormHeadsOfRows(job, first, last);
+    }
+
+    private static void NormHeadsOfRows(HeadsJob* job, int first, int last)
+    {
+        var width = (long)(job->Queries + 2 * job->KeyValues) * job->Dimension;
+        var heads = new Job { Columns = job->Dimension, Epsilon = job->Epsilon };
+        for (var row = first; row < last; row++)
+        {
+            heads.X = heads.Y = job->Qkv + row * width;
+            heads.Gain = job->QueryGain;
+            NormRows(&heads, 0, job->Queries);
+            heads.Gain = job->KeyGain;
+            NormRows(&heads, job->Queries, job->Queries + job->KeyValues);
+        }
+    }
+
+    /// <summary>Y may be X.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void NormRows(Job* job, int first, int last)
     {
@@ -113,6 +162,26 @@ internal static unsafe class Elementwise<S, V> where S : struct, ISimd<V> where 
         var job = new Job { X = x, Y = y, Rows = rows, Columns = columns, Threads = team.Threads };
         if ((long)rows * columns <= Alone) AddElements(x, y, (long)rows * columns);
         else team.Run(&AddShare, &job);
+    }
+
+    /// <summary>The one row to each of them.</summary>
+    public static void AddToRows(WorkerTeam team, float* x, float* row, int rows, int columns)
+    {
+        var job = new Job { X = x, Y = row, Rows = rows, Columns = columns, Threads = team.Threads };
+        if ((long)rows * columns <= Alone) AddToRows(&job, 0, rows);
+        else team.Run(&AddToRowsShare, &job);
+    }
+
+    private static void AddToRowsShare(void* context, int worker)
+    {
+        var job = (Job*)context;
+        var (first, last) = WorkerTeam.Share(job->Rows, 1, worker, job->Threads);
+        AddToRows(job, first, last);
+    }
+
+    private static void AddToRows(Job* job, int first, int last)
+    {
+        for (var row = first; row < last; row++) AddElements(job->X + (long)row * job->Columns, job->Y, job->Columns);
     }
 
     private static void AddShare(void* context, int worker)

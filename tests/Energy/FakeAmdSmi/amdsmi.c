@@ -38,9 +38,14 @@ static struct device devices[MAX_DEVICES];
 static int device_count, init_code, version = 24;
 static double origin;
 
+/* of a test that passes the time itself; NaN: the time of the machine */
+static double told = NAN;
+void fake_tell_time(double seconds) { told = seconds; }
+
 static double now(void)
 {
     struct timespec t;
+    if (!isnan(told)) return told;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + t.tv_nsec * 1e-9 - origin;
 }

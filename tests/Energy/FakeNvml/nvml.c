@@ -36,6 +36,9 @@ struct device {
     int fail_on_file;                 /* as soon as the file nvml.fail-UUID lies beside the library */
     int counter, instant, average;    /* which of the three values exist */
     int fields;                       /* whether nvmlDeviceGetFieldValues knows them */
+    double module_w;                  /* of a superchip: what its module draws beside the GPU; 0: it is none */
+    int module_counter;               /* the counter is the module's */
+    char pci[16];
     unsigned architecture;
     int mig;                          /* -1: not supported */
     double temperature[3];            /* from, to, seconds */
@@ -53,9 +56,14 @@ static double origin;
 static char driver[80];
 static char directory[4096];
 
+/* of a test that passes the time itself; NaN: the time of the machine */
+static double told = NAN;
+void fake_tell_time(double seconds) { told = seconds; }
+
 static double now(void)
 {
     struct timespec t;
+    if (!isnan(told)) return told;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + t.tv_nsec * 1e-9 - origin;
 }
@@ -119,7 +127,7 @@ static double updated(const struct device *d)
 
 static unsigned long long counter_mj(const struct device *d)
 {
-    double u = updated(d), base = d->base_mj, mj = joules(d, u) * 1e3;
+    double u = updated(d), base = d->base_mj, mj = (joules(d, u) + (d->module_counter ? d->module_w * u : 0)) * 1e3;
     if (d->reset_at >= 0 && u >= d->reset_at) { mj -= joules(d, d->reset_at) * 1e3; base = 0; }
     return (unsigned long long)(base + floor(mj / d->quantum_mj) * d->quantum_mj);
 }
@@ -195,6 +203,9 @@ static void set(struct device *d, const char *key, char *values)
     else if (!strcmp(key, "counter")) d->counter = atoi(values);
     else if (!strcmp(key, "instant")) d->instant = atoi(values);
     else if (!strcmp(key, "average")) d->average = atoi(values);
+    else if (!strcmp(key, "module_w")) d->module_w = atof(values), d->module_counter = 1;
+    else if (!strcmp(key, "module_counter")) d->module_counter = atoi(values);
+    else if (!strcmp(key, "pci")) sscanf(values, "%15s", d->pci);
     else if (!strcmp(key, "fields")) d->fields = atoi(values);
     else if (!strcmp(key, "architecture")) d->architecture = (unsigned)atoi(values);
     else if (!strcmp(key, "mig")) d->mig = atoi(values);
@@ -306,6 +317,15 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, struct device **d)
     return NOT_FOUND;
 }
 
+struct pci { char legacy[16]; unsigned numbers[5]; char bus_id[32]; };
+
+int nvmlDeviceGetPciInfo_v3(struct device *d, struct pci *pci)
+{
+    memset(pci, 0, sizeof *pci);
+    memcpy(pci->legacy, d->pci, sizeof pci->legacy);
+    return d->pci[0] ? SUCCESS : NOT_SUPPORTED;
+}
+
 int nvmlDeviceIsMigDeviceHandle(struct device *d, unsigned *is) { *is = d >= slices && d < slices + MAX_DEVICES; return SUCCESS; }
 
 int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(struct device *slice, struct device **d)
@@ -326,13 +346,18 @@ struct field { unsigned id, scope; long long timestamp, latency; unsigned type; 
 
 int nvmlDeviceGetFieldValues(struct device *d, int count, struct field *fields)
 {
-    int code = reading(d);
+    int code = SUCCESS;
+    for (int i = 0; i < count; i++)
+        if (fields[i].id == 83) code = reading(d);   /* what only asks for powers is no reading */
     for (int i = 0; i < count; i++) {
         struct field *f = &fields[i];
         f->result = code;
         f->type = 1;
         if (code) continue;
         if (!d->fields) f->result = NOT_SUPPORTED;
+        else if (f->scope == 1 && d->module_w > 0 && (f->id == 186 ? d->instant : f->id == 185 && d->average))
+            f->value = (unsigned long long)((f->id == 186 ? instant_mw(d) : average_mw(d)) + lround(d->module_w * 1e3));
+        else if (f->scope) f->result = NOT_SUPPORTED;
         else if (f->id == 83 && d->counter) { f->type = 3; f->value = counter_mj(d); }
         else if (f->id == 186 && d->instant) f->value = instant_mw(d) | 0xdeadbeef00000000ULL;   /* the union's other half is not cleared */
         else if (f->id == 185 && d->average) f->value = average_mw(d) | 0xdeadbeef00000000ULL;

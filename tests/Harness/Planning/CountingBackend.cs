@@ -80,13 +80,16 @@ internal sealed class CountingBackend : ITensorBackend
         return NewTensor(x.Rows, x.Columns);
     }
 
-    public Tensor Linear(Tensor x, Weight weight)
+    public Tensor Linear(Tensor x, Weight weight, Weight? bias = null)
     {
         Assert.That(x.Columns, Is.EqualTo(weight.Inputs));
-        BytesRead += weight.ResidentBytes;
+        BytesRead += weight.ResidentBytes + (bias?.ResidentBytes ?? 0);
         Flops += 2.0 * x.Rows * weight.Inputs * weight.Outputs;
         return NewTensor(x.Rows, weight.Outputs);
     }
+
+    public void NormHeads(Tensor qkv, Weight queryGain, Weight keyGain, AttentionHeads heads, float epsilon) =>
+        BytesRead += queryGain.ResidentBytes + keyGain.ResidentBytes;
 
     public Tensor Attend(Tensor qkv, KvCache cache, int layer, RaggedBatch batch, AttentionHeads heads)
     {

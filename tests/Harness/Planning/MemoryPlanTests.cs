@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Planning;
 using Harness.Sharding;
 using Harness.Tensors;
@@ -35,6 +36,20 @@ public sealed class MemoryPlanTests
     }
 
     [Test]
+    public void BytesThatCannotBeCountedAreRefused()
+    {
+        // 2,147,483,647 sequences of 131,072 tokens at 2 · 126 layers · 8 heads · 128 · 2 bytes: 1.5e20, above 2^63 = 9.2e18.
+        var refusal = Assert.Throws<UserErrorException>(() => MemoryPlan.For(Shape("3.1-405b"), 1, 1, Work(int.MaxValue, 131_072)));
+        Assert.That(refusal!.Message, Does.Contain("2147483647 sequences of 131072 tokens").And.Contain("--batch"));
+        // A batch of 2^24 of them fits into 63 bits, and no device: 2^24 · 131,072 · 516,096.
+        Assert.That(MemoryPlan.For(Shape("3.1-405b"), 1, 1, Work(1 << 24, 131_072)).KvCacheBytes, Is.EqualTo((1L << 41) * 516_096));
+    }
+
+    [Test]
+    public void TheLargestMicroBatchOfTheLargestBatchIsOneSequence() =>
+        Assert.That((Work(int.MaxValue, 1) with { MicroBatches = int.MaxValue }).SequencesPerPass(2), Is.EqualTo(1));
+
+    [Test]
     public void KeyValueHeadsAreReplicatedBeyondTheirNumber()
     {
         // 80 layers, 8 key/value heads of 128: 2 · 80 · 128 · 2 bytes a token and head.
@@ -62,6 +77,8 @@ public sealed class MemoryPlanTests
     [TestCase("3.2-1b", 8, 3, Description = "tied, on two stages")]
     [TestCase("2-70b", 16, 2, Description = "replicated key/value heads")]
     [TestCase("smollm-135m", 9, 7, Description = "features, vocabulary and stages uneven")]
+    [TestCase("qwen2.5-0.5b", 2, 5)]
+    [TestCase("qwen3-0.6b", 8, 3)]
     public void WeightsAndCacheAreThoseThatAStageLoads(string model, int tensor, int pipeline)
     {
         var work = Work(3, 20) with { Cache = DType.F32 };

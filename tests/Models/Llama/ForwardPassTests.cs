@@ -88,6 +88,8 @@ internal sealed class ForwardPassTests
         const string llama3 = """
             "rope_theta": 10000, "rope_scaling": { "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64 }
             """;
+        const string qwen2 = """ "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2" """;
+        const string qwen3 = """ "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3" """;
         const string window = """ "architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": """;
         (string Name, TinyCheckpoint Model)[] cases =
         [
@@ -112,6 +114,10 @@ internal sealed class ForwardPassTests
             ("llama3 scaling", new() { HeadDimension = 16, Further = llama3 }),
             ("rope_parameters", new() { Further =
                 "\"rope_parameters\": { \"rope_type\": \"linear\", \"factor\": 4.0, \"rope_theta\": 30000.0 }" }),
+            ("Qwen2", new() { QkvBias = true, KeyValueHeads = 2, Tied = true, Further = qwen2 }),
+            ("Qwen2 in bf16", new() { QkvBias = true, DType = DType.BF16, Further = qwen2 }),
+            ("Qwen3", new() { HeadNorms = true, KeyValueHeads = 2, HeadDimension = 12, Further = qwen3 }),
+            ("Qwen3 with heads that no vector divides", new() { HeadNorms = true, HeadDimension = 22, Tied = true, Further = qwen3 }),
             ("sliding window", new() { Further = window + "20" }),
             ("sliding window across chunks of the key cache", new() { KeyValueHeads = 1, Further = window + "17" }),
             ("sliding window of one token", new() { Further = window + "1" }),

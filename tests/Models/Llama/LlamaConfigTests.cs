@@ -144,10 +144,65 @@ internal sealed class LlamaConfigTests
             Assert.That(actual[i], Is.EqualTo(expected[i]).Within(6e-8 * expected[i]), $"pair {i}: float64, rounded once");
     }
 
-    [TestCase("\"architectures\": [\"Qwen2ForCausalLM\"]",
-        "architectures = Qwen2ForCausalLM cannot be honoured; supported: LlamaForCausalLM, MistralForCausalLM")]
+    /// <summary>The config.json that is published with Qwen/Qwen2.5-0.5B: 494,032,768 parameters by its model card's weights.</summary>
+    [Test]
+    public void Qwen2IsReadAsPublished()
+    {
+        var config = Parse("""
+            {
+              "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151643,
+              "hidden_act": "silu", "hidden_size": 896, "initializer_range": 0.02, "intermediate_size": 4864,
+              "max_position_embeddings": 32768, "max_window_layers": 24, "model_type": "qwen2", "num_attention_heads": 14,
+              "num_hidden_layers": 24, "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
+              "sliding_window": 32768, "tie_word_embeddings": true, "torch_dtype": "bfloat16", "transformers_version": "4.40.1",
+              "use_cache": true, "use_mrope": false, "use_sliding_window": false, "vocab_size": 151936
+            }
+            """);
+        Assert.That(config.Notes, Is.Empty);
+        Assert.That((config.Shape.QkvBias, config.Shape.HeadNorms, config.Window), Is.EqualTo((true, false, 0)));
+        Assert.That(config.Shape.Parameters, Is.EqualTo(494_032_768));
+    }
+
+    /// <summary>The config.json that is published with Qwen/Qwen3-0.6B: 596,049,920 parameters in its weights, the head being tied.</summary>
+    [Test]
+    public void Qwen3IsReadAsPublished()
+    {
+        var config = Parse("""
+            {
+              "architectures": ["Qwen3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 151643,
+              "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu", "hidden_size": 1024, "initializer_range": 0.02,
+              "intermediate_size": 3072, "max_position_embeddings": 40960, "max_window_layers": 28, "model_type": "qwen3",
+              "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8, "rms_norm_eps": 1e-06,
+              "rope_scaling": null, "rope_theta": 1000000, "sliding_window": null, "tie_word_embeddings": true,
+              "torch_dtype": "bfloat16", "transformers_version": "4.51.0", "use_cache": true, "use_sliding_window": false,
+              "vocab_size": 151936
+            }
+            """);
+        Assert.That(config.Notes, Is.Empty);
+        Assert.That((config.Shape.QkvBias, config.Shape.HeadNorms, config.Shape.HeadDimension), Is.EqualTo((false, true, 128)));
+        Assert.That(config.Shape.Parameters, Is.EqualTo(596_049_920));
+    }
+
+    [TestCase("\"use_sliding_window\": true, \"sliding_window\": 128, \"max_window_layers\": 5", 0)]
+    [TestCase("\"use_sliding_window\": true, \"sliding_window\": 128, \"max_window_layers\": 0", 128)]
+    [TestCase("\"use_sliding_window\": true, \"sliding_window\": null, \"max_window_layers\": 0", 0)]
+    [TestCase("\"use_sliding_window\": false, \"sliding_window\": 128, \"max_window_layers\": 0", 0)]
+    [TestCase("\"layer_types\": [\"full_attention\", \"full_attention\"]", 0)]
+    public void TheWindowOfQwenIsSwitched(string further, int window) =>
+        Assert.That(With("\"model_type\": \"qwen2\", " + further).Window, Is.EqualTo(window));
+
+    [TestCase("\"model_type\": \"qwen2\", \"use_sliding_window\": true, \"sliding_window\": 128, \"max_window_layers\": 3",
+        "max_window_layers = 3 cannot be honoured; of 5 layers, the others would have a window of 128 tokens")]
+    [TestCase("\"model_type\": \"qwen3\", \"max_window_layers\": -1, \"use_sliding_window\": true",
+        "max_window_layers = -1 cannot be honoured; a whole number of at least 0 is expected")]
+    [TestCase("\"model_type\": \"qwen3\", \"layer_types\": [\"full_attention\", \"sliding_attention\"]",
+        "layer_types = sliding_attention cannot be honoured; every layer attends in the same way here, as full_attention")]
+    [TestCase("\"layer_types\": 7", "layer_types = 7 cannot be honoured; a list of words is expected")]
+    [TestCase("\"model_type\": \"qwen2_moe\"", "model_type = qwen2_moe cannot be honoured; supported: llama, mistral, qwen2, qwen3")]
+    [TestCase("\"architectures\": [\"Qwen2MoeForCausalLM\"]",
+        "architectures = Qwen2MoeForCausalLM cannot be honoured; supported: LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM")]
     [TestCase("\"model_type\": \"gemma2\"", "model_type = gemma2 cannot be honoured; supported: llama, mistral")]
-    [TestCase("\"attention_bias\": true", "attention_bias = True cannot be honoured; only models without bias are supported")]
+    [TestCase("\"attention_bias\": true", "attention_bias = True cannot be honoured; a bias of attention's output")]
     [TestCase("\"mlp_bias\": true", "mlp_bias = True cannot be honoured; only models without bias are supported")]
     [TestCase("\"hidden_act\": \"gelu\"", "hidden_act = gelu cannot be honoured; supported: silu")]
     [TestCase("\"quantization_config\": { \"quant_method\": \"gptq\" }",
@@ -185,7 +240,7 @@ internal sealed class LlamaConfigTests
     [TestCase("\"hidden_size\": 16777216, \"intermediate_size\": 16777216", "it makes 8.44E+15 parameters, more than 1E+15")]
     [TestCase("\"max_position_embeddings\": 1073741824, \"head_dim\": 65536", "would be 2.81E+15 numbers, more than 1E+15")]
     [TestCase("\"intermediate_size\": null", "config.json lacks 'intermediate_size'; is this a LLaMA checkpoint?")]
-    [TestCase("\"attention_bias\": \"no\"", "attention_bias = no cannot be honoured; only models without bias are supported")]
+    [TestCase("\"attention_bias\": \"no\"", "attention_bias = no cannot be honoured; a bias of attention's output")]
     [TestCase("\"rms_norm_eps\": \"small\"", "rms_norm_eps = small cannot be honoured; a number is expected")]
     public void WhatCannotBeHonouredIsRefusedByKeyAndValue(string further, string message)
     {

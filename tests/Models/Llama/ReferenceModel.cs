@@ -98,8 +98,8 @@ internal sealed class ReferenceModel
         {
             var name = $"model.layers.{layer}.self_attn.";
             var (d, position) = (model._headDimension, _cache[layer].Count);
-            var q = model.Rotate(model.Project(name + "q_proj", x), position);
-            var k = model.Rotate(model.Project(name + "k_proj", x), position);
+            var q = model.Rotate(model.NormHeads(model.Project(name + "q_proj", x), name + "q_norm"), position);
+            var k = model.Rotate(model.NormHeads(model.Project(name + "k_proj", x), name + "k_norm"), position);
             _cache[layer].Add((k, model.Project(name + "v_proj", x)));
             var first = model._window > 0 ? Math.Max(0, position + 1 - model._window) : 0;
             var result = new double[q.Length];
@@ -146,15 +146,20 @@ internal sealed class ReferenceModel
         return [.. x.Select((v, i) => v * scale * gain[i])];
     }
 
+    /// <summary>Qwen3: each head by itself, before it is rotated; a model without such norms has no tensor of that name.</summary>
+    private double[] NormHeads(double[] x, string name) =>
+        !_tensors.Has(name + ".weight") ? x : [.. x.Chunk(_headDimension).SelectMany(head => Norm(head, name))];
+
     private double[] Project(string name, double[] x)
     {
         var weight = Weight(name + ".weight");
         var y = new double[weight.Length / x.Length];
+        var bias = _tensors.Has(name + ".bias") ? Weight(name + ".bias") : y;
         for (var row = 0; row < y.Length; row++)
         {
             var sum = 0.0;
             for (var i = 0; i < x.Length; i++) sum += weight[row * x.Length + i] * x[i];
-            y[row] = sum;
+            y[row] = sum + bias[row];
         }
         return y;
     }

@@ -23,6 +23,8 @@ internal sealed class SafeTensorsReader
 
     public IEnumerable<string> Names => _tensors.Keys;
 
+    public bool Has(string name) => _tensors.ContainsKey(name);
+
     /// <summary>The tensor's first byte in its file.</summary>
     public long OffsetOf(string name) => _tensors[name].DataStart + (long)_tensors[name].Entry["data_offsets"]![0]!;
 

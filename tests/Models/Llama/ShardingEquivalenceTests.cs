@@ -85,6 +85,30 @@ internal sealed class ShardingEquivalenceTests
         Assert.That(Logits.LargestDifference(logits, new ReferenceModel(directory).Logits(tokens)), Is.LessThan(1e-4));
     }
 
+    /// <summary>A bias is cut as the rows of its matrix, a head's norm lies on every rank whole.</summary>
+    [TestCase("qwen2", 1, 2)]
+    [TestCase("qwen2", 2, 2)]
+    [TestCase("qwen2", 8, 1, Description = "four key/value heads, each on two ranks")]
+    [TestCase("qwen3", 2, 3)]
+    [TestCase("qwen3", 8, 1)]
+    public void RelativesGiveTheLogitsOfFloat64(string family, int tensor, int pipeline)
+    {
+        using var scratch = new ScratchDirectory();
+        var directory = new TinyCheckpoint
+        {
+            Heads = 8,
+            HeadDimension = 12,
+            Layers = 3,
+            DType = DType.BF16,
+            QkvBias = family == "qwen2",
+            HeadNorms = family == "qwen3",
+            Further = $""" "architectures": null, "model_type": "{family}" """,
+        }.Write(scratch);
+        int[] tokens = [.. Enumerable.Range(0, 60).Select(i => i * 31 % 67)];
+        var logits = new ShardedModel(directory, tensor, pipeline).Logits(tokens);
+        Assert.That(Logits.LargestDifference(logits, new ReferenceModel(directory).Logits(tokens)), Is.LessThan(1e-4));
+    }
+
     /// <summary>
     /// A value that travels as bfloat16 is off by up to 1/512 of itself. Here 11 sums and a stage boundary do so one after the
     /// other; independent errors grow with the root of their number: √12 / 512 is 0.7 %.

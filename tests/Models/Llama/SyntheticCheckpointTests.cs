@@ -20,6 +20,10 @@ internal sealed class SyntheticCheckpointTests
     [TestCase("3.2-1b", 1_235_814_400)]
     [TestCase("tinyllama-1.1b", 1_100_048_384)]
     [TestCase("mistral-7b", 7_241_732_096)]
+    [TestCase("qwen2.5-0.5b", 494_032_768)]
+    [TestCase("qwen2.5-7b", 7_615_616_512)]
+    [TestCase("qwen3-0.6b", 596_049_920)]
+    [TestCase("qwen3-8b", 8_190_735_360)]
     public void ShapesHaveThePublishedNumberOfParameters(string name, long parameters)
     {
         using var checkpoint = Checkpoint.Open("synthetic:" + name);

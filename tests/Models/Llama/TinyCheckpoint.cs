@@ -23,6 +23,12 @@ internal sealed record TinyCheckpoint
     public int Shards { get; init; } = 1;
     public int Seed { get; init; } = 1;
 
+    /// <summary>Queries, keys and values have a bias.</summary>
+    public bool QkvBias { get; init; }
+
+    /// <summary>Heads of queries and keys have a norm.</summary>
+    public bool HeadNorms { get; init; }
+
     /// <summary>Further keys of config.json, as JSON members: "\"rope_theta\": 500000".</summary>
     public string Further { get; init; } = "";
 
@@ -42,6 +48,17 @@ internal sealed record TinyCheckpoint
             yield return (name + "self_attn.q_proj.weight", [Heads * Dimension, Hidden]);
             yield return (name + "self_attn.k_proj.weight", [KeyValueHeads * Dimension, Hidden]);
             yield return (name + "self_attn.v_proj.weight", [KeyValueHeads * Dimension, Hidden]);
+            if (QkvBias)
+            {
+                yield return (name + "self_attn.q_proj.bias", [Heads * Dimension]);
+                yield return (name + "self_attn.k_proj.bias", [KeyValueHeads * Dimension]);
+                yield return (name + "self_attn.v_proj.bias", [KeyValueHeads * Dimension]);
+            }
+            if (HeadNorms)
+            {
+                yield return (name + "self_attn.q_norm.weight", [Dimension]);
+                yield return (name + "self_attn.k_norm.weight", [Dimension]);
+            }
             yield return (name + "self_attn.o_proj.weight", [Hidden, Heads * Dimension]);
             yield return (name + "post_attention_layernorm.weight", [Hidden]);
             yield return (name + "mlp.gate_proj.weight", [FeedForward, Hidden]);

@@ -55,13 +55,26 @@ public sealed class CollectTests
         Assert.That((rows[1]["tokens_per_s"], rows[2]["model"], rows[0]["total_energy_j"]),
             Is.EqualTo(("0.30000000000000004", "a, \"b\"", "")));
         Assert.That(File.ReadLines(Out).First(),
-            Does.StartWith("schema_version,run_id,status,").And.EndWith(",sci_g_per_response,sci_g_per_output_token,pieces,run_directory"));
+            Does.StartWith("schema_version,run_id,status,").And.EndWith(",pieces,energy_scope,gpu_energy_j,gpu_energy_per_response_j,"
+                + "module_energy_j,module_energy_per_response_j,cpu_energy_j,cpu_energy_per_response_j,memory_energy_j,"
+                + "memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons,run_directory"));
         Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
 
         // The same from another order of arguments, with the table of the first time lying among the runs.
         var first = File.ReadAllText(Out);
         Assert.That(Run(_scratch.Path), Is.Zero);
         Assert.That(File.ReadAllText(Out), Is.EqualTo(first));
+    }
+
+    [Test]
+    public void RunsOfTwoScopesOfEnergyAreNamed()
+    {
+        SummaryRecord Of(string id, string source) => Samples.Summary(id) with { Energy = new() { Total = 1 }, EnergySource = source };
+        Complete("a", Of("1", "nvml_counter"));
+        Complete("b", Of("2", "nvml_module_counter"));
+        Complete("c", Samples.Summary("3"));
+        Assert.That(Run(_scratch.Path), Is.Zero);
+        Assert.That(_log.ToString(), Does.Contain("not comparable (energy_scope): gpu in 1 run, module in 1 run"));
     }
 
     [Test]

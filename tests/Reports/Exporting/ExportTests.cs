@@ -92,6 +92,21 @@ public sealed class ExportTests
         Assert.That(lines[1], Is.EqualTo("llama-7b,NVIDIA A100,alpaca,4,20,2,1800,6.738"));
     }
 
+    /// <summary>As in the leaderboard's own rows: power ÷ throughput is J/token, and that times the mean length J/request.</summary>
+    [Test]
+    public void TheLeaderboardsIdentitiesHoldInWhatIsExported()
+    {
+        var row = CsvTable.Parse(Exported("ml-energy-legacy")).Single();
+        var result = JsonNode.Parse(Exported("ml-energy"))!;
+        double Number(string name) => double.Parse(row[name], System.Globalization.CultureInfo.InvariantCulture);
+
+        var watts = result["entire_benchmark_measurement"]!["gpu_energy"]!.AsObject().Sum(gpu => (double)gpu.Value!) / (double)result["duration"]!;
+        var perToken = watts / (double)result["output_throughput"]!;
+        Assert.That(perToken, Is.EqualTo(s_summary.Energy.PerOutputToken).Within(1e-9));
+        Assert.That(perToken * Number("response_length"), Is.EqualTo(Number("energy")).Within(1e-9));
+        Assert.That(Number("throughput"), Is.EqualTo((double)result["output_throughput"]!));
+    }
+
     [Test]
     public void InferenceXsPowerColumns()
     {

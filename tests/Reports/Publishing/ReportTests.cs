@@ -1,5 +1,6 @@
 using Harness.Common;
 using Harness.Energy.Accounting;
+using Harness.Reports.Collecting;
 using Harness.Reports.Publishing;
 using Harness.Runs;
 using Harness.Runs.Records;
@@ -150,6 +151,35 @@ public sealed class ReportTests : IDisposable
             .Where(i => summaries[i].Summary.Valid && !Enumerable.Range(0, 200).Any(other => Beats(other, i))).Select(At).Distinct();
         Assert.That(front.Select(p => (p.X, p.Y)), Is.EquivalentTo(expected));
         Assert.That(front, Is.Not.Empty);
+    }
+
+    /// <summary>A superchip's module draws more than a GPU: that the GPU's run beats it says nothing.</summary>
+    [Test]
+    public void RunsOfTwoScopesOfEnergyHaveAFrontAndALineEach()
+    {
+        ReportedRun Run(string id, string scope, int batch, double latency, double joules) =>
+            new(id, "", Runs.Records.Samples.Summary(id) with
+            {
+                EnergyScope = scope,
+                BatchSize = batch,
+                Latency = new() { P50 = latency },
+                Energy = new() { Total = joules, PerOutputToken = joules },
+                TokensPerSecond = batch,
+                Valid = true,
+            });
+        List<ReportedRun> runs =
+            [Run("a", "gpu", 1, 1, 4), Run("b", "gpu", 2, 2, 3), Run("c", "module", 1, 2, 8), Run("d", "module", 2, 3, 9)];
+        var figures = ReportFigures.Of(runs, new RunsBelow("report", TextWriter.Null), PublishedFigures.None);
+        Assert.That(figures.Pareto[0].Fronts.Select(front => (front.Scope, string.Join(' ', front.Points.Select(point => point.Run)))),
+            Is.EqualTo(new[] { ("gpu", "0 1"), ("module", "2") }));
+        Assert.That(figures.Pareto[0].Figure().Series.Select(series => series.Label),
+            Is.EqualTo(new[] { "Pareto front, energy of gpu", "Pareto front, energy of module", "other runs" }));
+        string[] Lines(string id) => [.. figures.Sweeps.Single(figure => figure.Id == id).Series.Select(series => series.Label)];
+        Assert.That(Lines("joules-per-token-by-batch"), Is.EqualTo(new[] { "energy of gpu", "energy of module" }));
+        Assert.That(Lines("tokens-per-second-by-batch"), Has.Length.EqualTo(1), "throughput is no energy");
+        Assert.That(figures.ScopeWarning, Does.Contain("gpu in 2 runs, module in 2 runs").And.Contain("not comparable"));
+        Assert.That(MarkdownReport.Of(runs, figures), Does.Contain("| energy of |").And.Contain("not comparable"));
+        Assert.That(ReportFigures.Of([.. runs.Take(2)], new RunsBelow("report", TextWriter.Null), PublishedFigures.None).ScopeWarning, Is.Null);
     }
 
     [Test]

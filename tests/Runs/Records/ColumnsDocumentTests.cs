@@ -1,5 +1,6 @@
 using Harness.Common;
 using Harness.Energy.Records;
+using Harness.Reports.Collecting;
 using Harness.Runs.Records;
 
 namespace Harness.Tests.Runs.Records;
@@ -17,6 +18,8 @@ public sealed class ColumnsDocumentTests
         ("ranks.csv", "A row per rank and window.", ColumnMap<RankRecord>.Columns),
         ("power.csv", "A row per reading of a device.", PowerRecords.Columns),
         ("phases.csv", "A row per stretch of a rank's time, rank after rank.", PhaseRecords.Columns),
+        ("collect --slurm", "Behind the columns of summary.csv and `run_directory`, of what `harness collect` writes.",
+            ColumnMap<SlurmColumns>.Columns),
     ];
 
     [Test]

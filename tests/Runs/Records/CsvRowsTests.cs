@@ -38,11 +38,12 @@ public sealed class CsvRowsTests
             "decode_energy_j,unattributed_energy_j,counter_vs_power_ratio,accuracy,energy_per_correct_j,energy_source,valid,invalid_reasons," +
             "power_limit_w,sm_clock_mhz,paper_energy_j,concurrency,request_rate_per_s,fixed_input_tokens,steady_duration_s,steady_output_tokens," +
             "steady_tokens_per_s,steady_energy_j,steady_avg_power_w,steady_energy_per_output_token_j,accuracy_low,accuracy_high,sci_energy_j," +
-            "sci_intensity_g_per_kwh,sci_embodied_g,sci_g_per_response,sci_g_per_output_token,pieces\n"));
+            "sci_intensity_g_per_kwh,sci_embodied_g,sci_g_per_response,sci_g_per_output_token,pieces,energy_scope," +
+            "gpu_energy_j,gpu_energy_per_response_j,module_energy_j,module_energy_per_response_j,cpu_energy_j,cpu_energy_per_response_j," +
+            "memory_energy_j,memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
-            "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes," +
-            "prefill_j,decode_j,communication_j,waiting_j,other_j\n"));
+            "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes,prefill_j,decode_j,communication_j,waiting_j,other_j\n"));
     }
 
     [Test]

@@ -66,7 +66,8 @@ internal sealed class SafeTensorsFile : IDisposable
             "F16" => DType.F16,
             _ => throw new UserErrorException($"{Path}: tensor {name} has dtype {entry.DType}; F32, BF16 and F16 are supported"),
         };
-        var expected = rows == 1 && entry.Shape.Length == 1 ? [columns] : new long[] { rows, columns };
+        var isVector = entry.Shape.Length == 1 && (rows == 1 || columns == 1);
+        var expected = isVector ? [Math.Max(rows, columns)] : new long[] { rows, columns };
         if (!entry.Shape.SequenceEqual(expected))
             throw new UserErrorException($"{Path}: tensor {name} is [{string.Join(", ", entry.Shape)}], but config.json makes it "
                 + $"[{string.Join(", ", expected)}]");

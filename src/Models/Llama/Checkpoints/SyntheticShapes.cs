@@ -7,7 +7,7 @@ namespace Harness.Models.Llama.Checkpoints;
 /// <summary>Shapes of published models, from their <c>config.json</c>; LLaMA 1's from Touvron et al. 2023, table 2.</summary>
 internal static class SyntheticShapes
 {
-    private const int Llama12 = 32_000, Llama3 = 128_256;
+    private const int Llama12 = 32_000, Llama3 = 128_256, Qwen = 151_936, LargeQwen25 = 152_064;
 
     public static readonly IReadOnlyDictionary<string, LlamaConfig> All = new Dictionary<string, LlamaConfig>
     {
@@ -28,6 +28,10 @@ internal static class SyntheticShapes
         ["mistral-7b"] = Of(new(32, 4096, 14336, 32, 8, 128, Llama12, false), 32_768, window: 4096),
         ["tinyllama-1.1b"] = Of(new(22, 2048, 5632, 32, 4, 64, Llama12, false), 2048),
         ["smollm-135m"] = Of(new(30, 576, 1536, 9, 3, 64, 49_152, true), 2048),
+        ["qwen2.5-0.5b"] = Of(new(24, 896, 4864, 14, 2, 64, Qwen, true) { QkvBias = true }, 32_768, 1e-6f, 1_000_000),
+        ["qwen2.5-7b"] = Of(new(28, 3584, 18944, 28, 4, 128, LargeQwen25, false) { QkvBias = true }, 131_072, 1e-6f, 1_000_000),
+        ["qwen3-0.6b"] = Of(new(28, 1024, 3072, 16, 8, 128, Qwen, true) { HeadNorms = true }, 40_960, 1e-6f, 1_000_000),
+        ["qwen3-8b"] = Of(new(36, 4096, 12288, 32, 8, 128, Qwen, false) { HeadNorms = true }, 40_960, 1e-6f, 1_000_000),
         ["tiny"] = Of(new(8, 128, 344, 16, 8, 8, 512, false), 2048),
     };
 

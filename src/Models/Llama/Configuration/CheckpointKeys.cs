@@ -3,8 +3,8 @@ using static Harness.Models.Llama.Configuration.KeyTreatment;
 namespace Harness.Models.Llama.Configuration;
 
 /// <summary>
-/// Every key that transformers 5 reads for LlamaForCausalLM, MistralForCausalLM and their tokenizers, and what is done with it here;
-/// docs/checkpoints.md has the same rows. Sources: configuration_utils.py, modeling_rope_utils.py, models/llama and models/mistral,
+/// Every key that transformers 5 reads for the families of <see cref="ModelFamily"/> and their tokenizers, and what is done with it here;
+/// docs/checkpoints.md has the same rows. Sources: configuration_utils.py, modeling_rope_utils.py, models/llama, mistral, qwen2 and qwen3,
 /// generation/configuration_utils.py, tokenization_utils_base.py, tokenization_utils_tokenizers.py.
 /// </summary>
 public static class CheckpointKeys
@@ -20,21 +20,26 @@ public static class CheckpointKeys
 
     public static readonly KeyRules Config = new("config.json",
     [
-        new("model_type", Used, "chooses Llama or Mistral, and with it the defaults"),
+        new("model_type", Used, "chooses Llama, Mistral, Qwen2 or Qwen3, and with it the defaults and the parts of a layer"),
         new("architectures", Used, "chooses where model_type is missing; otherwise compared with it"),
         new("hidden_size", Used, "required"),
         new("intermediate_size", Used, "required"),
         new("num_hidden_layers", Used, "required"),
         new("num_attention_heads", Used, "required"),
-        new("num_key_value_heads", Used, "missing: num_attention_heads for Llama, 8 for Mistral; null: num_attention_heads"),
-        new("head_dim", Used, "missing or null: hidden_size / num_attention_heads"),
+        new("num_key_value_heads", Used, "missing: num_attention_heads for Llama, 8 for Mistral, 32 for Qwen; null: num_attention_heads"),
+        new("head_dim", Used, "missing or null: hidden_size / num_attention_heads; missing for Qwen3: 128"),
         new("vocab_size", Used, "required"),
-        new("max_position_embeddings", Used, "missing: 2048 for Llama, 131072 for Mistral"),
+        new("max_position_embeddings", Used, "missing: 2048 for Llama, 131072 for Mistral, 32768 for Qwen"),
         new("rms_norm_eps", Used, "missing: 1e-6"),
         new("tie_word_embeddings", Used, "missing: false; an lm_head.weight of other values than the embedding is taken all the same"),
         new("sliding_window", Used,
-            "Mistral, missing: 4096, null: none; refused for Llama where it is shorter than max_position_embeddings"),
-        new("use_sliding_window", Used, "false beside a window is refused: transformers does not read it for Mistral"),
+            "Mistral, missing: 4096, null: none; Qwen: with use_sliding_window; refused for Llama where it is shorter than "
+            + "max_position_embeddings"),
+        new("use_sliding_window", Used,
+            "Qwen, missing: false; Mistral: false beside a window is refused, since transformers does not read it"),
+        new("max_window_layers", Used,
+            "Qwen, with use_sliding_window, missing: 28; refused where some layers would have a window and others not"),
+        new("layer_types", Used, "refused where a layer would attend in another way than the others"),
         new("rope_scaling", Used, "before rope_parameters, whole; a line where both stand there"),
         new("rope_parameters", Used, "where there is no rope_scaling"),
         new("rope_theta", Used, "behind the one inside rope_scaling or rope_parameters; missing: 10000"),
@@ -43,12 +48,11 @@ public static class CheckpointKeys
         new("dtype", Used, "before torch_dtype; a line where the weights are stored as another type"),
         new("torch_dtype", Used, "as dtype, from before transformers 5"),
         new("hidden_act", Refused, "supported: silu", "silu", "swish"),
-        new("attention_bias", Refused, "only models without bias are supported"),
+        new("attention_bias", Refused, "a bias of attention's output, which it means too, is not supported"),
         new("mlp_bias", Refused, "only models without bias are supported"),
         new("partial_rotary_factor", Refused, "supported: 1", "1", "1.0"),
         new("quantization_config", Refused, "only f32, bf16 and f16 weights are supported"),
         new("compression_config", Refused, "only f32, bf16 and f16 weights are supported"),
-        new("layer_types", Refused, "every layer attends in the same way here"),
         new("per_layer_config", Refused, "every layer has the same shape here"),
         new("pruned_heads", Refused, "every layer has the same heads here"),
         new("is_encoder_decoder", Refused, "only decoders are supported"),

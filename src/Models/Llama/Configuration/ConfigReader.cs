@@ -51,6 +51,26 @@ internal sealed class ConfigReader
         _ => throw Refuse(key, _root.GetProperty(key), "true or false is expected"),
     };
 
+    /// <summary>A whole number of at least 0.</summary>
+    public int Count(string key, int otherwise)
+    {
+        if (!Has(key)) return otherwise;
+        var value = _root.GetProperty(key);
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= 0
+            ? number
+            : throw Refuse(key, value, "a whole number of at least 0 is expected");
+    }
+
+    /// <summary>A list of words; empty where absent.</summary>
+    public IReadOnlyList<string> Words(string key)
+    {
+        if (!Has(key)) return [];
+        var value = _root.GetProperty(key);
+        return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(word => word.ValueKind == JsonValueKind.String)
+            ? [.. value.EnumerateArray().Select(word => word.GetString() ?? "")]
+            : throw Refuse(key, value, "a list of words is expected");
+    }
+
     /// <summary>A whole number of at least 1.</summary>
     /// <param name="most">Far beyond every model there is: a number above it is no size, but a mistake or damage.</param>
     public int Int(string key, int most, int? otherwise = null)

@@ -56,30 +56,45 @@ public sealed record LlamaConfig
         var family = ModelFamily.Of(json);
         var heads = json.Int("num_attention_heads", MostHeads);
         var hidden = json.Int("hidden_size", MostFeatures);
-        if (hidden % heads != 0 && !json.Has("head_dim")) throw json.Refuse("hidden_size", hidden, $"it must be a multiple of "
-            + $"num_attention_heads, {heads}");
-        var headDimension = json.Int("head_dim", MostHeadFeatures, hidden / heads);
+        var usualDimension = json.Mentions("head_dim") ? null : family.HeadDimension;
+        if (hidden % heads != 0 && !json.Has("head_dim") && usualDimension == null)
+            throw json.Refuse("hidden_size", hidden, $"it must be a multiple of num_attention_heads, {heads}");
+        var headDimension = json.Int("head_dim", MostHeadFeatures, usualDimension ?? hidden / heads);
         if (headDimension % 2 != 0) throw json.Refuse("head_dim", headDimension, "rotary embedding needs an even number of "
             + "features per head");
         var shape = new ModelShape(
             json.Int("num_hidden_layers", MostLayers), hidden, json.Int("intermediate_size", MostFeatures),
             heads, json.Int("num_key_value_heads", MostHeads,
                 family.KeyValueHeads is { } usual && !json.Mentions("num_key_value_heads") ? usual : heads), headDimension,
-            json.Int("vocab_size", MostTokens), json.Bool("tie_word_embeddings", false));
+            json.Int("vocab_size", MostTokens), json.Bool("tie_word_embeddings", false))
+        {
+            QkvBias = family.QkvBias,
+            HeadNorms = family.HeadNorms,
+        };
         if (heads % shape.KeyValueHeads != 0)
             throw json.Refuse("num_key_value_heads", shape.KeyValueHeads, $"it must divide num_attention_heads, {heads}");
         var positions = json.Int("max_position_embeddings", MostPositions, family.MaxPositions);
         CheckCounts(json, shape, positions);
+        var window = family.Window(json, positions, shape.Layers);
+        CheckLayerTypes(json, window > 0);
         return new LlamaConfig
         {
             Shape = shape,
             NormEpsilon = json.Float("rms_norm_eps", 1e-6f),
             MaxPositions = positions,
-            Window = family.Window(json, positions),
+            Window = window,
             Rotary = RotaryEmbedding.Parse(json, headDimension, positions),
             DType = StoredAs(json),
             Notes = json.Notes,
         };
+    }
+
+    /// <summary>Every layer attends in the same way here.</summary>
+    private static void CheckLayerTypes(ConfigReader json, bool hasWindow)
+    {
+        var expected = hasWindow ? "sliding_attention" : "full_attention";
+        if (json.Words("layer_types").FirstOrDefault(type => type != expected) is { } other)
+            throw json.Refuse("layer_types", other, $"every layer attends in the same way here, as {expected}");
     }
 
     /// <summary>Each size may be one of a model and all together none.</summary>

@@ -3,21 +3,45 @@ using Harness.Common;
 namespace Harness.Models.Llama.Configuration;
 
 /// <summary>
-/// The defaults in which the supported families differ, from LlamaConfig and MistralConfig of transformers 5
-/// (<c>models/llama/configuration_llama.py</c>, <c>models/mistral/configuration_mistral.py</c>).
+/// What the supported families differ in: defaults, and parts that a layer has in one and not in another. From the configuration and
+/// modeling files of transformers 5 (<c>models/llama</c>, <c>models/mistral</c>, <c>models/qwen2</c>, <c>models/qwen3</c>).
 /// </summary>
 /// <param name="ModelType">The word in config.json.</param>
 /// <param name="Architectures">Names of the model's class; the first is today's.</param>
-/// <param name="KeyValueHeads">Where the key is missing; null for as many as there are query heads.</param>
 /// <param name="MaxPositions">Tokens, where the key is missing.</param>
-/// <param name="DefaultWindow">Tokens, where the key is missing; null for a family whose attention has no window.</param>
-internal sealed record ModelFamily(string ModelType, string[] Architectures, int? KeyValueHeads, int MaxPositions, int? DefaultWindow)
+internal sealed record ModelFamily(string ModelType, string[] Architectures, int MaxPositions)
 {
     private static readonly ModelFamily[] s_all =
     [
-        new("llama", ["LlamaForCausalLM", "LLaMAForCausalLM"], KeyValueHeads: null, MaxPositions: 2048, DefaultWindow: null),
-        new("mistral", ["MistralForCausalLM"], KeyValueHeads: 8, MaxPositions: 4096 * 32, DefaultWindow: 4096),
+        new("llama", ["LlamaForCausalLM", "LLaMAForCausalLM"], MaxPositions: 2048),
+        new("mistral", ["MistralForCausalLM"], MaxPositions: 4096 * 32) { KeyValueHeads = 8, DefaultWindow = 4096 },
+        new("qwen2", ["Qwen2ForCausalLM"], MaxPositions: 32768) { KeyValueHeads = 32, WindowIsSwitched = true, QkvBias = true },
+        new("qwen3", ["Qwen3ForCausalLM"], MaxPositions: 32768)
+        {
+            KeyValueHeads = 32,
+            HeadDimension = 128,
+            WindowIsSwitched = true,
+            HeadNorms = true,
+        },
     ];
+
+    /// <summary>Where the key is missing; null for as many as there are query heads.</summary>
+    public int? KeyValueHeads { get; private init; }
+
+    /// <summary>Where the key is missing; null for hidden size / query heads.</summary>
+    public int? HeadDimension { get; private init; }
+
+    /// <summary>Tokens, where the key is missing; null for a family whose attention has no window of itself.</summary>
+    public int? DefaultWindow { get; private init; }
+
+    /// <summary>A window is followed only with use_sliding_window, and only by the layers from max_window_layers on.</summary>
+    public bool WindowIsSwitched { get; private init; }
+
+    /// <inheritdoc cref="Sharding.ModelShape.QkvBias"/>
+    public bool QkvBias { get; private init; }
+
+    /// <inheritdoc cref="Sharding.ModelShape.HeadNorms"/>
+    public bool HeadNorms { get; private init; }
 
     /// <summary>By <c>model_type</c>, as transformers' auto classes choose; by <c>architectures</c> where that is missing.</summary>
     /// <exception cref="UserErrorException">It is another family's model.</exception>
@@ -37,8 +61,9 @@ internal sealed record ModelFamily(string ModelType, string[] Architectures, int
     }
 
     /// <summary>Tokens that attention reaches back; 0 for all of them.</summary>
-    public int Window(ConfigReader json, int maxPositions)
+    public int Window(ConfigReader json, int maxPositions, int layers)
     {
+        if (WindowIsSwitched) return SwitchedWindow(json, maxPositions, layers);
         var window = json.Mentions("sliding_window") ? json.Int("sliding_window", int.MaxValue, 0) : DefaultWindow ?? 0;
         if (window == 0) return 0;
         if (!json.Bool("use_sliding_window", true)) throw json.Refuse("use_sliding_window", "false", $"transformers does not read it for "
@@ -47,5 +72,16 @@ internal sealed record ModelFamily(string ModelType, string[] Architectures, int
         if (window < maxPositions) throw json.Refuse("sliding_window", window, $"the attention of {Architectures[0]} has no window; "
             + "say null, or \"model_type\": \"mistral\"");
         return 0;
+    }
+
+    /// <summary>Qwen2Config, Qwen3Config: the first max_window_layers layers attend to all, the others through the window.</summary>
+    private static int SwitchedWindow(ConfigReader json, int maxPositions, int layers)
+    {
+        if (!json.Bool("use_sliding_window", false)) return 0;
+        var window = json.Mentions("sliding_window") ? json.Int("sliding_window", int.MaxValue, 0) : 4096;
+        var whole = json.Count("max_window_layers", 28);
+        if (window == 0 || window >= maxPositions || whole >= layers) return 0;
+        return whole == 0 ? window : throw json.Refuse("max_window_layers", whole, $"of {layers} layers, the others would have a window "
+            + $"of {window} tokens, and every layer attends in the same way here; supported: \"use_sliding_window\": false");
     }
 }

@@ -131,6 +131,9 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     {
         switch (part.Type)
         {
+            case "NFC":
+                part.Only("type");
+                return ComposedForm.Of;
             case "Prepend":
                 part.Only("type", "prepend");
                 var prefix = part["prepend"].Text();

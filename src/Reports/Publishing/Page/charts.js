@@ -25,11 +25,11 @@ function plot(width, options) {
 }
 
 function legend(entries) {
-  return element("ul", { class: "legend" }, ...entries.map(({ label, colour, symbol, dash, block }) => {
+  return element("ul", { class: "legend" }, ...entries.map(({ label, colour, symbol, dash, block, hollow }) => {
     const key = d3.create("svg").attr("width", 26).attr("height", 12).attr("aria-hidden", "true");
     if (block) key.append("rect").attr("width", 26).attr("height", 12).attr("fill", colour).attr("fill-opacity", 0.25);
     if (dash != null) key.append("line").attr("x1", 0).attr("x2", 26).attr("y1", 6).attr("y2", 6).attr("stroke", colour).attr("stroke-width", 1.6).attr("stroke-dasharray", dash || null);
-    if (symbol) key.append("path").attr("transform", "translate(13 6)").attr("d", d3.symbol(shapeOf(symbol), 34)()).attr("fill", colour);
+    if (symbol) key.append("path").attr("transform", "translate(13 6)").attr("d", d3.symbol(shapeOf(symbol), 34)()).attr("fill", hollow ? "none" : colour).attr("stroke", hollow ? colour : null);
     return element("li", {}, key.node(), element("span", {}, label));
   }));
 }
@@ -74,13 +74,26 @@ function tips(series, runs, x, y) {
   }));
 }
 
+/** What others published: hollow, grey, without a line. */
+function referenceMarks(references) {
+  return references.map((reference, i) =>
+    Plot.dot(reference.points, { x: "x", y: "y", stroke: "var(--quiet)", fill: "var(--panel)", symbol: symbols[i % symbols.length], r: 3, strokeWidth: 1, className: "reference" }));
+}
+
+function referenceTips(references, x, y) {
+  return Plot.tip(references.flatMap(r => r.points.map(p => ({ ...p, label: r.label }))), Plot.pointer({
+    x: "x", y: "y", fontSize: 12, maxRadius: 12, title: p => `${p.label}\n${x}: ${significant(p.x)}\n${y}: ${significant(p.y)}`,
+  }));
+}
+
 /** A figure of points and lines against something that was varied. */
 function sweepChart(figure, title, runs, visible, width) {
   const isValid = run => !figure.showsEnergy || runs[run].valid;
   const all = figure.series.map(s => ({ ...s, points: s.points.filter(p => visible.has(p.run)) })).filter(s => s.points.length);
   if (!all.length) return null;
   const series = all.slice(0, mostLines);
-  const points = series.flatMap(s => s.points);
+  const references = figure.references ?? [];
+  const points = [...series, ...references].flatMap(s => s.points);
   const values = [...new Set(points.map(p => p.x))].sort((a, b) => a - b);
   const few = values.length <= 9;
   const x = figure.logX
@@ -88,9 +101,9 @@ function sweepChart(figure, title, runs, visible, width) {
     : { label: figure.xLabel, ticks: few ? values : undefined, reverse: false };
   const drawing = plot(width, {
     x: { ...x, inset: 14 }, y: { label: figure.yLabel, grid: true, nice: true, zero: figure.fromZero },
-    marks: [figure.fromZero ? null : Plot.ruleY([0], { stroke: "var(--quiet)" }), ...series.flatMap((s, i) => seriesMarks(s, look(i), isValid)), tips(series, runs, figure.xLabel, figure.yLabel)],
+    marks: [figure.fromZero ? null : Plot.ruleY([0], { stroke: "var(--quiet)" }), ...referenceMarks(references), referenceTips(references, figure.xLabel, figure.yLabel), ...series.flatMap((s, i) => seriesMarks(s, look(i), isValid)), tips(series, runs, figure.xLabel, figure.yLabel)],
   });
-  return { figure: chartFigure(figure.id, title, drawing), labels: series.map(s => s.label), lines: all.length };
+  return { figure: chartFigure(figure.id, title, drawing), labels: series.map(s => s.label), lines: all.length, references: references.map(r => r.label), scope: figure.referenceScope };
 }
 
 /** The bars of a figure of stacked parts: of the visible runs at each place the mean of the valid ones, or of all where none is valid. */
@@ -125,11 +138,16 @@ function stackedChart(figure, bars, width) {
 
 /** Figures of a row, with one legend where they have the same lines. */
 function chartRow(charts) {
-  const key = ({ labels, lines }) => [
-    labels.length > 1 ? legend(labels.map((label, i) => ({ label, ...look(i) }))) : null,
+  const key = ({ labels, lines, references, scope }) => [
+    labels.length > 1 || references.length ? legend([
+      ...labels.map((label, i) => ({ label: label || "these runs", ...look(i) })),
+      ...references.map((label, i) => ({ label, colour: "var(--quiet)", symbol: symbols[i % symbols.length], hollow: true })),
+    ]) : null,
+    scope ? element("p", { class: "hint" }, `${scope[0].toUpperCase()}${scope.slice(1)}.`) : null,
     lines > labels.length ? element("p", { class: "hint" }, `${labels.length} of ${lines} lines are drawn; filter to see others.`) : null,
   ].filter(Boolean);
-  const shared = charts.every(c => c.labels.join("\n") === charts[0].labels.join("\n"));
+  const named = c => [...c.labels, ...c.references].join("\n");
+  const shared = charts.every(c => named(c) === named(charts[0]));
   if (!shared) for (const chart of charts) chart.figure.append(...key(chart));
   return [element("div", { class: "grid" }, ...charts.map(c => c.figure)), ...(shared ? key(charts[0]) : [])];
 }
@@ -144,21 +162,25 @@ function paretoFront(points, runs) {
 function paretoChart(pareto, runs, visible, width) {
   const points = pareto.points.filter(p => visible.has(p.run));
   if (!points.length) return chartEmpty(pareto.title, "No run has both energy per token and this latency.");
-  const front = paretoFront(points, runs);
+  // Energy of two scopes is not comparable: each has a front of its own.
+  const scopes = d3.sort(d3.groups(points, p => runs[p.run].of("energy_scope") ?? ""), ([scope]) => scope);
+  const fronts = scopes.map(([scope, own], i) => ({ scope: scope || "an unknown scope", front: paretoFront(own, runs), style: look(i ? i + 1 : 0) }));
+  const front = fronts.flatMap(f => f.front);
+  const nameOf = f => scopes.length > 1 ? `Pareto front, energy of ${f.scope}` : "Pareto front";
   const on = new Set(front.map(p => p.run));
   const others = points.filter(p => !on.has(p.run));
   const scale = name => { const [low, high] = d3.extent(points, p => p[name]); return low > 0 && high > 10 * low ? { type: "log" } : { zero: true, nice: true }; };
-  const [style, other] = [look(0), look(1)];
+  const other = look(1);
   const drawing = plot(width, {
     x: { label: pareto.xLabel, inset: 8, ticks: Math.max(3, width / 90), tickFormat: plain, ...scale("x") }, y: { label: pareto.yLabel, grid: true, ticks: 6, tickFormat: plain, ...scale("y") },
     marks: [
-      Plot.line(front, { x: "x", y: "y", stroke: style.colour, strokeWidth: 1.8, className: "line" }),
+      ...fronts.map(f => Plot.line(f.front, { x: "x", y: "y", stroke: f.style.colour, strokeWidth: 1.8, className: "line" })),
       Plot.dot(others, { x: "x", y: "y", stroke: other.colour, fill: p => hollowIf(other, runs[p.run].valid), symbol: other.symbol, r: points.length > 300 ? 1.8 : 3.5, strokeOpacity: points.length > 300 ? 0.6 : 1, className: "mark" }),
-      Plot.dot(front, { x: "x", y: "y", stroke: style.colour, fill: style.colour, r: 5, className: "mark front" }),
-      tips([{ label: "", points }], runs, pareto.xLabel, pareto.yLabel),
+      ...fronts.map(f => Plot.dot(f.front, { x: "x", y: "y", stroke: f.style.colour, fill: f.style.colour, symbol: f.style.symbol, r: 5, className: "mark front" })),
+      tips(scopes.map(([scope, own]) => ({ label: scopes.length > 1 ? `energy of ${scope || "an unknown scope"}` : "", points: own })), runs, pareto.xLabel, pareto.yLabel),
     ],
   });
-  return chartFigure(pareto.id, pareto.title, drawing, legend([{ label: front.length ? "Pareto front" : "Pareto front: no run is valid", dash: "", ...style }, { label: "other runs (hollow: energy not valid)", colour: other.colour, symbol: other.symbol }]), front.length ? element("p", { class: "hint" }, `On the front, by latency: ${front.slice(0, 12).map(p => runs[p.run].label).join(", ")}${front.length > 12 ? ` and ${front.length - 12} more` : ""}.`) : null);
+  return chartFigure(pareto.id, pareto.title, drawing, legend([...fronts.map(f => ({ label: f.front.length ? nameOf(f) : `${nameOf(f)}: no run is valid`, dash: "", ...f.style })), { label: "other runs (hollow: energy not valid)", colour: other.colour, symbol: other.symbol }]), ...fronts.filter(f => f.front.length).map(f => element("p", { class: "hint" }, `On the ${scopes.length > 1 ? `front of ${f.scope}` : "front"}, by latency: ${f.front.slice(0, 12).map(p => runs[p.run].label).join(", ")}${f.front.length > 12 ? ` and ${f.front.length - 12} more` : ""}.`)));
 }
 
 const plain = v => v.toLocaleString("en", { maximumSignificantDigits: 4 });

@@ -16,11 +16,16 @@
 
   // Columns of summary.csv that are shown at first, and of categories.csv; what they are called and mean comes with them.
   const shownAtFirst = ["status", "valid", "model", "gpu", "dataset", "tensor_parallel", "pipeline_parallel", "batch_size", "concurrency",
-    "max_new_tokens", "fixed_input_tokens", "power_limit_w", "avg_power_w", "total_energy_j", "energy_per_output_token_j",
-    "energy_per_response_j", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "accuracy", "energy_per_correct_j", "invalid_reasons"];
+    "max_new_tokens", "fixed_input_tokens", "power_limit_w", "avg_power_w", "energy_scope", "total_energy_j",
+    "energy_per_output_token_j", "energy_per_response_j", ...["gpu", "module", "cpu", "memory", "node"].map(scope => `${scope}_energy_j`),
+    "beside_invalid_reasons", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "accuracy", "energy_per_correct_j", "invalid_reasons"];
   const shownOfCategories = ["completed", "total_input_tokens", "total_output_tokens", "energy_j", "energy_per_output_token_j",
     "energy_per_response_j", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "latency_p90_s", "accuracy", "energy_per_correct_j"];
   const pick = (columns, names) => names.map(name => columns.find(c => c.name === name)).filter(Boolean);
+
+  // In the first view joules of a scope stand where they are beside the run's own, so that nobody adds them to themselves.
+  const scopeOf = name => state.all ? null : /^(gpu|module|cpu|memory|node)_energy_j$/.exec(name)?.[1];
+  const valueOf = (run, name) => (run.of("energy_scope") ?? "").split("+").includes(scopeOf(name)) ? null : run.of(name);
 
   const visibleRuns = () => runs.filter(r => state.visible.has(r.index));
   const rowClass = run => run.status !== "complete" ? "unfinished" : run.valid ? "" : "invalid";
@@ -42,9 +47,9 @@
     const columns = [
       { id: "box", label: "", class: "box", title: "shown among the latency distributions, up to seven", cell: comparisonBox },
       { id: "label", label: "run", class: "name", title: "opens its power and manifest", of: r => r.label, cell: r => element("button", { type: "button", class: "link", title: r.directory, onclick: () => choose(r.index, true) }, r.label) },
-      ...wanted.filter(({ name }) => name === "status" || name === "valid" || runs.some(r => r.of(name) != null)).map(({ name, heading, title }) => ({
-        id: name, label: heading, title, of: r => r.of(name),
-        text: name === "valid" ? v => v ? "valid" : "✗ not valid" : name === "invalid_reasons" ? v => v ? v.replaceAll(";", ", ") : "" : name === "status" ? v => v === "complete" ? v : `◌ ${v}` : undefined,
+      ...wanted.filter(({ name }) => name === "status" || name === "valid" || runs.some(r => valueOf(r, name) != null)).map(({ name, heading, title }) => ({
+        id: name, label: scopeOf(name) ? `${scopeOf(name)} beside it (J)` : heading, title, of: r => valueOf(r, name),
+        text: name === "valid" ? v => v ? "valid" : "✗ not valid" : name.endsWith("invalid_reasons") ? v => v ? v.replaceAll(";", ", ") : "" : name === "status" ? v => v === "complete" ? v : `◌ ${v}` : undefined,
       })),
     ];
     bodyOf("summary").replaceChildren(shown.length ? sortedTable(shown, columns, { rowClass, state: state.table }) : emptyState("No run matches the filter."));
