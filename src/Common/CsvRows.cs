@@ -40,7 +40,7 @@ public static class CsvRows
         return [.. csv.Headers];
     }
 
-    /// <summary>Columns of an extension of the format may be missing, in files of versions before it.</summary>
+    /// <summary>Columns of an extension of the format may be missing, in files of versions before it, and are empty then.</summary>
     /// <param name="source">The file's name, for messages.</param>
     /// <exception cref="UserErrorException">A column is missing or a value is not of its type; line and column are named.</exception>
     public static IEnumerable<T> Read<T>(Stream stream, string source)
@@ -51,9 +51,13 @@ public static class CsvRows
         var missing = ColumnMap<T>.Columns.Where(column => column.Extension == 0).Select(column => column.Name).Except(csv.Headers)
             .ToList();
         if (missing.Count > 0) throw new UserErrorException($"{source}:1: has no column {string.Join(", ", missing)}");
-        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
+        var fields = FieldsOf<T>(csv);
         for (; more; more = Next(csv, source)) yield return Record<T>(csv, fields, source);
     }
+
+    /// <summary>Of each column of the record; negative for one that the file lacks.</summary>
+    private static int[] FieldsOf<T>(CsvReader csv) =>
+        [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
 
     /// <summary>
     /// The same of a file that another version of the program may have written: columns that it did not write are missing, those it wrote
@@ -65,7 +69,7 @@ public static class CsvRows
     {
         using var csv = CsvReader.Create(stream, CsvDialect.Reading);
         if (!Next(csv, source)) yield break;
-        int[] fields = [.. ColumnMap<T>.Names.Select(name => csv.TryGetFieldIndex(name, out var field) ? field : -1)];
+        var fields = FieldsOf<T>(csv);
         do yield return Record<T>(csv, fields, source);
         while (Next(csv, source));
     }

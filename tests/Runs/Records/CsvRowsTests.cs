@@ -43,7 +43,8 @@ public sealed class CsvRowsTests
             "memory_energy_j,memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
-            "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes,prefill_j,decode_j,communication_j,waiting_j,other_j\n"));
+            "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes," +
+            "prefill_j,decode_j,communication_j,waiting_j,other_j\n"));
     }
 
     [Test]
