@@ -156,8 +156,7 @@ public sealed class EnergyAccount
         if (!_byDevice.TryGetValue(window, out var devices))
             _byDevice[window] = devices = Windows.First(one => one.Window.Name == window).Counted
                 .Select((device, place) => (device, place)).ToDictionary(one => one.device.Key, one => (one.place, one.device.Joules));
-        var reads = PlaceOf(rank).Reads.Select(key => _sameModule.GetValueOrDefault(key)?.Key ?? key);
-        return Sum(reads.Distinct().Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
+        return Sum(CountedOf(rank).Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
             .Select(one => one.Joules));
     }
 
@@ -165,14 +164,16 @@ public sealed class EnergyAccount
     public PhaseJoules? PhasesOfRank(int rank, string window)
     {
         var resolved = Windows.First(one => one.Window.Name == window);
-        var own = PlaceOf(rank).Reads.ToHashSet();
-        return PhaseJoules.Sum(resolved.Devices.Where(device => own.Contains(device.Key))
-            .Select(device => PhasesOf(device.Key, resolved.Window)));
+        return PhaseJoules.Sum(CountedOf(rank).Select(key => PhasesOf(key, resolved.Window)));
     }
 
     /// <summary>The counted joules of a window by what ranks did; null where that, or the joules, are not known.</summary>
     public PhaseJoules? Phases(EnergyWindow window) =>
-        PhaseJoules.Sum(_ledger.Counted.Select(device => PhasesOf(device.Domain.Key, window)));
+        PhaseJoules.Sum(_counted.Select(device => PhasesOf(device.Domain.Key, window)));
+
+    /// <summary>The counted domains that a rank reads, each once, or what stands for them.</summary>
+    private IEnumerable<string> CountedOf(int rank) => PlaceOf(rank).Reads
+        .Select(key => _sameModule.GetValueOrDefault(key)?.Key ?? key).Distinct().Where(_countedKeys.Contains);
 
     /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
     public string? DevicesOfRank(int rank) =>
