@@ -211,10 +211,14 @@ public sealed class EnergyAccount
         return same;
     }
 
-    /// <summary>A module works for all whose GPUs are part of it.</summary>
-    private Dictionary<string, IReadOnlySet<int>> OfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain) =>
-        byDomain.ToDictionary(own => own.Key, own => (IReadOnlySet<int>)own.Value.Concat(
-            _sameModule.Where(again => again.Value.Key == own.Key).SelectMany(again => byDomain[again.Key])).ToHashSet());
+    /// <summary>A module works for all whose GPUs are part of it; the sets of other domains stay the same ones.</summary>
+    private IReadOnlyDictionary<string, IReadOnlySet<int>> OfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain)
+    {
+        if (_sameModule.Count == 0) return byDomain;
+        var again = _sameModule.ToLookup(one => one.Value.Key, one => byDomain[one.Key]);
+        return byDomain.ToDictionary(own => own.Key, own =>
+            again.Contains(own.Key) ? own.Value.Concat(again[own.Key].SelectMany(others => others)).ToHashSet() : own.Value);
+    }
 
     /// <summary>A GPU is where the one is that stands for its module.</summary>
     private List<ComputePlace>? ComputePlaces()
