@@ -65,6 +65,27 @@ internal sealed class PhaseTests
         Assert.That(Parts(account.Phases(s_window)!.Value).Sum(), Is.EqualTo(4000).Within(1e-6), "the device counts once");
     }
 
+    /// <summary>A socket that is read beside a GPU is not counted; two GPUs of a superchip show the one counter of its module.</summary>
+    [Test]
+    public void PartsAreThoseOfWhatIsCounted()
+    {
+        var busy = Log(log => log.AddPass(Start, PowerTriples, 0, 2, 0));
+        EnergyDomain gpu = new("node", "GPU-0", DomainKind.Gpu, EnergyDomain.Program);
+        var beside = Account([busy], [[gpu, new("node", "package-4", DomainKind.Package, EnergyDomain.Program)]]);
+        Assert.That(beside.JoulesOfRank(0, s_window.Name), Is.EqualTo(4000).Within(1e-6));
+        Assert.That(Parts(beside.PhasesOfRank(0, s_window.Name)!.Value), Is.EqualTo(new[] { 0.0, 800, 200, 0, 3000 }).Within(1e-6));
+
+        var modules = Account([busy, busy], [.. Enumerable.Range(0, 2).Select(at => new[] { Superchip($"GPU-{at}") })]);
+        var joules = modules.Repeats.Single().Joules!.Value;
+        Assert.That(Parts(modules.Phases(s_window)!.Value).Sum(), Is.EqualTo(joules).Within(1e-9 * joules), "once");
+        for (var rank = 0; rank < 2; rank++)
+            Assert.That(Parts(modules.PhasesOfRank(rank, s_window.Name)!.Value).Sum(),
+                Is.EqualTo(modules.JoulesOfRank(rank, s_window.Name)).Within(1e-9 * joules), $"rank {rank}");
+
+        static EnergyDomain Superchip(string name) =>
+            new("node", name, DomainKind.Gpu, EnergyDomain.Program, "NVIDIA GB200") { Module = "module-0" };
+    }
+
     [Test]
     public void WhatTheHostDoesNotSeeIsNotGuessed()
     {
@@ -153,14 +174,20 @@ internal sealed class PhaseTests
         return log.TakeNew();
     }
 
-    /// <param name="ranks">What each did; null: not known.</param>
+    /// <inheritdoc cref="Account(PhaseStretch[][], EnergyDomain[][], EnergyWindow[])"/>
     /// <param name="reads">The devices that a rank reads; device d of a kind draws 100 (d + 1) W, and later three times that.</param>
     private static EnergyAccount Account(PhaseStretch[][]? ranks, Func<int, int, string[]> reads, DomainKind kind = DomainKind.Gpu,
         EnergyWindow[]? windows = null)
     {
         var count = ranks?.Length ?? 1;
         EnergyDomain Domain(string name) => new("node", name, kind, EnergyDomain.Program);
-        var domains = Enumerable.Range(0, count).ToDictionary(rank => rank, rank => reads(rank, count).Select(Domain).ToArray());
+        return Account(ranks, [.. Enumerable.Range(0, count).Select(rank => reads(rank, count).Select(Domain).ToArray())], windows);
+    }
+
+    /// <param name="ranks">What each did; null: not known.</param>
+    private static EnergyAccount Account(PhaseStretch[][]? ranks, EnergyDomain[][] reads, EnergyWindow[]? windows = null)
+    {
+        var domains = reads.Index().ToDictionary(own => own.Index, own => own.Item);
         return new(new()
         {
             SampleIntervalSeconds = Interval,
@@ -170,8 +197,8 @@ internal sealed class PhaseTests
             Facts = [],
             Ranks = [.. domains.Select(own => new RankPlace(own.Key, "node", 0, [.. own.Value.Select(domain => domain.Key)], s_clock,
                 new(0, 0, 0, null, 0, 0)))],
-            WorldSize = count,
-            ComputesOnGpus = kind == DomainKind.Gpu,
+            WorldSize = reads.Length,
+            ComputesOnGpus = reads[0][0].Kind == DomainKind.Gpu,
             RanToEnd = true,
             Series = [.. domains.SelectMany(own => own.Value.Select(domain => new SampleSeries(domain, own.Key, Readings(domain))))],
             Windows = windows ?? [s_window],
@@ -181,11 +208,13 @@ internal sealed class PhaseTests
 
     private static EnergyReading[] Readings(EnergyDomain domain)
     {
-        var watts = 100 * (domain.Device[^1] - '0' + 1);
+        var watts = domain.Module != null ? 100 : 100 * (domain.Device[^1] - '0' + 1);
         return [.. Enumerable.Range(0, 320).Select(i => i * 0.1).Select(t => new EnergyReading
         {
             TimeSeconds = t,
             EnergyJoules = watts * (t + 2 * Math.Max(0, t - PowerTriples)),
+            PowerWatts = domain.Module == null ? null : watts * (t < PowerTriples ? 1 : 3) / 1.7,      // of the GPU alone
+            PowerField = domain.Module == null ? null : PowerField.Instant,
         })];
     }
 }

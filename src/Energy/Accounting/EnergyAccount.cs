@@ -156,8 +156,7 @@ public sealed class EnergyAccount
         if (!_byDevice.TryGetValue(window, out var devices))
             _byDevice[window] = devices = Windows.First(one => one.Window.Name == window).Counted
                 .Select((device, place) => (device, place)).ToDictionary(one => one.device.Key, one => (one.place, one.device.Joules));
-        var reads = PlaceOf(rank).Reads.Select(key => _sameModule.GetValueOrDefault(key)?.Key ?? key);
-        return Sum(reads.Distinct().Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
+        return Sum(CountedOf(rank).Where(devices.ContainsKey).Select(key => devices[key]).OrderBy(one => one.Place)
             .Select(one => one.Joules));
     }
 
@@ -165,14 +164,16 @@ public sealed class EnergyAccount
     public PhaseJoules? PhasesOfRank(int rank, string window)
     {
         var resolved = Windows.First(one => one.Window.Name == window);
-        var own = PlaceOf(rank).Reads.ToHashSet();
-        return PhaseJoules.Sum(resolved.Devices.Where(device => own.Contains(device.Key))
-            .Select(device => PhasesOf(device.Key, resolved.Window)));
+        return PhaseJoules.Sum(CountedOf(rank).Select(key => PhasesOf(key, resolved.Window)));
     }
 
     /// <summary>The counted joules of a window by what ranks did; null where that, or the joules, are not known.</summary>
     public PhaseJoules? Phases(EnergyWindow window) =>
-        PhaseJoules.Sum(_ledger.Counted.Select(device => PhasesOf(device.Domain.Key, window)));
+        PhaseJoules.Sum(_counted.Select(device => PhasesOf(device.Domain.Key, window)));
+
+    /// <summary>The counted domains that a rank reads, each once, or what stands for them.</summary>
+    private IEnumerable<string> CountedOf(int rank) => PlaceOf(rank).Reads
+        .Select(key => _sameModule.GetValueOrDefault(key)?.Key ?? key).Distinct().Where(_countedKeys.Contains);
 
     /// <summary>The UUIDs (or other identities) that a rank reads, joined by plus; null where it reads none.</summary>
     public string? DevicesOfRank(int rank) =>
@@ -210,10 +211,14 @@ public sealed class EnergyAccount
         return same;
     }
 
-    /// <summary>A module works for all whose GPUs are part of it.</summary>
-    private Dictionary<string, IReadOnlySet<int>> OfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain) =>
-        byDomain.ToDictionary(own => own.Key, own => (IReadOnlySet<int>)own.Value.Concat(
-            _sameModule.Where(again => again.Value.Key == own.Key).SelectMany(again => byDomain[again.Key])).ToHashSet());
+    /// <summary>A module works for all whose GPUs are part of it; the sets of other domains stay the same ones.</summary>
+    private IReadOnlyDictionary<string, IReadOnlySet<int>> OfModules(IReadOnlyDictionary<string, IReadOnlySet<int>> byDomain)
+    {
+        if (_sameModule.Count == 0) return byDomain;
+        var again = _sameModule.ToLookup(one => one.Value.Key, one => byDomain[one.Key]);
+        return byDomain.ToDictionary(own => own.Key, own =>
+            again.Contains(own.Key) ? own.Value.Concat(again[own.Key].SelectMany(others => others)).ToHashSet() : own.Value);
+    }
 
     /// <summary>A GPU is where the one is that stands for its module.</summary>
     private List<ComputePlace>? ComputePlaces()
