@@ -48,6 +48,9 @@ public sealed record DomainFacts(EnergyDomain Domain)
     public double? MaxPowerLimitWatts { get; init; }
     public long? MemoryTotalBytes { get; init; }
 
+    /// <summary>By the domain's key: of a device that several ranks read there are several.</summary>
+    public static ILookup<string, DomainFacts> ByDevice(IEnumerable<DomainFacts> facts) => facts.ToLookup(one => one.Domain.Key);
+
     /// <summary>
     /// Facts of a domain that its meter can tell nothing of beyond its numbers: whether others compute on a GPU is not known then.
     /// </summary>

@@ -64,11 +64,7 @@ public sealed class RunReader(string directory)
 
     /// <summary>What a piece's ranks did with their time; null where that is not on file.</summary>
     public IReadOnlyList<RankPhases>? Phases(int piece = 1) => !Has(RunFile.Phases, piece) ? null
-        : Read(PathOf(RunFile.Phases, piece), stream =>
-        {
-            using var text = new StreamReader(stream);
-            return PhaseRecords.Read(text, PathOf(RunFile.Phases, piece));
-        });
+        : Read(PathOf(RunFile.Phases, piece), stream => PhaseRecords.Read(stream, PathOf(RunFile.Phases, piece)));
 
     /// <summary>Every record of a file of JSON lines.</summary>
     public IReadOnlyList<T> Lines<T>(RunFile file, int piece = 1) =>

@@ -1,3 +1,4 @@
+using System.Text;
 using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Accounting;
@@ -146,22 +147,23 @@ internal sealed class PhaseTests
     public void TheFileReadsBackToTheSameBits()
     {
         RankPhases[] ranks = [new(0, [new(1 / 3.0, 0.5, 0.01, 0.02, 1e-300, 0)]), new(3, [new(1, 2, 0.5, 0.25, null, null)])];
-        using var text = new StringWriter();
-        PhaseRecords.Write(text, ranks);
-        var read = PhaseRecords.Read(new StringReader(text.ToString()), "phases.csv");
+        using var file = new MemoryStream();
+        PhaseRecords.Write(file, ranks);
+        file.Position = 0;
+        var read = PhaseRecords.Read(file, "phases.csv");
         Assert.That(read.Select(rank => (rank.Rank, rank.Stretches.Single())),
             Is.EqualTo(ranks.Select(rank => (rank.Rank, rank.Stretches.Single()))));
     }
 
-    [TestCase("0,1,2,0,0,0", "line 2: not a row of phases.csv")]
-    [TestCase("0,1,2,0,0,NaN,0", "communication_s is NaN, which is no figure")]
-    [TestCase("0,2,1,0,0,0,0", "it has negative seconds")]
-    [TestCase("0,1,2,0,0,-1,0", "it has negative seconds")]
-    [TestCase("0,1,2,,0,0,0", "prefill_s is empty")]
-    [TestCase("0,5,6,0,0,0,0\n0,4,5,0,0,0,0", "line 3: not a row of phases.csv (it begins before the one above it)")]
+    [TestCase("0,1,2,0,0,0", "phases.csv:2: ")]
+    [TestCase("0,1,2,0,0,NaN,0", "phases.csv:2: column communication_s holds 'NaN', which is no figure")]
+    [TestCase("0,2,1,0,0,0,0", "phases.csv:2: it has negative seconds")]
+    [TestCase("0,1,2,0,0,-1,0", "phases.csv:2: it has negative seconds")]
+    [TestCase("0,1,2,,0,0,0", "phases.csv:2: column prefill_s holds '', which is no figure")]
+    [TestCase("0,5,6,0,0,0,0\n0,4,5,0,0,0,0", "phases.csv:3: it begins before the one above it")]
     public void ARowThatIsNoneIsNamed(string rows, string problem) =>
         Assert.That(() => PhaseRecords.Read(
-            new StringReader($"{string.Join(',', PhaseRecords.Columns.Select(column => column.Name))}\n{rows}\n"), "phases.csv"),
+            new MemoryStream(Encoding.UTF8.GetBytes($"{string.Join(',', ColumnMap<PhaseRow>.Names)}\n{rows}\n")), "phases.csv"),
             Throws.TypeOf<UserErrorException>().With.Message.Contains(problem));
 
     private static double[] Parts(PhaseJoules joules) =>

@@ -38,7 +38,8 @@ public class PowerRecordsTests
         Assert.That(text.ToString(),
             Does.StartWith("t_s,rank,host,device,kind,source,energy_j,power_w,power_field,").And.Contain(",average_1s,").And.Contain(
             ",0x44,"));
-        Assert.That(text.ToString(), Does.Contain("\n12345.678,5,\"node,1\",\"GPU-\"\"x\"\"\",gpu,nvml,,,,,,,,,,,,,,\n"), "absent is empty");
+        Assert.That(text.ToString(), Does.Contain("\n12345.678,5,\"node,1\",\"GPU-\"\"x\"\"\",gpu,nvml,,,,,,,,,,,,,,\n"),
+            "absent is empty");
     }
 
     [TestCase("t_s,rank,host,device,kind,source\n1,0,n,d,gpu,nvml\n", "line 2")]
@@ -51,7 +52,8 @@ public class PowerRecordsTests
     public void A_file_from_before_there_were_processor_times_is_read()
     {
         const string header =
-            "t_s,rank,host,device,kind,source,energy_j,power_w,power_field,temperature_c,sm_clock_mhz,memory_clock_mhz,utilization_percent,throttle_reasons,power_limit_w,memory_used_bytes";
+            "t_s,rank,host,device,kind,source,energy_j,power_w,power_field,temperature_c,sm_clock_mhz,memory_clock_mhz,"
+            + "utilization_percent,throttle_reasons,power_limit_w,memory_used_bytes";
         var reading = PowerRecords.Read(new StringReader($"{header}\n1.5,0,n,package-0,package,rapl,7,,,,,,,,,\n"), "power.csv")
             .Single().Readings.Single();
         Assert.That((reading.EnergyJoules, reading.Processors), Is.EqualTo((7.0, (ProcessorTime?)null)));

@@ -13,11 +13,13 @@ public class ValidityTests
     private static readonly RunFacts s_checked = new()
     {
         ComputePlaces = [new ComputePlace("node1", "GPU-a")],
-        DomainFacts = [new DomainFacts(s_gpu) { MigEnabled = false, ForeignProcesses = 0 }],
+        DomainFacts = Facts(new DomainFacts(s_gpu) { MigEnabled = false, ForeignProcesses = 0 }),
         ClockUncertaintySeconds = 0.0001,
         RanksComplete = true,
         RanToEnd = true,
     };
+
+    private static ILookup<string, DomainFacts> Facts(params DomainFacts[] facts) => DomainFacts.ByDevice(facts);
 
     [Test]
     public void A_run_in_which_all_was_checked_and_well_is_valid() => Assert.That(Reasons(s_healthy, s_checked), Is.Empty);
@@ -115,15 +117,17 @@ public class ValidityTests
             s_checked with
             {
                 DomainFacts =
-            [s_checked.DomainFacts![0], new DomainFacts(s_gpu) { MigEnabled = false, ForeignProcesses = foreign }]
+            Facts([.. s_checked.DomainFacts.Single(), new DomainFacts(s_gpu) { MigEnabled = false, ForeignProcesses = foreign }])
             }),
             Is.EqualTo(new[] { InvalidReason.DeviceShared }));
 
     [TestCase(true)]
     [TestCase(null)]
-    public void Mig(bool? mig) =>
-        Assert.That(Reasons(s_healthy, s_checked with { DomainFacts = [new DomainFacts(s_gpu) { MigEnabled = mig, ForeignProcesses = 0 }] }),
-            Is.EqualTo(new[] { InvalidReason.Mig }));
+    public void Mig(bool? mig)
+    {
+        var facts = Facts(new DomainFacts(s_gpu) { MigEnabled = mig, ForeignProcesses = 0 });
+        Assert.That(Reasons(s_healthy, s_checked with { DomainFacts = facts }), Is.EqualTo(new[] { InvalidReason.Mig }));
+    }
 
     [TestCase("node1", "GPU-b")]
     [TestCase("node1", null, Description = "a rank on the CPU is not covered by a GPU's energy")]
@@ -144,7 +148,7 @@ public class ValidityTests
     public void A_socket_covers_the_CPU_and_a_node_meter_everything(DomainKind kind, string? gpu, bool covered)
     {
         var domain = new EnergyDomain("node1", "d", kind, "rapl");
-        var facts = s_checked with { ComputePlaces = [new ComputePlace("node1", gpu)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        var facts = s_checked with { ComputePlaces = [new ComputePlace("node1", gpu)], DomainFacts = Facts(DomainFacts.NotApplicable(domain)) };
         Assert.That(Reasons(s_healthy with { Domain = domain }, facts), Is.EqualTo(covered ? [] : new[] { InvalidReason.DeviceMissing }));
     }
 
@@ -254,7 +258,7 @@ public class ValidityTests
         {
             ComputePlaces = [new("node1", kind == DomainKind.Gpu ? "GPU-a"
             : null)],
-            DomainFacts = [DomainFacts.NotApplicable(domain)]
+            DomainFacts = Facts(DomainFacts.NotApplicable(domain))
         };
         Assert.That(Reasons(jump, facts), Is.EqualTo(implausible ? new[] { InvalidReason.PowerImplausible } : []));
     }
@@ -276,7 +280,7 @@ public class ValidityTests
     {
         var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "rapl");
         var sensor = s_healthy with { Domain = domain, Processors = t => new ProcessorTime(8 * t, 4 * t, (4 - others) * t) };
-        var facts = s_checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        var facts = s_checked with { ComputePlaces = [new("node1", null)], DomainFacts = Facts(DomainFacts.NotApplicable(domain)) };
         Assert.That(Reasons(sensor, facts), Is.EqualTo(shared ? new[] { InvalidReason.DeviceShared } : []));
     }
 
@@ -285,7 +289,7 @@ public class ValidityTests
     public void Others_work_that_could_not_be_told_is_not_ruled_out(string source, DomainKind kind)
     {
         var domain = new EnergyDomain("node1", "d", kind, source);
-        var facts = s_checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        var facts = s_checked with { ComputePlaces = [new("node1", null)], DomainFacts = Facts(DomainFacts.NotApplicable(domain)) };
         Assert.That(Reasons(s_healthy with
         {
             Domain = domain,
@@ -315,7 +319,7 @@ public class ValidityTests
     public void A_recording_was_made_on_another_machine()
     {
         var domain = new EnergyDomain("node1", "package-0", DomainKind.Package, "replay");
-        var facts = s_checked with { ComputePlaces = [new("node1", null)], DomainFacts = [DomainFacts.NotApplicable(domain)] };
+        var facts = s_checked with { ComputePlaces = [new("node1", null)], DomainFacts = Facts(DomainFacts.NotApplicable(domain)) };
         Assert.That(Reasons(s_healthy with { Domain = domain }, facts), Is.Empty);
     }
 
@@ -326,7 +330,7 @@ public class ValidityTests
         var facts = s_checked with
         {
             ComputePlaces = [new("node1", null)],
-            DomainFacts = [DomainFacts.NotApplicable(domain) with { UnreadParts = ["package-1"] }]
+            DomainFacts = Facts(DomainFacts.NotApplicable(domain) with { UnreadParts = ["package-1"] })
         };
         Assert.That(Reasons(s_healthy with { Domain = domain }, facts), Is.EqualTo(new[] { InvalidReason.DeviceMissing }));
     }

@@ -67,11 +67,13 @@ answers_with() {
     umount -l "$row/out"
 }
 row "quota" "a quota is reached (EDQUOT at every write), and raised" answers_with EDQUOT 'cannot write .*: the disk or the quota is full'
-# full_at FILE [goes-on]: whatever would write this file finds no space left. Where it is a sign of life alone, or takes its rows from the file
-# of another name, the run does without.
+# full_at FILE [goes-on]: whatever would write this file finds no space left. Where it is a sign of life alone, or takes its rows from
+# the file of another name, the run does without.
 full_at() {
     # 80 W by the machine's clock
-    printf '%s\n' 'while kill -0 $PPID 2>/dev/null; do awk '"'"'{ printf "J %.3f\n", $1 * 80; fflush() }'"'"' /proc/uptime; sleep 0.05; done' >"$row/meter.sh"
+    cat >"$row/meter.sh" <<'METER'
+while kill -0 $PPID 2>/dev/null; do awk '{ printf "J %.3f\n", $1 * 80; fflush() }' /proc/uptime; sleep 0.05; done
+METER
     work=("${work[@]/#none/command:sh $row/meter.sh}" --sample-interval 1s --carbon-intensity 400 --pue 1.2 --embodied 150)
     command_is solo "${work[@]}"
     faulty_at_out

@@ -51,7 +51,8 @@ class Faulty(fuse.Operations):
 
     def statfs(self, path):
         status = os.statvfs(self._path(path))
-        return {key: getattr(status, key) for key in ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_ffree", "f_files", "f_frsize", "f_namemax")}
+        return {key: getattr(status, key) for key in
+                ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_ffree", "f_files", "f_frsize", "f_namemax")}
 
     def open(self, path, flags):
         return os.open(self._path(path), flags)

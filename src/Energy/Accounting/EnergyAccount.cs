@@ -18,6 +18,7 @@ public sealed class EnergyAccount
     private readonly IReadOnlyDictionary<string, IReadOnlySet<int>> _ranksOf;
     private readonly Dictionary<int, RankPhases>? _phases;
     private readonly Dictionary<int, RankPlace> _places = [];
+    private readonly ILookup<string, DomainFacts> _facts;
     private readonly Dictionary<string, double> _idleWatts = [];
     private readonly Dictionary<string, Dictionary<string, (int Place, double? Joules)>> _byDevice = [];
     private readonly Dictionary<(string Window, string Device), PhaseJoules?> _phasesByDevice = [];
@@ -39,6 +40,7 @@ public sealed class EnergyAccount
         _speakingKeys = [.. _ledger.Speaking.Select(device => device.Domain.Key)];
         (_replicasOf, _ranksOf) = (OfModules(evidence.ReplicasByDomain()), OfModules(evidence.RanksByDomain()));
         _phases = evidence.Phases?.ToDictionary(one => one.Rank);
+        _facts = DomainFacts.ByDevice(evidence.Facts);
         foreach (var place in evidence.Ranks) _places.TryAdd(place.Rank, place);
         if (evidence.Windows.FirstOrDefault(window => window.Kind == WindowKind.Idle) is { } idle && !IsSuspendedIn(idle))
             _idleWatts = IdleWattsIn(Resolve(idle));
@@ -100,7 +102,7 @@ public sealed class EnergyAccount
     public IReadOnlyList<string> Reasons(WindowEnergy repeat) => Validity.Judge(repeat, new RunFacts
     {
         ComputePlaces = ComputePlaces(),
-        DomainFacts = _evidence.Facts,
+        DomainFacts = _facts,
         ClockUncertaintySeconds = _evidence.Ranks.Max(rank =>
             rank.Clock.UncertaintyWithin(repeat.Window.StartSeconds, repeat.Window.EndSeconds)),
         IsClockSuspended = IsSuspendedIn(repeat.Window),
@@ -183,7 +185,7 @@ public sealed class EnergyAccount
     /// What speaks against the joules of a scope that are not the run's, in a repeat: codes of <see cref="InvalidReason"/>.
     /// </summary>
     public IReadOnlyList<string> ReasonsBeside(WindowEnergy repeat, EnergyScope scope) => InvalidReason.Ordered(repeat.OfScope(scope)
-        .Where(device => !_countedKeys.Contains(device.Key)).SelectMany(device => Validity.OfDevice(device, _evidence.Facts)));
+        .Where(device => !_countedKeys.Contains(device.Key)).SelectMany(device => Validity.OfDevice(device, _facts)));
 
     /// <summary>What a reader of the joules must know of what they cover, one line each.</summary>
     public IEnumerable<string> Remarks =>

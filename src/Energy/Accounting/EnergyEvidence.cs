@@ -40,7 +40,9 @@ public sealed record EnergyEvidence
     [JsonIgnore] public IReadOnlyList<SampleSeries> Series { get; init; } = [];
     [JsonIgnore] public IReadOnlyList<EnergyWindow> Windows { get; init; } = [];
 
-    /// <summary>What each rank did with its time; null where that is not known: of a start that was killed, and in older directories.</summary>
+    /// <summary>
+    /// What each rank did with its time; null where that is not known: of a start that was killed, and in older directories.
+    /// </summary>
     [JsonIgnore] public IReadOnlyList<RankPhases>? Phases { get; init; }
 
     /// <summary>

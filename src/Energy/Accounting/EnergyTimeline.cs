@@ -20,7 +20,6 @@ internal sealed class EnergyTimeline
     private readonly EnergyReading[] _withProcessors;
     private readonly double[] _timesWithProcessors;
     private readonly double[] _news;
-    private readonly bool _hasCounter, _hasPower, _hasModulePower;
     private readonly PowerField? _powerField;
     private readonly ValidityLimits _limits;
 
@@ -35,11 +34,10 @@ internal sealed class EnergyTimeline
         _times = [.. _readings.Select(r => r.TimeSeconds)];
         _news = News(_readings);
         var first = Array.Find(_readings, r => !r.IsLost);
-        (_hasCounter, _hasPower, _powerField) = (first.EnergyJoules != null, first.PowerWatts != null, first.PowerField);
-        _hasModulePower = first.ModulePowerWatts != null;
-        if (_hasPower) Power = BuildPower(r => r.PowerWatts);
-        if (_hasModulePower) ModulePower = BuildPower(r => r.ModulePowerWatts);
-        if (_hasCounter)
+        _powerField = first.PowerField;
+        if (first.PowerWatts != null) Power = BuildPower(r => r.PowerWatts);
+        if (first.ModulePowerWatts != null) ModulePower = BuildPower(r => r.ModulePowerWatts);
+        if (first.EnergyJoules != null)
         {
             var (times, joules, readings) = CounterPoints();
             CounterScope = Superchip.CounterScope(Domain, new(times, joules), Power, ModulePower, limits);
@@ -91,9 +89,10 @@ internal sealed class EnergyTimeline
     {
         get
         {
-            JoulesCurve[] curves = [.. new[] { Counter, Power }.OfType<JoulesCurve>()];
+            JoulesCurve[] curves = [.. new[] { Counter, Power, ModulePower }.OfType<JoulesCurve>()];
             return curves.Length == 0 || _news.Length == 0 ? null
-                : (curves.Max(curve => Math.Max(curve.FirstSeconds, _news[0])), curves.Min(curve => Math.Min(curve.LastSeconds, _news[^1])));
+                : (curves.Max(curve => Math.Max(curve.FirstSeconds, _news[0])),
+                    curves.Min(curve => Math.Min(curve.LastSeconds, _news[^1])));
         }
     }
 
@@ -148,13 +147,13 @@ internal sealed class EnergyTimeline
         if (Domain.FeelsProcessors && !IsTheRunsAlone(ProcessorsIn(window), window.DurationSeconds, _limits))
             yield return InvalidReason.DeviceShared;
         // Of two scopes there is nothing to compare.
-        if (_hasCounter && PowerOfCounter != null
+        if (Counter != null && PowerOfCounter != null
             && !(Math.Abs(result.CounterPowerRatio - 1 ?? double.NaN) <= _limits.CounterPowerTolerance))
             yield return InvalidReason.CounterPowerMismatch;
     }
 
-    private bool Lacks(EnergyReading reading) => (_hasCounter && reading.EnergyJoules is null) || (_hasPower && reading.PowerWatts is null)
-        || (_hasModulePower && reading.ModulePowerWatts is null);
+    private bool Lacks(EnergyReading reading) => (Counter != null && reading.EnergyJoules is null)
+        || (Power != null && reading.PowerWatts is null) || (ModulePower != null && reading.ModulePowerWatts is null);
 
     private bool CounterServes(EnergyWindow window) =>
         Counter?.Covers(window.StartSeconds, window.EndSeconds) == true
@@ -323,7 +322,8 @@ internal sealed class EnergyTimeline
     private double[] Dated(EnergyReading[] readings, double[] values, double? updateSeconds, bool alwaysMoves)
     {
         double[] times = [.. readings.Select(r => r.TimeSeconds)];
-        return Domain.IsDatedAtItsSource || updateSeconds < _sensor?.ResolvedFromSeconds ? times : UpdateTimes.Estimate(times, values, updateSeconds, alwaysMoves);
+        return Domain.IsDatedAtItsSource || updateSeconds < _sensor?.ResolvedFromSeconds ? times
+            : UpdateTimes.Estimate(times, values, updateSeconds, alwaysMoves);
     }
 
     /// <summary>Indices of the first of every run of equal times.</summary>

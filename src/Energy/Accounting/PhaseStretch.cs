@@ -4,7 +4,9 @@ namespace Harness.Energy.Accounting;
 /// A stretch of one rank's time by what the rank did in it; what is left of it, beside the parts, is neither. Parts are sums: where in the
 /// stretch they lay is not kept.
 /// </summary>
-/// <param name="PrefillSeconds">Computing for prompts. With <paramref name="DecodeSeconds"/> all of the passes where the next is null.</param>
+/// <param name="PrefillSeconds">
+/// Computing for prompts. With <paramref name="DecodeSeconds"/> all of the passes where the next is null.
+/// </param>
 /// <param name="CommunicationSeconds">In collectives and sends; null where the host did not see the device in them.</param>
 /// <param name="WaitingSeconds">For activations, tokens or requests; null with <paramref name="CommunicationSeconds"/>.</param>
 public readonly record struct PhaseStretch(double StartSeconds, double EndSeconds, double PrefillSeconds, double DecodeSeconds,

@@ -22,8 +22,8 @@ public sealed record RunFacts
     /// <summary>Of every rank; each must be covered by a counted domain.</summary>
     public IReadOnlyList<ComputePlace>? ComputePlaces { get; init; }
 
-    /// <summary>From <see cref="IEnergyMeter.Inspect"/> of all ranks, before and after the measured windows.</summary>
-    public IReadOnlyList<DomainFacts>? DomainFacts { get; init; }
+    /// <summary>By device, from <see cref="IEnergyMeter.Inspect"/> of all ranks, before and after the measured windows.</summary>
+    public ILookup<string, DomainFacts> DomainFacts { get; init; } = Energy.DomainFacts.ByDevice([]);
 
     /// <summary>The greatest uncertainty of any rank's clock against rank 0's, in s; 0 when all share one clock.</summary>
     public double? ClockUncertaintySeconds { get; init; }
@@ -51,7 +51,7 @@ public static class Validity
     public static IReadOnlyList<string> Judge(WindowEnergy window, RunFacts facts, ValidityLimits limits)
     {
         var reasons = new List<string>(window.InvalidReasons);
-        foreach (var device in window.Counted) reasons.AddRange(OfDevice(device, facts.DomainFacts ?? []));
+        foreach (var device in window.Counted) reasons.AddRange(OfDevice(device, facts.DomainFacts));
         if (facts.ComputePlaces is null || !ComputePlace.AreCovered(facts.ComputePlaces, window.Counted))
             reasons.Add(InvalidReason.DeviceMissing);
         if (!(facts.ClockUncertaintySeconds <= limits.ClockUncertaintyFraction * window.Window.DurationSeconds))
@@ -65,11 +65,11 @@ public static class Validity
     }
 
     /// <summary>What a device's own readings and what is known of it give rise to.</summary>
-    /// <param name="facts">Of all devices.</param>
-    public static IEnumerable<string> OfDevice(DomainEnergy device, IReadOnlyList<DomainFacts> facts)
+    /// <param name="facts">By device.</param>
+    public static IEnumerable<string> OfDevice(DomainEnergy device, ILookup<string, DomainFacts> facts)
     {
         foreach (var reason in device.InvalidReasons) yield return reason;
-        var about = facts.Where(f => f.Domain.Key == device.Key).ToList();
+        var about = facts[device.Key].ToList();
         if (about.Count == 0 || about.Any(f => f.MigEnabled != false)) yield return InvalidReason.Mig;
         if (about.Count == 0 || about.Any(f => f.ForeignProcesses != 0)) yield return InvalidReason.DeviceShared;
         if (about.Any(f => f.UnreadParts is { Count: > 0 })) yield return InvalidReason.DeviceMissing;

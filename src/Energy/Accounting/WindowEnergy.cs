@@ -87,7 +87,7 @@ public sealed record WindowEnergy
     /// GPUs are part of it.
     /// </summary>
     public IEnumerable<DomainEnergy> OfScope(EnergyScope scope) => Speaking.Where(device => device.Scope == scope).GroupBy(device =>
-        device.Host).SelectMany(host => host.Where(device => device.Kind == host.First().Kind))
+        device.Host).SelectMany(host => host.GroupBy(device => device.Kind).First())
         .DistinctBy(device => scope == EnergyScope.Module && device.Module != null ? $"{device.Host}/{device.Module}" : device.Key);
 
     /// <summary>Gross; absent unless every counted device has its joules.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Harness.Common;
 
 namespace Harness.Energy.Meters;
 
@@ -40,7 +41,7 @@ internal readonly partial record struct CommandLine(double? UnixSeconds, string?
     }
 
     public DomainKind Kind => Domain == null ? DomainKind.Node
-        : EnergyScopes.KindOf(Common.EnumWord.Find<EnergyScope>(Domain.Split('-')[0]) ?? EnergyScope.Node);
+        : EnergyScopes.KindOf(EnumWord.Find<EnergyScope>(Domain.Split('-')[0]) ?? EnergyScope.Node);
 
     private static double? Number(string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) ? value : null;

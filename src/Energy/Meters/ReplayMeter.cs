@@ -4,10 +4,10 @@ using Harness.Energy.Recordings;
 namespace Harness.Energy.Meters;
 
 /// <summary>
-/// Plays a recording (<see cref="RecordingFile"/>), such as a run's <c>power.csv</c>: its first moment happens when the meter is opened, and every reading is the latest
-/// recorded one, stamped with its own time moved onto the run's clock. Hosts and devices are the recorded ones; a device
-/// recorded by several ranks is played once, as its lowest rank saw it. After the recording's end the readings are lost
-/// ones: what was not recorded is not made up.
+/// Plays a recording (<see cref="RecordingFile"/>), such as a run's <c>power.csv</c>: its first moment happens when the meter is opened, and
+/// every reading is the latest recorded one, stamped with its own time moved onto the run's clock. Hosts and devices are the recorded ones;
+/// a device recorded by several ranks is played once, as its lowest rank saw it. After the recording's end the readings are lost ones: what
+/// was not recorded is not made up.
 /// </summary>
 public sealed class ReplayMeter : IEnergyMeter
 {

@@ -31,7 +31,7 @@ public static class RecordingFile
     public static Recording Read(string file)
     {
         if (!File.Exists(file) && !Directory.Exists(file))
-            throw new UserErrorException($"{file}: there is no such recording; name the power.csv of a run");
+            throw new UserErrorException($"{file}: there is no such recording; name a file of one of these forms: {Formats}");
         RegularFile.Require(file);
         try
         {

@@ -1,4 +1,4 @@
-using System.Text;
+using CsvHelper;
 using Harness.Common;
 
 namespace Harness.Energy.Recordings;
@@ -15,6 +15,9 @@ namespace Harness.Energy.Recordings;
 internal sealed record SmiTable(
     string Program, string[] Time, string[] Identity, string[] Number, string[] Name, (string Name, Reported Meaning)[] Columns)
 {
+    /// <summary>Blanks behind commas belong to the form, also in front of a quotation mark.</summary>
+    private static readonly CsvReaderOptions s_cells = new() { Separator = ',', HasHeader = false, TrimWhitespace = true };
+
     private const string MigMode = "mig.mode.current";
 
     /// <summary>Partitions of one AMD GPU have a row each; the first has the figures of the whole.</summary>
@@ -71,7 +74,7 @@ internal sealed record SmiTable(
             var cells = Split(line);
             if (header == null)
             {
-                header = Header.Of(this, cells);
+                header = Header.Of(this, line, cells);
                 return;
             }
             if (line == header.Line) return;        // a second recording in the same file
@@ -113,23 +116,10 @@ internal sealed record SmiTable(
             ? (cell[..bracket].ToLowerInvariant(), cell[(bracket + 2)..^1]) : (cell.ToLowerInvariant(), null);
     }
 
-    /// <summary>At commas outside quotation marks; a quotation mark within quotes is doubled.</summary>
     private static List<string> Split(string line)
     {
-        var cells = new List<string>();
-        var (cell, quoted) = (new StringBuilder(), false);
-        foreach (var character in line)
-        {
-            if (character == '"') quoted = !quoted;
-            else if (character == ',' && !quoted)
-            {
-                cells.Add(cell.ToString());
-                cell.Clear();
-            }
-            else cell.Append(character);
-        }
-        cells.Add(cell.ToString());
-        return cells;
+        using var csv = CsvReader.FromText(line, s_cells);
+        return csv.Read() ? [.. Enumerable.Range(0, csv.FieldCount).Select(csv.GetString)] : [];
     }
 
     private sealed class Header
@@ -147,14 +137,14 @@ internal sealed record SmiTable(
         public bool TellsDevicesApart => (Identity ?? Number) != null;
 
         /// <exception cref="FormatException">It has no times.</exception>
-        public static Header Of(SmiTable table, List<string> cells)
+        public static Header Of(SmiTable table, string line, List<string> cells)
         {
             var named = cells.Select(NameAndUnit).ToList();
             int? Find(string[] names) => names.Select(name => named.FindIndex(cell => cell.Name == name)).Where(at => at >= 0)
                 .Select(at => (int?)at).FirstOrDefault();
             return new Header
             {
-                Line = string.Join(',', cells),
+                Line = line,
                 Cells = cells.Count,
                 Time = Find(table.Time) ?? throw new FormatException($"there is no column of times; record {table.Time[0]}, too"),
                 Columns = [.. table.Columns.Select(column => (At: named.FindIndex(cell => cell.Name == column.Name), column.Meaning))

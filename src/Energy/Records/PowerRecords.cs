@@ -69,10 +69,9 @@ public static class PowerRecords
         Write(file, series);
     }
 
-    /// <exception cref="UserErrorException">The file is not there, or not a power.csv; the line is named.</exception>
+    /// <exception cref="UserErrorException">It is not a power.csv; the line is named.</exception>
     public static IReadOnlyList<SampleSeries> Read(string path)
     {
-        if (!File.Exists(path)) throw new UserErrorException($"{path}: there is no such recording; name the power.csv of a run");
         RegularFile.Require(path);
         using var file = new StreamReader(path);
         return Read(file, path);

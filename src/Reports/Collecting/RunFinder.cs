@@ -33,7 +33,7 @@ public sealed class RunFinder(Action<string> unreadable)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            unreadable($"cannot read {directory}: {e.Message}");
+            unreadable(e is DirectoryNotFoundException ? $"there is no directory {directory}" : $"cannot read {directory}: {e.Message}");
             return null;
         }
     }

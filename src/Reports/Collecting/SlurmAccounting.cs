@@ -20,6 +20,8 @@ public sealed class SlurmAccounting(string program = "sacct")
 {
     private const int JobsAtOnce = 200;
 
+    private const string Remedy = "collect without --slurm, or where the accounting answers";
+
     /// <summary>An accounting that does not answer ends no sooner by itself.</summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
 
@@ -65,13 +67,13 @@ public sealed class SlurmAccounting(string program = "sacct")
         foreach (var start in pieces)
         {
             var nodes = start.Hosts.Distinct().Count();
-            var those = start.Job is { } job ? steps[job].Where(step => step.Nodes == nodes && (start.Step ?? step.Step) == step.Step).ToList()
-                : [];
+            var those = start.Job is not { } job ? []
+                : steps[job].Where(step => step.Nodes == nodes && (start.Step ?? step.Step) == step.Step).ToList();
             if (those is [var one] && used.Add(one)) continue;
             objection(start.Job == null ? $"start {start.Start} was in no job"
                 : those.Count == 0 ? $"job {start.Job} has no step of its {Figures.Count(nodes, "node")}"
-                : those.Count > 1 ? $"which of the steps {string.Join(", ", those.Select(step => step.Step))} of job {start.Job} it was is not "
-                    + "told"
+                : those.Count > 1 ? $"which of the steps {string.Join(", ", those.Select(step => step.Step))} of job {start.Job} it was "
+                    + "is not told"
                 : $"job {start.Job} was requeued, and its accounting has one of the starts");
             return [];
         }
@@ -106,18 +108,16 @@ public sealed class SlurmAccounting(string program = "sacct")
             if (!Task.WaitAll([output, error], s_limit))
             {
                 process.Kill(entireProcessTree: true);
-                throw new UserErrorException($"{program} did not answer within {s_limit.TotalMinutes:F0} minutes; collect without --slurm, or "
-                    + "where the accounting answers");
+                throw new UserErrorException($"{program} did not answer within {s_limit.TotalMinutes:F0} minutes; {Remedy}");
             }
             process.WaitForExit();
             if (process.ExitCode == 0) return output.Result;
             var said = error.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).FirstOrDefault();
-            throw new UserErrorException($"{program} failed with exit code {process.ExitCode}: {said ?? "it said nothing"}; collect without "
-                + "--slurm, or where the accounting answers");
+            throw new UserErrorException($"{program} failed with exit code {process.ExitCode}: {said ?? "it said nothing"}; {Remedy}");
         }
         catch (Exception e) when (e is Win32Exception or IOException or InvalidOperationException)
         {
-            throw new UserErrorException($"{program} cannot be started: {e.Message}; collect without --slurm, or on a machine of the cluster", e);
+            throw new UserErrorException($"{program} cannot be started: {e.Message}; {Remedy}", e);
         }
     }
 }

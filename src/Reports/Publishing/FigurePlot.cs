@@ -131,7 +131,10 @@ internal sealed partial class FigurePlot
     private Axis XAxis()
     {
         if (_figure.XNames.Count > 0)
-            return Styled(new AxisOfNames(_figure.XNames) { Position = AxisPosition.Bottom }, _figure.XLabel, AxisOfNames.Text(_figure.XNames));
+        {
+            return Styled(new AxisOfNames(_figure.XNames) { Position = AxisPosition.Bottom }, _figure.XLabel,
+                AxisOfNames.Text(_figure.XNames));
+        }
         var (low, high) = Extent(_points.Select(point => _figure.LogX ? Math.Log2(point.X) : point.X));
         var (from, to) = (low - 0.04 * (high - low), high + 0.04 * (high - low));
         Axis axis = _figure.LogX

@@ -181,17 +181,18 @@ internal sealed class PageModel
 internal sealed record ReportFigures(IReadOnlyList<Figure> Sweeps, IReadOnlyList<Figure> Phases, IReadOnlyList<CapGroup> Caps,
     Figure CapFigure, IReadOnlyList<ParetoFront> Pareto, string? ScopeWarning)
 {
-    /// <summary>What is to be said of figures that others published; null where there are none.</summary>
-    public string? PublishedNote { get; init; }
+    /// <summary>What is to be said of figures that others published; null where none is drawn.</summary>
+    public string? PublishedNote { get; private init; }
 
     /// <param name="found">What a damaged file would have shown is left out.</param>
     public static ReportFigures Of(IReadOnlyList<ReportedRun> runs, RunsBelow found, PublishedFigures published)
     {
         var caps = CapGroup.Of(runs);
-        return new([.. SweepFigures.Of(runs, published)], PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps),
-            [.. ParetoFront.Of(runs)], EnergyScopesFound.Warning(runs.Select(run => run.Summary)))
+        Figure[] sweeps = [.. SweepFigures.Of(runs, published)];
+        return new(sweeps, PhaseFigures.Of(runs, found), caps, CapGroup.Figure(caps), [.. ParetoFront.Of(runs)],
+            EnergyScopesFound.Warning(runs.Select(run => run.Summary)))
         {
-            PublishedNote = published.Note,
+            PublishedNote = sweeps.Any(figure => figure is { Empty: null, References.Count: > 0 }) ? published.Note : null,
         };
     }
 }

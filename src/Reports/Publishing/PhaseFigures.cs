@@ -17,8 +17,8 @@ internal static class PhaseFigures
     private const int MostFigures = 12;
 
     /// <summary>Whose joules they are, for those who read the figures.</summary>
-    public const string Scope = "Joules of the counted devices in the measured windows ÷ output tokens; the parts add up to the run's J/token. "
-        + "Communication is time in collectives, where a rank also waits for the slowest, and in sends; waiting is for activations, tokens "
+    public const string Scope = "Joules of the counted devices in the measured windows ÷ output tokens; the parts add up to the run's "
+        + "J/token. Communication is time in collectives, where a rank also waits for the slowest, and in sends; waiting is for activations, tokens "
         + "or requests. Hollow bars have no valid energy. Runs whose host cannot see a device communicate (NCCL) have no such parts.";
 
     private static readonly (string Name, Func<PhaseJoules, double> Of)[] s_phases =

@@ -32,6 +32,8 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
         if (outputs.Markdown == "-") standardOutput.Write(MarkdownReport.Of(runs, figures));
         else if (outputs.Markdown is { } file) WriteFile(file, MarkdownReport.Of(runs, figures));
         if (figures.ScopeWarning is { } warning) found.Say(warning);
+        if (References.Count > 0 && figures.PublishedNote == null)
+            found.Say("no figure of these runs has axes that the published rows have: none of them is drawn");
         int? drawn = outputs.Figures is { } folder ? WriteFigures(folder, runs, figures, found) : null;
         found.Say($"{Figures.Count(runs.Count, "run")}, {runs.Count(run => run.Summary.Status == RunStatus.Incomplete)} incomplete, "
             + $"{runs.Count(run => !run.Summary.Valid)} without valid energy"

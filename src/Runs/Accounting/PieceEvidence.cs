@@ -32,7 +32,7 @@ public sealed record PieceEvidence(int Number, EnergyEvidence Evidence)
         var directory = RunLayout.DirectoryOf(runDirectory, Number);
         WriteText(RunFile.Power.In(directory), text => PowerRecords.Write(text, Evidence.Series));
         WriteText(RunFile.Windows.In(directory), text => WindowRecords.Write(text, energy.Windows.Select(WindowRecord.Of)));
-        if (Evidence.Phases is { } phases) WriteText(RunFile.Phases.In(directory), text => PhaseRecords.Write(text, phases));
+        if (Evidence.Phases is { } phases) AtomicFile.Write(RunFile.Phases.In(directory), stream => PhaseRecords.Write(stream, phases));
         AtomicFile.Write(RunFile.Ranks.In(directory), stream =>
         {
             CsvRows.WriteTable(stream,

@@ -25,7 +25,8 @@ public sealed record RankRecord
 
     [Column("seconds", "s", "how long the window was, as the rank saw it")] public double Seconds { get; init; }
 
-    [Column("energy_j", "J", "measured, of the devices that the rank reads: one that several ranks read stands in the row of each")]
+    [Column("energy_j", "J", "measured, of those devices that the rank reads and `total_energy_j` counts: one that several ranks read stands "
+        + "in the row of each")]
     public double? EnergyJoules { get; init; }
 
     [Column("prefill_j", "J", "of `energy_j`, while the ranks that work on these devices computed for prompts; with the four that follow "

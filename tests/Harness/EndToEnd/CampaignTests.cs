@@ -19,7 +19,8 @@ internal sealed partial class CampaignTests
     [Test]
     public void NoRowOfTheDocumentIsRed()
     {
-        var rows = File.ReadLines(Path.Combine(SharedData.RepositoryRoot, "docs", "reliability.md")).Where(line => WrittenRow().IsMatch(line));
+        var lines = File.ReadLines(Path.Combine(SharedData.RepositoryRoot, "docs", "reliability.md"));
+        var rows = lines.Where(line => WrittenRow().IsMatch(line));
         Assert.That(rows.Where(row => !row.EndsWith("| green |", StringComparison.Ordinal) && !row.Contains("| not run: ")), Is.Empty);
     }
 

@@ -13,7 +13,7 @@ internal sealed class EnergyTests
     public void JoulesOfTheRowsAndTheRestAddUpToThoseMeasured()
     {
         using var scratch = new ScratchDirectory();
-        scratch.File("meter.sh", $"while :; do echo 'W {Watts}.1'; sleep 0.02; echo 'W {Watts - 1}.9'; sleep 0.02; done");
+        scratch.File("meter.sh", $"while :; do echo 'W {Watts}.1'; sleep 0.06; echo 'W {Watts - 1}.9'; sleep 0.06; done");
         // Repeats last as long as the meter needs: many passes over four batches, which three replicas do not share evenly.
         var result = HarnessProcess.Run(scratch.Path, "run", "--model", Models.Llama.Stories.Directory, "--data",
             SharedData.Path("data", "alpaca", "alpaca_data.json"),

@@ -143,7 +143,8 @@ public sealed class AuditTests
     [Test]
     public void ResetsAreCountedAndTheirJoulesNotMadeUp()
     {
-        var lines = Enumerable.Range(0, 21).Select(s => (Time: Then + s, Millijoules: s < 10 ? 1_000_000 + 100_000 * s : 100_000 * s - 900_000))
+        var lines = Enumerable.Range(0, 21)
+            .Select(s => (Time: Then + s, Millijoules: s < 10 ? 1_000_000 + 100_000 * s : 100_000 * s - 900_000))
             .Select(scrape => string.Create(CultureInfo.InvariantCulture,
                 $"{scrape.Time}\nDCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{gpu=\"0\",UUID=\"GPU-a\"}} {scrape.Millijoules}\n"));
         var findings = Of(_scratch.File("dcgm.prom", string.Concat(lines)));

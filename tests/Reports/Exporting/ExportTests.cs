@@ -100,7 +100,8 @@ public sealed class ExportTests
         var result = JsonNode.Parse(Exported("ml-energy"))!;
         double Number(string name) => double.Parse(row[name], System.Globalization.CultureInfo.InvariantCulture);
 
-        var watts = result["entire_benchmark_measurement"]!["gpu_energy"]!.AsObject().Sum(gpu => (double)gpu.Value!) / (double)result["duration"]!;
+        var watts = result["entire_benchmark_measurement"]!["gpu_energy"]!.AsObject().Sum(gpu => (double)gpu.Value!)
+            / (double)result["duration"]!;
         var perToken = watts / (double)result["output_throughput"]!;
         Assert.That(perToken, Is.EqualTo(s_summary.Energy.PerOutputToken).Within(1e-9));
         Assert.That(perToken * Number("response_length"), Is.EqualTo(Number("energy")).Within(1e-9));

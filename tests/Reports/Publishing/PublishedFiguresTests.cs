@@ -24,6 +24,27 @@ public sealed class PublishedFiguresTests
     [TearDown]
     public void TearDown() => _scratch.Dispose();
 
+    [Test]
+    public void ThatNoneIsDrawnIsSaid()
+    {
+        new SyntheticRun("runs/alone") { Concurrency = 4, DeviceWatts = [100] }.Write(_scratch);
+        var log = new StringWriter();
+        new Report(TextWriter.Null, log) { References = [_scratch.File("published.csv", Header + Rows)] }
+            .Write([_scratch["runs"]], new(_scratch["page.html"], null, null));
+        Assert.That(log.ToString(), Does.Contain("none of them is drawn"));
+        Assert.That(File.ReadAllText(_scratch["page.html"]), Does.Not.Contain("Hollow grey marks"));
+    }
+
+    [Test]
+    public void AnOptionThatThereIsNotIsNoDirectory()
+    {
+        var log = new StringWriter();
+        new SyntheticRun("runs/alone").Write(_scratch);
+        var code = new Report(TextWriter.Null, log).Write(["--page", _scratch["runs"]], new(_scratch["page.html"], null, null));
+        Assert.That(code, Is.EqualTo(1));
+        Assert.That(log.ToString(), Does.Contain("report: there is no directory --page"));
+    }
+
     private (string Log, string Folder) Report(string csv)
     {
         foreach (var (concurrency, watts) in new[] { (4, 100.0), (16, 210) })
@@ -44,7 +65,8 @@ public sealed class PublishedFiguresTests
         var grey = svg.Marks.Where(mark => mark.Stroke == Grey).OrderBy(mark => mark.X).ToList();
         Assert.That(grey.Select(mark => svg.Y(mark.Y)), Is.EqualTo(new[] { 500.0, 600 }).Within(0.5));
         Assert.That(grey.Select(mark => mark.Fill), Is.All.EqualTo(White));
-        Assert.That(svg.XTicks.Where(tick => tick.Value is 8 or 64).Select(tick => tick.At), Is.EqualTo(grey.Select(mark => mark.X)).Within(0.01));
+        Assert.That(svg.XTicks.Where(tick => tick.Value is 8 or 64).Select(tick => tick.At),
+            Is.EqualTo(grey.Select(mark => mark.X)).Within(0.01));
         Assert.That(svg.Lines.Select(line => line.Points.Length), Is.EqualTo(new[] { 2, 2 }), "that of the runs and of its legend alone");
         Assert.That(svg.LegendMarks.Count(mark => mark.Stroke == Grey), Is.EqualTo(1));
         var legend = string.Join(' ', svg.Texts.Where(text => text.Anchor == "start").Select(text => text.Text));
@@ -74,14 +96,16 @@ public sealed class PublishedFiguresTests
 
         Assert.That(log, Does.Contain("published.csv:4: its power ÷ throughput is 0.3 J/token, and it says 0.4; it is not drawn")
             .And.Contain("published.csv:5: its J/token × mean length is 90 J/request, and it says 99; it is not drawn"));
-        Assert.That(new FigureFile(Path.Combine(folder, "watts-by-concurrency.svg")).Marks.Count(mark => mark.Stroke == Grey), Is.EqualTo(2));
+        Assert.That(new FigureFile(Path.Combine(folder, "watts-by-concurrency.svg")).Marks.Count(mark => mark.Stroke == Grey),
+            Is.EqualTo(2));
     }
 
     [TestCase("model,task\nx,y\n", "gpu_model")]
     [TestCase(Header, "has no rows")]
     [TestCase(Header + "L,chat,7.9,300,high,150,0.5,H100,8,4.5,2,1000,2\n", "avg_power_watts holds 'high'")]
     public void AFileOfAnotherKindIsRefusedByName(string csv, string expected) =>
-        Assert.That(() => Report(csv), Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected).And.Message.Contains("published.csv"));
+        Assert.That(() => Report(csv),
+            Throws.InstanceOf<UserErrorException>().With.Message.Contains(expected).And.Message.Contains("published.csv"));
 
     [Test]
     public void TheLeaderboardsOwnRowsAreReadAndAgreeWithThemselves()

@@ -17,7 +17,7 @@ public sealed class ColumnsDocumentTests
             ColumnMap<CategoryRecord>.Columns),
         ("ranks.csv", "A row per rank and window.", ColumnMap<RankRecord>.Columns),
         ("power.csv", "A row per reading of a device.", PowerRecords.Columns),
-        ("phases.csv", "A row per stretch of a rank's time, rank after rank.", PhaseRecords.Columns),
+        ("phases.csv", "A row per stretch of a rank's time, rank after rank.", ColumnMap<PhaseRow>.Columns),
         ("collect --slurm", "Behind the columns of summary.csv and `run_directory`, of what `harness collect` writes.",
             ColumnMap<SlurmColumns>.Columns),
     ];

@@ -102,7 +102,8 @@ public sealed class RunDirectoryTests
         Without(5);
         Assert.That(reader.Ranks().Single() is { BytesSent: 1L << 40, PrefillJoules: null, OtherJoules: null }, "of an older version");
         Without(6);
-        Assert.That(() => reader.Ranks().ToList(), Throws.TypeOf<UserErrorException>().With.Message.EndsWith("has no column kv_cache_bytes"));
+        Assert.That(() => reader.Ranks().ToList(),
+            Throws.TypeOf<UserErrorException>().With.Message.EndsWith("has no column kv_cache_bytes"));
         Assert.That(reader.Summary(), Is.EqualTo(Samples.Summary("r")));
     }
 
