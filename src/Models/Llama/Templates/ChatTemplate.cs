@@ -46,15 +46,27 @@ public sealed class ChatTemplate
     /// <exception cref="UserErrorException">It has one that cannot be read or followed.</exception>
     public static ChatTemplate? Find(string directory)
     {
-        var own = Path.Combine(directory, OwnFile);
-        var configuration = Path.Combine(directory, CheckpointKeys.TokenizerConfig.File);
         var tokens = CheckpointTokens.Read(directory).Named;
-        if (System.IO.File.Exists(own)) return new(own, Utf8(own, InputFile.Read(own)), tokens);
-        if (!System.IO.File.Exists(configuration)) return null;
-        var config = JsonSection.Open(configuration, InputFile.Read(configuration));
-        if (config["chat_template"].IsNull) return null;
-        return new($"{configuration}: chat_template", Chosen(config["chat_template"]), tokens);
+        if (Own(directory) is { } own) return new(own, Utf8(own, InputFile.Read(own)), tokens);
+        return InConfiguration(directory) is { } section ? new(PlaceOf(section), Chosen(section), tokens) : null;
     }
+
+    /// <summary>Where a checkpoint's template stands, without looking at what it says; null where it has none.</summary>
+    public static string? FileOf(string directory) =>
+        Own(directory) ?? (InConfiguration(directory) is { } section ? PlaceOf(section) : null);
+
+    private static string? Own(string directory) =>
+        Path.Combine(directory, OwnFile) is var file && System.IO.File.Exists(file) ? file : null;
+
+    private static JsonSection? InConfiguration(string directory)
+    {
+        var file = Path.Combine(directory, CheckpointKeys.TokenizerConfig.File);
+        if (!System.IO.File.Exists(file)) return null;
+        var section = JsonSection.Open(file, InputFile.Read(file))["chat_template"];
+        return section.IsNull ? null : section;
+    }
+
+    private static string PlaceOf(JsonSection section) => $"{section.File}: {section.Path}";
 
     /// <summary>The conversation, and the beginning of the answer behind it.</summary>
     /// <exception cref="UserErrorException">The template refuses the messages, or does what is not supported.</exception>
@@ -95,7 +107,7 @@ public sealed class ChatTemplate
     }
 
     private UserErrorException Refused(TemplateFault fault, int line) =>
-        new($"{File}, line {fault.Line ?? line} of the template: {fault.Message}", fault);
+        new($"{File}, line {fault.Line ?? line} of the template: {fault.Message}; --task plain asks without a template", fault);
 
     /// <summary>A text, or a list of templates by name, of which the one for plain conversations is taken, as transformers does.</summary>
     private static string Chosen(JsonSection section)
