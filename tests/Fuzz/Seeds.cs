@@ -102,6 +102,7 @@ internal static class Seeds
     public const string JsonLines = """
         {"prompt":"Hi","id":1,"category":"c","answer":"1/2"}
         {"prompt":""}
+        {"messages":[{"role":"system","content":"S"},{"role":"user","content":"Hi"},{"role":"assistant","content":"Ho"}]}
         """;
 
     public static IReadOnlyList<byte[]> SentencePiece() => [SentencePiece(withBytes: false), SentencePiece(withBytes: true)];

@@ -235,7 +235,7 @@ internal static class Targets
         _ = loaded.Notes.ToList();
         foreach (var prompt in loaded.Prompts)
         {
-            if (prompt.Question.Length > 0) PromptTask.Apply("instruct", prompt);
+            if (prompt is { Question.Length: > 0, HasText: true }) PromptTask.Apply("instruct", prompt);
             GsmAnswer.Judge(prompt.ReferenceAnswer, prompt.ReferenceOutput ?? prompt.Text);
         }
         _ = DatasetCatalog.Load(null, path, 0, null, null);
