@@ -27,7 +27,8 @@ internal static class Validation
             throw Settings.Of(o => o.Dataset.InputTokens).Wrong(dataset.InputTokens,
                 $"0 beside --task {PromptTask.Template}, whose form would be cut or repeated,");
         if (dataset.System.Length == 0) return;
-        if (string.IsNullOrWhiteSpace(dataset.System)) throw Settings.Of(o => o.Dataset.System).Wrong(dataset.System, "a text, or nothing,");
+        if (string.IsNullOrWhiteSpace(dataset.System))
+            throw Settings.Of(o => o.Dataset.System).Wrong(dataset.System, "a text, or nothing,");
         if (dataset.Task is not (null or PromptTask.Template) || dataset.InputTokens > 0)
             throw new UserErrorException($"{Settings.Of(o => o.Dataset.System).Named} is rendered by a chat template alone, which "
                 + $"{(dataset.InputTokens > 0 ? "--input-tokens" : $"--task {dataset.Task}")} does without; leave one of the two out");

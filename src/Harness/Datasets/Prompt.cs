@@ -24,8 +24,8 @@ public sealed record Prompt
     public ValueList<ChatMessage> Before { get; init; } = new();
 
     /// <summary>
-    /// Whether the record is a question or a conversation, which a checkpoint's chat template renders unless a run says otherwise; false for
-    /// one that holds a whole prompt.
+    /// Whether the record is a question or a conversation, which a checkpoint's chat template renders unless a run says otherwise; false
+    /// for one that holds a whole prompt.
     /// </summary>
     public bool IsQuestion { get; init; } = true;
 

@@ -80,8 +80,8 @@ internal sealed class PromptForm
         if (task == null && (options.Dataset.InputTokens > 0 || whole != null))
         {
             if (system.Length > 0)
-                throw new UserErrorException($"--system is rendered by the chat template alone, and {whole!.Source} is a whole prompt, which "
-                    + "is asked as it is; add --task template");
+                throw new UserErrorException($"--system is rendered by the chat template alone, and {whole!.Source} is a whole prompt, "
+                    + "which is asked as it is; add --task template");
             var plain = Plain(tokenizer);
             plain._notes.Add($"prompts are asked as they are, without the chat template of {file}: "
                 + (whole == null ? "--input-tokens would cut or repeat its form"
@@ -89,8 +89,9 @@ internal sealed class PromptForm
             return plain;
         }
         if (tokenizer.Rendered is not { } texts)
-            throw new UserErrorException($"--tokenizer-library {EnumWord.Of(options.Model.TokenizerLibrary)} finds no special tokens in texts, "
-                + $"which the chat template of {file} needs; use --tokenizer-library {EnumWord.Of(TokenizerLibrary.Own)}, or --task plain");
+            throw new UserErrorException($"--tokenizer-library {EnumWord.Of(options.Model.TokenizerLibrary)} finds no special tokens in "
+                + $"texts, which the chat template of {file} needs; use --tokenizer-library {EnumWord.Of(TokenizerLibrary.Own)}, or "
+                + "--task plain");
         var chat = new ChatForm(ChatTemplate.Find(directory!)!, texts, system);
         var form = new PromptForm(tokenizer, PromptTask.Template, chat, system);
         form._notes.Add($"prompts are rendered by the chat template of {file} (SHA-256 {form.TemplateDigits}…), "
@@ -104,14 +105,19 @@ internal sealed class PromptForm
     public IReadOnlyList<Prompt> Apply(IReadOnlyList<Prompt> prompts)
     {
         if (_chat == null) return [.. prompts.Select(prompt => PromptTask.Apply(_task, prompt))];
-        List<(Prompt Prompt, string Token)> special = [];
         Prompt[] rendered = [.. prompts.Select(prompt => prompt with { Text = Rendered(_chat, prompt) })];
-        foreach (var prompt in prompts)
-            if (prompt.Conversation.Select(message => _chat.SpecialTokenIn(message.Content)).FirstOrDefault(token => token != null) is { } token)
-                special.Add((prompt, token));
-        if (special is [var (first, name), ..])
-            _notes.Add($"the name of a special token stands in {special.Count} of {Figures.Count(prompts.Count, "prompt")} and becomes that "
-                + $"token, as in transformers: first {name} in {first.Source}");
+        var special = (from prompt in prompts
+                       let tokens = prompt.Conversation.Select(message => _chat.SpecialTokenIn(message.Content))
+                       let token = tokens.FirstOrDefault(one => one != null)
+                       where token != null
+                       select (prompt.Source, Token: token)).ToList();
+        if (special is [var (source, name), ..])
+            _notes.Add($"the name of a special token stands in {special.Count} of {Figures.Count(prompts.Count, "prompt")} and becomes "
+                + $"that token, as in transformers: first {name} in {source}");
+        if (Tokenizer.BeginOfText is { } begin && rendered.Length > 0 && _chat.Encode(rendered[0].Text) is var ids
+            && (ids.Length == 0 || ids[0] != begin))
+            _notes.Add($"{_chat.Template.File} renders no beginning-of-text, which plain prompts have ({begin}): none stands in front of "
+                + "these, as in transformers");
         return rendered;
     }
 

@@ -93,8 +93,8 @@ public sealed record SummaryRecord
     [Chosen(50)]
     [Column("dataset", "", "of the prompts", "`--data`", Heading = "data")] public string? Dataset { get; init; }
     [Chosen(60, "task")]
-    [Column("task", "", "the form in which prompts were asked: `template` for the checkpoint's chat template, or a task; empty for the data set's own",
-        "`--task`")]
+    [Column("task", "", "the form in which prompts were asked: `template` for the checkpoint's chat template, or a task; empty for the "
+        + "data set's own", "`--task`")]
     public string? Task { get; init; }
 
     [Chosen(62, "chat template")]

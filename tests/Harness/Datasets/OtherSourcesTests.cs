@@ -61,12 +61,12 @@ public sealed class OtherSourcesTests
         var prompts = new JsonLinesPrompts(path).Read().ToList();
         Assert.That(prompts, Is.EqualTo(new[]
         {
-            new Prompt { IsQuestion = false, Index = 0, Dataset = "jsonl", Text = "One and one?", Question = "One and one?", Source = "mine.jsonl:1",
-                Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
+            new Prompt { IsQuestion = false, Index = 0, Dataset = "jsonl", Text = "One and one?", Question = "One and one?",
+                Source = "mine.jsonl:1", Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
             new Prompt { IsQuestion = false, Index = 1, Dataset = "jsonl", Text = "Capital of France?", Question = "Capital of France?",
                 Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
-            new Prompt { IsQuestion = false, Index = 2, Dataset = "jsonl", Text = "Explain.", Question = "Explain.", Source = "mine.jsonl:3",
-                ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
+            new Prompt { IsQuestion = false, Index = 2, Dataset = "jsonl", Text = "Explain.", Question = "Explain.",
+                Source = "mine.jsonl:3", ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
             new Prompt { IsQuestion = false, Index = 3, Dataset = "jsonl", Text = "", Question = "", Source = "mine.jsonl:4" },
         }));
     }

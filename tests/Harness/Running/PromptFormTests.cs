@@ -12,8 +12,8 @@ using Harness.Tests.Models.Llama.Tokenizers;
 namespace Harness.Tests.Running;
 
 /// <summary>
-/// Prompts by a checkpoint's chat template: Llama 3's, over a rank list of the 256 bytes, whose ids are the bytes. 256 is begin-of-text, 257
-/// end-of-text, 262 and 263 stand around a role, 265 ends a turn (the order of Meta's list of special tokens).
+/// Prompts by a checkpoint's chat template: Llama 3's, over a rank list of the 256 bytes, whose ids are the bytes. 256 is begin-of-text,
+/// 257 end-of-text, 262 and 263 stand around a role, 265 ends a turn (the order of Meta's list of special tokens).
 /// </summary>
 [TestFixture, Parallelizable(ParallelScope.All), FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class PromptFormTests : IDisposable
@@ -34,12 +34,13 @@ internal sealed class PromptFormTests : IDisposable
             Ids(("system", "Be brief."), ("user", "Tim has 2 dogs.")).Length.ToString(),
             (Ids(("system", "Be brief."), ("user", "How many ?")).Length + 1).ToString(),
         }));
-        Assert.That((string)run.Responses[0]["prompt"]!, Is.EqualTo("<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief."
-            + "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nTim has 2 dogs.<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"));
+        Assert.That((string)run.Responses[0]["prompt"]!, Is.EqualTo(
+            "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
+            + "<|start_header_id|>user<|end_header_id|>\n\nTim has 2 dogs.<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"));
         var digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(_scratch["model", "chat_template.jinja"])));
         var said = run.Manifest["prompts"]!;
-        Assert.That(((string)said["form"]!, (string)said["file"]!, (string)said["sha256"]!, (string)said["system"]!, (string)said["today"]!),
-            Is.EqualTo(("template", _scratch["model", "chat_template.jinja"], digest, "Be brief.", "2024-07-26")));
+        Assert.That(new[] { "form", "file", "sha256", "system", "today" }.Select(key => (string)said[key]!), Is.EqualTo(
+            new[] { "template", _scratch["model", "chat_template.jinja"], digest, "Be brief.", "2024-07-26" }));
         Assert.That((run.Summary["task"], run.Summary["chat_template"], run.Summary["system_prompt"]), Is.EqualTo(("template", digest[..12],
             Convert.ToHexStringLower(SHA256.HashData("Be brief."u8))[..12])));
     }
@@ -53,6 +54,16 @@ internal sealed class PromptFormTests : IDisposable
         Assert.That(set.Workload.EndOfText, Is.EquivalentTo(new[] { End, TurnEnds }));
         Assert.That(set.Form.Notes, Has.Exactly(1).Contains("prompts are rendered by the chat template of").And.Exactly(1)
             .Contains("chat_template.jinja"));
+    }
+
+    [TestCase("zephyr-7b-beta", 1)]
+    [TestCase("llama-3-8b-instruct", 0)]
+    public void ATemplateWithoutBeginningOfTextIsNamed(string template, int lines)
+    {
+        Checkpoint(template);
+        var set = Load(Gsm("A?"));
+        Assert.That(set.Form.Notes, Has.Exactly(lines).Contains("renders no beginning-of-text, which plain prompts have (256)"));
+        Assert.That(set.Workload.Items[0].Tokens.Count(id => id == Begin), Is.EqualTo(1 - lines));
     }
 
     [Test]
@@ -69,11 +80,11 @@ internal sealed class PromptFormTests : IDisposable
     public void AConversationIsAskedWhole()
     {
         Checkpoint();
-        var file = _scratch.File("c.jsonl", """
-            {"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}, {"role": "user", "content": "C"}, {"role": "assistant", "content": "D"}], "id": "x"}
-            """);
+        (string Role, string Text)[] turns = [("system", "S"), ("user", "A"), ("assistant", "B"), ("user", "C"), ("assistant", "D")];
+        var messages = turns.Select(turn => $$"""{"role": "{{turn.Role}}", "content": "{{turn.Text}}"}""");
+        var file = _scratch.File("c.jsonl", $$"""{"id": "x", "messages": [{{string.Join(", ", messages)}}]}""");
         var set = Load(file);
-        Assert.That(set.Workload.Items.Single().Tokens, Is.EqualTo(Ids(("system", "S"), ("user", "A"), ("assistant", "B"), ("user", "C"))));
+        Assert.That(set.Workload.Items.Single().Tokens, Is.EqualTo(Ids(turns[..4])));
         Assert.That((set.Prompts[0].Id, set.Prompts[0].ReferenceOutput), Is.EqualTo(("x", "D")));
         Assert.That(() => Load(file, ("Dataset:Task", "plain")), Throws.TypeOf<UserErrorException>().With.Message
             .StartsWith("c.jsonl:1 is a conversation of 4 messages, which only a chat template can ask"));
@@ -164,7 +175,9 @@ internal sealed class PromptFormTests : IDisposable
     /// <summary>Llama 3's form by hand.</summary>
     private static int[] Ids(params (string Role, string Text)[] turns) =>
     [
-        Begin, .. turns.SelectMany(turn => (int[])[.. Head(turn.Role), .. Encoding.UTF8.GetBytes(turn.Text), TurnEnds]), .. Head("assistant"),
+        Begin,
+        .. turns.SelectMany(turn => (int[])[.. Head(turn.Role), .. Encoding.UTF8.GetBytes(turn.Text), TurnEnds]),
+        .. Head("assistant"),
     ];
 
     private static int[] Head(string role) => [RoleBegins, .. Encoding.UTF8.GetBytes(role), RoleEnds, '\n', '\n'];

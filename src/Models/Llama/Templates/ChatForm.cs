@@ -32,15 +32,15 @@ public sealed class ChatForm
         if (_system.Length > 0)
         {
             if (messages.Any(message => message.Role == System))
-                throw new UserErrorException("the conversation has a system prompt of its own; leave --system out, or remove the prompt's own");
+                throw new UserErrorException("the conversation has a system prompt of its own; leave --system out, or remove that one");
             messages = [new(System, _system), .. messages];
         }
         var rendering = Template.Render(messages);
         // Templates trim what they render. What an assistant thought is left out by some on purpose.
         foreach (var message in messages.Where(message => message.Role != "assistant"))
             if (!rendering.Contains(PythonText.Trim(message.Content), StringComparison.Ordinal))
-                throw new UserErrorException($"{Template.File} does not render what the {message.Role} says, so that the answer would be to "
-                    + "another question; ask with --task plain");
+                throw new UserErrorException($"{Template.File} does not render what the {message.Role} says, so that the answer would be "
+                    + "to another question; ask with --task plain");
         return rendering;
     }
 

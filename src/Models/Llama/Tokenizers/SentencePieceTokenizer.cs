@@ -35,8 +35,8 @@ public sealed class SentencePieceTokenizer : ITokenizer
         var special = added.WithSpecial(this.checkpoint,
             model.Pieces.Where(piece => piece.Type is PieceType.Control or PieceType.Unknown).Select(piece => piece.Text));
         var found = new AddedTokens(special.Select(token => (token.Content, token)));
-        Rendered = new RenderedTexts(path, this.checkpoint, added.IdOf, special.Where(token => token.Special).Select(token => token.Content),
-            text => [.. Ids(text, found.Split(text))]);
+        Rendered = new RenderedTexts(path, this.checkpoint, added.IdOf,
+            special.Where(token => token.Special).Select(token => token.Content), text => [.. Ids(text, found.Split(text))]);
     }
 
     public int VocabularySize => added.VocabularySize;

@@ -51,6 +51,7 @@ internal sealed class SideTokens
     public IReadOnlyList<AddedToken> WithSpecial(CheckpointTokens checkpoint, IEnumerable<string> own) =>
     [
         .. _listed.Concat(RenderedTexts.Named(checkpoint, IdOf))
-            .Concat(own.Select(name => new AddedToken(IdOf(name)!.Value, name, true, false, false, false))).DistinctBy(token => token.Content),
+            .Concat(own.Select(name => new AddedToken(IdOf(name)!.Value, name, true, false, false, false)))
+            .DistinctBy(token => token.Content),
     ];
 }
