@@ -22,9 +22,17 @@ public static class StorageFailure
     /// them.
     /// </summary>
     /// <exception cref="FileNotFoundException">It is not under its name any more.</exception>
+    /// <exception cref="IOException">The storage cannot say: a stale handle, for one.</exception>
     public static void MustBeThere(string path)
     {
-        if (!File.Exists(path)) throw new FileNotFoundException(null, path);
+        try
+        {
+            File.GetAttributes(path);
+        }
+        catch (DirectoryNotFoundException e)
+        {
+            throw new FileNotFoundException(null, path, e);
+        }
     }
 
     public static UserErrorException Describe(string path, Exception cause)

@@ -46,8 +46,8 @@ twice() {
     no_trace
     again
 }
-# One prompt at a time: a repeat that lasts, however quick the machine is.
-stops_in_second_repeat() { local work=("${work[@]/%4/1}"); stops solo second-repeat USR1 launcher; }
+# One prompt at a time, and long answers: a repeat that lasts, however quick the machine is.
+stops_in_second_repeat() { local work=("${work[@]/%4/1}"); work=("${work[@]/%40/120}"); stops solo second-repeat USR1 launcher; }
 row "USR1-solo-second-repeat" "one process, SIGUSR1 in the second repeat" stops_in_second_repeat
 for signal in INT TERM USR1; do row "$signal-twice-solo" "one process, SIG$signal twice in mid-batch" twice solo $signal; done
 
