@@ -57,7 +57,8 @@ public sealed class CollectTests
         Assert.That(File.ReadLines(Out).First(),
             Does.StartWith("schema_version,run_id,status,").And.EndWith(",pieces,energy_scope,gpu_energy_j,gpu_energy_per_response_j,"
                 + "module_energy_j,module_energy_per_response_j,cpu_energy_j,cpu_energy_per_response_j,memory_energy_j,"
-                + "memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons,run_directory"));
+                + "memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons,chat_template,"
+                + "system_prompt,run_directory"));
         Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
 
         // The same from another order of arguments, with the table of the first time lying among the runs.

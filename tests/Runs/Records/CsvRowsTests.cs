@@ -40,7 +40,8 @@ public sealed class CsvRowsTests
             "steady_tokens_per_s,steady_energy_j,steady_avg_power_w,steady_energy_per_output_token_j,accuracy_low,accuracy_high,sci_energy_j," +
             "sci_intensity_g_per_kwh,sci_embodied_g,sci_g_per_response,sci_g_per_output_token,pieces,energy_scope," +
             "gpu_energy_j,gpu_energy_per_response_j,module_energy_j,module_energy_per_response_j,cpu_energy_j,cpu_energy_per_response_j," +
-            "memory_energy_j,memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons\n"));
+            "memory_energy_j,memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons,chat_template," +
+            "system_prompt\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
             "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes," +
