@@ -1,6 +1,7 @@
 using Harness.Common;
 using Harness.MLTokenizers;
 using Harness.Models.Llama.Tokenizers;
+using Harness.Tests.Models.Llama.Templates;
 
 namespace Harness.Tests.Models.Llama.Tokenizers;
 
@@ -33,6 +34,25 @@ public sealed class RenderedTextsTests
         Assert.That(tokenizer.Encode("<s>", addBeginOfText: false), Does.Not.Contain(1));
         var modern = Own("shared/tokenizers/llama2", CheckpointTokens.None);
         Assert.That(modern.Rendered!.Encode("<s>[INST]"), Is.EqualTo(new[] { 1, 29961, 25580, 29962 }), "legacy false: no space");
+    }
+
+    /// <summary>Renderings of published templates, by a tokenizer.json of LLaMA 2's kind: the ids of @huggingface/tokenizers.</summary>
+    [Test]
+    public void ATokenizerJsonGivesTheReferencesIds()
+    {
+        var reference = TemplateFixtures.Json("ids.json");
+        var tokenizer = TokenizerFixtures.Kind(reference.GetProperty("tokenizer").GetString()!);
+        var texts = TemplateFixtures.Renderings.GetProperty("models").EnumerateArray()
+            .ToDictionary(model => model.GetProperty("name").GetString()!, model => model.GetProperty("renderings"));
+        Assert.Multiple(() =>
+        {
+            foreach (var one in reference.GetProperty("renderings").EnumerateArray())
+            {
+                var (model, conversation) = (one.GetProperty("model").GetString()!, one.GetProperty("conversation").GetString()!);
+                Assert.That(tokenizer.Rendered!.Encode(texts[model].GetProperty(conversation).GetString()!),
+                    Is.EqualTo(one.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())), $"{model}, {conversation}");
+            }
+        });
     }
 
     /// <summary>transformers adds bos_token and its like to the tokens that it finds, wherever they have an id.</summary>
