@@ -58,9 +58,9 @@ public sealed record ModelOptions
             Meaning = "Hugging Face checkpoint directory, or synthetic:NAME (random weights of a published shape); default: the demo model",
             Switch = ("--model", "DIR"), Scope = Scope.Model, InCellNames = (10, ""), Shown = ShortName,
         },
-        new Setting<DType?>(options => options.Model.Dtype, Kinds.OrNone("auto", Kinds.DType))
+        new Setting<DType?>(options => options.Model.Dtype, Kinds.OrNone("auto", Kinds.Weights))
         {
-            Meaning = "weights as f32, bf16 or f16; default: as stored",
+            Meaning = "weights as f32, bf16, f16 or int8 (groups of 32 with a scale; --backend cpu); default: as stored",
             Switch = ("--dtype", "TYPE"), Scope = Scope.Model, InCellNames = (20, ""),
         },
         new Setting<string>(options => options.Model.Tokenizer, Kinds.Path)
