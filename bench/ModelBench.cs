@@ -28,7 +28,7 @@ internal static unsafe class ModelBench
     public static void Run(Options options)
     {
         using var checkpoint = Checkpoint.Open(options.Text("model", "synthetic:tinyllama-1.1b"));
-        var dtype = DTypes.Parse(options.Text("dtypes", "bf16"));
+        var dtype = DTypes.ParseWeights(options.Text("dtypes", "bf16"));
         foreach (var threads in options.Integers("threads", "1,2"))
             Run(checkpoint, dtype, threads, options.Integers("batches", "1,2,4,8"), options.Integer("rounds", 9));
     }
@@ -56,8 +56,7 @@ internal static unsafe class ModelBench
         var turns = rounds.Add("telling what a rank did", Telling(ops));
         rounds.Run(count);
 
-        var table = shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters;
-        var decodeBytes = (shape.Parameters - table) * dtype.Bytes();
+        var decodeBytes = stage.BytesResident - (shape.TiedEmbeddings ? 0 : shape.Vocabulary * dtype.RowBytes(shape.Hidden));
         var prefillFlops = 2.0 * PrefillTokens * shape.Layers * shape.LayerParameters;
         Console.WriteLine();
         Console.WriteLine($"{checkpoint.Name}, {dtype.Label()}, {ops.Device}: median of {count} rounds, each limit measured in the same "
@@ -68,7 +67,7 @@ internal static unsafe class ModelBench
         foreach (var (batch, candidate) in decodes)
         {
             var scale = (double)decodeBytes / ReadBytes;
-            var flops = 2.0 * batch * (shape.Parameters - table);
+            var flops = 2.0 * batch * (shape.Parameters - (shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters));
             Print(rounds.Name(candidate), rounds.Ratio(candidate, (one, scale), (eight, scale)),
                 rounds.Ratio(candidate, (peak, flops / (threads * Limits.PeakFlops))), batch / rounds.MedianWallSeconds(candidate));
         }

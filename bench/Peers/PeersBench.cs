@@ -148,7 +148,8 @@ internal sealed unsafe class PeersBench
     {
         var shape = _checkpoint.Config.Shape;
         var weights = shape.Parameters - (shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters);
-        var readScale = (double)weights * dtype.Bytes() / ReadBytes;
+        // Of int8 the groups' scales too: every row is whole groups.
+        var readScale = (double)weights * dtype.RowBytes(dtype.Group()) / dtype.Group() / ReadBytes;
         var tokenFlops = 2.0 * shape.Layers * shape.LayerParameters;
         Console.WriteLine();
         Console.WriteLine($"{_checkpoint.Name}, ours {dtype.Label()}, {_threads} {(_threads == 1 ? "thread" : "threads")} of "

@@ -10,7 +10,7 @@ if (args is ["help"] or ["--help"])
     Console.WriteLine("""
         usage: peers-bench [options]: the CPU backend beside llama.cpp and libtorch, as a table for docs/performance.md
           --model synthetic:tinyllama-1.1b   a plain LLaMA; 2 bytes of memory per weight for each 16-bit type below
-          --dtypes bf16                      ours; one table each
+          --dtypes bf16                      ours, int8 too; one table each
           --llama f16,bf16,q8_0              llama.cpp's types, or none
           --torch f32,bf16                   libtorch's types, or none
           --libtorch DIR                     another libtorch than the package's
@@ -24,7 +24,7 @@ try
     var options = new Options(args);
     var bench = new PeersBench(options);
     Directory.CreateDirectory(folder);
-    foreach (var dtype in options.Text("dtypes", "bf16").Split(',').Select(DTypes.Parse)) bench.Run(dtype, folder);
+    foreach (var dtype in options.Text("dtypes", "bf16").Split(',').Select(DTypes.ParseWeights)) bench.Run(dtype, folder);
     return 0;
 }
 catch (UserErrorException e)

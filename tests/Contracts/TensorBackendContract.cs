@@ -196,7 +196,7 @@ public abstract class TensorBackendContract
     [Test]
     public void LinearReadsRowsOfEveryTypeAndStride([Values(0, 3)] int padding)
     {
-        foreach (var stored in Enum.GetValues<DType>())
+        foreach (var stored in (DType[])[DType.F32, DType.BF16, DType.F16])
             foreach (var storage in Storages)
             {
                 using var scope = Ops.Scope();

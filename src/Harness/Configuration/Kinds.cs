@@ -4,6 +4,7 @@ using System.Numerics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Common;
+using Harness.Runs.Records;
 using Harness.Tensors;
 
 namespace Harness.Configuration;
@@ -81,6 +82,10 @@ internal static class Kinds
             : Quantity.Share(text) is { } share and > 0 and < 1 ? share : throw row.Wrong(text, "a percentage such as 2%"),
         share => share is { } part ? FormattableString.Invariant($"{part * 100:G12}%") : "");
 
+    /// <summary>Empty for no bound.</summary>
+    public static Kind<Slo> Objective { get; } = new($"bounds of {Slo.Names} with commas, each a time, or empty",
+        (text, row) => text.Length == 0 ? Slo.None : Slo.Parse(text, row.Named), slo => slo.ToString());
+
     public static Kind<T> Word<T>() where T : struct, Enum => OneOf(Enum.GetValues<T>());
 
     /// <summary>Some of the type's values.</summary>
@@ -109,7 +114,8 @@ internal static class Kinds
         new(Or(kind.Type, word), (text, row) => text == word ? null : kind.Read(text, row),
             value => value == null ? word : kind.Write(value));
 
-    public static Kind<DType> DType { get; } = new("one of f32, bf16, f16", (text, _) => DTypes.Parse(text), DTypes.Label);
+    /// <summary>Types that weights are kept in.</summary>
+    public static Kind<DType> Weights { get; } = new("one of f32, bf16, f16, int8", (text, _) => DTypes.ParseWeights(text), DTypes.Label);
 
     /// <summary>Numbers above 0 with commas between them; empty for none.</summary>
     public static Kind<ValueList<T>> Numbers<T>() where T : struct, INumber<T> => new("numbers above 0 with commas, or empty",

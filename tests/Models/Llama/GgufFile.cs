@@ -5,12 +5,18 @@ using Harness.Bench.Peers;
 namespace Harness.Tests.Models.Llama;
 
 /// <summary>
-/// A checkpoint in Hugging Face layout written anew as llama.cpp reads it, in float32 and without a vocabulary.
+/// A checkpoint in Hugging Face layout written anew as llama.cpp reads it, without a vocabulary.
 /// </summary>
 internal static class GgufFile
 {
+    /// <summary>In float32.</summary>
     /// <param name="directory">config.json and *.safetensors.</param>
-    public static void Write(string directory, string path)
+    public static void Write(string directory, string path) => Write(directory, path, GgufType.F32, (values, _) => Float(values));
+
+    /// <param name="directory">config.json and *.safetensors.</param>
+    /// <param name="type">Of the matrices.</param>
+    /// <param name="matrix">A matrix in that type, from its values and its number of rows.</param>
+    public static void Write(string directory, string path, GgufType type, Func<double[], int, byte[]> matrix)
     {
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(directory, "config.json")))!;
         var architecture = (string)config["model_type"]!;
@@ -41,12 +47,16 @@ internal static class GgufFile
             // LLaMA's own files rotate neighbours, Hugging Face's halves: llama.cpp has the former for this architecture.
             if (architecture == "llama" && (name.Contains("q_proj") || name.Contains("k_proj")))
                 values = Interleaved(values, name.Contains("q_proj") ? heads : keyValueHeads, dimension);
-            return new GgufTensor(GgufWriter.Rename(name), shape, GgufType.F32,
-                stream => stream.Write(MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, value => (float)value))));
+            var isMatrix = shape.Length == 2;
+            return new GgufTensor(GgufWriter.Rename(name), shape, isMatrix ? type : GgufType.F32,
+                stream => stream.Write(isMatrix ? matrix(values, shape[0]) : Float(values)));
         }).ToList();
 
         GgufWriter.Write(path, pairs, tensors);
     }
+
+    private static byte[] Float(double[] values) =>
+        MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, value => (float)value)).ToArray();
 
     private static double[] Interleaved(double[] matrix, int heads, int dimension)
     {
