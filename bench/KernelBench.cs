@@ -16,17 +16,16 @@ internal static unsafe class KernelBench
     private const int PrefillOutputs = 2048;
 
     private static readonly int[] s_inputs = [2048, 5632];
-    private static readonly int[] s_batches = [1, 2, 4, 8, 16, 64];
 
     public static void Run(Options options)
     {
-        var dtypes = options.Text("dtypes", "bf16,f32,f16").Split(',').Select(DTypes.Parse).ToArray();
+        var dtypes = options.Text("dtypes", "bf16,f32,f16").Split(',').Select(DTypes.ParseWeights).ToArray();
         foreach (var threads in options.Integers("threads", "1,2"))
             foreach (var dtype in dtypes)
-                Run(threads, dtype, options.Integer("rounds", 15));
+                Run(threads, dtype, options.Integers("batches", "1,2,4,8,12,16,64"), options.Integer("rounds", 15));
     }
 
-    private static void Run(int threads, DType dtype, int count)
+    private static void Run(int threads, DType dtype, int[] batches, int count)
     {
         using var ops = new CpuBackend(new BackendOptions(threads, 0, 1, DType.F32));
         Console.WriteLine();
@@ -36,14 +35,14 @@ internal static unsafe class KernelBench
         foreach (var inputs in s_inputs)
         {
             var rounds = new Rounds();
-            var outputs = (int)(WeightBytes / (inputs * dtype.Bytes()) / 64 * 64);
+            var outputs = (int)(WeightBytes / dtype.RowBytes(inputs) / 64 * 64);
             var weight = Weight(ops, outputs, inputs, dtype);
             var bytes = weight.ResidentBytes;
-            var data = ((CpuWeight)weight).Segments[0].Data;
+            var data = weight is Int8Weight int8 ? int8.Segments[0].Data : ((CpuWeight)weight).Segments[0].Data;
             var one = rounds.Add("read, one stream", () => Limits.ReadOneStream(ops.Team, data, bytes));
             var eight = rounds.Add("read, eight streams", () => Limits.ReadEightStreams(ops.Team, data, bytes));
             var peak = rounds.Add("FMA peak", () => Limits.FusedMultiplyAdds(ops.Team));
-            var products = s_batches.Select(tokens =>
+            var products = batches.Select(tokens =>
                 (Tokens: tokens, Candidate: rounds.Add($"[{tokens}, {inputs}] x [{outputs}, {inputs}]", Product(ops, weight, tokens))))
                 .ToArray();
             var small = Weight(ops, PrefillOutputs, inputs, dtype);
@@ -73,7 +72,13 @@ internal static unsafe class KernelBench
     private static string Cell(double ratio) => ratio > 0 ? ratio.ToString("F2") : "";
 
     private static Weight Weight(CpuBackend ops, int outputs, int inputs, DType dtype) =>
-        ops.LoadWeight([new RandomSlice { Name = "random", DType = dtype, Rows = outputs, Columns = inputs }], dtype);
+        ops.LoadWeight([new RandomSlice
+        {
+            Name = "random",
+            DType = dtype == DType.Int8 ? DType.F32 : dtype,
+            Rows = outputs,
+            Columns = inputs,
+        }], dtype);
 
     private static Action Product(CpuBackend ops, Weight weight, int tokens)
     {

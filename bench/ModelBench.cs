@@ -13,7 +13,7 @@ namespace Harness.Bench;
 
 /// <summary>
 /// The whole forward pass beside the limits of this machine: a decode step must read every weight once (all but the
-/// embedding, of which it reads a row per token), a prefill must do two operations per weight and token.
+/// embedding, of which it reads a row per token) and do two operations with it per sequence, a prefill two per weight and token.
 /// </summary>
 internal static unsafe class ModelBench
 {
@@ -28,7 +28,7 @@ internal static unsafe class ModelBench
     public static void Run(Options options)
     {
         using var checkpoint = Checkpoint.Open(options.Text("model", "synthetic:tinyllama-1.1b"));
-        var dtype = DTypes.Parse(options.Text("dtypes", "bf16"));
+        var dtype = DTypes.ParseWeights(options.Text("dtypes", "bf16"));
         foreach (var threads in options.Integers("threads", "1,2"))
             Run(checkpoint, dtype, threads, options.Integers("batches", "1,2,4,8"), options.Integer("rounds", 9));
     }
@@ -56,20 +56,20 @@ internal static unsafe class ModelBench
         var turns = rounds.Add("telling what a rank did", Telling(ops));
         rounds.Run(count);
 
-        var table = shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters;
-        var decodeBytes = (shape.Parameters - table) * dtype.Bytes();
+        var decodeBytes = stage.BytesResident - (shape.TiedEmbeddings ? 0 : shape.Vocabulary * dtype.RowBytes(shape.Hidden));
         var prefillFlops = 2.0 * PrefillTokens * shape.Layers * shape.LayerParameters;
         Console.WriteLine();
         Console.WriteLine($"{checkpoint.Name}, {dtype.Label()}, {ops.Device}: median of {count} rounds, each limit measured in the same "
             + "round");
         Console.WriteLine($"read limit {ReadBytes / Math.Min(rounds.MedianWallSeconds(one), rounds.MedianWallSeconds(eight)) / 1e9:F1} "
             + $"GB/s, FMA peak {threads * Limits.PeakFlops / rounds.MedianWallSeconds(peak) / 1e9:F0} GFLOP/s");
-        Console.WriteLine($"{"",-32} {"of limit",9} {"(cpu time)",11} {"tokens/s",9}");
+        Console.WriteLine($"{"",-32} {"of read limit",13} {"(cpu time)",11} {"of FMA peak",11} {"(cpu time)",11} {"tokens/s",9}");
         foreach (var (batch, candidate) in decodes)
         {
             var scale = (double)decodeBytes / ReadBytes;
+            var flops = 2.0 * batch * (shape.Parameters - (shape.TiedEmbeddings ? 0 : shape.EmbeddingParameters));
             Print(rounds.Name(candidate), rounds.Ratio(candidate, (one, scale), (eight, scale)),
-                batch / rounds.MedianWallSeconds(candidate));
+                rounds.Ratio(candidate, (peak, flops / (threads * Limits.PeakFlops))), batch / rounds.MedianWallSeconds(candidate));
         }
         foreach (var ((batch, decode), choice) in decodes.Zip(choices))
             Console.WriteLine($"choosing tokens, batch {batch}: all {shape.Vocabulary} logits of a row are looked at, and known to be "
@@ -78,7 +78,7 @@ internal static unsafe class ModelBench
             Console.WriteLine($"telling what the rank did, batch {batch}: in "
                 + $"{100 * rounds.MedianWallSeconds(turns) / Turns / rounds.MedianWallSeconds(decode):F4} % of the step "
                 + $"({1e9 * rounds.MedianWallSeconds(turns) / Turns:F0} ns)");
-        Print(rounds.Name(prefill), rounds.Ratio(prefill, (peak, prefillFlops / (threads * Limits.PeakFlops))),
+        Print(rounds.Name(prefill), default, rounds.Ratio(prefill, (peak, prefillFlops / (threads * Limits.PeakFlops))),
             PrefillTokens / rounds.MedianWallSeconds(prefill));
     }
 
@@ -121,8 +121,11 @@ internal static unsafe class ModelBench
         };
     }
 
-    private static void Print(string name, (double Wall, double Cpu) ratio, double tokensPerSecond) =>
-        Console.WriteLine($"{name,-32} {ratio.Wall,9:F2} {ratio.Cpu,11:F2} {tokensPerSecond,9:F1}");
+    private static void Print(string name, (double Wall, double Cpu) read, (double Wall, double Cpu) fma, double tokensPerSecond) =>
+        Console.WriteLine($"{name,-32} {Cell(read.Wall),13} {Cell(read.Cpu),11} {Cell(fma.Wall),11} {Cell(fma.Cpu),11} "
+            + $"{tokensPerSecond,9:F1}");
+
+    private static string Cell(double ratio) => ratio > 0 ? ratio.ToString("F2") : "";
 
     /// <summary>
     /// One pass of so many new tokens for each sequence, at the same place every time; logits of the last, as in generation.

@@ -8,10 +8,10 @@ if (args.Length == 0 || args[0] is "help" or "--help")
           kernels   matrix products of the CPU backend, as ratios to the limits of this machine
                     --threads 1,2     numbers of threads
                     --rounds 15       rounds, of which the median is printed
-                    --dtypes bf16,f32,f16
+                    --dtypes bf16,f32,f16,int8 --batches 1,2,4,8,12,16,64
           model     decode steps and a prefill of a whole model, likewise
                     --model synthetic:tinyllama-1.1b
-                    --threads 1,2 --batches 1,2,4,8 --rounds 9 --dtypes bf16
+                    --threads 1,2 --batches 1,2,4,8 --rounds 9 --dtypes bf16     or f32, f16, int8
           ranks     what rank 0 does with the records of many ranks, and how that grows
                     --ranks 32,256,1024 --prompts 4096 --samples 600
           soak      what tests/soak.sh saw of a run, as a table; exit code 1 where something grew or is missing

@@ -21,12 +21,13 @@ internal static class TestLibTorch
         }
     }
 
-    public static ITensorBackendFactory Backend => Backends.Choose(new() { Backend = BackendKind.Torch, LibTorch = Folder }).Factory;
+    public static ITensorBackendFactory Backend =>
+        Backends.Choose(new() { Backend = BackendKind.Torch, LibTorch = Folder }, weights: null).Factory;
 
     /// <summary>The factory of a backend by its word.</summary>
     public static ITensorBackendFactory Factory(string backend) =>
         backend == Backends.Torch ? Backend
-            : Backends.Choose(new RuntimeOptions { Backend = EnumWord.Find<BackendKind>(backend)!.Value }).Factory;
+            : Backends.Choose(new RuntimeOptions { Backend = EnumWord.Find<BackendKind>(backend)!.Value }, weights: null).Factory;
 
     private static (string?, string?) Find()
     {

@@ -27,7 +27,7 @@ public sealed class RankPlan
         KeyValueHeads = plan.Tensor <= _shape.KeyValueHeads
             ? Slice.Even(_shape.KeyValueHeads, plan.Tensor, tensorRank)
             : new(tensorRank * _shape.KeyValueHeads / plan.Tensor, 1);
-        FeedForward = Slice.Even(_shape.FeedForward, plan.Tensor, tensorRank);
+        FeedForward = Slice.Even(_shape.FeedForward, plan.Tensor, tensorRank, plan.Group);
         Vocabulary = Slice.Even(_shape.Vocabulary, plan.Tensor, tensorRank);
     }
 

@@ -16,16 +16,19 @@ public sealed class ShardPlan
     public int Tensor { get; }
     public int Pipeline { get; }
 
+    /// <summary>Columns that no slice may cut: those of a group of weights that are stored together.</summary>
+    public int Group { get; }
+
     /// <exception cref="UserErrorException">The model cannot be split so; the message lists degrees that fit.</exception>
-    public ShardPlan(ModelShape shape, int tensor, int pipeline)
+    public ShardPlan(ModelShape shape, int tensor, int pipeline, DType weights = DType.F32)
     {
-        (Shape, Tensor, Pipeline) = (shape, tensor, pipeline);
-        if (Objection(shape, tensor, pipeline) is { } objection) throw new UserErrorException(objection);
+        (Shape, Tensor, Pipeline, Group) = (shape, tensor, pipeline, weights.Group());
+        if (Objection(shape, tensor, pipeline, weights) is { } objection) throw new UserErrorException(objection);
         _layers = SplitLayers(shape, pipeline);
     }
 
     /// <summary>Why this split is impossible, in one line; null where it is possible.</summary>
-    public static string? Objection(ModelShape shape, int tensor, int pipeline)
+    public static string? Objection(ModelShape shape, int tensor, int pipeline, DType weights = DType.F32)
     {
         if (tensor < 1 || pipeline < 1) return $"--tp {tensor} --pp {pipeline}: degrees start at 1";
         if (!TensorDegrees(shape).Contains(tensor))
@@ -33,8 +36,20 @@ public sealed class ShardPlan
                    $"use one of {string.Join(", ", TensorDegrees(shape))}";
         if (pipeline > shape.Layers)
             return $"--pp {pipeline} exceeds the model's {shape.Layers} layers; use 1 to {shape.Layers}";
+        if (!KeepsGroups(shape, tensor, weights))
+        {
+            var degrees = TensorDegrees(shape).Where(degree => KeepsGroups(shape, degree, weights));
+            return $"--tp {tensor} cuts the groups of {weights.Group()} columns that --dtype {weights.Label()} stores together: a rank has "
+                + $"{shape.QueryHeads / tensor} query heads of {shape.HeadDimension} and a feed-forward of {shape.FeedForward / tensor}; "
+                + $"use one of {string.Join(", ", degrees)}, or another --dtype";
+        }
         return null;
     }
+
+    /// <summary>Whether the columns of output and down can be dealt out in whole groups, some to every rank.</summary>
+    private static bool KeepsGroups(ModelShape shape, int tensor, DType weights) => tensor == 1
+        || (shape.QueryHeads / tensor * shape.HeadDimension % weights.Group() == 0
+            && (shape.FeedForward + weights.Group() - 1) / weights.Group() >= tensor);
 
     /// <summary>Degrees that give every rank whole query heads, and whole key/value heads or one replicated one.</summary>
     public static IEnumerable<int> TensorDegrees(ModelShape shape) =>

@@ -17,6 +17,14 @@ public readonly record struct Slice(int Start, int Count)
         return new(index * size + Math.Min(index, rest), size + (index < rest ? 1 : 0));
     }
 
+    /// <summary>The same where only multiples of <paramref name="group"/> are cut at: 172 over 2 by 32 is 96, 76.</summary>
+    public static Slice Even(int total, int parts, int index, int group)
+    {
+        var groups = Even((total + group - 1) / group, parts, index);
+        var start = Math.Min(groups.Start * group, total);
+        return new(start, Math.Min(groups.End * group, total) - start);
+    }
+
     /// <summary>This range in units of <paramref name="width"/> elements each: heads to rows.</summary>
     public Slice Times(int width) => new(Start * width, Count * width);
 }

@@ -15,7 +15,7 @@ public abstract class Weight
     public required int Inputs { get; init; }
 
     /// <summary>Bytes it occupies for this rank.</summary>
-    public long ResidentBytes => (long)Outputs * Inputs * DType.Bytes();
+    public long ResidentBytes => Outputs * DType.RowBytes(Inputs);
 }
 
 /// <summary>Keys and values of past tokens; disposed to free device memory between runs.</summary>

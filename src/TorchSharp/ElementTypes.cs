@@ -9,7 +9,8 @@ internal static class ElementTypes
     {
         DType.F32 => ScalarType.Float32,
         DType.BF16 => ScalarType.BFloat16,
-        _ => ScalarType.Float16,
+        DType.F16 => ScalarType.Float16,
+        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "libtorch has no such type"),
     };
 
     public static int ElementSize(this ScalarType type) => type == ScalarType.Float32 ? 4 : 2;

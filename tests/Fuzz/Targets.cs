@@ -9,6 +9,7 @@ using Harness.Energy.Recordings;
 using Harness.MLTokenizers;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Configuration;
+using Harness.Models.Llama.Templates;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Planning;
 using Harness.Reports.Auditing;
@@ -53,6 +54,8 @@ internal static class Targets
         Tokenizer("special_tokens_map.json", Grammar.Json, () => Seeds.Of(Seeds.SpecialTokensMap)),
         Tokenizer("added_tokens.json", Grammar.Json, () => Seeds.Of("""{"<pad>":9,"<s>":1}""")),
         Tokenizer("generation_config.json", Grammar.Json, () => Seeds.Of(Seeds.Generation)),
+
+        new("chat template", Grammar.Text, () => Seeds.Of(Seeds.ChatTemplates), OneFile("chat_template.jinja", Render)),
 
         // Prompts
         Dataset(AlpacaPrompts.Name, Seeds.Alpaca),
@@ -221,6 +224,14 @@ internal static class Targets
         }
     }
 
+    /// <summary>A question with a system prompt, and one without.</summary>
+    private static void Render(string path)
+    {
+        var template = ChatTemplate.Find(Path.GetDirectoryName(path)!)!;
+        template.Render([new("user", Text)]);
+        template.Render([new("system", "x"), new("user", Text)]);
+    }
+
     /// <summary>Each task's form of every prompt, judged against its own reference.</summary>
     private static Target Dataset(string name, string seed) => new($"data set/{name}", Grammar.Json, () => Seeds.Of(seed), at => input =>
     {
@@ -230,7 +241,7 @@ internal static class Targets
         _ = loaded.Notes.ToList();
         foreach (var prompt in loaded.Prompts)
         {
-            if (prompt.Question.Length > 0) PromptTask.Apply("instruct", prompt);
+            if (prompt is { Question.Length: > 0, HasText: true }) PromptTask.Apply("instruct", prompt);
             GsmAnswer.Judge(prompt.ReferenceAnswer, prompt.ReferenceOutput ?? prompt.Text);
         }
         _ = DatasetCatalog.Load(null, path, 0, null, null);

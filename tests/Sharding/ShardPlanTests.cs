@@ -1,5 +1,6 @@
 using Harness.Common;
 using Harness.Sharding;
+using Harness.Tensors;
 
 namespace Harness.Tests.Sharding;
 
@@ -54,6 +55,25 @@ internal sealed class ShardPlanTests
         Assert.That(slices.Select(s => s.Count), Is.EqualTo(new[] { 22, 22, 22, 22, 21, 21, 21, 21 }));
         Assert.That(slices.Select(s => s.Start), Is.EqualTo(new[] { 0, 22, 44, 66, 88, 109, 130, 151 }));
     }
+
+    [Test]
+    public void GroupsOfInt8WeightsAreNotCut()
+    {
+        // 172 columns are five groups of 32 and one of 12: three and three.
+        var stories = new ShardPlan(s_stories, 2, 1, DType.Int8);
+        Assert.That(Enumerable.Range(0, 2).Select(rank => stories.For(rank, 0).FeedForward),
+            Is.EqualTo(new Slice[] { new(0, 96), new(96, 76) }));
+        // 11,008 over 16 would be 21.5 groups each: half the ranks have 22 and half 21.
+        var seven = new ShardPlan(new(32, 4096, 11008, 32, 32, 128, 32000, false), 16, 1, DType.Int8);
+        Assert.That(Enumerable.Range(0, 16).Select(rank => seven.For(rank, 0).FeedForward.Count),
+            Is.EqualTo(Enumerable.Repeat(704, 8).Concat(Enumerable.Repeat(672, 8))));
+    }
+
+    [Test]
+    public void ASplitThatCutsGroupsIsRefusedWithThoseThatDoNot() =>
+        Assert.That(() => new ShardPlan(s_stories, 4, 1, DType.Int8), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+            "--tp 4 cuts the groups of 32 columns that --dtype int8 stores together: a rank has 2 query heads of 8 and a feed-forward of "
+            + "43; use one of 1, 2, or another --dtype"));
 
     [TestCase(3, 1, "--tp 3 does not divide the model's 8 query heads and 4 key/value heads; use one of 1, 2, 4, 8")]
     [TestCase(16, 1, "--tp 16 does not divide the model's 8 query heads and 4 key/value heads; use one of 1, 2, 4, 8")]

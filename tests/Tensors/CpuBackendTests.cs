@@ -20,17 +20,18 @@ internal sealed class CpuBackendTests
         [ValueSource(nameof(Widths))] VectorWidth width, [Values] DType dtype, [Values(64, 172, 1000)] int inputs)
     {
         const int outputs = 203, most = 70;
+        var stored = dtype == DType.Int8 ? DType.F32 : dtype;
         var (x, w) = (Values(most * inputs, 1), Values(outputs * inputs, 2));
         var reference = Product(1, most);
         foreach (var threads in new[] { 1, 3 })
-            foreach (var rows in new[] { 1, 2, 3, 4, 5, 7, 8, 11, 12, 16, 33, 64, 65, most })
+            foreach (var rows in Enumerable.Range(1, 17).Concat([33, 64, 65, most]))
                 Assert.That(Product(threads, rows), Is.EqualTo(reference[..(rows * outputs)]), $"{threads} threads, {rows} rows");
 
         float[] Product(int threads, int rows)
         {
             using var ops = Backend(threads, width);
             var weight = ops.LoadWeight(
-                [MemorySlice.Of(w[..(100 * inputs)], 100, dtype), MemorySlice.Of(w[(100 * inputs)..], outputs - 100, dtype)], dtype);
+                [MemorySlice.Of(w[..(100 * inputs)], 100, stored), MemorySlice.Of(w[(100 * inputs)..], outputs - 100, stored)], dtype);
             return Read(ops, ops.Linear(Put(ops, x[..(rows * inputs)], rows), weight));
         }
     }

@@ -38,7 +38,7 @@ internal sealed class NcclLinkTests
     }
 
     [Test]
-    public void SumsAreOverAllRanksInEveryType([Values] DType type, [Values(2, 3)] int ranks)
+    public void SumsAreOverAllRanksInEveryType([Values(DType.F32, DType.BF16, DType.F16)] DType type, [Values(2, 3)] int ranks)
     {
         var results = new float[ranks][];
         OnRanks(ranks, type, (link, ops) =>
@@ -54,7 +54,7 @@ internal sealed class NcclLinkTests
     }
 
     [Test]
-    public void ColumnsOfUnequalWidthStandSideBySide([Values] DType type)
+    public void ColumnsOfUnequalWidthStandSideBySide([Values(DType.F32, DType.BF16, DType.F16)] DType type)
     {
         int[] widths = [3, 1, 2];
         var results = new float[3][];
@@ -69,7 +69,7 @@ internal sealed class NcclLinkTests
     }
 
     [Test]
-    public void TensorsArriveInOrder([Values] DType type)
+    public void TensorsArriveInOrder([Values(DType.F32, DType.BF16, DType.F16)] DType type)
     {
         OnRanks(2, type, (link, ops) =>
         {

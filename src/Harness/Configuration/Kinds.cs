@@ -114,7 +114,8 @@ internal static class Kinds
         new(Or(kind.Type, word), (text, row) => text == word ? null : kind.Read(text, row),
             value => value == null ? word : kind.Write(value));
 
-    public static Kind<DType> DType { get; } = new("one of f32, bf16, f16", (text, _) => DTypes.Parse(text), DTypes.Label);
+    /// <summary>Types that weights are kept in.</summary>
+    public static Kind<DType> Weights { get; } = new("one of f32, bf16, f16, int8", (text, _) => DTypes.ParseWeights(text), DTypes.Label);
 
     /// <summary>Numbers above 0 with commas between them; empty for none.</summary>
     public static Kind<ValueList<T>> Numbers<T>() where T : struct, INumber<T> => new("numbers above 0 with commas, or empty",

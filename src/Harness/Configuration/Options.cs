@@ -60,9 +60,9 @@ public sealed record ModelOptions
             Meaning = "Hugging Face checkpoint directory, or synthetic:NAME (random weights of a published shape); default: the demo model",
             Switch = ("--model", "DIR"), Scope = Scope.Model, InCellNames = (10, ""), Shown = ShortName,
         },
-        new Setting<DType?>(options => options.Model.Dtype, Kinds.OrNone("auto", Kinds.DType))
+        new Setting<DType?>(options => options.Model.Dtype, Kinds.OrNone("auto", Kinds.Weights))
         {
-            Meaning = "weights as f32, bf16 or f16; default: as stored",
+            Meaning = "weights as f32, bf16, f16 or int8 (groups of 32 with a scale; --backend cpu); default: as stored",
             Switch = ("--dtype", "TYPE"), Scope = Scope.Model, InCellNames = (20, ""),
         },
         new Setting<string>(options => options.Model.Tokenizer, Kinds.Path)
@@ -201,8 +201,12 @@ public sealed record DatasetOptions
     public long? Seed { get; init; }
     public int Shots { get; init; }
 
-    /// <summary>Null: as the data set renders its prompts.</summary>
+    /// <summary>Null: by the checkpoint's chat template where it has one and the prompts are questions, else as the data set renders
+    /// them.</summary>
     public string? Task { get; init; }
+
+    /// <summary>Empty: what the template and the conversations say.</summary>
+    public string System { get; init; } = "";
 
     /// <summary>0: as they are.</summary>
     public int InputTokens { get; init; }
@@ -240,8 +244,14 @@ public sealed record DatasetOptions
             if (!PromptTask.IsKnown(text)) throw row.Wrong(text, $"one of {PromptTask.Known}");
         })))
         {
-            Meaning = "ask as chat, chat-concise, instruct or instruct-concise; default: as the data set renders its prompts",
+            Meaning = "ask by the checkpoint's chat template (template), as the data set renders its prompts (plain), or as chat, "
+                + "chat-concise, instruct or instruct-concise; default: template for questions where the checkpoint has one, else plain",
             Switch = ("--task", "NAME"), InCellNames = (300, ""),
+        },
+        new Setting<string>(options => options.Dataset.System, Kinds.Text)
+        {
+            Meaning = "system prompt that the checkpoint's chat template renders in front of every conversation",
+            Switch = ("--system", "TEXT"), InCellNames = (310, "system-"),
         },
         new Setting<int>(options => options.Dataset.InputTokens, Kinds.Whole(0))
         {

@@ -30,7 +30,7 @@ internal static class Software
     /// <summary>What a run without --backend takes here.</summary>
     public static IEnumerable<Finding> DefaultBackend(string folder)
     {
-        var choice = Backends.Choose(new RuntimeOptions { LibTorch = folder });
+        var choice = Backends.Choose(new RuntimeOptions { LibTorch = folder }, weights: null);
         yield return Finding.Ok("backend auto", $"{choice.Name}: {choice.Reason.Split("; ")[0]}");
     }
 

@@ -23,7 +23,7 @@ internal sealed record MemoryPlan
     /// <summary>The rank that needs most.</summary>
     /// <exception cref="UserErrorException">The model cannot be split so.</exception>
     public static MemoryPlan For(ModelShape shape, int tensor, int pipeline, PlannedWork work) =>
-        For(new ShardPlan(shape, tensor, pipeline), work);
+        For(new ShardPlan(shape, tensor, pipeline, work.Weights), work);
 
     /// <inheritdoc cref="For(ModelShape, int, int, PlannedWork)"/>
     /// <remarks>What does not divide evenly goes to the first tensor ranks: rank 0 of a stage needs most.</remarks>
@@ -59,7 +59,8 @@ internal sealed record MemoryPlan
     }
 
     /// <summary>Matrices in <paramref name="dtype"/>, norms and biases in float32.</summary>
-    public static long SliceBytes(TensorSlice slice, DType dtype) => slice.Elements * (slice.IsVector ? DType.F32 : dtype).Bytes();
+    public static long SliceBytes(TensorSlice slice, DType dtype) => slice.IsVector
+        ? slice.Elements * DType.F32.Bytes() : slice.Rows.Count * dtype.RowBytes(slice.Columns.Count);
 
     /// <summary>A key and a value for each of the rank's key/value heads in each of its layers.</summary>
     public static long KvBytesPerToken(ModelShape shape, RankPlan rank, DType dtype) =>

@@ -67,7 +67,7 @@ internal sealed record PassCost(double MemoryBytes, double Flops, double TensorB
     {
         var bytes = layers.Sum(slice => MemoryPlan.SliceBytes(slice, work.Weights))
                     + pass.CacheTokens * MemoryPlan.KvBytesPerToken(plan.Shape, rank, work.Cache);
-        if (rank.IsFirstStage) bytes += (double)pass.Rows * plan.Shape.Hidden * work.Weights.Bytes();     // rows of the embedding
+        if (rank.IsFirstStage) bytes += (double)pass.Rows * work.Weights.RowBytes(plan.Shape.Hidden);     // rows of the embedding
         if (rank.IsLastStage)
             bytes += MemoryPlan.SliceBytes(rank.Find(RankPlan.FinalNorm), work.Weights) + MemoryPlan.SliceBytes(head, work.Weights);
         return bytes;

@@ -34,7 +34,7 @@ internal sealed record Planner
     {
         int[] degrees = tensor is { } t ? [t] : [.. Enumerable.Range(1, gpus)];
         int[] stages = pipeline is { } p ? [p] : [.. Enumerable.Range(1, gpus)];
-        var possible = degrees.Where(degree => ShardPlan.Objection(Model.Shape, degree, 1) == null).ToHashSet();
+        var possible = degrees.Where(degree => ShardPlan.Objection(Model.Shape, degree, 1, Work.Weights) == null).ToHashSet();
         return from degree in degrees
                from stage in stages.TakeWhile(stage => (long)degree * stage <= gpus)
                where (possible.Contains(degree) || stage == stages[0]) && (stage <= Model.Shape.Layers || degree == degrees[0])
@@ -58,9 +58,9 @@ internal sealed record Planner
             MemoryBytes = MemoryBytes,
             Fits = false,
         };
-        return ShardPlan.Objection(Model.Shape, tensor, pipeline) is { } objection
+        return ShardPlan.Objection(Model.Shape, tensor, pipeline, Work.Weights) is { } objection
             ? row with { Reason = objection }
-            : Fill(row, new ShardPlan(Model.Shape, tensor, pipeline));
+            : Fill(row, new ShardPlan(Model.Shape, tensor, pipeline, Work.Weights));
     }
 
     private PlanRow Fill(PlanRow row, ShardPlan plan)

@@ -51,14 +51,14 @@ internal sealed class RankModel : IDisposable
         Groups = new GridGroups(new ProcessGrid(sharding.Tensor, sharding.Pipeline, sharding.Data), world);
         Topology = NodeTopology.Of(world);
         _localRanks = LocalRanks(Topology.Hosts);
-        BackendChoice = Backends.Choose(_options.Runtime, world);
+        BackendChoice = Backends.Choose(_options.Runtime, _options.Model.Dtype, world);
         Checkpoint = LaunchChecks.OnEveryRank(world, () => Models.Llama.Checkpoints.Checkpoint.Open(_options.Model.EffectivePath));
         LaunchChecks.SameEverywhere(world, new Dictionary<string,
             byte[]>
         { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
         Verified = _options.Model.VerifyWeights ? VerifiedWeights.Check(world, Topology, Checkpoint) : null;
         Storage = _options.Model.Dtype ?? Checkpoint.DType;
-        _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline);
+        _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline, Storage);
         Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);
         // Headers alone: a tensor that is missing or misshapen is found before anything is loaded or written.
         LaunchChecks.OnEveryRank(world, () => Plan.Tensors().Select(Checkpoint.Read).ToArray());

@@ -29,10 +29,11 @@ internal static class Backends
     /// <summary>
     /// The same on every rank: all call together, each looks at its own devices, and ranks that see different ones end here.
     /// </summary>
-    /// <exception cref="UserErrorException">libtorch was asked for and does not load, or auto would differ between ranks; one line with the
-    /// remedy.</exception>
-    public static BackendChoice Choose(RuntimeOptions options, ICommunicator world) =>
-        Agree(world, LaunchChecks.OnEveryRank(world, () => Choose(options)));
+    /// <param name="weights">The type that they are to be kept in; null where that is the checkpoint's.</param>
+    /// <exception cref="UserErrorException">libtorch was asked for and does not load, or has no such weights, or auto would differ between
+    /// ranks; one line with the remedy.</exception>
+    public static BackendChoice Choose(RuntimeOptions options, DType? weights, ICommunicator world) =>
+        Agree(world, LaunchChecks.OnEveryRank(world, () => Choose(options, weights)));
 
     internal static BackendChoice Agree(ICommunicator world, BackendChoice choice)
     {
@@ -45,10 +46,13 @@ internal static class Backends
     }
 
     /// <summary>What this process would take.</summary>
-    /// <inheritdoc cref="Choose(RuntimeOptions, ICommunicator)"/>
-    public static BackendChoice Choose(RuntimeOptions options) => options.Backend switch
+    /// <inheritdoc cref="Choose(RuntimeOptions, DType?, ICommunicator)"/>
+    public static BackendChoice Choose(RuntimeOptions options, DType? weights) => options.Backend switch
     {
         BackendKind.Cpu => new(new CpuBackendFactory(), "asked for"),
+        BackendKind.Torch when weights == DType.Int8 => throw new UserErrorException(
+            "--backend torch has no int8 weights; use --backend cpu, or --dtype bf16 or f16"),
+        BackendKind.Auto when weights == DType.Int8 => OnCpu("--dtype int8 is of the CPU backend alone"),
         BackendKind.Torch => ByLibTorch(options.LibTorch, "asked for"),
         _ => Best(options.LibTorch),
     };

@@ -58,13 +58,14 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         // Without the weights their type is what config.json says, and the widest where it says nothing.
         var weights = options.Model.Dtype ?? model.DType ?? DType.F32;
         return PlannedWork.Of(options, options.Batch.EffectiveConcurrency, Length(options, model), weights,
-            devices.Cache ?? (OnCpu(options.Runtime) ? DType.F32 : weights));
+            devices.Cache ?? (weights == DType.Int8 || OnCpu(options.Runtime) ? DType.F32 : weights));
     }
 
     /// <summary>As this machine would decide where the cell leaves it to the machine; asked once.</summary>
     private bool OnCpu(RuntimeOptions options)
     {
-        return options.Backend == BackendKind.Auto ? _autoIsCpu ??= Backends.Choose(options).IsCpu : options.Backend == BackendKind.Cpu;
+        return options.Backend == BackendKind.Auto ? _autoIsCpu ??= Backends.Choose(options, weights: null).IsCpu
+            : options.Backend == BackendKind.Cpu;
     }
 
     /// <summary>Tokens of a sequence at its longest.</summary>

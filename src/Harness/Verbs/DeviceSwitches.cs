@@ -17,7 +17,8 @@ internal sealed class DeviceSwitches
         _memory = Add("--memory", "BYTES", "of one GPU: 32GB, 80GB, 31.7GiB; GB is read as GiB, as labels on memory mean it");
         _reserve = Add("--reserve", "P%", "memory kept free for driver, context, libraries and fragmentation; default: 5%");
         _kvDtype = Add("--kv-dtype", "TYPE",
-            "KV cache as f32, bf16 or f16; default: bf16 in plan (the cpu backend keeps f32), the backend's own in sweep");
+            "KV cache as f32, bf16 or f16; default: bf16 in plan (the cpu backend keeps f32, which goes with int8 weights), the "
+            + "backend's own in sweep");
         _bandwidth = Add("--bandwidth", "RATE", "of one GPU's memory, such as 900GB/s; with --flops predicts tokens/s");
         _flops = Add("--flops", "RATE", "peak of one GPU in the weights' type, such as 125TFLOPS");
         _link = Add("--link", "RATE", "out of one GPU to its peers, such as 150GB/s or 200Gbit/s");

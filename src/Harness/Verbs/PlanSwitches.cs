@@ -27,7 +27,7 @@ internal sealed class PlanSwitches
         _tensor = Add(Settings.Of(o => o.Sharding.Tensor), "only this tensor-parallel degree");
         _pipeline = Add(Settings.Of(o => o.Sharding.Pipeline), "only so many pipeline stages");
         _microBatches = Add(Settings.Of(o => o.Sharding.MicroBatches));
-        _dtype = Add(Settings.Of(o => o.Model.Dtype), "weights as f32, bf16 or f16; default: bf16");
+        _dtype = Add(Settings.Of(o => o.Model.Dtype), "weights as f32, bf16, f16 or int8; default: bf16");
         _commDtype = Add(Settings.Of(o => o.Sharding.CommDtype), "activations travel between ranks as f32 or bf16; default: f32");
         _temperature = Add(Settings.Of(o => o.Generation.Temperature),
             "0: tensor ranks exchange (logit, token), the default; above: they gather logits");
@@ -41,7 +41,8 @@ internal sealed class PlanSwitches
         var name = new ModelOptions { Path = parsed.GetValue(_model) ?? "" }.EffectivePath;
         var model = ModelConfiguration.Load(name);
         var (tensor, pipeline) = (Whole(parsed, _tensor), Whole(parsed, _pipeline));
-        if (ShardPlan.Objection(model.Shape, tensor ?? 1, pipeline ?? 1) is { } objection) throw new UserErrorException(objection);
+        var weights = parsed.GetValue(_dtype) is { } word ? DTypes.ParseWeights(word) : DType.BF16;
+        if (ShardPlan.Objection(model.Shape, tensor ?? 1, pipeline ?? 1, weights) is { } objection) throw new UserErrorException(objection);
         var gpus = Gpus(parsed, tensor, pipeline);
         var length = Length(parsed, model.MaxPositions);
         var devices = _devices.Resolve(parsed);
@@ -53,7 +54,7 @@ internal sealed class PlanSwitches
                 ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB"),
             Reserve = devices.Reserve,
             Rates = devices.Rates,
-            Work = Work(parsed, length, devices),
+            Work = Work(parsed, length, weights, devices),
         };
         return new(planner, gpus, tensor, pipeline, Format(parsed));
     }
@@ -77,9 +78,9 @@ internal sealed class PlanSwitches
     }
 
     /// <summary>That of a run with these switches.</summary>
-    private PlannedWork Work(ParseResult parsed, int length, Devices devices)
+    private PlannedWork Work(ParseResult parsed, int length, DType weights, Devices devices)
     {
-        var wire = Type(parsed, _commDtype, DType.F32);
+        var wire = parsed.GetValue(_commDtype) is { } word ? DTypes.Parse(word) : DType.F32;
         if (wire == DType.F16) throw Quantity.Wrong("f16", _commDtype.Name, "f32 or bf16");
         var temperature = parsed.GetValue(_temperature) is { } text ? Quantity.Number(text, _temperature.Name) : 0;
         var options = new RunOptions
@@ -88,7 +89,7 @@ internal sealed class PlanSwitches
             Generation = new() { Temperature = (float)temperature },
         };
         return PlannedWork.Of(options, Whole(parsed, _batch) ?? options.Batch.Size, length,
-            Type(parsed, _dtype, DType.BF16), devices.Cache ?? DType.BF16);
+            weights, devices.Cache ?? (weights == DType.Int8 ? DType.F32 : DType.BF16));
     }
 
     private PlanFormat Format(ParseResult parsed) => parsed.GetValue(_format) is not { } word ? PlanFormat.Table
@@ -108,9 +109,6 @@ internal sealed class PlanSwitches
 
     private static int? Whole(ParseResult parsed, Option<string?> option) =>
         parsed.GetValue(option) is { } text ? Quantity.Whole(text, option.Name) : null;
-
-    private static DType Type(ParseResult parsed, Option<string?> option, DType otherwise) =>
-        parsed.GetValue(option) is { } word ? DTypes.Parse(word) : otherwise;
 }
 
 /// <param name="Tensor">The only degree that is asked for.</param>

@@ -80,7 +80,9 @@ public sealed unsafe class CpuBackend : ITensorBackend
     {
     }
 
-    public Weight LoadWeight(IReadOnlyList<WeightSlice> parts, DType storage) => WeightLoader.Load(parts, storage, _team, _weights);
+    public Weight LoadWeight(IReadOnlyList<WeightSlice> parts, DType storage) => storage == DType.Int8
+        ? Int8Loader.Load(parts, _team, _weights)
+        : WeightLoader.Load(parts, storage, _team, _weights);
 
     public KvCache NewKvCache(int layers, int slots, int capacity, AttentionHeads heads) =>
         new CpuKvCache(layers, slots, capacity, heads) { Layers = layers, Slots = slots, Capacity = capacity };
@@ -97,14 +99,14 @@ public sealed unsafe class CpuBackend : ITensorBackend
 
     public Tensor Embed(Weight table, int firstToken, ReadOnlySpan<int> tokens)
     {
-        var weight = (CpuWeight)table;
-        var y = New(tokens.Length, weight.Inputs);
+        var y = New(tokens.Length, table.Inputs);
         for (var i = 0; i < tokens.Length; i++)
         {
-            var row = y.Data + (long)i * weight.Inputs;
+            var row = y.Data + (long)i * table.Inputs;
             var index = (long)tokens[i] - firstToken;
-            if (index < 0 || index >= weight.Outputs) new Span<float>(row, weight.Inputs).Clear();
-            else ElementConversion.ToSingle(weight.Row((int)index), weight.DType, row, weight.Inputs);
+            if (index < 0 || index >= table.Outputs) new Span<float>(row, table.Inputs).Clear();
+            else if (table is Int8Weight int8) int8.CopyRow((int)index, row);
+            else ElementConversion.ToSingle(((CpuWeight)table).Row((int)index), table.DType, row, table.Inputs);
         }
         return y;
     }
@@ -125,7 +127,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
     {
         Require(x.Columns == weight.Inputs, $"{x.Columns} columns do not fit a weight of {weight.Inputs} inputs");
         var y = New(x.Rows, weight.Outputs);
-        _kernels.Multiply(_team, _arena, ((CpuTensor)x).Data, x.Rows, (CpuWeight)weight, y.Data);
+        if (weight is Int8Weight int8) _kernels.Multiply(_team, _arena, ((CpuTensor)x).Data, x.Rows, int8, y.Data);
+        else _kernels.Multiply(_team, _arena, ((CpuTensor)x).Data, x.Rows, (CpuWeight)weight, y.Data);
         if (bias == null) return y;
         Require(bias.Outputs == weight.Outputs && bias.Inputs == 1, $"a bias of [{bias.Outputs}, {bias.Inputs}] does not fit "
             + $"{weight.Outputs} outputs");

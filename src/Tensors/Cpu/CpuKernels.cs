@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Harness.Tensors.Cpu;
 
@@ -13,6 +14,7 @@ internal abstract unsafe class CpuKernels
     };
 
     public abstract void Multiply(WorkerTeam team, Arena arena, float* x, int tokens, CpuWeight weight, float* y);
+    public abstract void Multiply(WorkerTeam team, Arena arena, float* x, int tokens, Int8Weight weight, float* y);
     public abstract void RmsNorm(WorkerTeam team, float* x, float* gain, float* y, int rows, int columns, float epsilon);
     public abstract void NormHeads(WorkerTeam team, float* qkv, float* queryGain, float* keyGain, int rows, AttentionHeads heads,
         float epsilon);
@@ -35,6 +37,14 @@ internal abstract unsafe class CpuKernels
             else if (S.Lanes == 16) MatrixProductOf<Simd256, Vector256<float>>(team, arena, x, tokens, weight, y);
             else if (S.Lanes == 8) MatrixProductOf<Simd128, Vector128<float>>(team, arena, x, tokens, weight, y);
             else SmallProduct.Multiply(x, tokens, weight, y);
+        }
+
+        public override void Multiply(WorkerTeam team, Arena arena, float* x, int tokens, Int8Weight weight, float* y)
+        {
+            if (S.Lanes == 4) Int8Product<ByteDot128, Vector128<int>, Vector128<float>>.Multiply(team, arena, x, tokens, weight, y);
+            else if (AvxVnni.IsSupported)
+                Int8Product<ByteDotVnni, Vector256<int>, Vector256<float>>.Multiply(team, arena, x, tokens, weight, y);
+            else Int8Product<ByteDot256, Vector256<int>, Vector256<float>>.Multiply(team, arena, x, tokens, weight, y);
         }
 
         private static void MatrixProductOf<T, U>(WorkerTeam team, Arena arena, float* x, int tokens, CpuWeight weight, float* y)

@@ -26,6 +26,12 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
     /// <summary>From this many tokens on a float16 block is converted once instead of in every tile.</summary>
     private const int ConvertTokens = 12;
 
+    /// <summary>
+    /// Bytes of packed activations that a block of rows meets together, where tiles are small and so read much: they stay in the
+    /// second-level cache beside the rows.
+    /// </summary>
+    private const long StripBytes = 128 << 10;
+
     /// <summary>Elements that the caller packs alone, since waking the team would take longer.</summary>
     private const long PackAlone = 64 << 10;
 
@@ -35,21 +41,38 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
     /// </summary>
     private const long MultiplyAlone = 64 << 10;
 
-    /// <summary>Tokens of a full tile: what 32 or 16 registers can hold.</summary>
-    private static int Group => S.Lanes == 16 || AdvSimd.IsSupported ? 4 : 2;
+    /// <summary>Tokens of a full tile.</summary>
+    private const int Group = 4;
+
+    /// <summary>Vector registers, which decide on the tiles; AVX-512 and ARM have 32.</summary>
+    private static bool Has32Registers => S.Lanes == 16 || AdvSimd.IsSupported;
 
     private struct Job
     {
         public float* X, Packed, Scratch, Y;
         public WeightSegment* Segments;
         public int SegmentCount, Tokens, Inputs, Outputs, Steps, Threads;
-        public bool Interleaved;
 
         /// <summary>Packed floats of one token: the inputs, rounded up to whole steps.</summary>
         public readonly int PackedInputs => Steps * 2 * S.Lanes;
     }
 
     public static void Multiply(WorkerTeam team, Arena arena, float* x, int tokens, CpuWeight weight, float* y)
+    {
+        switch (weight.DType)
+        {
+            case DType.F32: Multiply<Float32Element>(team, arena, x, tokens, weight, y); break;
+            case DType.BF16: Multiply<BFloat16Element>(team, arena, x, tokens, weight, y); break;
+            case DType.F16 when HostCpu.MultipliesSubnormalsAsQuickly:
+                Multiply<ScaledFloat16Element>(team, arena, x, tokens, weight, y);
+                break;
+            default: Multiply<Float16Element>(team, arena, x, tokens, weight, y); break;
+        }
+        GC.KeepAlive(weight);
+    }
+
+    private static void Multiply<E>(WorkerTeam team, Arena arena, float* x, int tokens, CpuWeight weight, float* y)
+        where E : struct, IWeightElement
     {
         var mark = arena.Current;
         var job = new Job
@@ -63,72 +86,63 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
             Outputs = weight.Outputs,
             Steps = (weight.Inputs + 2 * S.Lanes - 1) / (2 * S.Lanes),
             Threads = (long)tokens * weight.Inputs * weight.Outputs <= MultiplyAlone ? 1 : team.Threads,
-            Interleaved = weight.DType != DType.F32,
         };
         job.Packed = (float*)arena.Take((long)tokens * job.PackedInputs * sizeof(float));
         if (weight.DType == DType.F16 && tokens >= ConvertTokens)
             job.Scratch = (float*)arena.Take((long)job.Threads * BlockRows * job.PackedInputs * sizeof(float));
-        if ((long)tokens * weight.Inputs <= PackAlone) PackGroups(&job, 0, tokens);
-        else team.Run(&Pack, &job);
-        switch (weight.DType)
-        {
-            case DType.F32: Run<Float32Element>(team, &job); break;
-            case DType.BF16: Run<BFloat16Element>(team, &job); break;
-            default: Run<Float16Element>(team, &job); break;
-        }
+        if ((long)tokens * weight.Inputs <= PackAlone) PackGroups<E>(&job, 0, tokens);
+        else team.Run(&Pack<E>, &job);
+        if (job.Threads == 1) Part<E>(&job, 0);
+        else team.Run(&Part<E>, &job);
         arena.Release(mark);
-        GC.KeepAlive(weight);
     }
 
-    private static void Run<E>(WorkerTeam team, Job* job) where E : struct, IWeightElement
-    {
-        if (job->Threads == 1) Part<E>(job, 0);
-        else team.Run(&Part<E>, job);
-    }
-
-    private static void Pack(void* context, int worker)
+    private static void Pack<E>(void* context, int worker) where E : struct, IWeightElement
     {
         var job = (Job*)context;
         var (first, last) = WorkerTeam.Share(job->Tokens, Group, worker, job->Threads);
-        PackGroups(job, first, last);
+        PackGroups<E>(job, first, last);
     }
 
-    private static void PackGroups(Job* job, int first, int last)
+    private static void PackGroups<E>(Job* job, int first, int last) where E : struct, IWeightElement
     {
         for (var token = first; token < last; token += Group)
         {
             var group = Math.Min(Group, last - token);
             for (var b = 0; b < group; b++)
-                PackToken(job->X + (long)(token + b) * job->Inputs, job->Inputs, job->Steps, job->Interleaved,
+                PackToken<E>(job->X + (long)(token + b) * job->Inputs, job->Inputs, job->Steps,
                     job->Packed + (long)token * job->PackedInputs + b * S.Lanes, group);
         }
     }
 
     /// <summary>One token to [step][half], each half <paramref name="group"/> vectors from the next.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackToken(float* x, int inputs, int steps, bool interleaved, float* packed, int group)
+    private static void PackToken<E>(float* x, int inputs, int steps, float* packed, int group) where E : struct, IWeightElement
     {
         var half = group * S.Lanes;
         var full = inputs / (2 * S.Lanes);
         for (var s = 0; s < full; s++, x += 2 * S.Lanes, packed += 2 * half)
-            PackStep(x, interleaved, packed, half);
+            PackStep<E>(x, packed, half);
         if (full == steps) return;
         // The window of the last step ends at the last input; what earlier steps have done is 0 in it.
         var window = stackalloc float[2 * S.Lanes];
         var rest = inputs - full * 2 * S.Lanes;
         new Span<float>(window, 2 * S.Lanes - rest).Clear();
         new Span<float>(x, rest).CopyTo(new Span<float>(window + 2 * S.Lanes - rest, rest));
-        PackStep(window, interleaved, packed, half);
+        PackStep<E>(window, packed, half);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PackStep(float* x, bool interleaved, float* packed, int half)
+    private static void PackStep<E>(float* x, float* packed, int half) where E : struct, IWeightElement
     {
         V first = S.Load(x), second = S.Load(x + S.Lanes);
-        if (interleaved) S.Deinterleave(first, second, out first, out second);
-        S.Store(first, packed);
-        S.Store(second, packed + half);
+        if (E.Interleaved) S.Deinterleave(first, second, out first, out second);
+        S.Store(Scaled(first, E.InputScale), packed);
+        S.Store(Scaled(second, E.InputScale), packed + half);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Scaled(V values, float scale) => scale == 1 ? values : S.Multiply(values, S.Broadcast(scale));
 
     private static void Part<E>(void* context, int worker) where E : struct, IWeightElement
     {
@@ -136,6 +150,7 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
         var (first, last) = WorkerTeam.Share(job->Outputs, 8, worker, job->Threads);
         var stride = (long)job->Inputs * E.Bytes;
         for (var token = 0; token < job->Tokens; token += BlockTokens)
+        {
             for (var s = 0; s < job->SegmentCount; s++)
             {
                 var segment = job->Segments[s];
@@ -157,6 +172,20 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
                         (job->PackedInputs - 2L * S.Lanes) * sizeof(float), rows, 0, token, y);
                 }
             }
+            if (E.OutputScale != 1)
+                Scale(job->Y + (long)token * job->Outputs + first, Math.Min(BlockTokens, job->Tokens - token), last - first, job->Outputs,
+                    E.OutputScale);
+        }
+    }
+
+    private static void Scale(float* y, int rows, int columns, int stride, float scale)
+    {
+        for (var r = 0; r < rows; r++, y += stride)
+        {
+            var i = 0;
+            for (; i <= columns - S.Lanes; i += S.Lanes) S.Store(S.Multiply(S.Load(y + i), S.Broadcast(scale)), y + i);
+            for (; i < columns; i++) y[i] *= scale;
+        }
     }
 
     /// <summary>Rows to float32 in the order of the packed activations.</summary>
@@ -169,9 +198,8 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
             {
                 var source = w + Math.Min(s * 2L * S.Lanes * E.Bytes, lastStep);
                 if (Sse.IsSupported) Sse.Prefetch1(source + BlockRows * stride);
-                E.Load<S, V>(source, out var first, out var second);
-                S.Store(first, scratch);
-                S.Store(second, scratch + S.Lanes);
+                S.Store(E.First<S, V>(source), scratch);
+                S.Store(E.Second<S, V>(source), scratch + S.Lanes);
             }
     }
 
@@ -195,22 +223,28 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
             Outputs = job->Outputs,
             Cold = job->Scratch == null,
         };
-        if (full > 0)
+        var width = Has32Registers ? BlockTokens
+            : Math.Max(2 * Group, (int)(StripBytes / (strip.TokenFloats * sizeof(float))) / Group * Group);
+        for (var done = 0; done < full; done += width)
         {
-            if (Group == 4) Multiply<E, DotTile6x4<S, V>>(in strip, full);
-            else Multiply<E, DotTile4x2<S, V>>(in strip, full);
-            strip.X += (long)full * strip.TokenFloats;
-            strip.Y += full * strip.Outputs;
+            var part = Math.Min(width, full - done);
+            if (Has32Registers) Multiply<E, DotTile6x4<S, V>>(in strip, part);
+            else Multiply<E, DotTile3x4<S, V>>(in strip, part);
+            strip.X += part * strip.TokenFloats;
+            strip.Y += part * strip.Outputs;
             strip.Cold = false;
         }
         switch (tokens - full)
         {
-            case 1 when strip.Cold && HostCpu.ReadsOneStreamBest && job->Inputs * (sizeof(float) + E.Bytes) <= RowByRowBytes:
+            case 1 when Has32Registers && strip.Cold && HostCpu.FollowsStreams
+                    && job->Inputs * (sizeof(float) + E.Bytes) <= RowByRowBytes:
                 RowByRow<E>(in strip, 1, 1);
                 break;
             case 1: Multiply<E, DotTile8x1<S, V>>(in strip, 1); break;
-            case 2: Multiply<E, DotTile8x2<S, V>>(in strip, 2); break;
-            case 3: Multiply<E, DotTile8x3<S, V>>(in strip, 3); break;
+            case 2 when Has32Registers: Multiply<E, DotTile8x2<S, V>>(in strip, 2); break;
+            case 3 when Has32Registers: Multiply<E, DotTile8x3<S, V>>(in strip, 3); break;
+            case 2: Multiply<E, DotTile6x2<S, V>>(in strip, 2); break;
+            case 3: Multiply<E, DotTile4x3<S, V>>(in strip, 3); break;
         }
     }
 
@@ -242,17 +276,36 @@ internal static unsafe class MatrixProduct<S, V> where S : struct, ISimd<V> wher
                 return;
             }
             var w = strip.W + row * strip.Stride;
+            byte* next = w + T.Rows * strip.Stride;
+            var nextStep = T.Rows * 2L * S.Lanes * E.Bytes;
             for (var t = 0; t < tokens; t += T.Tokens)
             {
                 var x = strip.X + t * strip.TokenFloats;
                 var y = strip.Y + t * strip.Outputs + row;
-                if (t > 0 || !strip.Cold) T.Compute<E, NoPrefetch>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs);
-                else if (E.Bytes == 4 || T.Tokens <= 2)
-                    T.Compute<E, PrefetchPairs>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs);
-                else T.Compute<E, PrefetchLines>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs);
+                if (!AsksAhead<T>(in strip, t))
+                    T.Compute<E, NoPrefetch>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs, w, 0);
+                else if (Has32Registers && (E.Bytes == 4 || T.Tokens <= 2))
+                    T.Compute<E, PrefetchPairs>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs, next, nextStep);
+                else if (Has32Registers || tokens <= T.Tokens)
+                    T.Compute<E, PrefetchLines>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs, next, nextStep);
+                else
+                {
+                    T.Compute<E, PrefetchLinesInTwoPasses>(w, strip.Stride, x, strip.Steps, strip.LastStep, y, strip.Outputs, next,
+                        nextStep / 2);
+                    next += nextStep / 2 * strip.Steps;
+                }
             }
         }
     }
+
+    /// <summary>
+    /// Whether a tile's pass over the tokens from <paramref name="token"/> on asks for the next tile's rows: the first one, with 16
+    /// registers the first two, of which each has time for half; with fewer tokens than a group only where the processor does not see by
+    /// itself what comes. In rows of less than a page none does: each is a stream that has hardly begun.
+    /// </summary>
+    private static bool AsksAhead<T>(in Strip strip, int token) where T : struct, IDotTile =>
+        strip.Cold && (Has32Registers ? token == 0
+            : token <= T.Tokens && (T.Tokens == Group || !HostCpu.FollowsStreams || strip.Stride < Environment.SystemPageSize));
 
     /// <summary>For a share of fewer rows than a tile.</summary>
     private static void RowByRow<E>(in Strip strip, int tokens, int group) where E : struct, IWeightElement

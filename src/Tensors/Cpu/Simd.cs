@@ -14,6 +14,12 @@ internal unsafe interface ISimd<V> where V : struct
     static abstract int Lanes { get; }
     static abstract V Zero { get; }
     static abstract V Load(float* source);
+
+    /// <summary>
+    /// The same by another instruction where there is one: the compiler makes one load of two equal ones, and of the value that it
+    /// keeps for the second a spilled register.
+    /// </summary>
+    static abstract V LoadAgain(float* source);
     static abstract void Store(V value, float* destination);
     static abstract V Broadcast(float value);
     static abstract V Add(V a, V b);
@@ -37,6 +43,7 @@ internal unsafe interface ISimd<V> where V : struct
     static abstract V AddBits(V a, uint bits);
     static abstract V ShiftLeft16(V a);
     static abstract V ShiftRight3(V a);
+    static abstract V ShiftRightSigned3(V a);
 
     /// <summary>a, whose sign is positive, with the sign of b.</summary>
     static abstract V WithSign(V a, V b);
@@ -65,6 +72,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static int Lanes => 4;
     public static Vector128<float> Zero => Vector128<float>.Zero;
     public static Vector128<float> Load(float* source) => Vector128.Load(source);
+    public static Vector128<float> LoadAgain(float* source) =>
+        Sse3.IsSupported ? Sse3.LoadDquVector128((uint*)source).AsSingle() : Vector128.Load(source);
     public static void Store(Vector128<float> value, float* destination) => value.Store(destination);
     public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
     public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
@@ -82,11 +91,12 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> AddBits(Vector128<float> a, uint bits) => (a.AsUInt32() + Vector128.Create(bits)).AsSingle();
     public static Vector128<float> ShiftLeft16(Vector128<float> a) => (a.AsUInt32() << 16).AsSingle();
     public static Vector128<float> ShiftRight3(Vector128<float> a) => (a.AsUInt32() >> 3).AsSingle();
+    public static Vector128<float> ShiftRightSigned3(Vector128<float> a) => (a.AsInt32() >> 3).AsSingle();
     public static Vector128<float> WithSign(Vector128<float> a, Vector128<float> b) =>
         (a.AsUInt32() | (b.AsUInt32() & Vector128.Create(0x80000000))).AsSingle();
 
     public static Vector128<float> LoadOdd16(byte* source) =>
-        Vector128.BitwiseAnd(Vector128.Load((uint*)source), Vector128.Create(0xFFFF0000)).AsSingle();
+        And(LoadAgain((float*)source), 0xFFFF0000);
 
     public static Vector128<float> ZeroBelow(Vector128<float> a, float limit, Vector128<float> b) =>
         Vector128.AndNot(b, Vector128.LessThan(a, Vector128.Create(limit)));
@@ -131,6 +141,7 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static int Lanes => 8;
     public static Vector256<float> Zero => Vector256<float>.Zero;
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
+    public static Vector256<float> LoadAgain(float* source) => Avx.LoadDquVector256((uint*)source).AsSingle();
     public static void Store(Vector256<float> value, float* destination) => value.Store(destination);
     public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
     public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
@@ -147,11 +158,12 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> AddBits(Vector256<float> a, uint bits) => (a.AsUInt32() + Vector256.Create(bits)).AsSingle();
     public static Vector256<float> ShiftLeft16(Vector256<float> a) => (a.AsUInt32() << 16).AsSingle();
     public static Vector256<float> ShiftRight3(Vector256<float> a) => (a.AsUInt32() >> 3).AsSingle();
+    public static Vector256<float> ShiftRightSigned3(Vector256<float> a) => (a.AsInt32() >> 3).AsSingle();
     public static Vector256<float> WithSign(Vector256<float> a, Vector256<float> b) =>
         (a.AsUInt32() | (b.AsUInt32() & Vector256.Create(0x80000000))).AsSingle();
 
     public static Vector256<float> LoadOdd16(byte* source) =>
-        Vector256.BitwiseAnd(Vector256.Load((uint*)source), Vector256.Create(0xFFFF0000)).AsSingle();
+        And(LoadAgain((float*)source), 0xFFFF0000);
 
     public static Vector256<float> ZeroBelow(Vector256<float> a, float limit, Vector256<float> b) =>
         Vector256.AndNot(b, Vector256.LessThan(a, Vector256.Create(limit)));
@@ -183,6 +195,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static int Lanes => 16;
     public static Vector512<float> Zero => Vector512<float>.Zero;
     public static Vector512<float> Load(float* source) => Vector512.Load(source);
+    public static Vector512<float> LoadAgain(float* source) => Vector512.Load(source);
     public static void Store(Vector512<float> value, float* destination) => value.Store(destination);
     public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
     public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
@@ -200,6 +213,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> AddBits(Vector512<float> a, uint bits) => (a.AsUInt32() + Vector512.Create(bits)).AsSingle();
     public static Vector512<float> ShiftLeft16(Vector512<float> a) => (a.AsUInt32() << 16).AsSingle();
     public static Vector512<float> ShiftRight3(Vector512<float> a) => (a.AsUInt32() >> 3).AsSingle();
+    public static Vector512<float> ShiftRightSigned3(Vector512<float> a) => (a.AsInt32() >> 3).AsSingle();
     public static Vector512<float> WithSign(Vector512<float> a, Vector512<float> b) =>
         (a.AsUInt32() | (b.AsUInt32() & Vector512.Create(0x80000000))).AsSingle();
 

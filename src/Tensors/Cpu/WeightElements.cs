@@ -5,39 +5,52 @@ namespace Harness.Tensors.Cpu;
 /// <summary>
 /// How kernels read weights of one element type: two vectors from 2 · Lanes stored columns at a time. 16-bit types
 /// give the even columns, then the odd ones, which costs one operation each and no shuffle; float32 keeps its order.
+/// Each half is read by itself, so that a kernel need not hold both in registers.
 /// </summary>
 internal unsafe interface IWeightElement
 {
     static abstract int Bytes { get; }
     static abstract bool Interleaved { get; }
 
-    static abstract void Load<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct;
+    /// <summary>
+    /// What activations are multiplied by when they are packed, a power of two: weights come divided by it and by
+    /// <see cref="OutputScale"/>.
+    /// </summary>
+    static abstract float InputScale { get; }
+
+    /// <summary>What sums of products are multiplied by, a power of two.</summary>
+    static abstract float OutputScale { get; }
+
+    static abstract V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct;
+    static abstract V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct;
 }
 
 internal readonly unsafe struct Float32Element : IWeightElement
 {
     public static int Bytes => 4;
     public static bool Interleaved => false;
+    public static float InputScale => 1;
+    public static float OutputScale => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct
-    {
-        first = S.Load((float*)source);
-        second = S.Load((float*)source + S.Lanes);
-    }
+    public static V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.Load((float*)source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.Load((float*)source + S.Lanes);
 }
 
 internal readonly unsafe struct BFloat16Element : IWeightElement
 {
     public static int Bytes => 2;
     public static bool Interleaved => true;
+    public static float InputScale => 1;
+    public static float OutputScale => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct
-    {
-        first = S.ShiftLeft16(S.Load((float*)source));
-        second = S.LoadOdd16(source);
-    }
+    public static V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.ShiftLeft16(S.Load((float*)source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.LoadOdd16(source);
 }
 
 /// <summary>Every finite float16; infinities and NaN are refused when a weight is loaded.</summary>
@@ -45,13 +58,15 @@ internal readonly unsafe struct Float16Element : IWeightElement
 {
     public static int Bytes => 2;
     public static bool Interleaved => true;
+    public static float InputScale => 1;
+    public static float OutputScale => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct
-    {
-        first = Widen<S, V>(S.ShiftLeft16(S.Load((float*)source)));
-        second = Widen<S, V>(S.LoadOdd16(source));
-    }
+    public static V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct =>
+        Widen<S, V>(S.ShiftLeft16(S.Load((float*)source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => Widen<S, V>(S.LoadOdd16(source));
 
     /// <summary>
     /// The float16 in the upper half of each lane. Exponent and fraction move to float32's place, and 112, the
@@ -66,4 +81,29 @@ internal readonly unsafe struct Float16Element : IWeightElement
         var subnormal = S.MultiplyAdd(normal, S.Broadcast(2), S.Broadcast(-6.103515625e-5f));
         return S.WithSign(S.Min(normal, subnormal), high);
     }
+}
+
+/// <summary>
+/// Every finite float16, divided by 2¹¹²: its bits at float32's places are that, subnormal ones included, for two or three operations
+/// on integers. Subnormal ones become float32 subnormals, so this is for processors that multiply those as quickly as others.
+/// Activations take 2⁹⁶ of the 2¹¹², which leaves those of up to 2³² finite, and sums take the rest. Powers of two round nothing: the
+/// results have the bits of <see cref="Float16Element"/> as long as no sum of products is below 2⁻¹¹⁰.
+/// </summary>
+internal readonly unsafe struct ScaledFloat16Element : IWeightElement
+{
+    /// <summary>Sign, exponent and fraction.</summary>
+    private const uint Bits = 0x8FFFE000;
+
+    public static int Bytes => 2;
+    public static bool Interleaved => true;
+    public static float InputScale => 7.922816251426434e28f;        // 2^96
+    public static float OutputScale => 65536;                       // 2^16
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct =>
+        S.And(S.ShiftRightSigned3(S.ShiftLeft16(S.Load((float*)source))), Bits);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct =>
+        S.And(S.ShiftRightSigned3(S.LoadAgain((float*)source)), Bits);
 }

@@ -13,20 +13,25 @@ internal static unsafe class WeightLoader
     /// <exception cref="UserErrorException">A value does not fit float16.</exception>
     public static CpuWeight Load(IReadOnlyList<WeightSlice> parts, DType storage, WorkerTeam team, Arena memory)
     {
-        if (parts.Count == 0) throw new ArgumentException("a weight needs at least one slice", nameof(parts));
-        var columns = parts[0].Columns;
+        var columns = CommonColumns(parts);
         var segments = new WeightSegment[parts.Count];
         var outputs = 0;
         for (var i = 0; i < parts.Count; i++)
         {
-            var part = parts[i];
-            if (part.Columns != columns)
-                throw new ArgumentException($"{part.Name} has {part.Columns} columns, {parts[0].Name} has {columns}: they cannot be one "
-                    + "weight", nameof(parts));
-            segments[i] = new WeightSegment(LoadSlice(part, storage, team, memory), outputs, part.Rows);
-            outputs += part.Rows;
+            segments[i] = new WeightSegment(LoadSlice(parts[i], storage, team, memory), outputs, parts[i].Rows);
+            outputs += parts[i].Rows;
         }
         return new CpuWeight(segments) { DType = storage, Outputs = outputs, Inputs = columns };
+    }
+
+    /// <exception cref="ArgumentException">There are none, or they differ.</exception>
+    public static int CommonColumns(IReadOnlyList<WeightSlice> parts)
+    {
+        if (parts.Count == 0) throw new ArgumentException("a weight needs at least one slice", nameof(parts));
+        var first = parts[0];
+        return parts.FirstOrDefault(part => part.Columns != first.Columns) is not { } odd ? first.Columns
+            : throw new ArgumentException($"{odd.Name} has {odd.Columns} columns, {first.Name} has {first.Columns}: they cannot be one "
+                + "weight", nameof(parts));
     }
 
     private static byte* LoadSlice(WeightSlice part, DType storage, WorkerTeam team, Arena memory)

@@ -126,7 +126,7 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("Sharding:CommDtype", "f16", "Sharding:CommDtype (--comm-dtype) is 'f16', but one of f32, bf16 is expected")]
     [TestCase("Runtime:Backend", "gpu", "Runtime:Backend (--backend) is 'gpu'")]
     [TestCase("Runtime:Threads", "-2", "Runtime:Threads (--threads) is '-2'")]
-    [TestCase("Model:Dtype", "int8", "dtype 'int8' is unknown; use f32, bf16 or f16")]
+    [TestCase("Model:Dtype", "int4", "dtype 'int4' is unknown; use f32, bf16, f16 or int8")]
     [TestCase("Batch:Size", "0", "Batch:Size (--batch) is '0', but a whole number of at least 1 is expected")]
     [TestCase("Batch:Schedule", "best", "Batch:Schedule (--schedule) is 'best', but one of")]
     [TestCase("Generation:MaxNewTokens", "0", "Generation:MaxNewTokens (--max-new-tokens) is '0'")]

@@ -81,6 +81,16 @@ internal sealed partial class ScoreTests
             "which is another model than that of float32");
     }
 
+    [Test]
+    public void Int8IsTheModelOfRoundedGroups()
+    {
+        Score("int8", ["--dtype", "int8"]);
+        int[] ids = [.. File.ReadLines(_scratch["int8.jsonl"]).Select(line => (int)JsonNode.Parse(line)!["id"]!)];
+        var actual = ReadNpy(_scratch["int8.npy"]).Rows;
+        Logits.AreThoseOfRoundedGroups(actual, new ReferenceModel(Stories.Directory, Harness.Tensors.DType.Int8).Logits(ids));
+        Assert.That(Logits.RelativeDistance(actual, new ReferenceModel(Stories.Directory).Logits(ids)), Is.GreaterThan(5e-3));
+    }
+
     /// <summary>
     /// MistralConfig's default for a missing <c>sliding_window</c> is 4096: 5,945 tokens have another perplexity than with full attention
     /// (1361.2433). The value is that of transformers' MistralForCausalLM on these weights and this text.

@@ -24,7 +24,7 @@ internal sealed class CountedRank
     {
         var checkpoint = new SyntheticCheckpoint($"synthetic:{model}");
         _work = work;
-        _plan = new ShardPlan(checkpoint.Config.Shape, tensor, pipeline);
+        _plan = new ShardPlan(checkpoint.Config.Shape, tensor, pipeline, work.Weights);
         Backend = new() { CacheType = work.Cache };
         TensorLink = new(tensorRank, tensor, Backend, work.Wire);
         Pipeline = new(stage, pipeline, Backend, work.Wire);

@@ -70,7 +70,7 @@ internal sealed class CountingBackend : ITensorBackend
 
     public Tensor Embed(Weight table, int firstToken, ReadOnlySpan<int> tokens)
     {
-        BytesRead += (long)tokens.Length * table.Inputs * table.DType.Bytes();
+        BytesRead += tokens.Length * table.DType.RowBytes(table.Inputs);
         return NewTensor(tokens.Length, table.Inputs);
     }
 

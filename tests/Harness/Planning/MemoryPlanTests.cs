@@ -33,6 +33,9 @@ public sealed class MemoryPlanTests
         var wide = MemoryPlan.For(Shape("7b"), 1, 1, Work(8, 128) with { Weights = DType.F32, Cache = DType.F32 });
         Assert.That(wide.WeightBytes, Is.EqualTo(4 * 6_738_415_616));
         Assert.That(wide.KvCacheBytes, Is.EqualTo(2 * narrow.KvCacheBytes));
+        // 34 bytes for 32 weights; 65 norms of 4,096 gains are kept in four bytes.
+        var groups = MemoryPlan.For(Shape("7b"), 1, 1, Work(8, 128) with { Weights = DType.Int8 });
+        Assert.That(groups.WeightBytes, Is.EqualTo((6_738_415_616 - 65 * 4096) / 32 * 34 + 4 * 65 * 4096));
     }
 
     [Test]
@@ -79,10 +82,12 @@ public sealed class MemoryPlanTests
     [TestCase("smollm-135m", 9, 7, Description = "features, vocabulary and stages uneven")]
     [TestCase("qwen2.5-0.5b", 2, 5)]
     [TestCase("qwen3-0.6b", 8, 3)]
-    public void WeightsAndCacheAreThoseThatAStageLoads(string model, int tensor, int pipeline)
+    [TestCase("7b", 16, 2, DType.Int8, Description = "features uneven, so that no group is cut")]
+    [TestCase("smollm-135m", 9, 7, DType.Int8)]
+    public void WeightsAndCacheAreThoseThatAStageLoads(string model, int tensor, int pipeline, DType weights = DType.BF16)
     {
-        var work = Work(3, 20) with { Cache = DType.F32 };
-        var plan = new ShardPlan(Shape(model), tensor, pipeline);
+        var work = Work(3, 20) with { Weights = weights, Cache = DType.F32 };
+        var plan = new ShardPlan(Shape(model), tensor, pipeline, weights);
         for (var stage = 0; stage < pipeline; stage++)
             foreach (var tensorRank in new[] { 0, tensor - 1 })
             {

@@ -79,6 +79,17 @@ public sealed class PlanVerbTests
     }
 
     [Test]
+    public void Int8TakesThirtyFourBytesForThirtyTwoWeightsBesideAFloat32Cache()
+    {
+        var row = Rows("--model", "synthetic:7b", "--tp", "1", "--pp", "1", "--memory", "64GB", "--batch", "1", "--max-length", "10",
+            "--dtype", "int8").Single();
+        Assert.That(row.GetProperty("dtype").GetString(), Is.EqualTo("int8"));
+        // 6,738,415,616 parameters, of which 65 norms of 4,096 gains stay float32.
+        Assert.That(Bytes(row, "weight_bytes"), Is.EqualTo((6_738_415_616 - 65 * 4096) / 32 * 34 + 65 * 4096 * 4));
+        Assert.That(row.GetProperty("kv_dtype").GetString(), Is.EqualTo("f32"), "as the CPU backend has it, which int8 is for");
+    }
+
+    [Test]
     public void TrafficByHand()
     {
         var row = Rows("--model", "synthetic:7b", "--tp", "4", "--pp", "2", "--memory", "32GB", "--batch", "8", "--max-length", "64",
@@ -189,6 +200,9 @@ public sealed class PlanVerbTests
     [TestCase("--tp 8 × --pp 8 needs 64 GPUs, but --gpus is 32", "--tp", "8", "--pp", "8", "--gpus", "32")]
     [TestCase("--max-length 4096 exceeds the model's 2048 positions", "--max-length", "4096")]
     [TestCase("dtype 'int8' is unknown; use f32, bf16 or f16", "--kv-dtype", "int8")]
+    [TestCase("dtype 'int4' is unknown; use f32, bf16, f16 or int8", "--dtype", "int4")]
+    [TestCase("--tp 16 cuts the groups of 32 columns that --dtype int8 stores together: a rank has 1 query heads of 8",
+        "--model", "synthetic:tiny", "--tp", "16", "--dtype", "int8")]
     [TestCase("--comm-dtype is 'f16', but f32 or bf16 is expected", "--comm-dtype", "f16")]
     [TestCase("--flops is missing; a prediction needs --bandwidth and --flops", "--bandwidth", "900GB/s")]
     [TestCase("--link is '300Gb/s', but bytes per second such as 900GB/s, 200Gbit/s", "--bandwidth", "1TB/s", "--flops", "1TFLOPS",

@@ -12,8 +12,18 @@ internal sealed class BackendsTests
 {
     [Test]
     public void TheWordIsTaken() =>
-        Assert.That(Backends.Choose(new RuntimeOptions { Backend = BackendKind.Cpu }),
+        Assert.That(Backends.Choose(new RuntimeOptions { Backend = BackendKind.Cpu }, weights: null),
             Has.Property("Name").EqualTo("cpu").And.Property("Reason").EqualTo("asked for").And.Property("LibTorch").Null);
+
+    [Test]
+    public void Int8WeightsAreOfTheCpuBackendAlone()
+    {
+        Assert.That(() => Backends.Choose(new RuntimeOptions { Backend = BackendKind.Torch }, DType.Int8),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+                "--backend torch has no int8 weights; use --backend cpu, or --dtype bf16 or f16"));
+        Assert.That(Backends.Choose(new RuntimeOptions(), DType.Int8),
+            Has.Property("Name").EqualTo("cpu").And.Property("Reason").EqualTo("--dtype int8 is of the CPU backend alone"));
+    }
 
     /// <summary>Rank 1 of three has no device: all end, with one message that names it.</summary>
     [Test]

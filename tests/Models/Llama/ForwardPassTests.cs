@@ -50,11 +50,22 @@ internal sealed class ForwardPassTests
     /// <summary>Activations stay float32, so that only the rounding of the weights matters, and the reference does the same.</summary>
     [Test]
     public void WeightsStoredInAnotherTypeGiveTheLogitsOfWeightsRoundedToIt(
-        [Values] DType inFile, [Values] DType kept)
+        [Values(DType.F32, DType.BF16, DType.F16)] DType inFile, [Values(DType.F32, DType.BF16, DType.F16)] DType kept)
     {
         using var scratch = new ScratchDirectory();
         var directory = new TinyCheckpoint { DType = inFile, KeyValueHeads = 2, FeedForward = 22, Hidden = 64, Heads = 8 }.Write(scratch);
         Assert.That(Difference(directory, kept), Is.LessThan(Float32Tolerance));
+    }
+
+    [TestCase(64, 96)]
+    [TestCase(40, 44, Description = "groups that are cut short by the end of a row")]
+    public void Int8WeightsGiveTheLogitsOfWeightsAndActivationsRoundedInGroups(int hidden, int feedForward)
+    {
+        using var scratch = new ScratchDirectory();
+        var directory = new TinyCheckpoint { Hidden = hidden, FeedForward = feedForward, KeyValueHeads = 2 }.Write(scratch);
+        var tokens = Tokens(67, 100);
+        var actual = new ShardedModel(directory) { Storage = DType.Int8 }.Logits(tokens);
+        Logits.AreThoseOfRoundedGroups(actual, new ReferenceModel(directory, DType.Int8).Logits(tokens));
     }
 
     [Test]

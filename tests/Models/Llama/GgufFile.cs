@@ -1,28 +1,22 @@
-using System.Text;
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
+using Harness.Bench.Peers;
 
 namespace Harness.Tests.Models.Llama;
 
 /// <summary>
-/// A checkpoint in Hugging Face layout written anew as llama.cpp reads it, in float32 and without a vocabulary
-/// (github.com/ggml-org/ggml/blob/master/docs/gguf.md; names of keys and tensors: gguf-py/gguf/constants.py).
+/// A checkpoint in Hugging Face layout written anew as llama.cpp reads it, without a vocabulary.
 /// </summary>
 internal static class GgufFile
 {
-    private const int Alignment = 32, Float32 = 0;
-    private const uint TypeUInt32 = 4, TypeFloat32 = 6, TypeString = 8;
-
-    private static readonly (string Ours, string Theirs)[] s_names =
-    [
-        ("model.embed_tokens", "token_embd"), ("model.norm", "output_norm"), ("lm_head", "output"), ("model.layers", "blk"),
-        ("input_layernorm", "attn_norm"), ("post_attention_layernorm", "ffn_norm"),
-        ("self_attn.q_proj", "attn_q"), ("self_attn.k_proj", "attn_k"), ("self_attn.v_proj", "attn_v"), ("self_attn.o_proj", "attn_output"),
-        ("self_attn.q_norm", "attn_q_norm"), ("self_attn.k_norm", "attn_k_norm"),
-        ("mlp.gate_proj", "ffn_gate"), ("mlp.up_proj", "ffn_up"), ("mlp.down_proj", "ffn_down"),
-    ];
+    /// <summary>In float32.</summary>
+    /// <param name="directory">config.json and *.safetensors.</param>
+    public static void Write(string directory, string path) => Write(directory, path, GgufType.F32, (values, _) => Float(values));
 
     /// <param name="directory">config.json and *.safetensors.</param>
-    public static void Write(string directory, string path)
+    /// <param name="type">Of the matrices.</param>
+    /// <param name="matrix">A matrix in that type, from its values and its number of rows.</param>
+    public static void Write(string directory, string path, GgufType type, Func<double[], int, byte[]> matrix)
     {
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(directory, "config.json")))!;
         var architecture = (string)config["model_type"]!;
@@ -53,75 +47,23 @@ internal static class GgufFile
             // LLaMA's own files rotate neighbours, Hugging Face's halves: llama.cpp has the former for this architecture.
             if (architecture == "llama" && (name.Contains("q_proj") || name.Contains("k_proj")))
                 values = Interleaved(values, name.Contains("q_proj") ? heads : keyValueHeads, dimension);
-            return (Name: Rename(name), Shape: shape, Values: values);
+            var isMatrix = shape.Length == 2;
+            return new GgufTensor(GgufWriter.Rename(name), shape, isMatrix ? type : GgufType.F32,
+                stream => stream.Write(isMatrix ? matrix(values, shape[0]) : Float(values)));
         }).ToList();
 
-        using var file = new BinaryWriter(File.Create(path));
-        file.Write("GGUF"u8);
-        file.Write(3u);
-        file.Write((long)tensors.Count);
-        file.Write((long)pairs.Length);
-        foreach (var (key, value) in pairs)
-        {
-            Text(file, key);
-            switch (value)
-            {
-                case string text:
-                    file.Write(TypeString);
-                    Text(file, text);
-                    break;
-                case uint number:
-                    file.Write(TypeUInt32);
-                    file.Write(number);
-                    break;
-                case float number:
-                    file.Write(TypeFloat32);
-                    file.Write(number);
-                    break;
-            }
-        }
-        var offset = 0L;
-        foreach (var (name, shape, values) in tensors)
-        {
-            Text(file, name);
-            file.Write(shape.Length);
-            foreach (var size in shape.Reverse()) file.Write((long)size);       // the fastest first
-            file.Write(Float32);
-            file.Write(offset);
-            offset = Aligned(offset + 4L * values.Length);
-        }
-        var start = Aligned(file.BaseStream.Position);
-        offset = 0;
-        foreach (var (_, _, values) in tensors)
-        {
-            file.BaseStream.Position = start + offset;
-            foreach (var value in values) file.Write((float)value);
-            offset = Aligned(offset + 4L * values.Length);
-        }
-        file.BaseStream.SetLength(start + offset);
+        GgufWriter.Write(path, pairs, tensors);
     }
+
+    private static byte[] Float(double[] values) =>
+        MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, value => (float)value)).ToArray();
 
     private static double[] Interleaved(double[] matrix, int heads, int dimension)
     {
         var columns = matrix.Length / (heads * dimension);
         var result = new double[matrix.Length];
         for (var row = 0; row < heads * dimension; row++)
-        {
-            var (head, feature) = (row / dimension, row % dimension);
-            var to = head * dimension + feature % (dimension / 2) * 2 + feature / (dimension / 2);
-            Array.Copy(matrix, row * columns, result, to * columns, columns);
-        }
+            Array.Copy(matrix, GgufWriter.Interleaved(row, dimension) * columns, result, row * columns, columns);
         return result;
-    }
-
-    private static string Rename(string name) => s_names.Aggregate(name, (text, pair) => text.Replace(pair.Ours + ".", pair.Theirs + "."));
-
-    private static long Aligned(long position) => (position + Alignment - 1) / Alignment * Alignment;
-
-    private static void Text(BinaryWriter file, string text)
-    {
-        var bytes = Encoding.UTF8.GetBytes(text);
-        file.Write((long)bytes.Length);
-        file.Write(bytes);
     }
 }

@@ -20,7 +20,8 @@ internal sealed class ReferenceModel
     public int Vocabulary { get; }
 
     /// <param name="directory">config.json and *.safetensors.</param>
-    /// <param name="rounding">Type to which matrices are rounded first (norms stay), as storing them in it does; null: none.</param>
+    /// <param name="rounding">Type to which matrices are rounded first (norms stay), as storing them in it does, and with
+    /// <see cref="DType.Int8"/> what they are multiplied by too; null: none.</param>
     public ReferenceModel(string directory, DType? rounding = null)
     {
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(directory, "config.json")))!;
@@ -154,6 +155,7 @@ internal sealed class ReferenceModel
     {
         var weight = Weight(name + ".weight");
         var y = new double[weight.Length / x.Length];
+        if (_rounding == DType.Int8) x = Groups(x, MidpointRounding.ToEven, step => step);
         var bias = _tensors.Has(name + ".bias") ? Weight(name + ".bias") : y;
         for (var row = 0; row < y.Length; row++)
         {
@@ -169,11 +171,17 @@ internal sealed class ReferenceModel
         for (var i = 0; i < x.Length; i++) x[i] += y[i];
     }
 
+    private static double[] Groups(double[] row, MidpointRounding ties, Func<double, double> stored) =>
+        [.. row.Chunk(32).SelectMany(group => StoredNumber.RoundGroup(group, ties, stored))];
+
     private double[] Weight(string name)
     {
         if (_weights.TryGetValue(name, out var known)) return known;
         var (shape, values) = _tensors.Read(name);
-        if (shape.Length == 2 && _rounding is { } dtype) values = [.. values.Select(v => StoredNumber.Round(v, dtype))];
+        if (shape.Length == 2 && _rounding is { } dtype) values = dtype == DType.Int8
+            ? [.. values.Chunk(shape[1])
+                .SelectMany(row => Groups(row, MidpointRounding.AwayFromZero, step => StoredNumber.Round(step, DType.F16)))]
+            : [.. values.Select(v => StoredNumber.Round(v, dtype))];
         return _weights[name] = values;
     }
 }

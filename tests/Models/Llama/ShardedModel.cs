@@ -40,8 +40,9 @@ internal sealed record ShardedModel(string Model, int Tensor = 1, int Pipeline =
                 Pipeline = Link(groups.Pipeline, backend),
                 VocabularyWidths = [.. Enumerable.Range(0, Tensor).Select(rank => Slice.Even(shape.Vocabulary, Tensor, rank).Count)],
             };
-            var plan = new ShardPlan(shape, Tensor, Pipeline).For(groups.Position.TensorRank, groups.Position.Stage);
-            var stage = new LlamaStage(backend, checkpoint, plan, Storage ?? checkpoint.DType, group.TensorLink, group.Pipeline);
+            var storage = Storage ?? checkpoint.DType;
+            var plan = new ShardPlan(shape, Tensor, Pipeline, storage).For(groups.Position.TensorRank, groups.Position.Stage);
+            var stage = new LlamaStage(backend, checkpoint, plan, storage, group.TensorLink, group.Pipeline);
             results[world.Rank] = body(new(world, backend, checkpoint.Config, stage, group));
         });
         return results;

@@ -125,6 +125,19 @@ internal sealed class ShardingEquivalenceTests
         Assert.That(model.Generate(_prompts, NewTokens).Select(tokens => tokens.Length), Is.All.EqualTo(NewTokens));
     }
 
+    /// <summary>Every rank's values and scales are those of the whole, and so are its rounded activations. 172 features are 96 and 76.</summary>
+    [TestCase(2, 1)]
+    [TestCase(1, 5)]
+    [TestCase(2, 2)]
+    public void Int8ShardsComputeTheModelOfOneRank(int tensor, int pipeline)
+    {
+        var one = new ShardedModel(Stories.Directory) { Storage = DType.Int8 };
+        var many = new ShardedModel(Stories.Directory, tensor, pipeline) { Storage = DType.Int8 };
+        var (actual, expected) = (many.Logits(_text), one.Logits(_text));
+        if (tensor == 1) Assert.That(actual, Is.EqualTo(expected));
+        else Logits.AreThoseOfRoundedGroups(actual, [.. expected.Select(row => Array.ConvertAll(row, value => (double)value))]);
+    }
+
     [Test]
     public void EachRankReadsAndHoldsItsSlicesAlone()
     {

@@ -15,6 +15,17 @@ internal static class StoredNumber
         return Math.Round(value / ulp, MidpointRounding.ToEven) * ulp;
     }
 
+    /// <summary>
+    /// A group as Q8_0 has it: the nearest multiples of a 127th of the largest magnitude, times that 127th as it is stored. In float32 as
+    /// llama.cpp reckons: an exact quotient can fall on the other side of a half.
+    /// </summary>
+    public static IEnumerable<double> RoundGroup(double[] group, MidpointRounding ties, Func<double, double> stored)
+    {
+        var step = (float)group.Max(Math.Abs) / 127;
+        var inverse = step > 0 ? 1 / step : 0;
+        return group.Select(value => Math.Round((double)((float)value * inverse), ties) * stored(step));
+    }
+
     public static double Read(ReadOnlySpan<byte> bytes, string dtype) => dtype switch
     {
         "F32" => BitConverter.ToSingle(bytes),
