@@ -175,7 +175,7 @@ internal sealed class ScriptedRanks(int ranks, int prompts, int samples, string 
         Prompt[] all = [.. Enumerable.Range(0, prompts).Select(i =>
             new Prompt { Index = i, Dataset = "scripted", Text = "ab", Question = "ab", Source = "scripted" })];
         WorkItem[] items = [.. all.Select(prompt => new WorkItem(prompt.Index, prompt.Index, new int[PromptTokens], Tokens))];
-        return new(all, new ByteTokenizer(), new(items, new HashSet<int>()), new(all, new(), "scripted"));
+        return new(all, PromptForm.Plain(new ByteTokenizer()), new(items, new HashSet<int>()), new(all, new(), "scripted"));
     }
 
     private RankRecord RankRow(int rank) => new()

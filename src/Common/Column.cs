@@ -74,6 +74,9 @@ public sealed class ColumnsAttribute(string name = "", string meaning = "", stri
     public string Meaning => meaning;
     public string Heading => heading;
 
+    /// <summary>Where the values of those come from that do not say it.</summary>
+    public string Source { get; init; } = "";
+
     /// <inheritdoc cref="ColumnAttribute.Extension"/>
     public int Extension { get; init; }
 }
@@ -160,7 +163,8 @@ public sealed record Column(ColumnInfo Info, string Heading, string Axis, int Ex
     {
         static string Filled(string text, string with) => text.Replace("{0}", with, StringComparison.Ordinal);
         var (name, unit, meaning, source) = column.Info;
-        var info = new ColumnInfo(Filled(name, group.Name), unit, Filled(meaning, group.Meaning), source);
+        var info = new ColumnInfo(Filled(name, group.Name), unit, Filled(meaning, group.Meaning),
+            source.Length > 0 ? source : group.Source);
         var heading = column.Heading.Length > 0 ? Filled(column.Heading, group.Heading) : Plain(info.Name);
         var axis = column.Axis.Length > 0 ? Filled(column.Axis, group.Meaning) : heading;
         return new(info, heading, axis, Math.Max(column.Extension, group.Extension), path) { IsOfOneRun = column.IsOfOneRun };

@@ -29,7 +29,7 @@ public sealed record RunFile(string Name, RunFilePlace Place, string Holds, stri
         "one row: what ran, throughput, latency percentiles, joules, validity", "at a start's end, the last of all");
 
     public static RunFile Prompts { get; } = Lasting("prompts.csv", RunFilePlace.Run,
-        "a row per prompt and repeat: tokens, TTFT, TPOT, latency, attributed joules, correctness", AtTheEnd);
+        "a row per prompt and repeat: tokens, TTFT, TPOT, latency, p99 of ITL, attributed joules, correctness", AtTheEnd);
 
     public static RunFile Categories { get; } = Lasting("categories.csv", RunFilePlace.Run,
         "the same per category of prompts, where they have one", AtTheEnd);

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using CsvHelper;
 using Harness.Common;
 using Harness.Energy;
 using Harness.Energy.Accounting;
@@ -29,7 +31,39 @@ public sealed class RunReader(string directory)
     /// <summary>What the columns of <c>summary.csv</c> are called: an earlier version knew fewer.</summary>
     public IReadOnlyCollection<string> SummaryColumns() => Read(RunFile.Summary.In(Directory), CsvRows.Columns);
 
+    /// <summary>The same of <c>prompts.csv</c>.</summary>
+    public IReadOnlyCollection<string> PromptColumns() => Read(RunFile.Prompts.In(Directory), CsvRows.Columns);
+
+    /// <summary>The same of <c>categories.csv</c>; none where the run has none.</summary>
+    public IReadOnlyCollection<string> CategoryColumns() =>
+        HasCategories ? Read(RunFile.Categories.In(Directory), CsvRows.Columns) : [];
+
     public IEnumerable<PromptRecord> Prompts() => Rows(RunFile.Prompts.In(Directory), CsvRows.Read<PromptRecord>);
+
+    /// <summary>
+    /// The rows of <c>prompts.csv</c>, of any version, as far as requests are judged by them. A column that another version did not write
+    /// is missing in every row. Several times faster than whole records: a report reads thousands of files.
+    /// </summary>
+    public IEnumerable<ServedRequest> Requests()
+    {
+        using var stream = OpenPrompts(out var source);
+        using var csv = CsvReader.Create(stream, CsvDialect.Reading);
+        if (!CsvRows.Next(csv, source)) yield break;
+        int Column(string name) => csv.TryGetFieldIndex(name, out var field) ? field : -1;
+        var (reason, tokens, ttft, tpot) = (Column("finish_reason"), Column("output_tokens"), Column("ttft_s"), Column("tpot_s"));
+        var (itl, latency, joules) = (Column("itl_p99_s"), Column("latency_s"), Column("energy_j"));
+        do
+        {
+            double? Number(int column) => column < 0 || csv.IsEmpty(column) ? null
+                : double.TryParse(csv.GetSpan(column), NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                    && double.IsFinite(value) ? value
+                : throw new UserErrorException($"{source}:{csv.LineNumber}: column {csv.Headers[column]} holds '{csv.GetString(column)}', "
+                + "which is no figure");
+            yield return new(FinishReason.IsFailure(reason < 0 ? "" : csv.GetString(reason)), (int?)Number(tokens), Number(ttft),
+                Number(tpot), Number(itl), Number(latency), Number(joules));
+        }
+        while (CsvRows.Next(csv, source));
+    }
 
     /// <summary>The rows of <c>prompts.csv</c> as they stand, for those who must read what other versions wrote.</summary>
     /// <param name="source">The file that was opened, for messages.</param>
@@ -90,6 +124,13 @@ public sealed class RunReader(string directory)
         HasCategories ? Rows(RunFile.Categories.In(Directory), CsvRows.Read<CategoryRecord>) : [];
 
     public IEnumerable<ResponseRecord> Responses() => Rows(RunFile.Responses.In(Directory), JsonRows.Read<ResponseRecord>);
+
+    /// <summary>Inter-token latencies of all responses, in seconds.</summary>
+    public IEnumerable<double> Gaps() =>
+        Rows(RunFile.Responses.In(Directory), JsonRows.Read<ResponseGaps>).SelectMany(response => response.ItlSeconds ?? []);
+
+    /// <summary>Bytes of the responses of a complete run; null where there are none.</summary>
+    public long? ResponsesLength => new FileInfo(RunFile.Responses.In(Directory)) is { Exists: true } file ? file.Length : null;
 
     public JsonObject ReadManifest()
     {

@@ -38,6 +38,7 @@ internal static class Rooms
         new("Harness.Models.Llama", "the forward pass: a block, and the stage that holds some of them"),
         new("Harness.Models.Llama.Generation", "sequences, schedules, sampling: from prompts to tokens"),
         new("Harness.Models.Llama.Tokenizers", "text to ids and back"),
+        new("Harness.Models.Llama.Templates", "chat templates: jinja2's language as transformers sets it up, bounded in work and depth"),
         new("Harness.Energy", "domains, readings, the meter seam"),
         new("Harness.Energy.Clocks", "one rank's clock against another's"),
         new("Harness.Energy.Sampling", "the thread that reads a meter, and what its sensors can resolve"),

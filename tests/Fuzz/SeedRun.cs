@@ -17,7 +17,7 @@ namespace Harness.Fuzz;
 /// </summary>
 internal static class SeedRun
 {
-    public const string Host = "node-1";
+    public const string Host = "node-1", Bounds = "ttft=1s,itl=600ms";
 
     private const double Interval = 0.1, RepeatSeconds = 2, FirstRepeat = 4;
     private const int Repeats = 2, Prompts = 2, OutputTokens = 3;
@@ -52,7 +52,15 @@ internal static class SeedRun
         piece.Write(directory, piece.Evidence.Windows.Select(RankRow));
         PieceEvidence.WriteFigures(directory, account, rows, piece);
 
-        var known = Known() with { PaperEnergyJoules = account.PaperJoules(), Gpu = account.GpuName, NumGpus = account.Gpus, Pieces = 1 };
+        var known = Known() with
+        {
+            PaperEnergyJoules = account.PaperJoules(),
+            Gpu = account.GpuName,
+            NumGpus = account.Gpus,
+            Pieces = 1,
+            Itl = Distribution.Of(rows.SelectMany(row => Response(row).ItlSeconds!)),
+            Goodput = new() { Slo = Bounds },
+        };
         var summary = Summary.Compute(account.Describe(known, attributions), rows, account.DurationSeconds);
         var inputs = new CarbonInputs(_ => 380, IsHourly: false, Pue: 1.2, EmbodiedKilograms: 100, LifetimeYears: 4);
         var carbon = CarbonTerms.Of(inputs, account, summary, rows)!;
@@ -155,6 +163,7 @@ internal static class SeedRun
             TtftSeconds = 0.5,
             TpotSeconds = 0.5,
             LatencySeconds = 1.5,
+            ItlP99Seconds = 0.5,
             StartSeconds = StartOf(repeat),
             Correct = prompt == 0,
             Category = prompt == 0 ? "code" : "math",

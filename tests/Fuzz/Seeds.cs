@@ -35,6 +35,27 @@ internal static class Seeds
         "1":{"content":"<s>","lstrip":true,"special":true},"2":{"content":"</s>","rstrip":true,"special":true}},"chat_template":"x"}
         """;
 
+    public static readonly string[] ChatTemplates =
+    [
+        """
+        {{- bos_token }}{%- set ns = namespace(last=-1, found=false) %}{#- a comment #}
+        {%- for message in messages[::-1] if message.role == 'user' %}
+            {%- if not ns.found and loop.first %}{% set ns.found, x = true, 1 %}{% set ns.last = loop.index0 * 2 - 1 // 3 %}{% endif %}
+        {%- else %}none{% endfor %}
+        {% for k, v in {'a': [1, 2.5, "x\n"], 'b': none}|items if k is string and v is not none %}{{ v|tojson(indent=2) ~ k }}{% break %}
+        {% endfor %}{{ messages[0]['content'].strip().split('a', 1)[-1]|upper|trim|default('y', true) if 1 < 2 <= 3 else 'z' }}
+        """,
+        """
+        {%- macro part(text, more='', other=none) -%}<|{{ text }}|>{{ more * 3 + text[1:-1] }}{%- endmacro %}
+        {% if messages[0]['role'] == 'system' and 'x' in messages[0].content %}{% set system = messages[0].content|trim %}
+        {% elif strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}{{ raise_exception('no ' + "one") }}{% endif %}
+        {% for i in range(1, 9, 2) %}{{ part(i|string, other=i) }}{{ messages|selectattr('role', 'equalto', 'user')|map(attribute='content')
+        |join(', ')|replace('b', 'cc')|indent(2) }}{% endfor %}{% raw %}{{ x }}{% endraw %}{% set y %}a{% endset %}
+        {% generation %}{{ [(2, -1), (1, 2)] | sort(attribute='0') | length }}{% endgeneration %}
+        """,
+        "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + eos_token|d }}{% endfor %}",
+    ];
+
     public const string SpecialTokensMap =
         """{"bos_token":"<s>","eos_token":{"content":"</s>","normalized":false},"additional_special_tokens":["<unk>"]}""";
 
@@ -81,6 +102,7 @@ internal static class Seeds
     public const string JsonLines = """
         {"prompt":"Hi","id":1,"category":"c","answer":"1/2"}
         {"prompt":""}
+        {"messages":[{"role":"system","content":"S"},{"role":"user","content":"Hi"},{"role":"assistant","content":"Ho"}]}
         """;
 
     public static IReadOnlyList<byte[]> SentencePiece() => [SentencePiece(withBytes: false), SentencePiece(withBytes: true)];

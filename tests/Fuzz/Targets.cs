@@ -9,6 +9,7 @@ using Harness.Energy.Recordings;
 using Harness.MLTokenizers;
 using Harness.Models.Llama.Checkpoints;
 using Harness.Models.Llama.Configuration;
+using Harness.Models.Llama.Templates;
 using Harness.Models.Llama.Tokenizers;
 using Harness.Planning;
 using Harness.Reports.Auditing;
@@ -17,6 +18,7 @@ using Harness.Reports.Exporting;
 using Harness.Reports.Publishing;
 using Harness.Runs;
 using Harness.Runs.Carbon;
+using Harness.Runs.Records;
 using Harness.Runs.Verifying;
 using Harness.Sharding;
 using Harness.Sweeping;
@@ -53,6 +55,8 @@ internal static class Targets
         Tokenizer("added_tokens.json", Grammar.Json, () => Seeds.Of("""{"<pad>":9,"<s>":1}""")),
         Tokenizer("generation_config.json", Grammar.Json, () => Seeds.Of(Seeds.Generation)),
 
+        new("chat template", Grammar.Text, () => Seeds.Of(Seeds.ChatTemplates), OneFile("chat_template.jinja", Render)),
+
         // Prompts
         Dataset(AlpacaPrompts.Name, Seeds.Alpaca),
         Dataset(GsmPrompts.Name, Seeds.Gsm),
@@ -65,6 +69,11 @@ internal static class Targets
         new("grid", Grammar.Json, () => Seeds.Of(Seeds.Grid, Seeds.Configuration), OneFile("grid.json", path =>
             new SweepGrid(path, s_noSwitches).Cells.Select(cell => cell.Name).ToList())),
         new("settings", Grammar.Text, SettingLines, _ => input => SetAll(Encoding.UTF8.GetString(input))) { Cost = 40 },
+        new("slo", Grammar.Text, () => Seeds.Of("ttft=200ms,itl=50ms,latency=5s", "tpot=0.03"), _ => input =>
+        {
+            var slo = Slo.Parse(Encoding.UTF8.GetString(input), "--slo").ToString();
+            if (Slo.Parse(slo, "--slo").ToString() != slo) throw new InvalidOperationException($"{slo} is not read as it is written");
+        }),
         new("carbon intensity", Grammar.Csv, () => Seeds.Of(
             "time,g_per_kwh\n2026-01-02T03:00Z,380\n2026-01-02T04:00Z,390.5\n",
             "Datetime (UTC);Carbon intensity gCO₂eq/kWh (direct);Carbon intensity gCO₂eq/kWh (LCA)\n2026-01-02 03:00:00;1;2\n"),
@@ -215,6 +224,14 @@ internal static class Targets
         }
     }
 
+    /// <summary>A question with a system prompt, and one without.</summary>
+    private static void Render(string path)
+    {
+        var template = ChatTemplate.Find(Path.GetDirectoryName(path)!)!;
+        template.Render([new("user", Text)]);
+        template.Render([new("system", "x"), new("user", Text)]);
+    }
+
     /// <summary>Each task's form of every prompt, judged against its own reference.</summary>
     private static Target Dataset(string name, string seed) => new($"data set/{name}", Grammar.Json, () => Seeds.Of(seed), at => input =>
     {
@@ -224,7 +241,7 @@ internal static class Targets
         _ = loaded.Notes.ToList();
         foreach (var prompt in loaded.Prompts)
         {
-            if (prompt.Question.Length > 0) PromptTask.Apply("instruct", prompt);
+            if (prompt is { Question.Length: > 0, HasText: true }) PromptTask.Apply("instruct", prompt);
             GsmAnswer.Judge(prompt.ReferenceAnswer, prompt.ReferenceOutput ?? prompt.Text);
         }
         _ = DatasetCatalog.Load(null, path, 0, null, null);
@@ -323,9 +340,10 @@ internal static class Targets
     private static void ReadMany(Scratch scratch)
     {
         var log = new StringWriter();
-        _ = new Collect(TextWriter.Null).Run([scratch["run"]], "-", log);
+        var slo = Slo.Parse(SeedRun.Bounds, "--slo");
+        _ = new Collect(TextWriter.Null) { Slo = slo }.Run([scratch["run"]], "-", log);
         foreach (var format in Export.Formats) _ = new Export(format, Stream.Null).Run([scratch["run"]], "-", includeInvalid: true, log);
-        _ = new Report(TextWriter.Null, log).Write([scratch["run"]], new(scratch["page.html"], "-", null));
+        _ = new Report(TextWriter.Null, log) { Slo = slo }.Write([scratch["run"]], new(scratch["page.html"], "-", null));
     }
 
     /// <summary>A directory in which a cell of a sweep looks for what is done.</summary>

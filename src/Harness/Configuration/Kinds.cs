@@ -4,6 +4,7 @@ using System.Numerics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Harness.Common;
+using Harness.Runs.Records;
 using Harness.Tensors;
 
 namespace Harness.Configuration;
@@ -80,6 +81,10 @@ internal static class Kinds
         (text, row) => text.Length == 0 ? null
             : Quantity.Share(text) is { } share and > 0 and < 1 ? share : throw row.Wrong(text, "a percentage such as 2%"),
         share => share is { } part ? FormattableString.Invariant($"{part * 100:G12}%") : "");
+
+    /// <summary>Empty for no bound.</summary>
+    public static Kind<Slo> Objective { get; } = new($"bounds of {Slo.Names} with commas, each a time, or empty",
+        (text, row) => text.Length == 0 ? Slo.None : Slo.Parse(text, row.Named), slo => slo.ToString());
 
     public static Kind<T> Word<T>() where T : struct, Enum => OneOf(Enum.GetValues<T>());
 

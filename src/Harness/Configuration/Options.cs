@@ -2,6 +2,7 @@ using Harness.Common;
 using Harness.Datasets;
 using Harness.Energy.Meters;
 using Harness.Runs;
+using Harness.Runs.Records;
 using Harness.Sharding.World;
 using Harness.Tensors;
 
@@ -21,6 +22,7 @@ public sealed record RunOptions
     public GenerationOptions Generation { get; init; } = new();
     public EnergyOptions Energy { get; init; } = new();
     public RepeatsOptions Repeats { get; init; } = new();
+    public GoodputOptions Goodput { get; init; } = new();
     public CarbonOptions Carbon { get; init; } = new();
     public OutputOptions Output { get; init; } = new();
 }
@@ -199,8 +201,12 @@ public sealed record DatasetOptions
     public long? Seed { get; init; }
     public int Shots { get; init; }
 
-    /// <summary>Null: as the data set renders its prompts.</summary>
+    /// <summary>Null: by the checkpoint's chat template where it has one and the prompts are questions, else as the data set renders
+    /// them.</summary>
     public string? Task { get; init; }
+
+    /// <summary>Empty: what the template and the conversations say.</summary>
+    public string System { get; init; } = "";
 
     /// <summary>0: as they are.</summary>
     public int InputTokens { get; init; }
@@ -238,8 +244,14 @@ public sealed record DatasetOptions
             if (!PromptTask.IsKnown(text)) throw row.Wrong(text, $"one of {PromptTask.Known}");
         })))
         {
-            Meaning = "ask as chat, chat-concise, instruct or instruct-concise; default: as the data set renders its prompts",
+            Meaning = "ask by the checkpoint's chat template (template), as the data set renders its prompts (plain), or as chat, "
+                + "chat-concise, instruct or instruct-concise; default: template for questions where the checkpoint has one, else plain",
             Switch = ("--task", "NAME"), InCellNames = (300, ""),
+        },
+        new Setting<string>(options => options.Dataset.System, Kinds.Text)
+        {
+            Meaning = "system prompt that the checkpoint's chat template renders in front of every conversation",
+            Switch = ("--system", "TEXT"), InCellNames = (310, "system-"),
         },
         new Setting<int>(options => options.Dataset.InputTokens, Kinds.Whole(0))
         {
@@ -466,6 +478,21 @@ public sealed record RepeatsOptions
         {
             Meaning = "bound of --until-ci",
             Switch = ("--max-repeats", "N"),
+        },
+    ];
+}
+
+public sealed record GoodputOptions
+{
+    public Slo Slo { get; init; } = Slo.None;
+
+    internal static IEnumerable<Setting> Rows =>
+    [
+        new Setting<Slo>(options => options.Goodput.Slo, Kinds.Objective)
+        {
+            Meaning = "bounds within which a request is good, such as ttft=200ms,itl=50ms,latency=5s: writes goodput and joules per good "
+                + "request",
+            Switch = ("--slo", "BOUNDS"), IsOfIdentity = false,
         },
     ];
 }

@@ -10,7 +10,8 @@ internal static class Settings
     public static IReadOnlyList<Setting> All { get; } =
     [
         .. ModelOptions.Rows, .. ShardingOptions.Rows, .. RuntimeOptions.Rows, .. DatasetOptions.Rows, .. BatchOptions.Rows,
-        .. GenerationOptions.Rows, .. EnergyOptions.Rows, .. RepeatsOptions.Rows, .. CarbonOptions.Rows, .. OutputOptions.Rows,
+        .. GenerationOptions.Rows, .. EnergyOptions.Rows, .. RepeatsOptions.Rows, .. GoodputOptions.Rows, .. CarbonOptions.Rows,
+        .. OutputOptions.Rows,
     ];
 
     private static readonly Dictionary<string, Setting> s_byKey = All.ToDictionary(row => row.Key, StringComparer.OrdinalIgnoreCase);

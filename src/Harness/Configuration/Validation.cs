@@ -1,4 +1,5 @@
 using Harness.Common;
+using Harness.Datasets;
 using Harness.Energy.Statistics;
 
 namespace Harness.Configuration;
@@ -10,12 +11,27 @@ internal static class Validation
     public static void Check(RunOptions options)
     {
         CheckBatch(options.Batch);
-        if (options.Dataset is { Task: not null, Shots: > 0 })
-            throw Settings.Of(o => o.Dataset.Shots).Wrong(options.Dataset.Shots, "0 beside --task, whose prompts hold no worked examples");
+        CheckTask(options.Dataset);
         if (options.Repeats is { UntilCi: not null, Max: < RepeatPlan.FewestForInterval })
             throw Settings.Of(o => o.Repeats.Max).Wrong(options.Repeats.Max,
                 $"at least {RepeatPlan.FewestForInterval}, which a confidence interval (--until-ci) needs,");
         CheckCarbon(options.Carbon);
+    }
+
+    private static void CheckTask(DatasetOptions dataset)
+    {
+        if (dataset.Task is not (null or PromptTask.Template or PromptTask.Plain) && dataset.Shots > 0)
+            throw Settings.Of(o => o.Dataset.Shots).Wrong(dataset.Shots, $"0 beside --task {dataset.Task}, whose prompts hold no worked "
+                + "examples");
+        if (dataset is { Task: PromptTask.Template, InputTokens: > 0 })
+            throw Settings.Of(o => o.Dataset.InputTokens).Wrong(dataset.InputTokens,
+                $"0 beside --task {PromptTask.Template}, whose form would be cut or repeated,");
+        if (dataset.System.Length == 0) return;
+        if (string.IsNullOrWhiteSpace(dataset.System))
+            throw Settings.Of(o => o.Dataset.System).Wrong(dataset.System, "a text, or nothing,");
+        if (dataset.Task is not (null or PromptTask.Template) || dataset.InputTokens > 0)
+            throw new UserErrorException($"{Settings.Of(o => o.Dataset.System).Named} is rendered by a chat template alone, which "
+                + $"{(dataset.InputTokens > 0 ? "--input-tokens" : $"--task {dataset.Task}")} does without; leave one of the two out");
     }
 
     private static void CheckBatch(BatchOptions batch)

@@ -6,16 +6,17 @@ namespace Harness.Datasets;
 /// <summary>The known datasets: from a name, a path, or both, to prompts.</summary>
 public static class DatasetCatalog
 {
-    private sealed record Kind(string Name, string[] Files, DatasetFields Fields, Func<string, int, long?, IPromptSource> Open);
+    private sealed record Kind(string Name, string[] Files, DatasetFields[] Forms, Func<string, int, long?, IPromptSource> Open);
 
     private static readonly Kind[] s_kinds =
     [
-        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], AlpacaPrompts.Fields, (path, _, _) => new AlpacaPrompts(path)),
-        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], GsmPrompts.Fields, (path, shots, seed) =>
+        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], [AlpacaPrompts.Fields], (path, _, _) => new AlpacaPrompts(path)),
+        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], [GsmPrompts.Fields], (path, shots, seed) =>
             new GsmPrompts(path, shots, seed)),
-        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], ShareGptPrompts.Fields, (path, _, _) =>
+        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], [ShareGptPrompts.Fields], (path, _, _) =>
             new ShareGptPrompts(path)),
-        new(JsonLinesPrompts.Name, ["prompts.jsonl"], JsonLinesPrompts.Fields, (path, _, _) => new JsonLinesPrompts(path)),
+        new(JsonLinesPrompts.Name, ["prompts.jsonl"], [JsonLinesPrompts.Fields, JsonLinesPrompts.MessagesFields], (path, _, _) =>
+            new JsonLinesPrompts(path)),
     ];
 
     public static string KnownNames => string.Join(", ", s_kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));
@@ -105,7 +106,7 @@ public static class DatasetCatalog
         foreach (var record in JsonRecords.Read(file).Take(1))
         {
             HashSet<string> keys = record.Value.ValueKind == JsonValueKind.Object ? [.. record.Names()] : [];
-            return s_kinds.FirstOrDefault(k => k.Fields.Fits(keys))
+            return s_kinds.FirstOrDefault(k => k.Forms.Any(form => form.Fits(keys)))
                 ?? throw new UserErrorException($"cannot tell which dataset {file} is: {WhyNot(keys)}");
         }
         throw new UserErrorException($"{file} holds no prompts");
@@ -113,10 +114,11 @@ public static class DatasetCatalog
 
     private static string WhyNot(HashSet<string> keys)
     {
-        if (s_kinds.FirstOrDefault(k => k.Fields.Required.All(keys.Contains)) is { } near)
-            return $"its first record has the keys of {near.Name}, but {Quoted(", ", keys.Where(near.Fields.IsForeign))} too, "
-                + $"of which {near.Name} makes no prompt; write the whole prompt as \"{JsonLinesPrompts.PromptKey}\" of JSON lines";
-        var known = s_kinds.Select(k => $"{Quoted(" and ", k.Fields.Required)} ({k.Name})");
+        var forms = s_kinds.SelectMany(k => k.Forms).ToList();
+        if (forms.Find(form => form.Required.All(keys.Contains)) is { } near)
+            return $"its first record has the keys of {near.Kind}, but {Quoted(", ", keys.Where(near.IsForeign))} too, "
+                + $"of which {near.Kind} makes no prompt; write the whole prompt as \"{JsonLinesPrompts.PromptKey}\" of JSON lines";
+        var known = forms.Select(form => $"{Quoted(" and ", form.Required)} ({form.Kind})");
         return $"its first record has none of {string.Join(", ", known)}; name it with --dataset";
 
         static string Quoted(string between, IEnumerable<string> keys) => string.Join(between, keys.Select(key => $"\"{key}\""));

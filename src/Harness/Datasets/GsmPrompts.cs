@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Harness.Common;
+using Harness.Models.Llama.Templates;
 
 namespace Harness.Datasets;
 
@@ -31,14 +32,20 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
         foreach (var problem in Problems(path, Log))
         {
             var text = new StringBuilder();
+            var turns = new List<ChatMessage>();
             foreach (var example in examples.Where(e => e.Question != problem.Question).Take(shots))
-                text.Append(Ask(example.Question)).Append(' ').Append(Annotation().Replace(example.Solution, "")).Append("\n\n");
+            {
+                var solution = Annotation().Replace(example.Solution, "");
+                text.Append(Ask(example.Question)).Append(' ').Append(solution).Append("\n\n");
+                turns.AddRange([new("user", example.Question), new("assistant", solution)]);
+            }
             yield return new Prompt
             {
                 Index = problem.Index,
                 Dataset = Name,
                 Text = text.Append(Ask(problem.Question)).ToString(),
                 Question = problem.Question,
+                Before = new([.. turns]),
                 Source = problem.Source,
                 Id = problem.Id,
                 ReferenceAnswer = problem.Answer,

@@ -44,11 +44,14 @@ internal readonly record struct JsonRecord(string File, int Number, long Line, J
     }
 
     /// <summary>Keys of the record, which is an object, in its order.</summary>
-    public IReadOnlyList<string> Names()
+    public IReadOnlyList<string> Names() => Names(Value);
+
+    /// <summary>Keys of an object in the record, in its order.</summary>
+    public IReadOnlyList<string> Names(JsonElement inside)
     {
         try
         {
-            return [.. Value.EnumerateObject().Select(property => property.Name)];
+            return [.. inside.EnumerateObject().Select(property => property.Name)];
         }
         catch (InvalidOperationException e)
         {

@@ -1,3 +1,6 @@
+using Harness.Common;
+using Harness.Models.Llama.Templates;
+
 namespace Harness.Datasets;
 
 /// <summary>One prompt of a dataset, rendered and ready for the tokenizer.</summary>
@@ -8,7 +11,7 @@ public sealed record Prompt
 
     public required string Dataset { get; init; }
 
-    /// <summary>What the model reads: template filled in, worked examples in front.</summary>
+    /// <summary>What the model reads: the data set's form, or a task's or a template's, filled in; worked examples in front.</summary>
     public required string Text { get; init; }
 
     /// <summary>The user's own words, without template and worked examples: what a task renders (<see cref="PromptTask"/>).</summary>
@@ -16,6 +19,21 @@ public sealed record Prompt
 
     /// <summary>What the question is about, where the data set keeps that apart.</summary>
     public string? Input { get; init; }
+
+    /// <summary>Turns before the question: worked examples, or the conversation so far.</summary>
+    public ValueList<ChatMessage> Before { get; init; } = new();
+
+    /// <summary>
+    /// Whether the record is a question or a conversation, which a checkpoint's chat template renders unless a run says otherwise; false
+    /// for one that holds a whole prompt.
+    /// </summary>
+    public bool IsQuestion { get; init; } = true;
+
+    /// <summary>Whether <see cref="Text"/> has all of it; false for a conversation, which a chat template alone can render.</summary>
+    public bool HasText { get; init; } = true;
+
+    /// <summary>What a chat template renders.</summary>
+    public IReadOnlyList<ChatMessage> Conversation => [.. Before, new("user", Input == null ? Question : $"{Question}\n\n{Input}")];
 
     /// <summary>File and line of its record (<c>test.jsonl:12</c>), for messages.</summary>
     public required string Source { get; init; }

@@ -42,6 +42,7 @@ public static class SummaryTable
             + $"{Figures.Significant(run.DurationSeconds)} s");
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, "
             + $"{Figures.Significant(run.ResponsesPerSecond)} responses/s");
+        if (run.Goodput.Slo is { } bounds) Fact("goodput", Goodput(run, bounds));
         if (run.Steady.DurationSeconds is { } steady) Fact("steady state", $"{Figures.Significant(steady)} s: {Steady(run)}");
         if (run.Accuracy is { } accuracy)
             Fact("accuracy", Join($"{Figures.Significant(100 * accuracy)} % ({Figures.Significant(100 * run.AccuracyLow)} to "
@@ -60,6 +61,16 @@ public static class SummaryTable
     private static string Steady(SummaryRecord run) => Join(
         Unit(run.Steady.TokensPerSecond, "tokens/s"), Unit(run.Steady.PerOutputToken, "J/token"),
             Unit(run.Steady.AverageWatts, "W on average"));
+
+    /// <summary>Where no request is good, there are no joules for each.</summary>
+    private static string Goodput(SummaryRecord run, string bounds) => $"{bounds}: " + (run.Goodput.Good switch
+    {
+        null => "not known",
+        0 => $"none of {Figures.Count(run.Completed + run.Failed, "request")} is good",
+        var good => Join($"{Figures.Count(good)} of {Figures.Count(run.Completed + run.Failed, "request")} good "
+            + $"({Figures.Significant(100 * run.Goodput.Share)} %)", Unit(run.Goodput.PerSecond, "good requests/s"),
+            Unit(run.Goodput.PerGoodJoules, "J/good request")),
+    });
 
     private static string Energy(SummaryRecord run) => run.Energy.Total == null
         ? "not measured"
@@ -82,13 +93,14 @@ public static class SummaryTable
 
     private static Table Latencies(SummaryRecord run)
     {
-        var table = new Table().Border(TableBorder.Horizontal).AddColumn("seconds");
-        foreach (var (name, _) in run.Ttft.Figures) table.AddColumn(new TableColumn(name).RightAligned());
+        var table = new Table().Border(TableBorder.Horizontal).AddColumn(new TableColumn("seconds").PadRight(0));
+        foreach (var (name, _) in run.Ttft.Figures) table.AddColumn(new TableColumn(name).RightAligned().PadRight(0));
         void Row(string time, Distribution of) =>
             table.AddRow(of.Figures.Select(figure => new Text(Figures.Significant(figure.Seconds))).Prepend(new Text(time)));
 
         Row(PromptTimes.Ttft, run.Ttft);
         Row(PromptTimes.Tpot, run.Tpot);
+        if (run.Itl.Mean != null) Row(PromptTimes.Itl, run.Itl);
         Row(PromptTimes.Latency, run.Latency);
         return table;
     }

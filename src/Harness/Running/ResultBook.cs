@@ -90,6 +90,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             var text = set.Tokenizer.Decode(sequence.Output, continuation: true);
             var times = sequence.TokenSeconds;
             var (first, latency) = (times[0] - sequence.StartSeconds, times[^1] - sequence.StartSeconds);
+            double[] gaps = [.. GapsOf(sequence)];
             _origins.Add((report.Pass, sequence.Number));
             var row = Row(report.Repeat, item, sequence.ReachedEndOfText ? FinishReason.Eos : FinishReason.Length) with
             {
@@ -101,11 +102,12 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
                 TtftSeconds = first,
                 TpotSeconds = times.Length > 1 ? (latency - first) / (times.Length - 1) : null,
                 LatencySeconds = latency,
+                ItlP99Seconds = new Statistics(gaps).Percentile(99),
                 Correct = GsmAnswer.Judge(set.Prompts[item.Number].ReferenceAnswer, text),
             };
             rows.Add(row);
             _answers[report.Repeat] = _answers.GetValueOrDefault(report.Repeat) + 1;
-            responses.Add(Response(row, item, sequence.Output, text, [.. times.Skip(1).Zip(times, (later, earlier) => later - earlier)]));
+            responses.Add(Response(row, item, sequence.Output, text, gaps));
         }
         _firstResponses.AddRange(responses.Take(ShownResponses - _firstResponses.Count));
         Store(rows, responses);
@@ -128,6 +130,21 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
             throw new InvalidOperationException($"the run has come to its end, but {gap}; what was finished is kept");
     }
 
+    /// <summary>The time from each token of a sequence to the next, in seconds.</summary>
+    private static IEnumerable<double> GapsOf(SequenceReport sequence) =>
+        sequence.TokenSeconds.Skip(1).Zip(sequence.TokenSeconds, (later, earlier) => later - earlier);
+
+    /// <summary>The inter-token latencies of all rows, in seconds: too many to keep in memory while the run goes on.</summary>
+    public IEnumerable<double> Gaps() => from piece in _directories.Keys
+        from report in Counting(piece, BatchReport.SequencesIn)
+        from sequence in report.Sequences
+        from gap in GapsOf(sequence)
+        select gap;
+
+    /// <summary>Of a piece's journal those of each replica up to the last that counts.</summary>
+    private IEnumerable<BatchReport> Counting(int piece, Func<string, IEnumerable<BatchReport>> read) => read(_directories[piece])
+        .Where(report => _entered.TryGetValue((piece, report.Replica), out var last) && report.EndSeconds <= last);
+
     /// <summary>
     /// Every forward pass of a piece, on rank 0's clock; those of a killed piece up to the last batch of each replica that counts.
     /// </summary>
@@ -147,8 +164,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     /// <param name="clocks">Of the replicas that were asked for.</param>
     private IEnumerable<Step> Steps(int piece, Func<int, ClockMap> clockOf, Dictionary<int, ClockMap> clocks,
         Dictionary<(int Repeat, int Pass, int Number), int> rowOf) =>
-        from report in BatchReport.In(_directories[piece])
-        where _entered.TryGetValue((piece, report.Replica), out var last) && report.EndSeconds <= last
+        from report in Counting(piece, BatchReport.In)
         let clock = clocks.TryGetValue(report.Replica, out var known) ? known : clocks[report.Replica] = clockOf(report.Replica)
         from step in report.Steps
         select step with

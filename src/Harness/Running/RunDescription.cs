@@ -32,11 +32,14 @@ internal static class RunDescription
             Schedule = EnumWord.Of(options.Batch.Schedule),
             MaxNewTokens = options.Generation.MaxNewTokens,
             Dataset = prompts.Prompts[0].Dataset,
-            Task = options.Dataset.Task,
+            Task = prompts.Form.Task,
+            ChatTemplate = prompts.Form.TemplateDigits,
+            SystemPrompt = prompts.Form.SystemDigits,
             NumPrompts = prompts.Prompts.Count,
             FixedInputTokens = options.Dataset.InputTokens > 0 ? options.Dataset.InputTokens : null,
             PowerLimitWatts = cell.LimitWatts,
             SmClockMhz = cell.SmClockMhz,
+            Goodput = new() { Slo = options.Goodput.Slo.IsNone ? null : options.Goodput.Slo.ToString() },
         };
 
     /// <summary>What the user typed, without the path in front: llama-7b of /models/llama-7b/, or demo.</summary>

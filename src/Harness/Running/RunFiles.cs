@@ -40,7 +40,7 @@ internal sealed class RunFiles : IRunRecorder
         var output = configuration.Options.Output;
         var modelName = RunDescription.ModelName(configuration.Options.Model) + cell.Suffix;
         var name = output.Name.Length > 0 ? output.Name + cell.Suffix : null;
-        var identity = RunIdentity.Of(configuration, model.Checkpoint.Fingerprint, prompts.Workload, cell);
+        var identity = RunIdentity.Of(configuration, model.Checkpoint.Fingerprint, prompts, cell);
         takenBy = null;
         var unfinished = output.Fresh ? null : UnfinishedRun.Claim(output.Directory, name, identity, out takenBy);
         RunDirectory? begun = null;
@@ -121,6 +121,7 @@ internal sealed class RunFiles : IRunRecorder
             ["backend"] = model.BackendChoice.Described,
             ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint, verified = model.Verified },
             ["data"] = new { left_out = prompts.Loaded.Log.LeftOut, unread_fields = prompts.Loaded.Log.UnreadFields },
+            ["prompts"] = prompts.Form.Described,
             [StartRecord.Section] = _starts,
         };
         Directory.WriteManifest(_manifest);
@@ -232,6 +233,7 @@ internal sealed class RunFiles : IRunRecorder
             NumGpus = account.Gpus,
             PaperEnergyJoules = account.PaperJoules(),
             Pieces = pieces.Count,
+            Itl = Distribution.Of(Book.Gaps()),
         };
         _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);

@@ -7,12 +7,12 @@ using Harness.Configuration;
 namespace Harness.Running;
 
 /// <summary>
-/// What two starts must have in common to be pieces of one run: the program, every setting but where results go, the
-/// checkpoint, the prompts' tokens, and the power setting.
+/// What two starts must have in common to be pieces of one run: the program, every setting but where results go and how they are judged,
+/// the checkpoint, the chat template with its date, the prompts' tokens, and the power setting.
 /// </summary>
 internal static class RunIdentity
 {
-    public static string Of(ResolvedConfiguration configuration, string checkpoint, Workload workload, PowerCell cell)
+    public static string Of(ResolvedConfiguration configuration, string checkpoint, PromptSet prompts, PowerCell cell)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         void Add(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
@@ -20,7 +20,8 @@ internal static class RunIdentity
         foreach (var entry in configuration.Entries().Where(entry => entry.Setting.IsOfIdentity)) Add($"{entry.Key}={entry.Value}");
         Add(checkpoint);
         Add(cell.Suffix);
-        foreach (var item in workload.Items)
+        if (prompts.Form.Identity is { } form) Add(form);
+        foreach (var item in prompts.Workload.Items)
         {
             Add(FormattableString.Invariant($"{item.PromptIndex} {item.MaxNewTokens}"));
             hash.AppendData(MemoryMarshal.AsBytes(item.Tokens.AsSpan()));

@@ -20,8 +20,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var carbon = world.Rank == 0 ? Carbon(options.Carbon) : null;
         using var model = new RankModel(configuration, world);
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
-        foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Tokenizer.Notes ?? []).Concat(prompts?.Loaded.Notes ?? [])
-            .Distinct()) log.NoteOnce(note);
+        foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Notes ?? []).Distinct()) log.NoteOnce(note);
         if (model.Verified is { Count: > 0 } files)
             log.NoteOnce(FormattableString.Invariant(
                 $"weights verified: {files.Count} files of {files.Sum(file => file.Bytes) / 1e9:F1} GB, alike on {model.Topology.Nodes} ")

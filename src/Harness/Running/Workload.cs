@@ -30,9 +30,10 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         Items.Where(item => item.Fits).Select(item => item.Tokens.Length + item.MaxNewTokens).DefaultIfEmpty(1).Max();
 
     /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
-    public static Workload Of(IReadOnlyList<Prompt> prompts, ITokenizer tokenizer, GenerationOptions generation, int inputTokens,
+    public static Workload Of(IReadOnlyList<Prompt> prompts, PromptForm form, GenerationOptions generation, int inputTokens,
         LlamaConfig model)
     {
+        var tokenizer = form.Tokenizer;
         if (generation.Lengths == OutputLengths.Reference && prompts.All(prompt => prompt.ReferenceOutput == null))
             throw Settings.Of(options => options.Generation.Lengths).Wrong(EnumWord.Of(generation.Lengths),
                 "limit, since these prompts have no replies of their own whose lengths could be taken,");
@@ -50,13 +51,13 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
         for (var i = 0; i < items.Length; i++)
         {
-            var tokens = tokenizer.Encode(prompts[i].Text, addBeginOfText: true);
+            var tokens = form.Encode(prompts[i]);
             CheckVocabulary(tokens, prompts[i].Source, model);
             if (inputTokens > 0) tokens = Fit(tokens, BeginTokens(tokens, tokenizer), inputTokens, prompts[i].Source);
             var room = Math.Clamp(limit - tokens.Length, 0, OutputLimit(prompts[i], tokenizer, generation));
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
         }
-        return new(items, generation.IgnoreEos || generation.Lengths == OutputLengths.Reference ? new HashSet<int>() : tokenizer.EndOfText);
+        return new(items, generation.IgnoreEos || generation.Lengths == OutputLengths.Reference ? new HashSet<int>() : form.EndOfText);
     }
 
     /// <summary>The first tokens of a longer prompt; a shorter one again and again behind one beginning-of-text.</summary>

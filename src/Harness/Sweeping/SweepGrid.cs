@@ -69,8 +69,12 @@ internal sealed class SweepGrid
     private static void CheckDimension(GridKey dimension)
     {
         if (!dimension.Setting.IsOfIdentity)
-            throw new UserErrorException($"{dimension.Setting.Named} is a list, but the runs of a sweep lie beside each other, "
-                + "each under its cell's name; give one value");
+        {
+            var why = dimension.Setting.Section.Name == nameof(RunOptions.Output)
+                ? "the runs of a sweep lie beside each other, each under its cell's name; give one value"
+                : "runs that differ in nothing else are one run; give one value here, and others to collect and report";
+            throw new UserErrorException($"{dimension.Setting.Named} is a list, but {why}");
+        }
         var values = dimension.Values.GroupBy(value => value, StringComparer.OrdinalIgnoreCase);
         if (values.FirstOrDefault(same => same.Count() > 1) is { } twice)
             throw new UserErrorException($"{dimension.Setting.Named} lists '{twice.Key}' twice; a value is one cell");

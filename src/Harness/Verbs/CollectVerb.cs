@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Harness.Reports.Collecting;
+using Harness.Runs.Records;
 
 namespace Harness.Verbs;
 
@@ -28,9 +29,33 @@ internal static class CollectVerb
         command.Arguments.Add(directories);
         command.Options.Add(output);
         command.Options.Add(slurm);
+        var slo = SloSwitch.AddTo(command);
         command.SetAction(parsed =>
             new Collect(parsed.InvocationConfiguration.Output, parsed.GetValue(slurm) ? new SlurmAccounting() : null)
-                .Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
+            {
+                Slo = SloSwitch.Of(parsed, slo),
+            }.Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
         return command;
     }
+}
+
+/// <summary><c>--slo</c> of the verbs that judge runs afterwards.</summary>
+internal static class SloSwitch
+{
+    private const string Name = "--slo";
+
+    public static Option<string?> AddTo(Command command)
+    {
+        var option = new Option<string?>(Name)
+        {
+            HelpName = "BOUNDS",
+            Description = "goodput of every run under these bounds, such as ttft=200ms,itl=50ms,latency=5s; without it, under those that "
+                + "it was run with"
+        };
+        command.Options.Add(option);
+        return option;
+    }
+
+    public static Slo Of(ParseResult parsed, Option<string?> option) =>
+        parsed.GetValue(option) is { } text ? Slo.Parse(text, Name) : Slo.None;
 }

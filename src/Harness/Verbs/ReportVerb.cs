@@ -34,13 +34,17 @@ internal static class ReportVerb
         };
         command.Arguments.Add(directories);
         foreach (var option in new Option[] { page, markdown, figures, references }) command.Options.Add(option);
+        var slo = SloSwitch.AddTo(command);
         command.SetAction(parsed =>
         {
             var outputs = new ReportOutputs(parsed.GetValue(page), parsed.GetValue(markdown), parsed.GetValue(figures));
             if (outputs is { Page: null, Markdown: null, Figures: null })
                 throw new UserErrorException("nothing to write; add --out FILE.html, --markdown FILE.md or --figures DIR");
-            return new Report(parsed.InvocationConfiguration.Output, Console.Error) { References = parsed.GetValue(references) ?? [] }
-                .Write(parsed.GetValue(directories)!, outputs);
+            return new Report(parsed.InvocationConfiguration.Output, Console.Error)
+            {
+                References = parsed.GetValue(references) ?? [],
+                Slo = SloSwitch.Of(parsed, slo),
+            }.Write(parsed.GetValue(directories)!, outputs);
         });
         return command;
     }

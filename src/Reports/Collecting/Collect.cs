@@ -17,6 +17,9 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
 {
     private const string DirectoryColumn = "run_directory";
 
+    /// <summary>Bounds that goodput of all runs is to be of; without any each keeps what it wrote itself.</summary>
+    public Slo Slo { get; init; } = Slo.None;
+
     /// <param name="output">The file to write, or <c>-</c> for standard output. It may lie below the directories.</param>
     /// <param name="log">Takes a line for each run that cannot be read, and one that says what was collected.</param>
     /// <returns>0, or 1 where a run or a directory could not be read; the others are collected all the same.</returns>
@@ -39,6 +42,7 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
             return 1;
         }
         var sorted = rows.OrderBy(r => r.Key.RunId, StringComparer.Ordinal).ThenBy(r => r.Key.Row).Select(r => r.Value).ToList();
+        if (!Slo.IsNone) Judge(sorted, runs);
         var isAnswered = AskSlurm(sorted, runs);
         Write(sorted, output);
         var newer = sorted.Select(SchemaOf).Where(version => version > SummaryRecord.CurrentSchema).ToList();
@@ -49,6 +53,18 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
         if (EnergyScopesFound.Warning(sorted.Select(row => row.Typed())) is { } warning) runs.Say(warning);
         runs.Say(Describe(sorted, runs.Unreadable, output));
         return runs.Unreadable > 0 || !isAnswered ? 1 : 0;
+    }
+
+    /// <summary>Goodput of every run under the bounds that were given.</summary>
+    private void Judge(List<CollectedRow> rows, RunsBelow runs)
+    {
+        var goodput = new GoodputOfRuns(Slo, runs);
+        for (var row = 0; row < rows.Count; row++)
+        {
+            var run = rows[row].Typed();
+            rows[row] = rows[row].With(ColumnMap<GoodputColumns>.Columns, goodput.Of(run, rows[row].Directory));
+        }
+        goodput.SayWhatIsMissing();
     }
 
     /// <summary>Slurm's joules beside those of each row; where it does not answer, the rest is collected all the same.</summary>
@@ -70,14 +86,7 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
         }
         for (var row = 0; row < rows.Count; row++)
         {
-            rows[row] = rows[row] with
-            {
-                Columns = ColumnMap<SlurmColumns>.Columns.Aggregate(new Dictionary<string, string>(rows[row].Columns), (all, column) =>
-                {
-                    all[column.Name] = Convert.ToString(column.Of(columns[row]), CultureInfo.InvariantCulture) ?? "";
-                    return all;
-                }),
-            };
+            rows[row] = rows[row].With(ColumnMap<SlurmColumns>.Columns, columns[row]);
         }
         return isAnswered;
     }

@@ -40,6 +40,14 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
         },
         RunFile.Summary.In(Directory));
 
+    /// <summary>With the values of some columns, whatever stood there.</summary>
+    public CollectedRow With(IEnumerable<Column> columns, object record)
+    {
+        var texts = new Dictionary<string, string>(Columns);
+        foreach (var column in columns) texts[column.Name] = Convert.ToString(column.Of(record), CultureInfo.InvariantCulture) ?? "";
+        return this with { Columns = texts };
+    }
+
     private static List<CollectedRow> Complete(string directory)
     {
         var path = RunFile.Summary.In(directory);
@@ -84,6 +92,7 @@ public sealed record CollectedRow(string RunId, string Directory, IReadOnlyDicti
             Dataset = prompts.FirstOrDefault()?.Dataset
         }) with
         { Status = RunStatus.Incomplete, Energy = new(), Valid = false, InvalidReasons = null };
+        if (known.Goodput.Slo is { } bounds) Slo.Parse(bounds, $"{RunFile.Manifest.In(run.Directory)}: slo");
         var numPrompts = known.NumPrompts; // How many there would have been; those that are done say nothing of it.
         var summary = Summary.Compute(known, prompts, durationSeconds: null) with { NumPrompts = numPrompts };
         var columns = JsonSerializer.SerializeToElement(summary, JsonRows.Line).EnumerateObject()

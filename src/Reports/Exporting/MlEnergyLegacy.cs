@@ -18,7 +18,9 @@ public sealed class MlEnergyLegacy : IExportFormat
     public object Of(ExportedRun run)
     {
         var s = run.Summary;
-        return new Row(s.Model, s.Gpu, s.Task ?? s.Dataset, s.TokensPerSecond,
+        // A template is a form, and no task.
+        var task = s.Task == SummaryRecord.TemplateTask ? $"{s.Dataset}-{s.Task}" : s.Task ?? s.Dataset;
+        return new Row(s.Model, s.Gpu, task, s.TokensPerSecond,
             s.Completed > 0 ? (double?)s.TotalOutputTokens / s.Completed : null,
             s.Latency.Mean, s.Energy.PerResponse, s.ParametersBillions);
     }

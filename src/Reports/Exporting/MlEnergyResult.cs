@@ -57,6 +57,7 @@ public sealed class MlEnergyResult : IExportFormat
         };
         Latency(result, "ttft", s.Ttft);
         Latency(result, "tpot", s.Tpot);
+        Latency(result, "itl", s.Itl);
         Latency(result, "e2el", s.Latency);
         result["results"] = new JsonArray([.. run.Completed().Select(pair => new JsonObject
         {
@@ -80,6 +81,7 @@ public sealed class MlEnergyResult : IExportFormat
         result[$"mean_{name}_ms"] = seconds.Mean * 1000;
         result[$"median_{name}_ms"] = seconds.P50 * 1000;
         result[$"p90_{name}_ms"] = seconds.P90 * 1000;
+        result[$"p95_{name}_ms"] = seconds.P95 * 1000;
         result[$"p99_{name}_ms"] = seconds.P99 * 1000;
     }
 }

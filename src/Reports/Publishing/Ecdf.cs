@@ -20,6 +20,21 @@ internal sealed record Ecdf(int Count, IReadOnlyList<double> Values, IReadOnlyLi
 /// <summary>Numbers for a page, which need no more digits than a figure shows.</summary>
 internal static class Rounded
 {
+    /// <summary>
+    /// To that many significant decimal digits, upward: what is at most a bound of no more digits is so afterwards, and what is above it is
+    /// above it.
+    /// </summary>
+    public static double Up(double value, int digits)
+    {
+        if (value <= 0 || !double.IsFinite(value)) return value;
+        var places = digits - 1 - (int)Math.Floor(Math.Log10(value));
+        if (places is > 15 or < 0) return value;
+        // Decimals, since 0.1 is one of them, and no double.
+        var exact = (decimal)value;
+        var down = decimal.Round(exact, places, MidpointRounding.ToZero);
+        return (double)(down == exact ? down : down + new decimal(1, 0, 0, isNegative: false, (byte)places));
+    }
+
     public static double Digits(double value, int digits)
     {
         if (value == 0 || !double.IsFinite(value)) return value;

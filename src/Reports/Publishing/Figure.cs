@@ -58,6 +58,9 @@ internal sealed record Figure(string Id, string Title, string XLabel, string YLa
     /// <summary>What those figures are of; null without any.</summary>
     public string? ReferenceScope => References.Count > 0 ? PublishedFigures.Scope : null;
 
+    /// <summary>Whether both axes are logarithmic, with round values: what is drawn spans decades.</summary>
+    public bool SpansDecades { get; init; }
+
     /// <summary>Whether 0 is on the y-axis; false where differences matter.</summary>
     public bool FromZero { get; init; } = true;
 }

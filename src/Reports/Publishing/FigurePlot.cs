@@ -82,14 +82,17 @@ internal sealed partial class FigurePlot
                 FontSize = 7 * Point,
             });
         }
-        Model.Annotations.Add(new LineAnnotation
+        if (!figure.SpansDecades)
         {
-            Type = LineAnnotationType.Horizontal,
-            Color = s_ink,
-            LineStyle = LineStyle.Solid,
-            StrokeThickness = Thin,
-            Layer = AnnotationLayer.BelowSeries,
-        });
+            Model.Annotations.Add(new LineAnnotation
+            {
+                Type = LineAnnotationType.Horizontal,
+                Color = s_ink,
+                LineStyle = LineStyle.Solid,
+                StrokeThickness = Thin,
+                Layer = AnnotationLayer.BelowSeries,
+            });
+        }
         foreach (var (index, reference) in _figure.References.Index()) Model.Series.Add(MarksOf(reference, index));
         foreach (var (index, series) in _figure.Series.Index()) Draw(series, index);
         if (_figure.Series.Count > 1 || _figure.References.Count > 0)
@@ -109,8 +112,20 @@ internal sealed partial class FigurePlot
 
     public double Height { get; }
 
-    private LinearAxis YAxis()
+    private Axis YAxis()
     {
+        if (_figure.SpansDecades)
+        {
+            var (least, most) = Decades(_points.Select(point => point.Y));
+            return Styled(new AxisOfValues([.. Ticks.OfDecades(least, most, MostTicks)])
+            {
+                Position = AxisPosition.Left,
+                Minimum = least,
+                Maximum = most,
+                MajorGridlineStyle = LineStyle.Solid,
+                MajorGridlineColor = s_grid,
+            }, _figure.YLabel);
+        }
         var (low, high) = Extent(Heights().Concat(_figure.FromZero ? [0] : []));
         return Styled(new LinearAxis
         {
@@ -134,6 +149,16 @@ internal sealed partial class FigurePlot
         {
             return Styled(new AxisOfNames(_figure.XNames) { Position = AxisPosition.Bottom }, _figure.XLabel,
                 AxisOfNames.Text(_figure.XNames));
+        }
+        if (_figure.SpansDecades)
+        {
+            var (least, most) = Decades(_points.Select(point => point.X));
+            return Styled(new AxisOfValues(Apart(Ticks.OfDecades(least, most, MostTicks), Math.Log2(most / least)))
+            {
+                Position = AxisPosition.Bottom,
+                Minimum = least,
+                Maximum = most,
+            }, _figure.XLabel);
         }
         var (low, high) = Extent(_points.Select(point => _figure.LogX ? Math.Log2(point.X) : point.X));
         var (from, to) = (low - 0.04 * (high - low), high + 0.04 * (high - low));
@@ -307,6 +332,13 @@ internal sealed partial class FigurePlot
         return high > low ? (low, high) : (low - 0.5, low + 0.5);
     }
 
+    /// <summary>The same on a logarithmic axis, with a little room at both ends.</summary>
+    private static (double Low, double High) Decades(IEnumerable<double> values)
+    {
+        var (low, high) = Extent(values.Select(Math.Log10));
+        return (Math.Pow(10, low - 0.04 * (high - low)), Math.Pow(10, high + 0.04 * (high - low)));
+    }
+
     /// <summary>Without those whose labels would touch the label before.</summary>
     private List<double> Apart(IEnumerable<double> ticks, double doublings)
     {
@@ -341,7 +373,7 @@ internal sealed partial class FigurePlot
     [GeneratedRegex("(?<=[ ,/_-])(?! )")]
     private static partial Regex WordEnds();
 
-    /// <summary>Base 2, with ticks at the values that were measured.</summary>
+    /// <summary>Logarithmic, with ticks at chosen values.</summary>
     private sealed class AxisOfValues(IList<double> values) : LogarithmicAxis
     {
         public override void GetTickValues(

@@ -23,9 +23,12 @@ internal static class MarkdownReport
         ("tp × pp", run => $"{Figures.Count(run.TensorParallel)} × {Figures.Count(run.PipelineParallel)}"),
         .. new[]
         {
-            "batch_size", "concurrency", "max_new_tokens", "power_limit_w", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s",
-            "avg_power_w", "total_energy_j", "energy_per_output_token_j", "energy_per_response_j",
+            "batch_size", "concurrency", "max_new_tokens", "power_limit_w", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "itl_p99_s",
+            "latency_p50_s", "latency_p99_s", "avg_power_w", "total_energy_j", "energy_per_output_token_j", "energy_per_response_j",
         }.Select(Number),
+        ("SLO", run => run.Goodput.Slo ?? Figures.Missing),
+        .. new[] { "goodput_per_s", "energy_per_good_request_j" }.Select(Number),
+        ("good requests (%)", run => Figures.Significant(100 * run.Goodput.Share)),
         .. Enum.GetValues<EnergyScope>().Select(Beside),
         ("accuracy (%)", run => Figures.Significant(100 * run.Accuracy)),
     ];

@@ -18,11 +18,17 @@ internal sealed class PageModel
     private const int MostBuckets = 200_000;
     private const int BucketsOfOne = 480, FewestBuckets = 40, DevicesExpected = 4;
 
-    /// <summary>Of latency distributions, in all: about 5 MB.</summary>
-    private const int MostPoints = 300_000;
+    /// <summary>Of latency distributions, in all: about 6 MB.</summary>
+    private const int MostPoints = 400_000;
     private const int PointsOfOne = 200, FewestPoints = 20;
 
     private const int MostManifestCharacters = 8_000_000;
+
+    /// <summary>Whose times the page has, so that it can count good requests under any bounds: about 7 MB.</summary>
+    private const int MostRequests = 200_000;
+
+    /// <summary>Of responses that are read for their inter-token latencies, in all: some seconds.</summary>
+    private const long MostResponseBytes = 200_000_000;
 
     /// <summary>Of one run, and of all: a column of identifiers is not one of categories.</summary>
     private const int CategoriesOfOne = 40, MostCategories = 10_000;
@@ -42,20 +48,23 @@ internal sealed class PageModel
     private readonly List<string> _notes = [];
     private int _bucketsLeft = MostBuckets, _manifestLeft = MostManifestCharacters;
     private int _categoriesLeft = MostCategories, _withoutPower, _withoutManifest, _withoutCategories;
+    private int _requestsLeft = MostRequests, _withoutRequests, _withoutGaps;
+    private long _responseBytesLeft = MostResponseBytes;
 
     private PageModel(IReadOnlyList<ReportedRun> runs)
     {
         _runs = runs;
-        _points = Math.Clamp(MostPoints / Math.Max(1, 3 * runs.Count), FewestPoints, PointsOfOne);
+        _points = Math.Clamp(MostPoints / Math.Max(1, RunFigures.Times.Count * runs.Count), FewestPoints, PointsOfOne);
         _buckets = Math.Clamp(MostBuckets / Math.Max(1, DevicesExpected * runs.Count(run => PowerTrace.Exists(run.Directory))),
             FewestBuckets, BucketsOfOne);
     }
 
     /// <param name="found">What a damaged file would have shown is left out.</param>
-    public static string Json(IReadOnlyList<ReportedRun> runs, ReportFigures figures, DateTimeOffset now, RunsBelow found) =>
-        new PageModel(runs).Json(figures, now, found);
+    /// <param name="slo">Where the page's bounds begin.</param>
+    public static string Json(IReadOnlyList<ReportedRun> runs, ReportFigures figures, Slo slo, DateTimeOffset now, RunsBelow found) =>
+        new PageModel(runs).Json(figures, slo, now, found);
 
-    private string Json(ReportFigures figures, DateTimeOffset now, RunsBelow found)
+    private string Json(ReportFigures figures, Slo slo, DateTimeOffset now, RunsBelow found)
     {
         var details = _runs.Select(run => Details(run, found)).ToList();
         if (figures.ScopeWarning is { } warning) _notes.Add($"{char.ToUpperInvariant(warning[0])}{warning[1..]}.");
@@ -68,6 +77,12 @@ internal sealed class PageModel
         if (_withoutCategories > 0)
             _notes.Add($"Of {Figures.Count(_withoutCategories, "run")} not all categories are shown: at most {CategoriesOfOne} of each; "
                 + "categories.csv of the run has them.");
+        if (_withoutRequests > 0)
+            _notes.Add($"The times of single requests of {Figures.Count(_withoutRequests, "run")} were left out to keep this page small: "
+                + "their goodput stands under the bounds that the report was made with; harness report --slo has others.");
+        if (_withoutGaps > 0)
+            _notes.Add($"Inter-token latencies of {Figures.Count(_withoutGaps, "run")} are not drawn, since their responses are too long "
+                + "to be read for it; their percentiles are in the table, and a report of fewer runs draws them.");
         if (figures.PublishedNote is { } published) _notes.Add(published);
         if (_runs.Count > 1 && _points < PointsOfOne) _notes.Add($"Latency distributions show at most {_points} prompts of each run.");
         return JsonSerializer.Serialize(new
@@ -76,8 +91,13 @@ internal sealed class PageModel
             Version = Build.Version,
             Columns = Described<SummaryRecord>(),
             CategoryColumns = Described<CategoryRecord>(),
-            Times = new[] { ("ttft", PromptTimes.Ttft), ("tpot", PromptTimes.Tpot), ("latency", PromptTimes.Latency) }
-                .Select(time => new { Id = time.Item1, Title = RunFigures.Title(time.Item2) }),
+            Times = RunFigures.Times.Select(time => new { time.Id, Title = RunFigures.Title(time.Title), time.Of }),
+            Slo = new
+            {
+                Times = Slo.Times.Select(time => new { Id = time.Name, Title = RunFigures.Title(time.Title), time.IsOfGaps }),
+                slo.Bounds,
+                Text = slo.ToString(),
+            },
             Runs = details,
             Figures = figures.Sweeps,
             figures.Phases,
@@ -103,7 +123,8 @@ internal sealed class PageModel
     private object Details(ReportedRun run, RunsBelow found)
     {
         var reader = new RunReader(run.Directory);
-        var prompts = reader.HasPrompts ? found.Try(() => new PromptFigures(PromptRow.Read(reader))) : null;
+        var requests = reader.HasPrompts ? found.Try(() => reader.Requests().ToList()) : null;
+        var prompts = requests == null ? null : new PromptFigures(requests);
         return new
         {
             run.Label,
@@ -114,10 +135,46 @@ internal sealed class PageModel
             Values = ColumnMap<SummaryRecord>.Columns.Select(column => column.Of(run.Summary)),
             Ttft = prompts?.Ttft(_points),
             Tpot = prompts?.Tpot(_points),
+            Itl = found.Try(() => Gaps(reader)),
             Latency = prompts?.Latency(_points),
+            Requests = requests == null ? null : Requests(requests),
             Categories = found.Try(() => CategoriesOf(reader)),
             Power = found.Try(() => Power(run)),
             Manifest = reader.HasManifest ? found.Try(() => ManifestOf(reader)) : null,
+        };
+    }
+
+    /// <summary>Of all gaps together; null where they are not read.</summary>
+    private Ecdf? Gaps(RunReader reader)
+    {
+        if (reader.ResponsesLength is not { } bytes) return null;
+        if (bytes > _responseBytesLeft)
+        {
+            _withoutGaps++;
+            return null;
+        }
+        _responseBytesLeft -= bytes;
+        return Ecdf.Of([.. reader.Gaps()], _points);
+    }
+
+    /// <summary>
+    /// Times of completed requests by name, and the number of all. A time that is not known of every request is missing; where a request
+    /// has none, since it has a single token, it is null.
+    /// </summary>
+    private object? Requests(List<ServedRequest> requests)
+    {
+        var completed = requests.Where(request => !request.Failed).ToList();
+        if (completed.Count > _requestsLeft)
+        {
+            _withoutRequests++;
+            return null;
+        }
+        _requestsLeft -= completed.Count;
+        return new
+        {
+            requests.Count,
+            Times = Slo.Times.Where(time => completed.All(request => time.IsKnownOf(request))).ToDictionary(time => time.Name,
+                time => completed.Select(time.Of).Select(seconds => seconds is { } known ? Rounded.Up(known, 6) : (double?)null)),
         };
     }
 

@@ -46,7 +46,8 @@ internal sealed record ParetoFront(string Id, string Title, string XLabel, IRead
             .Select(scope => (scope.Key, Unbeaten(scope)))]);
     }
 
-    private static IReadOnlyList<FigurePoint> Unbeaten(IEnumerable<FigurePoint> points)
+    /// <summary>Lowest x first; of points that are equal one.</summary>
+    public static IReadOnlyList<FigurePoint> Unbeaten(IEnumerable<FigurePoint> points)
     {
         var front = new List<FigurePoint>();
         foreach (var point in points.OrderBy(point => point.X).ThenBy(point => point.Y))

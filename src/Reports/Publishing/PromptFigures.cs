@@ -1,3 +1,5 @@
+using Harness.Runs.Records;
+
 namespace Harness.Reports.Publishing;
 
 /// <summary>What a report shows of a run's prompts: distributions of their times. Of completed prompts, like the summary.</summary>
@@ -5,7 +7,7 @@ internal sealed class PromptFigures
 {
     private readonly List<double> _ttft = [], _tpot = [], _latency = [];
 
-    public PromptFigures(IEnumerable<PromptRow> prompts)
+    public PromptFigures(IEnumerable<ServedRequest> prompts)
     {
         foreach (var prompt in prompts.Where(prompt => !prompt.Failed))
         {

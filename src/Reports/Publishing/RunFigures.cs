@@ -15,32 +15,47 @@ internal static class RunFigures
 
     private const int Points = 200, Buckets = 480;
 
+    /// <summary>Of a run whose inter-token latencies are drawn.</summary>
+    private const long MostResponseBytes = 200_000_000;
+
+    /// <summary>Times whose distributions are shown: their names in data and files, what people call them, and of what.</summary>
+    public static IReadOnlyList<(string Id, string Title, string Of)> Times { get; } =
+    [
+        ("ttft", PromptTimes.Ttft, "prompts"), ("tpot", PromptTimes.Tpot, "prompts"), ("itl", PromptTimes.Itl, "gaps between tokens"),
+        ("latency", PromptTimes.Latency, "prompts"),
+    ];
+
     public static IEnumerable<Figure> Of(IReadOnlyList<ReportedRun> runs, RunsBelow found)
     {
-        var prompts = new List<(int Run, PromptFigures Figures)>();
+        var prompts = new List<(int Run, PromptFigures Figures, Ecdf? Gaps)>();
         var traces = new List<Figure>();
         foreach (var (index, run) in runs.Index())
         {
             var reader = new RunReader(run.Directory);
-            if (prompts.Count < MostLines && reader.HasPrompts && found.Try(() => new PromptFigures(PromptRow.Read(reader))) is { } own)
-                prompts.Add((index, own));
+            if (prompts.Count < MostLines && reader.HasPrompts && found.Try(() => new PromptFigures(reader.Requests())) is { } own)
+                prompts.Add((index, own, reader.ResponsesLength is <= MostResponseBytes
+                    ? found.Try(() => Ecdf.Of([.. reader.Gaps()], Points)) : null));
             if (traces.Count < MostTraces && PowerTrace.Exists(run.Directory))
                 traces.AddRange((found.Try(() => PowerTrace.Of(run.Directory, Buckets).ToList()) ?? [])
                     .Select(trace => Power(run, index, trace)));
         }
-        Figure Latency(string id, string time, Func<PromptFigures, Ecdf> of) =>
-            new($"{id}-distribution", Title(time), $"{time} (s)", "share of prompts", LogX: false,
-            [.. prompts.Select(p => new FigureSeries(runs[p.Run].Label, Steps(p.Run, of(p.Figures)), SeriesStyle.Curve))
-                .Where(series => series.Points.Count > 0)],
-            prompts.Any(p => of(p.Figures).Count > 0) ? null : "No run has such times.")
+        var distributions = Times.Select(time =>
+        {
+            List<FigureSeries> lines = [.. from one in prompts
+                let ecdf = time.Id switch
+                {
+                    "ttft" => one.Figures.Ttft(Points),
+                    "tpot" => one.Figures.Tpot(Points),
+                    "itl" => one.Gaps,
+                    _ => one.Figures.Latency(Points),
+                }
+                where ecdf is { Count: > 0 }
+                select new FigureSeries(runs[one.Run].Label, Steps(one.Run, ecdf), SeriesStyle.Curve)];
+            return new Figure($"{time.Id}-distribution", Title(time.Title), $"{time.Title} (s)", $"share of {time.Of}", LogX: false, lines,
+                lines.Count > 0 ? null : "No run has such times.")
             { ShowsEnergy = false };
-        return
-        [
-            Latency("ttft", PromptTimes.Ttft, p => p.Ttft(Points)),
-            Latency("tpot", PromptTimes.Tpot, p => p.Tpot(Points)),
-            Latency("latency", PromptTimes.Latency, p => p.Latency(Points)),
-            .. traces,
-        ];
+        });
+        return [.. distributions, .. traces];
     }
 
     /// <summary>What people call a time, at the beginning of a line.</summary>

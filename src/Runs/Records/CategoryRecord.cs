@@ -20,9 +20,9 @@ public sealed record CategoryRecord
     [SameColumn(typeof(SummaryRecord), "total_input_tokens")] public long? TotalInputTokens { get; init; }
     [SameColumn(typeof(SummaryRecord), "total_output_tokens")] public long? TotalOutputTokens { get; init; }
 
-    [Columns("ttft", PromptTimes.Ttft, "TTFT")] public Distribution Ttft { get; init; } = new();
-    [Columns("tpot", PromptTimes.Tpot, "TPOT")] public Distribution Tpot { get; init; } = new();
-    [Columns("latency", PromptTimes.Latency, "latency")] public Distribution Latency { get; init; } = new();
+    [Columns("ttft", PromptTimes.Ttft, "TTFT", Source = PromptTimes.OfTtft)] public Distribution Ttft { get; init; } = new();
+    [Columns("tpot", PromptTimes.Tpot, "TPOT", Source = PromptTimes.OfTpot)] public Distribution Tpot { get; init; } = new();
+    [Columns("latency", PromptTimes.Latency, "latency", Source = PromptTimes.OfLatency)] public Distribution Latency { get; init; } = new();
 
     [Column("energy_j", "J", "attributed to the prompts", "Σ energy_j of prompts.csv", Heading = "energy (J)")]
     public double? EnergyJoules { get; init; }

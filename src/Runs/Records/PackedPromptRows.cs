@@ -3,7 +3,7 @@ using System.Collections;
 namespace Harness.Runs.Records;
 
 /// <summary>
-/// Rows of <c>prompts.csv</c> as they stay in memory while a run goes on: 80 bytes each, texts once for all rows that share them, where a
+/// Rows of <c>prompts.csv</c> as they stay in memory while a run goes on: 88 bytes each, texts once for all rows that share them, where a
 /// record takes three times that. A row is made anew when it is asked for.
 /// </summary>
 public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
@@ -16,7 +16,8 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
     /// <summary>NaN stands for what is null: no figure is NaN.</summary>
     private readonly record struct Packed(
         int Texts, int Repeat, int PromptIndex, int? BatchIndex, int InputTokens, int OutputTokens, int OutputWords, int Piece,
-        bool? Correct, bool Valid, double Ttft, double Tpot, double Latency, double Start, double Queue);
+        bool? Correct, bool Valid, double Ttft, double Tpot, double Latency, double Start, double Queue,
+        double ItlP99);
 
     private readonly List<Packed[]> _chunks = [];
     private readonly List<Texts> _texts = [];
@@ -57,7 +58,7 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
         }
         return new(place, row.Repeat, row.PromptIndex, row.BatchIndex, row.InputTokens, row.OutputTokens, row.OutputWords, row.Piece,
             row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN, row.LatencySeconds ?? double.NaN,
-            row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN);
+            row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN, row.ItlP99Seconds ?? double.NaN);
     }
 
     private PromptRecord Unpack(in Packed packed)
@@ -85,6 +86,7 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
             StartSeconds = Figure(packed.Start),
             QueueSeconds = Figure(packed.Queue),
             Piece = packed.Piece,
+            ItlP99Seconds = Figure(packed.ItlP99),
         };
     }
 

@@ -68,4 +68,8 @@ public sealed record PromptRecord
 
     [Column("piece", "", "the start of the run that finished it: 1, or more where the run was cut off and continued")]
     public int Piece { get; init; } = 1;
+
+    [Column("itl_p99_s", "s", "99th percentile of the prompt's own inter-token latencies, interpolated as all percentiles are: what an "
+        + "`itl` of `--slo` bounds; empty for one token", "`itl_s` of responses.jsonl", Extension = 1)]
+    public double? ItlP99Seconds { get; init; }
 }

@@ -25,3 +25,10 @@ public sealed record ResponseRecord
     /// <summary>Inter-token latencies in seconds, one fewer than <see cref="OutputIds"/>.</summary>
     [JsonPropertyName("itl_s")] public IReadOnlyList<double>? ItlSeconds { get; init; }
 }
+
+/// <summary>The same line, for those who want its times alone.</summary>
+public sealed record ResponseGaps
+{
+    /// <inheritdoc cref="ResponseRecord.ItlSeconds"/>
+    [JsonPropertyName("itl_s")] public IReadOnlyList<double>? ItlSeconds { get; init; }
+}

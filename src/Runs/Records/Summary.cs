@@ -8,7 +8,8 @@ namespace Harness.Runs.Records;
 public static class Summary
 {
     /// <param name="known">
-    /// The columns that describe the run, and what it measured: its joules, where they come from, and whether they are valid.
+    /// The columns that describe the run, and what it measured: its joules, where they come from, and whether they are valid; inter-token
+    /// latencies, which rows do not tell; the bounds of goodput.
     /// </param>
     /// <param name="rows">Rows of all measured repeats.</param>
     /// <param name="durationSeconds">Sum over the measured repeats; null where they were not finished.</param>
@@ -35,6 +36,8 @@ public static class Summary
             AccuracyLow = prompts.AccuracyInterval?.Low,
             AccuracyHigh = prompts.AccuracyInterval?.High,
             EnergyPerCorrectJoules = Ratio.Of(known.Energy.Total, prompts.Correct),
+            Goodput = known.Goodput.Slo is not { } bounds ? new()
+                : GoodputColumns.Of(Slo.Parse(bounds, "column slo"), rows.Select(ServedRequest.Of), durationSeconds, known.Energy.Total),
         };
     }
 }

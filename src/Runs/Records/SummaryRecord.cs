@@ -13,6 +13,9 @@ public sealed record SummaryRecord
 {
     public const int CurrentSchema = 2;
 
+    /// <summary><see cref="Task"/> of prompts that a checkpoint's chat template rendered.</summary>
+    public const string TemplateTask = "template";
+
     [Column("schema_version", "", "version of the format; new columns come last in it, and do not raise it")]
     public int SchemaVersion { get; init; } = CurrentSchema;
 
@@ -90,8 +93,19 @@ public sealed record SummaryRecord
     [Chosen(50)]
     [Column("dataset", "", "of the prompts", "`--data`", Heading = "data")] public string? Dataset { get; init; }
     [Chosen(60, "task")]
-    [Column("task", "", "the form in which prompts were asked; empty for the data set's own", "`--task`")]
+    [Column("task", "", "the form in which prompts were asked: `template` for the checkpoint's chat template, or a task; empty for the "
+        + "data set's own", "`--task`")]
     public string? Task { get; init; }
+
+    [Chosen(62, "chat template")]
+    [Column("chat_template", "", "of the template that rendered the prompts, the first 12 digits of its SHA-256; all of them, its file and "
+        + "the system prompt are in manifest.json", Extension = 12)]
+    public string? ChatTemplate { get; init; }
+
+    [Chosen(64, "system prompt")]
+    [Column("system_prompt", "", "of the system prompt that the run gave the template, the first 12 digits of the SHA-256 of its UTF-8; "
+        + "empty where it gave none", "`--system`", Extension = 12)]
+    public string? SystemPrompt { get; init; }
 
     [Column("num_prompts", "", "of one repeat")] public int? NumPrompts { get; init; }
 
@@ -118,9 +132,9 @@ public sealed record SummaryRecord
 
     [Column("responses_per_s", "1/s", "throughput", "completed ÷ duration_s")] public double? ResponsesPerSecond { get; init; }
 
-    [Columns("ttft", PromptTimes.Ttft, "TTFT")] public Distribution Ttft { get; init; } = new();
-    [Columns("tpot", PromptTimes.Tpot, "TPOT")] public Distribution Tpot { get; init; } = new();
-    [Columns("latency", PromptTimes.Latency, "latency")] public Distribution Latency { get; init; } = new();
+    [Columns("ttft", PromptTimes.Ttft, "TTFT", Source = PromptTimes.OfTtft)] public Distribution Ttft { get; init; } = new();
+    [Columns("tpot", PromptTimes.Tpot, "TPOT", Source = PromptTimes.OfTpot)] public Distribution Tpot { get; init; } = new();
+    [Columns("latency", PromptTimes.Latency, "latency", Source = PromptTimes.OfLatency)] public Distribution Latency { get; init; } = new();
 
     [Columns] public RunJoules Energy { get; init; } = new();
 
@@ -168,6 +182,10 @@ public sealed record SummaryRecord
         get => field ?? EnergyScopes.OfGpuSource(EnergySource);
         init;
     }
+
+    [Columns("itl", PromptTimes.Itl, "ITL", Source = PromptTimes.OfItl, Extension = 10)] public Distribution Itl { get; init; } = new();
+
+    [Columns(Extension = 11)] public GoodputColumns Goodput { get; init; } = new();
 
     /// <summary>Whether the joules of a scope are among the run's own, rather than beside them.</summary>
     public bool IsEnergyOf(EnergyScope scope) => EnergyScope?.Split('+').Contains(EnumWord.Of(scope)) == true;

@@ -55,6 +55,7 @@ public sealed class RunVerification(string directory)
 
     private void Compute(RunReader reader, SummaryRecord summary, List<PieceEvidence> pieces)
     {
+        if (summary.Goodput.Slo is { } bounds) Slo.Parse(bounds, $"{RunFile.Summary.In(directory)}: column slo");
         var account = new RunAccount(pieces);
         var rows = reader.Prompts().ToList();
         var steps = pieces.ToDictionary(piece => piece.Number, piece => PieceEvidence.ReadSteps(directory, piece.Number));
@@ -68,16 +69,18 @@ public sealed class RunVerification(string directory)
         }
         for (var i = 0; i < rows.Count; i++) Compare($"{RunFile.Prompts.Name}, row {i}", rows[i], filled[i]);
         CheckWhole(summary, account, rows);
-        CheckResponses(rows, [.. reader.Responses()]);
+        List<ResponseRecord> responses = [.. reader.Responses()];
+        CheckResponses(rows, responses, reader.PromptColumns());
         CheckFigures(pieces, account, rows);
         CheckManifest(reader, summary);
         CheckMeters(reader, pieces);
         CheckSums(account, rows, attributions);
-        var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules() },
+        var gaps = responses.SelectMany(response => response.ItlSeconds ?? []);
+        var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules(), Itl = Distribution.Of(gaps) },
             SteadyState.Of(summary, account, rows, piece => steps[piece]));
         var computed = Summary.Compute(account.Describe(known, attributions), rows, account.DurationSeconds);
         Compare(RunFile.Summary.Name, summary, WithCarbon(computed, account, rows), reader.SummaryColumns());
-        CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows));
+        CheckCategories([.. reader.Categories()], CategoryRecord.Of(summary, rows), reader.CategoryColumns());
     }
 
     /// <summary>A gap or a fallen counter is a failure even where the run itself has marked it.</summary>
@@ -213,7 +216,8 @@ public sealed class RunVerification(string directory)
                     Problem($"{lost} is not there, and the rank had a meter: the run, if it goes on, does the start's answers again");
     }
 
-    private void CheckResponses(List<PromptRecord> rows, List<ResponseRecord> responses)
+    /// <param name="columns">Of the rows' file.</param>
+    private void CheckResponses(List<PromptRecord> rows, List<ResponseRecord> responses, IReadOnlyCollection<string> columns)
     {
         if (rows.Count != responses.Count)
         {
@@ -230,7 +234,10 @@ public sealed class RunVerification(string directory)
                 Problem($"{place}: output_tokens is {row.OutputTokens}, but its response has {response.OutputIds.Count}");
             if (row.OutputWords != Words.Count(response.Text))
                 Problem($"{place}: output_words is {row.OutputWords}, but its response has {Words.Count(response.Text)}");
-            if (response.ItlSeconds is { } gaps) Compare($"{place}, latency_s", row.LatencySeconds, row.TtftSeconds + gaps.Sum());
+            if (response.ItlSeconds is not { } gaps) continue;
+            Compare($"{place}, latency_s", row.LatencySeconds, row.TtftSeconds + gaps.Sum());
+            if (columns.Contains("itl_p99_s"))
+                Compare($"{place}, itl_p99_s", row.ItlP99Seconds, new Statistics(gaps).Percentile(99));
         }
     }
 
@@ -262,13 +269,15 @@ public sealed class RunVerification(string directory)
         }
     }
 
-    private void CheckCategories(List<CategoryRecord> written, IReadOnlyList<CategoryRecord> computed)
+    /// <param name="columns">Of the file.</param>
+    private void CheckCategories(List<CategoryRecord> written, IReadOnlyList<CategoryRecord> computed,
+        IReadOnlyCollection<string> columns)
     {
         if (!written.Select(row => row.Category).SequenceEqual(computed.Select(row => row.Category)))
             Problem($"{RunFile.Categories.Name}: has {string.Join(", ", written.Select(row => row.Category))}, the prompts "
                 + $"{string.Join(", ", computed.Select(row => row.Category))}");
         else
-            foreach (var (was, now) in written.Zip(computed)) Compare($"{RunFile.Categories.Name}, {was.Category}", was, now);
+            foreach (var (was, now) in written.Zip(computed)) Compare($"{RunFile.Categories.Name}, {was.Category}", was, now, columns);
     }
 
     /// <summary>What the prompts were given, with what nobody was given, is what the meter showed.</summary>

@@ -8,8 +8,9 @@ namespace Harness.Tensors.Cpu;
 /// The dot products of <see cref="DotKernels{S, V}"/> for processors with 16 vector registers, AVX2 and SSE: tiles of 12 accumulators,
 /// enough for two multiply-adds a cycle that take four, and the halves of a step one after the other, so that no more than three
 /// vectors of weights and one of activations are needed beside them. The chains and their order are the same, and so are the bits.
-/// What the compiler makes of it, with AVX2 and bf16: Dot3x4 has, in a step of 24 multiply-adds, 8 loads of x, 3 loads with 3 shifts and
-/// 3 loads with 3 masks from memory, and spills nothing; Zen 3 runs it at 0.9 of its peak from the second-level cache.
+/// What the compiler makes of it, with AVX2 and bf16: a step of Dot3x4 is 24 multiply-adds, 8 loads of x, 6 of weights, 3 shifts and 3
+/// masks, and nothing is spilled; Zen 3 runs it at 0.9 of its peak from the second-level cache. Dot4x3 has one of its vectors of weights
+/// on the stack, which its multiply-adds read from there.
 /// </summary>
 internal static unsafe class DotKernels16<S, V> where S : struct, ISimd<V> where V : struct
 {

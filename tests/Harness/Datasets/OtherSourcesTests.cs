@@ -61,14 +61,40 @@ public sealed class OtherSourcesTests
         var prompts = new JsonLinesPrompts(path).Read().ToList();
         Assert.That(prompts, Is.EqualTo(new[]
         {
-            new Prompt { Index = 0, Dataset = "jsonl", Text = "One and one?", Question = "One and one?", Source = "mine.jsonl:1",
-                Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
-            new Prompt { Index = 1, Dataset = "jsonl", Text = "Capital of France?", Question = "Capital of France?",
+            new Prompt { IsQuestion = false, Index = 0, Dataset = "jsonl", Text = "One and one?", Question = "One and one?",
+                Source = "mine.jsonl:1", Id = "17", Category = "sums", ReferenceAnswer = "2", ReferenceOutput = "2" },
+            new Prompt { IsQuestion = false, Index = 1, Dataset = "jsonl", Text = "Capital of France?", Question = "Capital of France?",
                 Source = "mine.jsonl:2", ReferenceOutput = "Paris" },
-            new Prompt { Index = 2, Dataset = "jsonl", Text = "Explain.", Question = "Explain.", Source = "mine.jsonl:3",
-                ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
-            new Prompt { Index = 3, Dataset = "jsonl", Text = "", Question = "", Source = "mine.jsonl:4" },
+            new Prompt { IsQuestion = false, Index = 2, Dataset = "jsonl", Text = "Explain.", Question = "Explain.",
+                Source = "mine.jsonl:3", ReferenceAnswer = "1,000", ReferenceOutput = "Well.\n#### 1,000" },
+            new Prompt { IsQuestion = false, Index = 3, Dataset = "jsonl", Text = "", Question = "", Source = "mine.jsonl:4" },
         }));
+    }
+
+    [TestCase("""{"messages": "Hi"}""", "no list of \"messages\"")]
+    [TestCase("""{"messages": []}""", "no question of the user")]
+    [TestCase("""{"messages": [{"role": "system", "content": "S"}]}""", "no question of the user")]
+    [TestCase("""{"messages": [{"role": "user"}]}""", "a message without")]
+    [TestCase("""{"messages": [{"role": "tool", "content": "x"}]}""", "of the role \"tool\"")]
+    [TestCase("""{"messages": [{"role": "user", "content": ["x"]}]}""", "an array as its \"content\"")]
+    [TestCase("""{"messages": [{"role": "user", "content": "x", "tool_calls": [1]}]}""", "has \"tool_calls\" in a message")]
+    [TestCase("""{"messages": [{"role": "user", "content": "x"}, {"role": "system", "content": "x"}, {"role": "user", "content": "x"}]}""",
+        "a system message behind")]
+    [TestCase("""{"messages": [{"role": "user", "content": "x"}], "prompt": "y"}""", "has \"messages\"")]
+    [TestCase("""{"messages": [{"role": "user", "content": "x"}], "tools": [1]}""", "has \"tools\"")]
+    public void AMalformedListOfMessagesIsNamed(string content, string what)
+    {
+        var path = _scratch.File("mine.jsonl", content);
+        Assert.That(() => new JsonLinesPrompts(path).Read().ToList(), Throws.TypeOf<UserErrorException>()
+            .With.Message.StartWith($"{path}:1: record 0 ").And.Message.Contains(what));
+    }
+
+    [Test]
+    public void AListOfMessagesIsToldFromTheFile()
+    {
+        var path = _scratch.File("c.jsonl", """{"messages": [{"role": "user", "content": "Hi"}], "answer": 3}""");
+        var prompt = DatasetCatalog.Open(null, path).Read().Single();
+        Assert.That((prompt.Text, prompt.HasText, prompt.IsQuestion, prompt.ReferenceAnswer), Is.EqualTo(("Hi", true, true, "3")));
     }
 
     [Test]

@@ -94,20 +94,26 @@ public sealed class ResumeTests : IDisposable
         Verify();
     }
 
+    /// <summary>Bounds of goodput are no part of what a run is: those of the last start judge all of it.</summary>
     [Test]
     public void WithoutANameTheSameCommandContinuesToo()
     {
-        using (var process = HarnessProcess.Start(_scratch.Path, Run()))
+        using (var process = HarnessProcess.Start(_scratch.Path, Run("--slo", "ttft=1ns")))
         {
             WaitForBatches(() => Directory.Exists(_scratch["out"]) ? Directory.GetDirectories(_scratch["out"]).FirstOrDefault()
                 : null, 2, process);
             process.Signal("KILL");
             process.Wait();
         }
-        var result = HarnessProcess.Run(_scratch.Path, Run());
+        var result = HarnessProcess.Run(_scratch.Path, Run("--slo", "latency=60min"));
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         Assert.That(result.Error, Does.Contain("continues out/").And.Contain("--fresh begins anew"));
-        Assert.That(RunOutput.Only(_scratch["out"]).Prompts, Has.Count.EqualTo(2 * Prompts));
+        var run = RunOutput.Only(_scratch["out"]);
+        Assert.That(run.Prompts, Has.Count.EqualTo(2 * Prompts));
+        Assert.That((run.Summary["slo"], run.Summary["good_requests"]), Is.EqualTo(("latency=3600s", $"{2 * Prompts}")));
+        Assert.That(Number(run, "itl_mean_s") * (Number(run, "total_output_tokens") - Number(run, "completed")),
+            Is.EqualTo(run.Prompts.Sum(row => double.Parse(row["latency_s"]) - double.Parse(row["ttft_s"]))).Within(1e-6).Percent,
+            "the gaps of both starts");
     }
 
     [TestCase("--fresh")]

@@ -66,6 +66,26 @@ public sealed class SummaryTableTests
     }
 
     [Test]
+    public void TailsAndGoodputStandInTheTable()
+    {
+        SummaryRecord run = new()
+        {
+            RunId = "r",
+            Status = RunStatus.Complete,
+            Completed = 90,
+            Failed = 6,
+            Itl = new() { Mean = 0.0123, P95 = 0.0345, P99 = 0.0567 },
+            Goodput = new() { Slo = "ttft=200ms,itl=50ms", Good = 24, Share = 0.25, PerSecond = 3.2, PerGoodJoules = 41.5 },
+        };
+        var lines = Printed(run, "r");
+        Assert.That(lines, Has.Some.Match("^ +inter-token latency +0.01230 +– +– +0.03450 +0.05670 *$"));
+        Assert.That(string.Join(' ', string.Join('\n', lines).Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries)), Does.Contain(
+            "goodput ttft=200ms,itl=50ms: 24 of 96 requests good (25.00 %), 3.200 good requests/s, 41.50 J/good request"));
+        Assert.That(string.Join('\n', Printed(run with { Goodput = new() { Slo = "ttft=1ms", Good = 0, Share = 0 } }, "r")),
+            Does.Contain("ttft=1ms: none of 96 requests is good"));
+    }
+
+    [Test]
     public void UnderContinuousBatchingThereIsNoBatch()
     {
         var lines = Printed(new SummaryRecord

@@ -20,7 +20,7 @@ public sealed class FixedLengthTests
     public void Exactly(bool begins, string text, int tokens, int[] expected)
     {
         var prompt = new Prompt { Index = 0, Dataset = "jsonl", Text = text, Question = text, Source = "p.jsonl:1" };
-        var workload = Workload.Of([prompt], new Bytes(begins), new GenerationOptions { MaxNewTokens = 2 }, tokens,
+        var workload = Workload.Of([prompt], PromptForm.Plain(new Bytes(begins)), new GenerationOptions { MaxNewTokens = 2 }, tokens,
             new SyntheticCheckpoint("synthetic:7b").Config);
         Assert.That(workload.Items.Single().Tokens, Is.EqualTo(expected));
     }

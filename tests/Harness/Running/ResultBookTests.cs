@@ -65,7 +65,8 @@ public sealed class ResultBookTests : IDisposable
     private static PromptSet Prompts()
     {
         Prompt[] prompts = [new() { Index = 0, Dataset = "d", Text = "ab", Question = "ab", Source = "d:1" }];
-        return new(prompts, new ByteTokenizer(), new([new WorkItem(0, 0, [1, 69, 70], 2)], new HashSet<int>()), new(prompts, new(), "d"));
+        return new(prompts, PromptForm.Plain(new ByteTokenizer()),
+            new([new WorkItem(0, 0, [1, 69, 70], 2)], new HashSet<int>()), new(prompts, new(), "d"));
     }
 
     private sealed class NoSink : IResultSink

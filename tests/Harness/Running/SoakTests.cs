@@ -90,7 +90,7 @@ internal sealed class SoakTests
         Prompt[] prompts = [.. Enumerable.Range(0, Batch).Select(i =>
             new Prompt { Index = i, Dataset = "d", Text = "ab", Question = "ab", Source = "d" })];
         WorkItem[] items = [.. prompts.Select(prompt => new WorkItem(prompt.Index, prompt.Index, [1, 69, 70], 2))];
-        return new(prompts, new ByteTokenizer(), new(items, new HashSet<int>()), new(prompts, new(), "d"));
+        return new(prompts, PromptForm.Plain(new ByteTokenizer()), new(items, new HashSet<int>()), new(prompts, new(), "d"));
     }
 
     private sealed class NoSink : IResultSink

@@ -120,6 +120,7 @@ internal sealed class SweepGridTests
     [TestCase("""{ "Bach": { "Size": [1, 2] } }""", "configuration section Bach is unknown; there are Model,")]
     [TestCase("""{ "Batch": [1, 2] }""", "configuration section Batch is no section but a value; a section with Size,")]
     [TestCase("""{ "Output": { "Directory": ["a", "b"] } }""", "Output:Directory (--out) is a list")]
+    [TestCase("""{ "Goodput": { "Slo": ["ttft=1s", "ttft=2s"] } }""", "Goodput:Slo (--slo) is a list, but runs that differ in nothing else")]
     [TestCase("[1]", "holds no sections")]
     [TestCase("""{ "Output": { "Name": "\ud800" } }""", "is not valid JSON: a text in line 1 is not valid Unicode")]
     [TestCase("""{ "Batch": { "Size": [1, 2] """, "is not valid JSON")]

@@ -57,7 +57,9 @@ public sealed class CollectTests
         Assert.That(File.ReadLines(Out).First(),
             Does.StartWith("schema_version,run_id,status,").And.EndWith(",pieces,energy_scope,gpu_energy_j,gpu_energy_per_response_j,"
                 + "module_energy_j,module_energy_per_response_j,cpu_energy_j,cpu_energy_per_response_j,memory_energy_j,"
-                + "memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons,run_directory"));
+                + "memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons,ttft_p95_s,tpot_p95_s,"
+                + "latency_p95_s,itl_mean_s,itl_p50_s,itl_p90_s,itl_p95_s,itl_p99_s,slo,good_requests,goodput_per_s,good_share,"
+                + "energy_per_good_request_j,good_energy_j,not_good_energy_j,chat_template,system_prompt,run_directory"));
         Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
 
         // The same from another order of arguments, with the table of the first time lying among the runs.
@@ -162,6 +164,48 @@ public sealed class CollectTests
         Assert.That(Collected().Select(row => (row["batch_size"], row["concurrency"])), Is.EqualTo(new[] { ("", "16"), ("8", "") }));
     }
 
+    /// <summary>Four answers of 0.1 to 0.4 s to the first token, in 8 s and for 100 J: three are good within 300 ms.</summary>
+    [Test]
+    public void GoodputIsJudgedAfterwards()
+    {
+        PromptRecord[] prompts = [.. Enumerable.Range(0, 4).Select(i => Samples.Prompt(i) with
+        {
+            TtftSeconds = (i + 1) / 10.0,
+            ItlP99Seconds = (i + 1) / 100.0,
+            EnergyJoules = 10 + i,
+        })];
+        var run = Samples.Summary("1") with { DurationSeconds = 8, Energy = new() { Total = 100, Unattributed = 54 } };
+        Complete("ours", run with { Goodput = new() { Slo = "ttft=1ms", Good = 0 } });
+        Unsynced("ours/prompts.csv", prompts);
+        Complete("older", run with { RunId = "2" });
+        Unsynced("older/prompts.csv", prompts.Select(prompt => prompt with { ItlP99Seconds = null }));
+        Unsynced("going/prompts.partial.csv", prompts.Select(prompt => prompt with { RunId = "3", EnergyJoules = null }));
+        Complete("skipped", Samples.Summary("4", RunStatus.Skipped));
+
+        (string, string, string, string, string, string, string)[] Judged(string? slo)
+        {
+            var collect = new Collect(_standardOutput) { Slo = slo == null ? Slo.None : Slo.Parse(slo, "--slo") };
+            Assert.That(collect.Run([_scratch.Path], Out, _log), Is.Zero, _log.ToString());
+            return [.. Collected().Select(row => (row["slo"], row["good_requests"], row["goodput_per_s"], row["good_share"],
+                row["energy_per_good_request_j"], row["good_energy_j"], row["not_good_energy_j"]))];
+        }
+
+        Assert.That(Judged("ttft=300ms"), Is.EqualTo(new[]
+        {
+            ("ttft=300ms", "3", "0.375", "0.75", $"{100 / 3.0:R}", "33", "13"),
+            ("ttft=300ms", "3", "0.375", "0.75", $"{100 / 3.0:R}", "33", "13"), ("ttft=300ms", "3", "", "0.75", "", "", ""), ("ttft=300ms", "", "", "", "", "", ""),
+        }));
+        Assert.That(_log.ToString(), Does.Not.Contain("goodput"));
+        Assert.That(Judged("ttft=300ms,itl=20ms"), Is.EqualTo(new[]
+        {
+            ("ttft=300ms,itl=20ms", "2", "0.25", "0.5", "50", "21", "25"), ("ttft=300ms,itl=20ms", "", "", "", "", "", ""),
+            ("ttft=300ms,itl=20ms", "2", "", "0.5", "", "", ""), ("ttft=300ms,itl=20ms", "", "", "", "", "", ""),
+        }));
+        Assert.That(_log.ToString(), Does.Contain("collect: goodput is empty for 1 run whose prompts.csv does not tell itl of every "
+            + $"request: {_scratch["older"]}\n"));
+        Assert.That(Judged(null)[0], Is.EqualTo(("ttft=1ms", "0", "", "", "", "", "")), "what the run wrote itself");
+    }
+
     /// <summary>A study's worth: complete, invalid, cut off, and of the version before, which lacked the last columns.</summary>
     [Test]
     public void TwoThousandRunsAreMergedInBoundedMemory()
@@ -190,7 +234,7 @@ public sealed class CollectTests
                 from i in Enumerable.Range(0, runs) where i % 10 == 7 select ("", _scratch[$"r{i}"])));
             Assert.That(rows.Where(row => row["total_energy_j"].Length > 0).Sum(row => int.Parse(row["total_energy_j"])),
                 Is.EqualTo(Enumerable.Range(0, runs).Where(i => i % 10 != 3).Sum()));
-            // A row is 82 short texts; nothing of prompts stays.
+            // A row is 97 short texts; nothing of prompts stays.
             Assert.That(most, Is.LessThan(runs * 16_384L));
         });
     }

@@ -92,6 +92,15 @@ public sealed class ExportTests
         Assert.That(lines[1], Is.EqualTo("llama-7b,NVIDIA A100,alpaca,4,20,2,1800,6.738"));
     }
 
+    /// <summary>A template is a form of any data set's questions: the task is still theirs.</summary>
+    [Test]
+    public void MlEnergysLegacyTaskOfATemplateNamesTheDataSet()
+    {
+        Make("templated", s_summary with { RunId = "templated", Task = SummaryRecord.TemplateTask });
+        Assert.That(CsvTable.Parse(Exported("ml-energy-legacy")).Select(row => row["task"]), Is.EquivalentTo(
+            new[] { "alpaca", "alpaca-template" }));
+    }
+
     /// <summary>As in the leaderboard's own rows: power ÷ throughput is J/token, and that times the mean length J/request.</summary>
     [Test]
     public void TheLeaderboardsIdentitiesHoldInWhatIsExported()

@@ -41,6 +41,33 @@ public sealed class FigureTests : IDisposable
         Assert.That(texts, Is.SubsetOf(svg.Texts.Select(t => t.Text)));
     }
 
+    /// <summary>A run's last request to be good makes 125 J of each, at 20 s; its first has all 2,000 J, at 3.125 s.</summary>
+    [Test]
+    public void JoulesOfGoodRequestsSpanDecades()
+    {
+        new SyntheticRun("one").Write(_scratch);
+        new SyntheticRun("other") { Seconds = 200, DeviceWatts = [1], InvalidReasons = "mig" }.Write(_scratch);
+        new Report(TextWriter.Null, TextWriter.Null).Write([_scratch.Path], new(null, null, _scratch["figures"]));
+        FigureFile svg = new(_scratch["figures", "goodput-latency.svg"]);
+        foreach (var ticks in new[] { svg.XTicks, svg.YTicks })
+        {
+            Assert.That(ticks.Select(tick => tick.Value / Math.Pow(10, Math.Floor(Math.Log10(tick.Value) + 1e-9))),
+                Is.All.EqualTo(1).Within(1e-9).Or.EqualTo(2).Within(1e-9).Or.EqualTo(3).Within(1e-9).Or.EqualTo(5).Within(1e-9));
+            var first = ticks[0];
+            var perDecade = (ticks[^1].At - first.At) / Math.Log10(ticks[^1].Value / first.Value);
+            Assert.That(ticks.Select(tick => tick.At - first.At),
+                Is.EqualTo(ticks.Select(tick => perDecade * Math.Log10(tick.Value / first.Value))).Within(0.05));
+        }
+        double Value(IReadOnlyList<(double Value, double At)> ticks, double at) => ticks[0].Value
+            * Math.Pow(ticks[^1].Value / ticks[0].Value, (at - ticks[0].At) / (ticks[^1].At - ticks[0].At));
+        var points = svg.Lines.First().Points;
+        Assert.That(points.Select(point => Value(svg.YTicks, point.Y)).Max(),
+            Is.EqualTo(2000).Within(5));
+        Assert.That(points.Select(point => Value(svg.XTicks, point.X)).Min(),
+            Is.EqualTo(3.125).Within(0.02));
+        Assert.That(svg.Texts.Select(text => text.Text), Does.Contain("Pareto front"));
+    }
+
     /// <summary>Two runs of one layout, of which one is not valid, beside others: a bar is the mean of the valid ones.</summary>
     [Test]
     public void PartsOfJoulesStandUponOneAnother()

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Harness.Reports.Publishing;
 using Harness.Runs;
+using Harness.Runs.Records;
 
 namespace Harness.Tests.Reports.Publishing;
 
@@ -22,7 +23,8 @@ public sealed class FilesTests : IDisposable
         new Report(output, TextWriter.Null).Write([_scratch.Path], new(null, "-", null));
         var lines = output.ToString().Split('\n');
         Assert.That(lines[0], Is.EqualTo("| run | model | device | data | tp × pp | batch | max. new tokens | output tokens/s | TTFT p50 "
-            + "(s) | TPOT p50 (s) | latency p50 (s) | power (W) | energy (J) | J/token | J/response | accuracy (%) | energy valid |"));
+            + "(s) | TPOT p50 (s) | latency p50 (s) | latency p99 (s) | power (W) | energy (J) | J/token | J/response | accuracy (%) | "
+            + "energy valid |"));
         Assert.That(lines[1].Count(c => c == '|'), Is.EqualTo(lines[0].Count(c => c == '|')));
         Assert.That(lines[2],
             Does.StartWith(@"| one | a\|b\*c | H100 | gsm8k | 1 × 1 | 8 | 128 | 40.00 |").And.EndsWith(
@@ -30,6 +32,20 @@ public sealed class FilesTests : IDisposable
         Assert.That(lines[3], Does.EndWith(@"| 210.0 | 4,200 | 5.250 | 262.5 | 75.00 | no: sample\_gap |"));
         Assert.That(lines[4], Does.StartWith("| x | llama-7b |").And.EndsWith("| no (incomplete) |"));
         Assert.That(lines, Does.Contain("- `sample_gap`: two samples lie more than 5 intervals apart"));
+    }
+
+    /// <summary>Latencies are 3.125, 4.25 and so on to 20 s: eight of sixteen are within 11 s.</summary>
+    [Test]
+    public void TheMarkdownTableHasGoodputWhereBoundsAreGiven()
+    {
+        new SyntheticRun("one").Write(_scratch);
+        new SyntheticRun("two") { Seconds = 40, Slo = "ttft=1s" }.Write(_scratch);
+        var output = new StringWriter();
+        new Report(output, TextWriter.Null) { Slo = Slo.Parse("latency=11s", "--slo") }.Write([_scratch.Path], new(null, "-", null));
+        var lines = output.ToString().Split('\n');
+        Assert.That(lines[0], Does.Contain("| J/response | SLO | goodput (requests/s) | J/good request | good requests (%) | accuracy"));
+        Assert.That(lines[2], Does.Contain("| 125.0 | latency=11s | 0.4000 | 250.0 | 50.00 |"));
+        Assert.That(lines[3], Does.Contain("| 250.0 | latency=11s | 0.07500 | 1,333 | 18.75 |"), "three within 11 s of 40");
     }
 
     [Test]
@@ -57,8 +73,9 @@ public sealed class FilesTests : IDisposable
         string[] expected =
         [
             "watts-by-shards", "joules-per-token-by-shards", "joules-per-response-by-shards", "tokens-per-second-by-shards", "power-caps",
-                "pareto-latency", "pareto-tpot",
-            "ttft-distribution", "tpot-distribution", "latency-distribution", "power-tp1-175W", "power-tp1-250W", "power-tp2-250W",
+                "pareto-latency", "pareto-tpot", "goodput-ttft", "goodput-tpot", "goodput-itl", "goodput-latency",
+            "ttft-distribution", "tpot-distribution", "itl-distribution", "latency-distribution",
+                "power-tp1-175W", "power-tp1-250W", "power-tp2-250W",
                 "power-tp4-250W",
         ];
         foreach (var kind in new[] { "svg", "png" })

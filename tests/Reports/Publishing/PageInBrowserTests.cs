@@ -1,7 +1,10 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Harness.Reports.Collecting;
+using Harness.Reports.Publishing;
 using Harness.Runs;
+using Harness.Runs.Records;
 
 namespace Harness.Tests.Reports.Publishing;
 
@@ -207,6 +210,55 @@ public sealed partial class PageInBrowserTests
         Assert.That(ends, Is.EqualTo(new[] { run.LatencyOf(0), run.LatencyOf(15), 0, 1 }).Within(0.1));
     }
 
+    /// <summary>What the page counts under bounds is what the report computes, and so are the fewest joules at each bound.</summary>
+    [Test]
+    public void BoundsJudgeEveryRequestAgain()
+    {
+        var slo = Slo.Parse("tpot=300ms,latency=11s", "--slo");
+        List<string> Cells(string label) => _browser.List<string>(
+            $"[...[...document.querySelectorAll('#goodput tbody tr')].find(r => r.cells[0].textContent === '{label}').cells]"
+            + ".map(c => c.textContent)");
+        Assert.That(Cells("llama-7b-tp1-b8"), Is.EqualTo(new[] { "llama-7b-tp1-b8", "16", "16", "100", "0.8", "0.8", "227.5", "227.5" }),
+            "without bounds goodput is throughput: 182 W × 20 s ÷ 16");
+        _browser.Type("#bound-latency", "11s");
+        _browser.Type("#bound-tpot", "300ms");
+        _browser.Until($"document.querySelector('#goodput code').textContent === '--slo {slo}'");
+        _browser.Until("document.querySelectorAll('#goodput tbody tr td')[1].textContent !== '16'");
+        var expected = GoodputOf(slo);
+        Assert.That(expected.Values.Select(goodput => goodput.Good).Distinct().Count(), Is.GreaterThan(3), "they differ");
+        foreach (var (label, goodput) in expected)
+            Assert.That(Cells(label).Skip(1).First(), Is.EqualTo($"{goodput.Good}"), label);
+        Assert.That(Cells("llama-7b-tp1-b8").Skip(3), Is.EqualTo(new[] { "50", "0.4", "0.8", "455", "227.5" }));
+        Assert.That(Cells("unmeasured")[6], Is.EqualTo("–"));
+
+        var found = new RunsBelow("report", TextWriter.Null);
+        var front = GoodputFigures.Of(RunSet.Load([_scratch.Path], found), slo, found)
+            .Single(figure => figure.Id == "goodput-latency").Series[0].Points;
+        var corners = _browser.List<double>("(() => { const svg = document.querySelector('#chart-goodput-joules-latency svg'); "
+            + "const [x, y] = [svg.scale('x'), svg.scale('y')]; return svg.querySelector('.front path').getAttribute('d')"
+            + ".match(/[-\\d.]+,[-\\d.]+/g).map(p => p.split(',').map(Number)).flatMap(p => [x.invert(p[0]), y.invert(p[1])]); })()");
+        foreach (var point in front)
+            Assert.That(corners.Chunk(2).Any(at => Math.Abs(at[0] / point.X - 1) < 0.02 && Math.Abs(at[1] / point.Y - 1) < 0.02),
+                $"{point}");
+
+        _browser.Do("const s = document.querySelector('#slider-latency'); s.value = s.max; s.dispatchEvent(new Event('input'))");
+        _browser.Until("document.querySelector('#goodput code').textContent === '--slo tpot=300ms'");
+        Assert.That(_browser.Read<string>("document.querySelector('#bound-latency').value"), Is.Empty, "the last step is no bound");
+        _browser.Do("const s = document.querySelector('#slider-latency'); s.value = 0; s.dispatchEvent(new Event('input'))");
+        _browser.Until("[...document.querySelectorAll('#goodput tbody tr')].every(r => r.cells[1].textContent === '0' "
+            + "&& r.cells[6].textContent === '–')");
+        _browser.Screenshot("goodput");
+    }
+
+    /// <summary>As a report under these bounds has it, by label.</summary>
+    private Dictionary<string, GoodputColumns> GoodputOf(Slo slo)
+    {
+        var found = new RunsBelow("report", TextWriter.Null);
+        var goodput = new GoodputOfRuns(slo, found);
+        return RunSet.Load([_scratch.Path], found).Where(run => run.Summary.Status == RunStatus.Complete)
+            .ToDictionary(run => run.Label, run => goodput.Of(run.Summary, run.Directory));
+    }
+
     [Test]
     public void PowerOfTheChosenRunIsDrawnOverItsWindows()
     {
@@ -241,7 +293,7 @@ public sealed partial class PageInBrowserTests
         _browser.Type("#filter", "nothing at all");
         _browser.Until("document.querySelectorAll('#summary tbody tr').length === 0");
         Assert.That(_browser.Read<long>("document.querySelectorAll('.drawing svg').length"), Is.Zero);
-        Assert.That(_browser.Read<long>("document.querySelectorAll('section .empty').length"), Is.GreaterThanOrEqualTo(7),
+        Assert.That(_browser.Read<long>("document.querySelectorAll('section .empty').length"), Is.GreaterThanOrEqualTo(8),
             "every section says that nothing is there");
     }
 
@@ -362,7 +414,7 @@ public sealed partial class PageInBrowserTests
         Page.Of(scratch);
         _browser.Open(scratch["report.html"]);
         Assert.That(_browser.Read<long>("document.querySelectorAll('.drawing svg').length"), Is.Zero);
-        foreach (var section in new[] { "sweeps", "caps", "pareto", "latency", "power", "categories" })
+        foreach (var section in new[] { "sweeps", "caps", "pareto", "goodput", "latency", "power", "categories" })
             Assert.That(_browser.Read<long>($"document.querySelectorAll('#{section} .empty').length"), Is.Positive, section);
         _browser.Screenshot("empty");
     }

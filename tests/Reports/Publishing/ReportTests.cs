@@ -230,6 +230,58 @@ public sealed class ReportTests : IDisposable
         Assert.That(node["categories"]!.AsArray().Select(c => (string?)c!["category"]), Is.EqualTo(new[] { "code", "math" }));
     }
 
+    /// <summary>Latencies of prompt i are 20 s × (0.1 + 0.9 (i + 1) / 16), first tokens come after a tenth of them; 2,000 J.</summary>
+    [Test]
+    public void ThePageHasTheTimesOfEveryRequestAndTheBounds()
+    {
+        var run = Add(new("a"));
+        Add(new("b") { ItlP99ByTpot = null, Slo = "ttft=1s,latency=11s" });
+        var page = Page.Of(_scratch);
+        double[] Times(string label, string name) =>
+            [.. page.Run(label)["requests"]!["times"]![name]!.AsArray().Select(seconds => (double)seconds!)];
+        Assert.That((int)page.Run("a")["requests"]!["count"]!, Is.EqualTo(16));
+        Assert.That(Times("a", "latency"), Is.EqualTo(Enumerable.Range(0, 16).Select(run.LatencyOf)).Within(1e-4));
+        Assert.That(Times("a", "itl"), Is.EqualTo(Enumerable.Range(0, 16).Select(i => 2 * 0.9 * run.LatencyOf(i) / 49)).Within(1e-5));
+        Assert.That(page.Run("b")["requests"]!["times"]!["itl"], Is.Null, "a version that did not tell it");
+        Assert.That((string?)page.Data["slo"]!["text"], Is.EqualTo("ttft=1s,latency=11s"), "of the only run that has bounds");
+        Assert.That((int?)page.Value("b", "good_requests"), Is.EqualTo(7), "first tokens of seven are within 1 s, latencies of eight in 11");
+        Assert.That(page.Run("a")["itl"]!["values"]!.AsArray().Select(gap => (double)gap!), Is.EqualTo(Enumerable.Repeat(0.125, 16)));
+    }
+
+    [Test]
+    public void JoulesOfAGoodRequestAgainstABound()
+    {
+        ServedRequest Request(double ttft, double latency, bool failed = false) => new(failed, 2, ttft, 0.1, 0.1, latency, 1);
+        List<ServedRequest> requests =
+            [Request(3, 9), Request(1, 5), Request(2, 11), Request(1, 6), Request(4, 7), Request(1, 1, failed: true)];
+        IReadOnlyList<FigurePoint> Curve(string name, Slo others) =>
+            GoodputFigures.Curve(0, requests, Slo.Times.Single(time => time.Name == name), others, 60);
+        Assert.That(Curve("ttft", Slo.None), Is.EqualTo(new FigurePoint[] { new(0, 1, 30), new(0, 2, 20), new(0, 3, 15), new(0, 4, 12) }));
+        Assert.That(Curve("ttft", Slo.Parse("latency=8s", "")), Is.EqualTo(new FigurePoint[] { new(0, 1, 30), new(0, 4, 20) }));
+        requests.Add(Request(1, 2) with { ItlP99Seconds = null });
+        Assert.That(Curve("itl", Slo.None), Is.Empty, "not known of one");
+        Assert.That(Curve("ttft", Slo.None), Has.Count.EqualTo(4));
+    }
+
+    /// <summary>The frugal run answers late: it has the fewest joules where the bound is wide, the swift one where it is tight.</summary>
+    [Test]
+    public void TheFrontOfGoodputIsTheLeastOfTheValidRunsAtEveryBound()
+    {
+        Add(new("swift") { Seconds = 10, DeviceWatts = [400] });
+        Add(new("frugal") { Seconds = 40, DeviceWatts = [50] });
+        Add(new("invalid") { Seconds = 40, DeviceWatts = [1], InvalidReasons = "sample_gap" });
+        var found = new RunsBelow("report", TextWriter.Null);
+        var figure = GoodputFigures.Of(RunSet.Load([_scratch.Path], found), Slo.None, found).Single(one => one.Id == "goodput-latency");
+        var front = figure.Series[0];
+        Assert.That(figure.Series.Select(series => series.Label), Is.EqualTo(new[] { "Pareto front", "frugal", "invalid (energy not valid)", "swift" }));
+        // 4,000 J and 2,000 J of 16 requests each: 250 J at 10 s; the frugal one has 2,000 / 8 at 22 s, and less from 9 requests on.
+        Assert.That(front.Points.First(point => point.X >= 10).Y, Is.EqualTo(250).Within(2e2));
+        Assert.That(front.Points[^1], Is.EqualTo(new FigurePoint(0, 40, 125)));
+        Assert.That(front.Points.Where(point => point.X <= 10).Select(point => point.Run).Distinct(), Does.Contain(2));
+        Assert.That(front.Points.Select(point => point.Run), Does.Not.Contain(1));
+        Assert.That(front.Points.Select(point => point.Y), Is.Ordered.Descending);
+    }
+
     [Test]
     public void IncompleteInvalidAndUnmeasuredRunsAreThereAndMarked()
     {

@@ -39,6 +39,12 @@ internal sealed record SyntheticRun(string Name)
     public double SampleInterval { get; init; } = 0.1;
     public IReadOnlyDictionary<string, object>? Manifest { get; init; }
 
+    /// <summary>The 99th percentile of a prompt's inter-token latencies by its mean; null: of a version that did not tell it.</summary>
+    public double? ItlP99ByTpot { get; init; } = 2;
+
+    /// <summary>Bounds that the run had.</summary>
+    public string? Slo { get; init; }
+
     /// <summary>Parts of the joules: prefill, decode, communication, waiting, and the rest; null: not told.</summary>
     public double[]? Phases { get; init; }
 
@@ -77,6 +83,7 @@ internal sealed record SyntheticRun(string Name)
             PowerLimitWatts = PowerLimitWatts,
             Dataset = Dataset,
             NumPrompts = Prompts,
+            Goodput = new() { Slo = Slo },
         };
         var manifest = new Manifest(known);
         foreach (var (section, tree) in Manifest ?? new Dictionary<string, object>
@@ -121,6 +128,7 @@ internal sealed record SyntheticRun(string Name)
         TtftSeconds = 0.1 * LatencyOf(index),
         TpotSeconds = 0.9 * LatencyOf(index) / (TokensPerPrompt - 1),
         LatencySeconds = LatencyOf(index),
+        ItlP99Seconds = ItlP99ByTpot * 0.9 * LatencyOf(index) / (TokensPerPrompt - 1),
         EnergyJoules = Measured ? Joules / Prompts : null,
         Correct = index % 4 != 0,
         Category = Categories[index % Categories.Count],

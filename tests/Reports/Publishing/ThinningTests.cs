@@ -9,6 +9,22 @@ public sealed class ThinningTests
 {
     private static readonly EnergyDomain s_gpu = new("n", "GPU-0", DomainKind.Gpu, "nvml");
 
+    /// <summary>A bound of no more digits judges a rounded time as it does the time itself.</summary>
+    [Test]
+    public void TimesAreRoundedSoThatBoundsHold()
+    {
+        Assert.That(new[] { 0.2, 0.2000001, 0.19999991, 1.5, 12.34567, 0.0 }.Select(value => Rounded.Up(value, 6)),
+            Is.EqualTo(new[] { 0.2, 0.200001, 0.2, 1.5, 12.3457, 0 }));
+        var random = new Random(5);
+        foreach (var digits in new[] { 1e-3, 1e-4, 1e-2 })
+            for (var i = 0; i < 2000; i++)
+            {
+                var bound = Math.Round(random.NextDouble() + digits, 4);
+                var value = bound + (random.NextDouble() - 0.5) * Math.Pow(10, -random.Next(1, 12));
+                Assert.That(Rounded.Up(value, 6) <= bound, Is.EqualTo(value <= bound), $"{value:R} within {bound:R}");
+            }
+    }
+
     [Test]
     public void ASmallSampleIsItsOwnDistribution()
     {

@@ -28,6 +28,7 @@ public class PackedPromptRowsTests
             StartSeconds = i % 13 == 0 ? null : -i,
             QueueSeconds = i % 17 == 0 ? null : 0,
             Piece = 1 + i / 2000,
+            ItlP99Seconds = i % 19 == 0 ? null : 0.02 * i,
         })];
         var packed = new PackedPromptRows();
         packed.AddRange(rows.Take(1500));

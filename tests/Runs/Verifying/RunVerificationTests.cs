@@ -17,6 +17,9 @@ internal sealed partial class RunVerificationTests
 {
     private const int Prompts = 4, Repeats = 2;
 
+    /// <summary>Which of these are kept is a matter of the machine, and not of what is tested.</summary>
+    private const string Bounds = "ttft=50ms,itl=2ms";
+
     private ScratchDirectory _scratch = null!;
     private int _copies;
 
@@ -33,7 +36,7 @@ internal sealed partial class RunVerificationTests
         _scratch.File("prompts.jsonl", string.Concat(Enumerable.Range(0, Prompts).Select(i => $$"""{"prompt": "Question: {{i}}", "category": "{{(i % 2 == 0 ? "=1+1" : "b")}}"}""" + "\n")));
         var result = HarnessProcess.Run(_scratch.Path, "run", "--data", "prompts.jsonl", "--repeats", $"{Repeats}",
             "--max-new-tokens", "8", "--ignore-eos", "--idle-baseline", "300ms", "--meter", $"command:{meter}",
-            "--carbon-intensity", "380", "--pue", "1.2", "--embodied", "100", "--name", "whole");
+            "--carbon-intensity", "380", "--pue", "1.2", "--embodied", "100", "--slo", Bounds, "--name", "whole");
         Assert.That(result.ExitCode, Is.Zero, result.Error);
     }
 
@@ -72,6 +75,56 @@ internal sealed partial class RunVerificationTests
             "what a spreadsheet would compute it does not");
     }
 
+    /// <summary>
+    /// Columns that come from different files say the same: gaps of responses.jsonl and times of prompts.csv, joules of rows and the meter.
+    /// </summary>
+    [Test]
+    public void TailsAndGoodputAddUp()
+    {
+        var run = new RunReader(Whole).Summary();
+        var rows = new RunReader(Whole).Prompts().ToList();
+        var gaps = run.TotalOutputTokens - run.Completed;
+        Assert.That(gaps, Is.EqualTo(Prompts * Repeats * 7), "eight tokens each");
+        Assert.That(run.Itl.Mean * gaps, Is.EqualTo(rows.Sum(row => row.LatencySeconds - row.TtftSeconds)).Within(1e-9));
+        Assert.That(new[] { run.Itl.P50, run.Itl.P90, run.Itl.P95, run.Itl.P99 }, Is.Ordered);
+        Assert.That((run.Goodput.Slo, run.Goodput.Good), Is.EqualTo((Bounds,
+            rows.Count(row => row.TtftSeconds <= 0.05 && row.ItlP99Seconds <= 0.002))));
+        Assert.That(run.Goodput.PerSecond, Is.LessThanOrEqualTo(run.ResponsesPerSecond!.Value));
+        Assert.That(run.Goodput.GoodJoules + run.Goodput.NotGoodJoules + run.Energy.Unattributed,
+            Is.EqualTo(run.Energy.Total).Within(1e-9 * run.Energy.Total!.Value));
+        Assert.That(Check(With("summary.csv", text => text.Replace($"\"{Bounds}\"", "\"ttft=1ns\"", StringComparison.Ordinal))),
+            Has.Some.StartWith("manifest.json, slo: written ttft=50ms,itl=2ms, but ttft=1ns"));
+        Assert.That(Fails(With("summary.csv", text => text.Replace($"\"{Bounds}\"", "soon", StringComparison.Ordinal))));
+        Assert.That(Fails(With("prompts.csv", text => SetCell(text, Array.IndexOf(text.Split('\n')[0].Split(','), "itl_p99_s"), "1"))));
+    }
+
+    /// <summary>Runs of versions that did not have a column are verified as far as they go.</summary>
+    [Test]
+    public void ARunOfAnEarlierVersionIsRight()
+    {
+        var copy = With("prompts.csv", text => WithoutColumn(text, "itl_p99_s"));
+        foreach (var (file, columns) in new[]
+        {
+            ("summary.csv", new[] { "ttft_p95_s", "itl_p99_s", "slo", "good_requests", "goodput_per_s", "good_share",
+                "energy_per_good_request_j", "good_energy_j", "not_good_energy_j" }),
+            ("categories.csv", ["ttft_p95_s", "tpot_p95_s", "latency_p95_s"]),
+        })
+            File.WriteAllText(Path.Combine(copy, file), columns.Aggregate(File.ReadAllText(Path.Combine(copy, file)), WithoutColumn));
+        var manifest = JsonNode.Parse(File.ReadAllText(Path.Combine(copy, "manifest.json")))!;
+        foreach (var name in new[] { "slo", "itl_p99_s" }) Assert.That(manifest["run"]!.AsObject().Remove(name), name);
+        File.WriteAllText(Path.Combine(copy, "manifest.json"), manifest.ToJsonString());
+        Assert.That(Check(copy), Is.Empty);
+    }
+
+    private static string WithoutColumn(string text, string column)
+    {
+        var rows = CsvTable.Parse(text);
+        var names = rows[0].Keys.Where(name => name != column).ToList();
+        Assert.That(names, Has.Count.EqualTo(rows[0].Count - 1), column);
+        return string.Concat(rows.Select(row => names.Select(name => row[name])).Prepend(names)
+            .Select(row => string.Join(',', row.Select(cell => $"\"{cell}\"")) + "\n"));
+    }
+
     /// <summary>The same in a column of numbers that was empty.</summary>
     [Test]
     public void ANumberThatIsNoneFailsInEveryColumnOfEveryTable(
@@ -80,7 +133,7 @@ internal sealed partial class RunVerificationTests
     {
         var columns = File.ReadLines(Path.Combine(Whole, file)).First().Split(',');
         string[] texts = ["run_id", "status", "timestamp_utc", "commit", "model", "dtype", "backend", "gpu", "schedule", "dataset", "task",
-            "energy_source", "energy_scope", "valid", "invalid_reasons", "beside_invalid_reasons",
+            "chat_template", "system_prompt", "energy_source", "energy_scope", "valid", "invalid_reasons", "beside_invalid_reasons",
             "finish_reason", "correct", "category", "window", "host", "device", "kind", "source", "power_field", "throttle_reasons"];
         var blind = columns.Where((column, at) => !texts.Contains(column) && !Fails(With(file, text => SetCell(text, at, value)))).ToList();
         Assert.That(blind, Is.Empty);

@@ -50,6 +50,9 @@ public sealed record CheckpointTokens
     /// <summary>Tokens to be found in texts that have their ids elsewhere.</summary>
     public IReadOnlyList<string> FurtherSpecial { get; init; } = [];
 
+    /// <summary>Special tokens by the keys under which the files name them, bos_token and its like: what a chat template finds.</summary>
+    public IReadOnlyDictionary<string, string> Named { get; init; } = new Dictionary<string, string>();
+
     /// <summary>A line for each thing that the files say and that is not followed.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
@@ -65,6 +68,8 @@ public sealed record CheckpointTokens
         string[] further = [.. Names(special, "additional_special_tokens"), .. Names(special, "extra_special_tokens"),
             .. Names(config, "additional_special_tokens"), .. Names(config, "extra_special_tokens")];
         var (begin, end) = (Special("bos_token"), Special("eos_token"));
+        var isLlama = config is { } t && !t["tokenizer_class"].IsNull
+            && t["tokenizer_class"].Text().Contains("LlamaTokenizer", StringComparison.OrdinalIgnoreCase);
         return new()
         {
             EndIds = ends,
@@ -72,8 +77,7 @@ public sealed record CheckpointTokens
             EndToken = end,
             AddsBegin = Flag("add_bos_token"),
             AddsEnd = Flag("add_eos_token"),
-            IsLlama = config is { } t && !t["tokenizer_class"].IsNull
-                && t["tokenizer_class"].Text().Contains("LlamaTokenizer", StringComparison.OrdinalIgnoreCase),
+            IsLlama = isLlama,
             SpaceBehindAdded = Flag("legacy") ?? false,
             SpaceInFront = Flag("add_prefix_space") ?? true,
             Added = decoder is { } entries
@@ -83,8 +87,19 @@ public sealed record CheckpointTokens
                     ?? "", .. s_otherSpecial.SelectMany(key => Single(special, key).Concat(Single(config, key)))]),
             AddedGoFirst = decoder != null,
             FurtherSpecial = [.. further.Distinct()],
+            Named = AllNamed(),
             Notes = notes,
         };
+
+        Dictionary<string, string> AllNamed()
+        {
+            (string Key, string? Token)[] known =
+            [
+                ("bos_token", begin ?? (isLlama ? "<s>" : null)), ("eos_token", end ?? (isLlama ? "</s>" : null)),
+                .. s_otherSpecial.Select(key => (key, Single(special, key).Concat(Single(config, key)).FirstOrDefault())),
+            ];
+            return known.Where(one => one.Token != null).ToDictionary(one => one.Key, one => one.Token!);
+        }
 
         bool? Flag(string key) => config is { } section && !section[key].IsNull ? section[key].Flag(false) : null;
 

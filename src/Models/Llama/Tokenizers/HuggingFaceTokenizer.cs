@@ -46,6 +46,10 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         frame = new PromptFrame(file, checkpoint, IdOf, ReadTemplate(root["post_processor"]),
             checkpoint.IsLlama ? IdOf(checkpoint.BeginToken ?? "<s>") : null, CheckpointTokens.UsualEnds.Select(IdOf).OfType<int>());
         Notes = frame.Notes;
+        var special = RenderedTexts.Named(checkpoint, IdOf).Where(token => !addedIds.ContainsKey(token.Content)).ToList();
+        var found = new AddedTokens(added.Where(t => !t.Normalized).Concat(special).Select(t => (t.Content, t)));
+        Rendered = new RenderedTexts(file, checkpoint, IdOf, added.Where(t => t.Special).Concat(special).Select(t => t.Content),
+            text => [.. Ids(text, found)]);
     }
 
     /// <summary>Of a token by its content; null where there is none.</summary>
@@ -55,18 +59,22 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     public int? BeginOfText => frame.Begin;
     public IReadOnlySet<int> EndOfText => frame.Ends;
     public IReadOnlyList<string> Notes { get; internal set; }
+    public IRenderedTexts Rendered { get; }
 
     public ITokenDecoder NewDecoder(bool continuation = false) => newDecoder(continuation);
 
-    public int[] Encode(string text, bool addBeginOfText)
+    public int[] Encode(string text, bool addBeginOfText) => frame.Around(Ids(text, rawTokens), addBeginOfText);
+
+    /// <param name="found">The tokens that are found in the raw text.</param>
+    private List<int> Ids(string text, AddedTokens found)
     {
         var ids = new List<int>(text.Length / 3 + 8);
-        foreach (var (part, token) in rawTokens.Split(text))
+        foreach (var (part, token) in found.Split(text))
         {
             if (token is not null) ids.Add(token.Id);
             else EncodeText(normalize(text[part]), part.Start.Value == 0, ids);
         }
-        return frame.Around(ids, addBeginOfText);
+        return ids;
     }
 
     /// <summary>

@@ -30,12 +30,31 @@ public interface ITokenizer
     /// checkpoint asks for one.</param>
     int[] Encode(string text, bool addBeginOfText);
 
+    /// <summary>The same tokenizer for what a chat template rendered; null where this implementation cannot.</summary>
+    IRenderedTexts? Rendered => null;
+
     /// <summary>A decoder for one text.</summary>
     /// <param name="continuation">
     /// True for ids that follow a prompt: the space which a SentencePiece-like model writes in front of a word is then
     /// kept at the very start too. False for ids that are a whole text, whose first space was put there by the encoder.
     /// </param>
     ITokenDecoder NewDecoder(bool continuation = false);
+}
+
+/// <summary>
+/// Texts that a chat template rendered, with the ids that transformers gives them (<c>add_special_tokens=False</c>): the name of any
+/// special token in the text is that token, whatever the format, and nothing stands in front of the text or behind it.
+/// </summary>
+public interface IRenderedTexts
+{
+    /// <exception cref="Harness.Common.UserErrorException">The text has a special token that no file gives an id.</exception>
+    int[] Encode(string text);
+
+    /// <summary>The first special token whose name stands in a text; null where none does.</summary>
+    string? SpecialTokenIn(string text);
+
+    /// <summary>The id of tokenizer_config.json's eos_token, with which templates end a turn; null where there is none.</summary>
+    int? EndOfTurn { get; }
 }
 
 /// <summary>

@@ -47,7 +47,7 @@ internal sealed class PromptFrame
             notes.Add($"{file}: eos_token {unknown} has no id in the tokenizer's files, and ends nothing; "
                 + $"generation ends with {string.Join(", ", Ends)}");
         if (last is { } eos && !Ends.Contains(eos))
-            notes.Add($"{file}: eos_token {checkpoint.EndToken} ({eos}) does not end generation, "
+            notes.Add($"{file}: eos_token {checkpoint.EndToken} ({eos}) does not end generation outside a chat template, "
                 + $"since eos_token_id is {string.Join(", ", checkpoint.EndIds)}");
         Notes = [.. checkpoint.Notes, .. notes];
 

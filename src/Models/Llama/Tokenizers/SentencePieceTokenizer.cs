@@ -6,7 +6,7 @@ namespace Harness.Models.Llama.Tokenizers;
 /// <summary>
 /// A SentencePiece byte-pair model (LLaMA 1 and 2, Code Llama, Mistral): the same ids and the same text as Google's
 /// implementation. Control pieces such as <c>&lt;/s&gt;</c> are not read from text, unless a file beside the model names them as added
-/// tokens; user-defined pieces always are.
+/// tokens or a chat template rendered it; user-defined pieces always are.
 /// </summary>
 public sealed class SentencePieceTokenizer : ITokenizer
 {
@@ -32,24 +32,32 @@ public sealed class SentencePieceTokenizer : ITokenizer
         added = new SideTokens(path, this.checkpoint, model.Pieces.Count, vocabulary.Find);
         int?[] end = [vocabulary.Control(model.EndPiece)];
         frame = new PromptFrame(path, this.checkpoint, added.IdOf, null, vocabulary.Control(model.BeginPiece), end.OfType<int>());
+        var special = added.WithSpecial(this.checkpoint,
+            model.Pieces.Where(piece => piece.Type is PieceType.Control or PieceType.Unknown).Select(piece => piece.Text));
+        var found = new AddedTokens(special.Select(token => (token.Content, token)));
+        Rendered = new RenderedTexts(path, this.checkpoint, added.IdOf,
+            special.Where(token => token.Special).Select(token => token.Content), text => [.. Ids(text, found.Split(text))]);
     }
 
     public int VocabularySize => added.VocabularySize;
     public int? BeginOfText => frame.Begin;
     public IReadOnlySet<int> EndOfText => frame.Ends;
     public IReadOnlyList<string> Notes => frame.Notes;
+    public IRenderedTexts Rendered { get; }
 
     public ITokenDecoder NewDecoder(bool continuation = false) => new SentencePieceDecoder(model, added.Texts, continuation);
 
-    public int[] Encode(string text, bool addBeginOfText)
+    public int[] Encode(string text, bool addBeginOfText) => frame.Around(Ids(text, added.Split(text)), addBeginOfText);
+
+    private List<int> Ids(string text, List<(Range Part, AddedToken? Token)> parts)
     {
         var ids = new List<int>(text.Length / 3 + 8);
-        foreach (var (part, token) in added.Split(text))
+        foreach (var (part, token) in parts)
         {
             if (token is not null) ids.Add(token.Id);
             else EncodeText(text[part], checkpoint.SpaceInFront && (checkpoint.SpaceBehindAdded || part.Start.Value == 0), ids);
         }
-        return frame.Around(ids, addBeginOfText);
+        return ids;
     }
 
     /// <param name="spaceInFront">Whether the first word gets a space in front, if the model says so.</param>

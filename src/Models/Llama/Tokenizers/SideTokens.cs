@@ -9,6 +9,8 @@ internal sealed class SideTokens
     private readonly Dictionary<string, int> _ids = [];
     private readonly Func<string, int?> _pieces;
 
+    private readonly IReadOnlyList<AddedToken> _listed;
+
     /// <summary>What each token decodes to, by id; null for special ones.</summary>
     public IReadOnlyDictionary<int, string?> Texts { get; }
 
@@ -29,7 +31,7 @@ internal sealed class SideTokens
                 + $"beside it and {own} in it");
             if (!_ids.TryAdd(token.Content, token.Id)) throw Fault($"the added token '{token.Content}' is there twice");
         }
-        _tokens = new AddedTokens(tokens.Select(token => (token.Content, token)));
+        (_listed, _tokens) = (tokens, new AddedTokens(tokens.Select(token => (token.Content, token))));
         // What the model has itself it decodes itself: a control piece gives no text, whatever lists it.
         Texts = tokens.Where(token => token.Special || pieces(token.Content) == null).DistinctBy(token => token.Id)
             .ToDictionary(token => token.Id, token => token.Special ? null : token.Content);
@@ -43,4 +45,13 @@ internal sealed class SideTokens
 
     /// <summary>As <see cref="AddedTokens.Split"/>; they are looked for in the raw text.</summary>
     public List<(Range Part, AddedToken? Token)> Split(string text) => _tokens.Split(text);
+
+    /// <summary>These, the special tokens that the files name and those of the model itself, each content once.</summary>
+    /// <param name="own">Contents of the model's own special tokens.</param>
+    public IReadOnlyList<AddedToken> WithSpecial(CheckpointTokens checkpoint, IEnumerable<string> own) =>
+    [
+        .. _listed.Concat(RenderedTexts.Named(checkpoint, IdOf))
+            .Concat(own.Select(name => new AddedToken(IdOf(name)!.Value, name, true, false, false, false)))
+            .DistinctBy(token => token.Content),
+    ];
 }

@@ -11,7 +11,7 @@ namespace Harness.Models.Llama.Tokenizers;
 /// special tokens behind them that stand in no file. Follows
 /// https://github.com/meta-llama/llama3/blob/main/llama/tokenizer.py and tiktoken, except that very long texts are not
 /// cut up first (there at 400,000 characters, and in runs of 25,000 without white space). The name of a special token
-/// in a text is ordinary text.
+/// in a text is ordinary text, unless a chat template rendered it.
 /// </summary>
 public sealed class TiktokenTokenizer : ITokenizer
 {
@@ -50,27 +50,34 @@ public sealed class TiktokenTokenizer : ITokenizer
             if (id >= ranked.Count) tokens[id] = text == null ? null : Encoding.UTF8.GetBytes(text);
         frame = new PromptFrame(path, checkpoint ?? CheckpointTokens.None, added.IdOf, null, SpecialTokens["<|begin_of_text|>"],
             [SpecialTokens["<|end_of_text|>"], SpecialTokens["<|eot_id|>"]]);
+        var special = added.WithSpecial(checkpoint ?? CheckpointTokens.None, SpecialTokens.Keys);
+        var found = new AddedTokens(special.Select(token => (token.Content, token)));
+        Rendered = new RenderedTexts(path, checkpoint ?? CheckpointTokens.None, added.IdOf,
+            special.Where(token => token.Special).Select(token => token.Content), text => [.. Ids(text, found.Split(text))]);
     }
 
     public int VocabularySize => tokens.Length;
     public int? BeginOfText => frame.Begin;
     public IReadOnlySet<int> EndOfText => frame.Ends;
     public IReadOnlyList<string> Notes => frame.Notes;
+    public IRenderedTexts Rendered { get; }
 
     /// <summary>Ids by official name: Llama 3's, and the names that 3.1 gave to three of the reserved ones.</summary>
     public IReadOnlyDictionary<string, int> SpecialTokens { get; }
 
     public ITokenDecoder NewDecoder(bool continuation = false) => new ByteTokenDecoder(tokens);
 
-    public int[] Encode(string text, bool addBeginOfText)
+    public int[] Encode(string text, bool addBeginOfText) => frame.Around(Ids(text, added.Split(text)), addBeginOfText);
+
+    private List<int> Ids(string text, List<(Range Part, AddedToken? Token)> parts)
     {
         var ids = new List<int>(text.Length / 3 + 8);
-        foreach (var (part, token) in added.Split(text))
+        foreach (var (part, token) in parts)
         {
             if (token is not null) ids.Add(token.Id);
             else EncodeText(text.AsSpan(part), ids);
         }
-        return frame.Around(ids, addBeginOfText);
+        return ids;
     }
 
     private void EncodeText(ReadOnlySpan<char> rest, List<int> ids)

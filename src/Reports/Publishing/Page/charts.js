@@ -187,12 +187,12 @@ const plain = v => v.toLocaleString("en", { maximumSignificantDigits: 4 });
 
 const chartEmpty = (title, text) => element("figure", {}, element("figcaption", {}, element("span", {}, title)), emptyState(text));
 
-function ecdfChart(id, title, chosen, width) {
+function ecdfChart(id, title, of, chosen, width) {
   const drawn = chosen.map((c, i) => ({ ...c, style: ecdfLook(i) })).filter(c => c.ecdf?.count);
   if (!drawn.length) return chartEmpty(title, "None of the chosen runs has such times.");
   const steps = drawn.map(({ ecdf }) => [{ x: ecdf.values[0], y: 0 }, ...ecdf.values.map((x, i) => ({ x, y: ecdf.share[i] }))]);
   const drawing = plot(width, {
-    x: { label: `${title.toLowerCase()} (s)`, zero: true }, y: { label: "share of prompts", domain: [0, 1], grid: true },
+    x: { label: `${title.toLowerCase()} (s)`, zero: true }, y: { label: `share of ${of}`, domain: [0, 1], grid: true },
     marks: [
       ...steps.map((points, i) => Plot.line(points, { x: "x", y: "y", curve: "step-after", stroke: drawn[i].style.colour, strokeWidth: 1.6, strokeDasharray: drawn[i].style.dash || undefined, className: "line" })),
       Plot.ruleY([0.5], { stroke: "var(--quiet)", strokeDasharray: "2 3" }),
@@ -200,10 +200,35 @@ function ecdfChart(id, title, chosen, width) {
     ],
   });
   const thinned = drawn.filter(c => c.ecdf.values.length < c.ecdf.count);
-  return chartFigure(id, title, drawing, thinned.length ? [element("p", { class: "hint" }, `Drawn through ${thinned[0].ecdf.values.length} of the prompts, evenly spaced by rank.`)] : []);
+  return chartFigure(id, title, drawing, thinned.length ? [element("p", { class: "hint" }, `Drawn through ${thinned[0].ecdf.values.length} of the ${of}, evenly spaced by rank.`)] : []);
 }
 
 const ecdfLook = index => ({ colour: colours[index % colours.length], dash: dashes[index % dashes.length] });
+
+/** Steps of several runs against a bound, and above all the least of the valid ones; y: what the steps are of. */
+function boundChart(id, title, xLabel, yLabel, curves, fronts, runs, width) {
+  const drawn = [...fronts.map((f, i) => ({ ...f, ...frontLook(i) })), ...curves.map((c, i) => ({ ...c, ...ecdfLook(i), thin: true }))].filter(c => c.points.length);
+  if (!drawn.length) return null;
+  const all = drawn.flatMap(c => c.points);
+  const scale = (name, ticks) => { const [low, high] = d3.extent(all, p => p[name]); return low > 0 && high > 10 * low ? { type: "log", ticks: logTicks(low, high, ticks) } : { zero: true, nice: true, ticks }; };
+  const drawing = plot(width, {
+    x: { label: xLabel, inset: 8, tickFormat: plain, ...scale("x", Math.max(3, width / 90)) }, y: { label: yLabel, grid: true, tickFormat: plain, ...scale("y", 6) },
+    marks: [
+      ...drawn.toReversed().map(c => Plot.line(c.points, { x: "x", y: "y", curve: "step-after", stroke: c.colour, strokeWidth: c.thin ? 1.4 : 4, strokeOpacity: c.thin ? 1 : 0.45, strokeDasharray: c.dash || undefined, className: c.thin ? "line" : "front" })),
+      Plot.tip(drawn.flatMap(c => c.points.map(p => ({ ...p, label: c.label }))), Plot.pointer({ x: "x", y: "y", fontSize: 12, title: p => `${p.run == null ? p.label : runs[p.run].label}\n${xLabel}: ${significant(p.x)}\n${yLabel}: ${significant(p.y)}` })),
+    ],
+  });
+  return { figure: chartFigure(id, title, drawing), drawn };
+}
+
+/** Round values of a logarithmic axis, as many as have room. */
+function logTicks(low, high, most) {
+  const powers = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
+  const choices = [[1, 2, 5], [1, 3], [1]].map(digits => powers.flatMap(power => digits.map(digit => digit * 10 ** power)).filter(v => v >= low && v <= high));
+  return choices.find(ticks => ticks.length <= most) ?? choices.at(-1).filter((_, i) => i % Math.ceil(choices.at(-1).length / most) === 0);
+}
+
+const frontLook = index => ({ colour: "var(--quiet)", dash: dashes[index % dashes.length] });
 
 /** Watts of every device of one start of a run, over its windows. */
 function powerChart(id, title, trace, width) {

@@ -12,13 +12,13 @@
   const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
   const mostCompared = 7;
   const [narrowest, gap] = [310, 26]; // as in the grid of the style sheet
-  const state = { visible: new Set(runs.map(r => r.index)), all: false, table: { id: null, direction: 1 }, chosen: null, compared: new Set() };
+  const state = { visible: new Set(runs.map(r => r.index)), all: false, table: { id: null, direction: 1 }, goodput: { id: null, direction: 1 }, chosen: null, compared: new Set() };
 
   // Columns of summary.csv that are shown at first, and of categories.csv; what they are called and mean comes with them.
   const shownAtFirst = ["status", "valid", "model", "gpu", "dataset", "tensor_parallel", "pipeline_parallel", "batch_size", "concurrency",
     "max_new_tokens", "fixed_input_tokens", "power_limit_w", "avg_power_w", "energy_scope", "total_energy_j",
     "energy_per_output_token_j", "energy_per_response_j", ...["gpu", "module", "cpu", "memory", "node"].map(scope => `${scope}_energy_j`),
-    "beside_invalid_reasons", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "accuracy", "energy_per_correct_j", "invalid_reasons"];
+    "beside_invalid_reasons", "tokens_per_s", "ttft_p50_s", "tpot_p50_s", "itl_p99_s", "latency_p50_s", "latency_p99_s", "slo", "goodput_per_s", "energy_per_good_request_j", "accuracy", "energy_per_correct_j", "invalid_reasons"];
   const shownOfCategories = ["completed", "total_input_tokens", "total_output_tokens", "energy_j", "energy_per_output_token_j",
     "energy_per_response_j", "ttft_p50_s", "tpot_p50_s", "latency_p50_s", "latency_p90_s", "accuracy", "energy_per_correct_j"];
   const pick = (columns, names) => names.map(name => columns.find(c => c.name === name)).filter(Boolean);
@@ -36,6 +36,7 @@
     box.addEventListener("change", () => {
       if (box.checked && state.compared.size >= mostCompared) box.checked = false;
       else state.compared[box.checked ? "add" : "delete"](run.index);
+      drawGoodput();
       drawLatency();
     });
     return element("span", {}, box);
@@ -45,7 +46,7 @@
     const shown = visibleRuns();
     const wanted = state.all ? data.columns : pick(data.columns, shownAtFirst);
     const columns = [
-      { id: "box", label: "", class: "box", title: "shown among the latency distributions, up to seven", cell: comparisonBox },
+      { id: "box", label: "", class: "box", title: "shown among the latency distributions and in the figures of goodput, up to seven", cell: comparisonBox },
       { id: "label", label: "run", class: "name", title: "opens its power and manifest", of: r => r.label, cell: r => element("button", { type: "button", class: "link", title: r.directory, onclick: () => choose(r.index, true) }, r.label) },
       ...wanted.filter(({ name }) => name === "status" || name === "valid" || runs.some(r => valueOf(r, name) != null)).map(({ name, heading, title }) => ({
         id: name, label: scopeOf(name) ? `${scopeOf(name)} beside it (J)` : heading, title, of: r => valueOf(r, name),
@@ -136,9 +137,9 @@
     if (!runs.some(r => r.latency?.count)) return body.replaceChildren(emptyState("No run has finished prompts with times."));
     const chosen = visibleRuns().filter(r => state.compared.has(r.index));
     if (!chosen.length) return body.replaceChildren(emptyState("No run is chosen: tick boxes in the table of runs."));
-    const width = chartWidth(body, 3);
-    const charts = data.times.map(({ id, title }) =>
-      ecdfChart(`${id}-distribution`, title, chosen.map(r => ({ label: r.label, ecdf: r[id] })), width));
+    const width = chartWidth(body, 4);
+    const charts = data.times.map(({ id, title, of }) =>
+      ecdfChart(`${id}-distribution`, title, of, chosen.map(r => ({ label: r.label, ecdf: r[id] })), width));
     body.replaceChildren(element("div", { class: "grid" }, ...charts),
       legend(chosen.map((r, i) => ({ label: `${r.label} (${plural(r.latency?.count ?? 0, "prompt")})`, ...ecdfLook(i) }))));
   }
@@ -229,7 +230,7 @@
     }
   }
 
-  const charts = [drawSweeps, drawPhases, drawCaps, drawPareto, drawLatency, drawPower];
+  const charts = [drawSweeps, drawPhases, drawCaps, drawPareto, drawGoodput, drawLatency, drawPower];
 
   function drawAll() {
     for (const draw of [drawSummary, drawChoices, drawCategories, drawValidity, drawManifest, ...charts]) draw();
@@ -241,10 +242,160 @@
     const wanted = parts.map(p => p.replaceAll('"', "").replace(/\s+/g, " "));
     const matches = run => wanted.every(w => /^(tp|pp|batch|concurrency) \d+$/.test(w) ? new RegExp(`\\b${w}\\b`).test(run.words) : run.words.includes(w));
     state.visible = new Set(runs.filter(matches).map(r => r.index));
-    state.table.shown = null;
+    state.table.shown = state.goodput.shown = null;
     if (!state.visible.has(state.chosen)) state.chosen = first();
     compareFirst();
     drawAll();
+  }
+
+  // A bound is a number of seconds, or null for none.
+  const bounds = Object.fromEntries(data.slo.times.map(({ id }) => [id, data.slo.bounds[id] ?? null]));
+  const slo = () => data.slo.times.filter(({ id }) => bounds[id] != null).map(({ id }) => `${id}=${timeText(bounds[id])}`).join(",");
+  const timesOf = run => run.requests?.times;
+  const boundSteps = 400;
+
+  const units = { min: 60, s: 1, "": 1, ms: 1e-3, us: 1e-6, "µs": 1e-6 };
+
+  /** Seconds of 200ms, 1.5s, 2min or a bare number; null where nothing is written, NaN for anything else or what is not above 0. */
+  function secondsOf(text) {
+    if (!text.trim()) return null;
+    const parts = /^\s*([0-9]*\.?[0-9]+)\s*(min|ms|us|µs|s|)\s*$/.exec(text);
+    return parts && Number(parts[1]) > 0 ? Number((Number(parts[1]) * units[parts[2]]).toPrecision(12)) : NaN;
+  }
+
+  function timeText(seconds) {
+    return seconds < 1 ? `${Number((seconds * 1000).toPrecision(12))}ms` : `${seconds}s`;
+  }
+
+  /** Whether request i keeps every bound but that of one time; a request of a single token has no gaps, and keeps their bounds. */
+  function keeps(times, i, except) {
+    for (const { id } of data.slo.times) if (id !== except && bounds[id] != null && times[id][i] != null && times[id][i] > bounds[id]) return false;
+    return true;
+  }
+
+  /** Good requests of a run, of how many; null where the page does not know the times that are bounded. */
+  function goodOf(run) {
+    const times = timesOf(run);
+    const bounded = data.slo.times.filter(({ id }) => bounds[id] != null);
+    const known = (run.of("completed") ?? 0) + (run.of("failed") ?? 0);
+    if (!bounded.length) return run.of("completed") == null ? null : { good: run.of("completed"), all: known };
+    if (times && bounded.every(({ id }) => times[id])) return { good: d3.sum(times.latency ?? times[bounded[0].id], (_, i) => keeps(times, i) ? 1 : 0), all: run.requests.count };
+    return run.of("slo") === slo() && run.of("good_requests") != null ? { good: run.of("good_requests"), all: known } : null;
+  }
+
+  /** What one more good request makes of a run, from the tightest bound on a time to the loosest: of(requests that are good). */
+  function curveOf(run, id, of) {
+    const times = timesOf(run);
+    if (!times?.[id] || data.slo.times.some(other => other.id !== id && bounds[other.id] != null && !times[other.id])) return [];
+    const order = (run.order ??= {})[id] ??= d3.range(times[id].length).sort((a, b) => (times[id][a] ?? 0) - (times[id][b] ?? 0));
+    const points = [];
+    let good = 0;
+    for (const i of order) {
+      if (!keeps(times, i, id)) continue;
+      const [x, y] = [times[id][i], of(++good)];
+      if (!x) continue;
+      if (points.length && points.at(-1).x === x) points.at(-1).y = y;
+      else points.push({ x, y, run: run.index });
+    }
+    return points;
+  }
+
+  const mostDrawn = 300;
+  const thinned = points => { const every = Math.ceil(points.length / mostDrawn); return points.filter((_, i) => i % every === 0 || i === points.length - 1); };
+
+  // Requests of all valid runs with energy by one of their times, sorted once: a slider asks for the front many times a second.
+  const sorted = {};
+  const requestsBy = id => sorted[id] ??= d3.sort(runs.filter(run => run.valid && run.of("total_energy_j") != null && timesOf(run)?.[id])
+    .flatMap(run => timesOf(run)[id].map((x, i) => ({ run: run.index, i, x: x ?? 0 }))), p => p.x);
+
+  /** The fewest joules per good request that any of these runs has, at every bound on a time where that changes. */
+  function frontOf(own, id) {
+    const able = new Map(own.filter(run => data.slo.times.every(other => other.id === id || bounds[other.id] == null || timesOf(run)?.[other.id])).map(run => [run.index, { times: timesOf(run), joules: run.of("total_energy_j"), good: 0 }]));
+    const front = [];
+    for (const { run, i, x } of requestsBy(id)) {
+      const one = able.get(run);
+      if (!one || !keeps(one.times, i, id)) continue;
+      const y = one.joules / ++one.good;
+      if (!x || (front.length && y >= front.at(-1).y)) continue;
+      if (front.at(-1)?.x === x) front.pop();
+      front.push({ x, y, run });
+    }
+    return front;
+  }
+
+  function drawGoodput() {
+    const body = bodyOf("goodput");
+    const shown = visibleRuns();
+    const rows = shown.map(run => ({ run, judged: goodOf(run) })).filter(r => r.judged && r.judged.all > 0);
+    const unknown = shown.filter(run => run.of("completed") > 0 && !rows.some(r => r.run === run));
+    if (!rows.length) return body.replaceChildren(emptyState(unknown.length ? "No run tells the times that are bounded." : "No run has finished requests."));
+    const joulesOf = r => r.judged.good > 0 && r.run.of("total_energy_j") != null ? r.run.of("total_energy_j") / r.judged.good : null;
+    const table = sortedTable(rows, [
+      { id: "run", label: "run", class: "name", of: r => r.run.label },
+      { id: "good", label: "good requests", of: r => r.judged.good },
+      { id: "all", label: "requests", title: "completed and failed, of all measured repeats", of: r => r.judged.all },
+      { id: "share", label: "good (%)", of: r => 100 * r.judged.good / r.judged.all },
+      { id: "goodput", label: "goodput (requests/s)", title: "good requests ÷ duration_s", of: r => r.run.of("duration_s") > 0 ? r.judged.good / r.run.of("duration_s") : null },
+      { id: "throughput", label: "responses/s", of: r => r.run.of("responses_per_s") },
+      { id: "joules", label: "J/good request", title: "total_energy_j ÷ good requests; missing where none is good", of: joulesOf },
+      { id: "joules-all", label: "J/response", of: r => r.run.of("energy_per_response_j") },
+    ], { rowClass: r => rowClass(r.run), page: 30, state: state.goodput });
+    const width = chartWidth(body, 4);
+    const compared = rows.map(r => r.run).filter(run => state.compared.has(run.index));
+    const measured = rows.map(r => r.run).filter(run => run.of("total_energy_j") != null);
+    const parts = [["Energy per good request against each bound, the others as they are", "joules", "energy (J/good request)", run => run.of("total_energy_j") != null ? good => run.of("total_energy_j") / good : null],
+      ["Goodput against each bound, the others as they are", "rate", "goodput (requests/s)", run => run.of("duration_s") > 0 ? good => good / run.of("duration_s") : null]].map(([heading, name, yLabel, ofRun]) => {
+      const drawn = data.slo.times.map(({ id, title }) => {
+        const curve = run => ofRun(run) ? curveOf(run, id, ofRun(run)) : [];
+        const scopes = name === "joules" ? d3.sort(d3.groups(measured.filter(run => run.valid), run => run.of("energy_scope") ?? "an unknown scope"), ([scope]) => scope) : [];
+        const fronts = scopes.map(([scope, own]) => ({ label: scopes.length > 1 ? `Pareto front, energy of ${scope}` : "Pareto front", points: frontOf(own, id) }));
+        const chart = boundChart(`goodput-${name}-${id}`, title, `bound on ${title.toLowerCase()} (s)`, yLabel, compared.map(run => ({ label: name === "joules" && !run.valid ? `${run.label} (energy not valid)` : run.label, points: thinned(curve(run)) })), fronts.map(f => ({ ...f, points: thinned(f.points) })), runs, width);
+        return chart && { ...chart, title, fronts };
+      }).filter(Boolean);
+      if (!drawn.length) return [];
+      const entries = new Map(drawn.flatMap(c => c.drawn).map(c => [c.label, c]));
+      const named = drawn.flatMap(({ title, fronts }) => fronts.filter(f => f.points.length).map(f => {
+        const steps = f.points.filter((p, i) => !i || p.run !== f.points[i - 1].run);
+        return element("p", { class: "hint" }, `${f.label} by ${title.toLowerCase()}: ${steps.slice(0, 6).map(p => `${runs[p.run].label} from ${timeText(Number(p.x.toPrecision(3)))}`).join(", ")}${steps.length > 6 ? ` and ${steps.length - 6} more changes` : ""}.`);
+      }));
+      return [element("div", { class: "chart-row" }, element("h3", {}, heading), element("div", { class: "grid" }, ...drawn.map(c => c.figure)), legend([...entries.values()].map(({ label, colour, dash }) => ({ label, colour, dash }))), ...named)];
+    }).flat();
+    const missing = unknown.length ? [element("p", { class: "hint" }, `${plural(unknown.length, "run")} ${unknown.length === 1 ? "is" : "are"} left out, whose requests' times are not all known here: ${unknown.slice(0, 8).map(r => r.label).join(", ")}${unknown.length > 8 ? ` and ${unknown.length - 8} more` : ""}.`)] : [];
+    const energy = !measured.length ? [emptyState("None of these runs has energy: joules per good request are not known.")]
+      : measured.some(run => run.valid) ? [] : [emptyState("None of these runs has valid energy: there is no Pareto front.")];
+    body.replaceChildren(table, ...missing, ...energy, ...parts);
+  }
+
+  /** Sliders from the shortest to the longest time of all runs, evenly in their logarithms; the last step is no bound. */
+  function setUpBounds() {
+    let pending = 0;
+    const redraw = () => { cancelAnimationFrame(pending); pending = requestAnimationFrame(() => { said.textContent = slo() ? `--slo ${slo()}` : "no bound"; drawGoodput(); }); };
+    const said = element("code", {}, slo() ? `--slo ${slo()}` : "no bound");
+    const rows = data.slo.times.map(({ id, title }) => {
+      let [low, high] = d3.extent(runs.flatMap(run => timesOf(run)?.[id] ? d3.extent(timesOf(run)[id].filter(seconds => seconds > 0)) : []));
+      if (!(low > 0)) return null;
+      [low, high] = [low / 1.05, high * 1.05];
+      const at = step => Number((low * (high / low) ** (step / (boundSteps - 1))).toPrecision(3));
+      const stepOf = seconds => seconds == null ? boundSteps : Math.max(0, Math.min(boundSteps - 1, Math.round((boundSteps - 1) * Math.log(seconds / low) / Math.log(high / low))));
+      const slider = element("input", { type: "range", min: 0, max: boundSteps, step: 1, value: stepOf(bounds[id]), id: `slider-${id}`, "aria-label": `bound on ${title.toLowerCase()}` });
+      const text = element("input", { type: "text", size: 9, id: `bound-${id}`, placeholder: "none", autocomplete: "off", "aria-label": `bound on ${title.toLowerCase()}, as 200ms`, value: bounds[id] == null ? "" : timeText(bounds[id]) });
+      slider.addEventListener("input", () => {
+        bounds[id] = Number(slider.value) >= boundSteps ? null : at(Number(slider.value));
+        text.value = bounds[id] == null ? "" : timeText(bounds[id]);
+        text.setCustomValidity("");
+        redraw();
+      });
+      text.addEventListener("input", () => {
+        const seconds = secondsOf(text.value);
+        text.setCustomValidity(Number.isNaN(seconds) ? "a time above 0, such as 200ms or 5s" : "");
+        if (Number.isNaN(seconds)) return;
+        bounds[id] = seconds;
+        slider.value = stepOf(seconds);
+        redraw();
+      });
+      return element("label", {}, element("span", {}, title), slider, text);
+    }).filter(Boolean);
+    if (rows.length) byId("goodput").querySelector(".bounds").append(...rows, element("p", { class: "hint" }, "Bounds now: ", said));
   }
 
   const first = () => { const shown = visibleRuns(); return (shown.find(r => r.power?.length && r.valid) ?? shown.find(r => r.power?.length) ?? shown[0])?.index ?? null; };
@@ -258,6 +409,7 @@
       byId("notes").hidden = false;
       byId("notes").append(...data.notes.map(note => element("li", {}, note)));
     }
+    setUpBounds();
     const all = element("input", { type: "checkbox", id: "all-columns", onchange: event => { state.all = event.target.checked; drawSummary(); } });
     byId("summary").querySelector(".actions").append(element("label", {}, all, " all columns of summary.csv"), element("span", { class: "hint" }, "Click a heading to sort. Grey, slanted rows are not complete; coloured ones have no valid energy."));
 
