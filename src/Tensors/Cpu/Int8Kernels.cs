@@ -44,16 +44,19 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
         byte* w0 = w, w1 = w + ValuesAt(1, blockBytes), w2 = w + ValuesAt(2, blockBytes), w3 = w + ValuesAt(3, blockBytes);
         var s0 = w + (long)groups * Int8Weight.GroupBytes;
         byte* s1 = s0 + ScalesAt(1, blockBytes), s2 = s0 + ScalesAt(2, blockBytes), s3 = s0 + ScalesAt(3, blockBytes);
+        // At the end of these rows the stream goes on at the start of those that are next.
+        var (ahead, jump) = ((long)Ahead, BlocksOfFour * blockBytes - (long)groups * Int8Weight.GroupBytes);
         F f0 = default, f1 = default, f2 = default, f3 = default;
         for (; groups > 0; groups--, g++)
         {
+            if (groups == Ahead / Int8Weight.GroupBytes) ahead += jump;
             V a0 = D.Start(g->Total), a1 = a0, a2 = a0, a3 = a0;
             for (var line = 0; line < Chunks / 2; line++)
             {
-                Prefetch<P>(w0);
-                Prefetch<P>(w1);
-                Prefetch<P>(w2);
-                Prefetch<P>(w3);
+                Prefetch<P>(w0 + ahead);
+                Prefetch<P>(w1 + ahead);
+                Prefetch<P>(w2 + ahead);
+                Prefetch<P>(w3 + ahead);
                 D.Columns(x, out var x0, out var z0);
                 a0 = Add(a0, w0, x0, z0);
                 a1 = Add(a1, w1, x0, z0);
@@ -102,10 +105,10 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
             V a01 = D.Start(g[1].Total), a11 = a01, a21 = a01, a31 = a01;
             for (var chunk = 0; chunk < Chunks; chunk++)
             {
-                Prefetch<P>(w0);
-                Prefetch<P>(w1);
-                Prefetch<P>(w2);
-                Prefetch<P>(w3);
+                Prefetch<P>(w0 + Ahead);
+                Prefetch<P>(w1 + Ahead);
+                Prefetch<P>(w2 + Ahead);
+                Prefetch<P>(w3 + Ahead);
                 D.Columns(x, out var x0, out var z0);
                 D.Columns(x + D.ChunkBytes, out var x1, out var z1);
                 D.Weights(w0, out var u, out var v);
@@ -170,8 +173,8 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
             V a02 = D.Start(g[2].Total), a12 = a02, a03 = D.Start(g[3].Total), a13 = a03;
             for (var chunk = 0; chunk < Chunks; chunk++)
             {
-                Prefetch<P>(w0);
-                Prefetch<P>(w1);
+                Prefetch<P>(w0 + Ahead);
+                Prefetch<P>(w1 + Ahead);
                 D.Weights(w0, out var u0, out var v0);
                 D.Weights(w1, out var u1, out var v1);
                 D.Columns(x, out var x0, out var z0);
@@ -214,7 +217,7 @@ internal static unsafe class Int8Kernels<D, V, F> where D : struct, IByteDot<V, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch<P>(byte* w) where P : struct, IPrefetch
     {
-        if (Sse.IsSupported && P.Distance > 0) Sse.Prefetch0(w + Ahead);
+        if (Sse.IsSupported && P.Distance > 0) Sse.Prefetch0(w);
     }
 
     /// <summary>One vector of rows with one token of several that are packed together.</summary>
