@@ -6,7 +6,7 @@ namespace Harness.Bench.Peers;
 /// </summary>
 internal interface IModelUnderTest : IDisposable
 {
-    public const int Context = 128, PrefillTokens = 512;
+    const int Context = 128, PrefillTokens = 512;
 
     string Name { get; }
 

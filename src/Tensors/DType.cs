@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Harness.Common;
 
 namespace Harness.Tensors;
@@ -13,6 +14,7 @@ public enum DType
     /// Of matrices in memory alone: groups of 32 neighbours of a row with one scale, which is float16 (Q8_0 of llama.cpp). What becomes
     /// of a value depends on its group, so that no slice may begin or end within one.
     /// </summary>
+    [SuppressMessage("Naming", "CA1720", Justification = "The field's own name of it.")]
     Int8,
 }
 
@@ -44,7 +46,7 @@ public static class DTypes
 
     /// <summary>A type that weights are kept in.</summary>
     /// <exception cref="UserErrorException">The word is none of f32, bf16, f16, int8.</exception>
-    public static DType ParseWeights(string word) => word.ToLowerInvariant() == "int8" ? DType.Int8
+    public static DType ParseWeights(string word) => word.Equals("int8", StringComparison.OrdinalIgnoreCase) ? DType.Int8
         : Number(word) ?? throw new UserErrorException($"dtype '{word}' is unknown; use f32, bf16, f16 or int8");
 
     private static DType? Number(string word) => word.ToLowerInvariant() switch
