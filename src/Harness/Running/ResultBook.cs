@@ -135,7 +135,8 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         sequence.TokenSeconds.Skip(1).Zip(sequence.TokenSeconds, (later, earlier) => later - earlier);
 
     /// <summary>The inter-token latencies of all rows, in seconds: too many to keep in memory while the run goes on.</summary>
-    public IEnumerable<double> Gaps() => from piece in _directories.Keys
+    public IEnumerable<double> Gaps() =>
+        from piece in _directories.Keys
         from report in Counting(piece, BatchReport.SequencesIn)
         from sequence in report.Sequences
         from gap in GapsOf(sequence)

@@ -83,7 +83,8 @@ public sealed class Slo
     }
 
     /// <summary>The bounded times that completed requests lack.</summary>
-    public IEnumerable<string> UnknownIn(IReadOnlyCollection<ServedRequest> requests) => from bound in _bounds
+    public IEnumerable<string> UnknownIn(IReadOnlyCollection<ServedRequest> requests) =>
+        from bound in _bounds
         where requests.Any(request => !request.Failed && !bound.Time.IsKnownOf(request))
         select bound.Time.Name;
 

@@ -84,8 +84,14 @@ public sealed class GoodputTests
             "none is good: no joules for each");
         Assert.That(GoodputColumns.Of(slo, [Request(joules: null)], null, null),
             Is.EqualTo(new GoodputColumns { Slo = "itl=1ms", Good = 0, Share = 0 }), "no meter, and no end");
-        Assert.That(GoodputColumns.Of(slo, [], 10, 100), Is.EqualTo(new GoodputColumns { Slo = "itl=1ms", Good = 0, PerSecond = 0,
-            GoodJoules = 0, NotGoodJoules = 0 }));
+        Assert.That(GoodputColumns.Of(slo, [], 10, 100), Is.EqualTo(new GoodputColumns
+        {
+            Slo = "itl=1ms",
+            Good = 0,
+            PerSecond = 0,
+            GoodJoules = 0,
+            NotGoodJoules = 0
+        }));
     }
 
     /// <summary>Of 500 requests with drawn times: goodput is at most throughput, and equal without bounds or with wide ones.</summary>

@@ -33,8 +33,8 @@ internal static class Globals
         var bound = given.Bind(1, "start", "stop", "step").Where(one => one != null).Select(given.Whole).ToArray();
         var (start, stop, step) = bound switch
         {
-        [var end] => (0L, end, 1L),
-        [var begin, var end] => (begin, end, 1L),
+            [var end] => (0L, end, 1L),
+            [var begin, var end] => (begin, end, 1L),
             _ => (bound[0], bound[1], bound[2]),
         };
         if (step == 0) throw new TemplateFault("the step of 'range' is 0");
