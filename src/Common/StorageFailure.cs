@@ -27,7 +27,7 @@ public static class StorageFailure
     {
         try
         {
-            File.GetAttributes(path);
+            if (File.GetAttributes(path).HasFlag(FileAttributes.Directory)) throw new FileNotFoundException(null, path);
         }
         catch (DirectoryNotFoundException e)
         {

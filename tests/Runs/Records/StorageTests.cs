@@ -50,6 +50,16 @@ public sealed class StorageTests
             .With.Message.StartWith($"cannot write {_scratch["gone", "a.csv"]}: ").And.Message.Not.Contains("\n"));
 
     [Test]
+    public void AFileThatIsAppendedToMustBeUnderItsName()
+    {
+        Directory.CreateDirectory(_scratch["directory"]);
+        File.WriteAllText(_scratch["there"], "");
+        Assert.That(() => StorageFailure.MustBeThere(_scratch["there"]), Throws.Nothing);
+        foreach (var path in (string[])[_scratch["deleted"], _scratch["moved", "with its directory"], _scratch["directory"]])
+            Assert.That(() => StorageFailure.MustBeThere(path), Throws.TypeOf<FileNotFoundException>(), path);
+    }
+
+    [Test]
     [Platform("Linux")]
     public void AFullDeviceIsNamedAsSuch() =>
         // /dev/full answers every write as a full disk does.
