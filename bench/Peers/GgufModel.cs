@@ -20,9 +20,11 @@ internal static class GgufModel
         var theta = Theta(config);
         if (shape.QkvBias || shape.HeadNorms || theta == null || config.Window > 0)
             throw new UserErrorException(
-                $"{checkpoint.Name} is not a plain LLaMA (biases, head norms, stretched positions, a window); use synthetic:tinyllama-1.1b");
+                $"{checkpoint.Name} is not a plain LLaMA (biases, head norms, stretched positions, a window); "
+                + "use synthetic:tinyllama-1.1b");
         if (type == GgufType.Q8 && (shape.Hidden % BlockWeights != 0 || shape.FeedForward % BlockWeights != 0))
-            throw new UserErrorException($"{checkpoint.Name} has rows that are not whole blocks of {BlockWeights} weights; use --llama f16,bf16");
+            throw new UserErrorException($"{checkpoint.Name} has rows that are not whole blocks of {BlockWeights} weights; "
+                + "use --llama f16,bf16");
         (string, object)[] pairs =
         [
             ("general.architecture", "llama"),
@@ -43,7 +45,8 @@ internal static class GgufModel
         var tensors = new ShardPlan(shape, 1, 1).For(0, 0).Tensors().Select(slice =>
         {
             var stored = slice.IsVector ? GgufType.F32 : type;
-            var rotated = slice.Name.Contains("q_proj", StringComparison.Ordinal) || slice.Name.Contains("k_proj", StringComparison.Ordinal);
+            var rotated = slice.Name.Contains("q_proj", StringComparison.Ordinal)
+                || slice.Name.Contains("k_proj", StringComparison.Ordinal);
             int[] size = slice.IsVector ? [(int)slice.Elements] : [slice.Rows.Count, slice.Columns.Count];
             return new GgufTensor(GgufWriter.Rename(slice.Name), size, stored, stream =>
             {
@@ -81,7 +84,9 @@ internal static class GgufModel
         _ => Blocks(row),
     };
 
-    /// <summary>Each 32 weights w as round(w / d), d = max |w| / 127 in float16 before them (ggml-quants.c, quantize_row_q8_0_ref).</summary>
+    /// <summary>
+    /// Each 32 weights w as round(w / d), d = max |w| / 127 in float16 before them (ggml-quants.c, quantize_row_q8_0_ref).
+    /// </summary>
     private static byte[] Blocks(float[] row)
     {
         const int bytes = 34;

@@ -19,7 +19,8 @@ internal sealed unsafe class PeersBench
     private const long ReadBytes = 512L << 20;
     private const int ReadInputs = 2048;
 
-    private static readonly (string Word, GgufType Type)[] s_types = [("f16", GgufType.F16), ("bf16", GgufType.BF16), ("q8_0", GgufType.Q8)];
+    private static readonly (string Word, GgufType Type)[] s_types =
+        [("f16", GgufType.F16), ("bf16", GgufType.BF16), ("q8_0", GgufType.Q8)];
 
     private readonly int _threads;
     private readonly int _rounds;
@@ -157,7 +158,8 @@ internal sealed unsafe class PeersBench
         Console.WriteLine($"read limit {ReadBytes / Math.Min(rounds.MedianWallSeconds(limits.One), rounds.MedianWallSeconds(limits.Eight))
             / 1e9:F1} GB/s, FMA peak {_threads * Limits.PeakFlops / rounds.MedianWallSeconds(limits.Peak) / 1e9:F0} GFLOP/s");
         Console.WriteLine();
-        Console.WriteLine($"| | of read limit | of FMA peak |{string.Concat(models.Skip(1).Select(model => $" ÷ {model.Name} |"))} tokens/s |");
+        Console.WriteLine("| | of read limit | of FMA peak |"
+            + $"{string.Concat(models.Skip(1).Select(model => $" ÷ {model.Name} |"))} tokens/s |");
         Console.WriteLine($"|---|---|---|{string.Concat(models.Skip(1).Select(_ => "---|"))}---|");
         for (var i = 0; i < _batches.Length; i++)
             Row($"decode, batch {_batches[i]}", decodes[i], _batches[i], _batches[i] * 2.0 * weights, true);

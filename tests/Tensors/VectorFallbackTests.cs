@@ -20,7 +20,9 @@ internal sealed class VectorFallbackTests
         foreach (var word in new[]
         {
             "vstest", typeof(VectorFallbackTests).Assembly.Location,
-            $"--TestCaseFilter:FullyQualifiedName~{nameof(TheWidestVectorIsTheExpectedOne)}|(FullyQualifiedName~CpuBackendContractTests&FullyQualifiedName~{widest}&(FullyQualifiedName~Stacked|FullyQualifiedName~Subnormal|FullyQualifiedName~StaysFinite|FullyQualifiedName~Sliding|FullyQualifiedName~RmsNorm|FullyQualifiedName~InIndexOrder))|FullyQualifiedName~Int8Tests",
+            $"--TestCaseFilter:FullyQualifiedName~{nameof(TheWidestVectorIsTheExpectedOne)}"
+                + $"|(FullyQualifiedName~CpuBackendContractTests&FullyQualifiedName~{widest}&(FullyQualifiedName~Stacked|FullyQualifiedName~Subnormal"
+                + "|FullyQualifiedName~StaysFinite|FullyQualifiedName~Sliding|FullyQualifiedName~RmsNorm|FullyQualifiedName~InIndexOrder))|FullyQualifiedName~Int8Tests",
         }) start.ArgumentList.Add(word);
         start.Environment[setting] = "0";
         start.Environment[ExpectedWidest] = widest.ToString();

@@ -3,7 +3,9 @@ using Harness.Tensors.Cpu;
 
 namespace Harness.Tests.Tensors;
 
-/// <summary>How the kernels read every 16-bit pattern, against the runtime's own conversion, in every vector width of this processor.</summary>
+/// <summary>
+/// How the kernels read every 16-bit pattern, against the runtime's own conversion, in every vector width of this processor.
+/// </summary>
 internal sealed unsafe class WeightElementsTests
 {
     private static readonly ushort[] s_patterns = [.. Enumerable.Range(0, 1 << 16).Select(i => (ushort)i)];

@@ -165,7 +165,8 @@ row "twenty-at-once-refuse" "twenty at once with --Output:IfTaken=refuse: one ha
 
 tests_named() {
     ls "$repository"/tests/bin/Release/net*/Harness.Tests.dll >/dev/null 2>&1 ||
-        (cd "$repository" && dotnet build tests -c Release -v quiet --nologo) >"$row/build" 2>&1 || not_run "the tests do not build: $(tail -1 "$row/build")"
+        (cd "$repository" && dotnet build tests -c Release -v quiet --nologo) >"$row/build" 2>&1 ||
+        not_run "the tests do not build: $(tail -1 "$row/build")"
     began_at=$EPOCHREALTIME
     (cd "$repository" && nice -n 15 dotnet test tests -c Release --no-build --nologo --filter "FullyQualifiedName~$1") >"$row/test" 2>&1
     note code $?; note seconds "$(seconds_since "$began_at")"

@@ -62,7 +62,9 @@ internal sealed class LlamaCppTests
         Assert.That(difference, Is.LessThan(1e-4));
     }
 
-    /// <summary>To the bit what ggml_quantize_chunk stores, of values that float16 scales can tell from zero, and of smaller ones.</summary>
+    /// <summary>
+    /// To the bit what ggml_quantize_chunk stores, of values that float16 scales can tell from zero, and of smaller ones.
+    /// </summary>
     [Test]
     public void Int8WeightsAreThoseOfLlamaCpp([Values(1, 1e-3, 1e-6, 1e-9)] double size)
     {
@@ -111,7 +113,8 @@ internal sealed class LlamaCppTests
         var bytes = new byte[values.Length / 32 * 34];
         fixed (float* source = Array.ConvertAll(values, value => (float)value))
         fixed (byte* destination = bytes)
-            Assert.That((int)quantise((int)GgufType.Q8, source, destination, 0, rows, values.Length / rows, null), Is.EqualTo(bytes.Length));
+            Assert.That((int)quantise((int)GgufType.Q8, source, destination, 0, rows, values.Length / rows, null),
+                Is.EqualTo(bytes.Length));
         return bytes;
     }
 

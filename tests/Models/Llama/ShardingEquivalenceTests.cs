@@ -125,7 +125,9 @@ internal sealed class ShardingEquivalenceTests
         Assert.That(model.Generate(_prompts, NewTokens).Select(tokens => tokens.Length), Is.All.EqualTo(NewTokens));
     }
 
-    /// <summary>Every rank's values and scales are those of the whole, and so are its rounded activations. 172 features are 96 and 76.</summary>
+    /// <summary>
+    /// Every rank's values and scales are those of the whole, and so are its rounded activations. 172 features are 96 and 76.
+    /// </summary>
     [TestCase(2, 1)]
     [TestCase(1, 5)]
     [TestCase(2, 2)]

@@ -193,7 +193,8 @@ public sealed class CollectTests
         Assert.That(Judged("ttft=300ms"), Is.EqualTo(new[]
         {
             ("ttft=300ms", "3", "0.375", "0.75", $"{100 / 3.0:R}", "33", "13"),
-            ("ttft=300ms", "3", "0.375", "0.75", $"{100 / 3.0:R}", "33", "13"), ("ttft=300ms", "3", "", "0.75", "", "", ""), ("ttft=300ms", "", "", "", "", "", ""),
+            ("ttft=300ms", "3", "0.375", "0.75", $"{100 / 3.0:R}", "33", "13"),
+            ("ttft=300ms", "3", "", "0.75", "", "", ""), ("ttft=300ms", "", "", "", "", "", ""),
         }));
         Assert.That(_log.ToString(), Does.Not.Contain("goodput"));
         Assert.That(Judged("ttft=300ms,itl=20ms"), Is.EqualTo(new[]

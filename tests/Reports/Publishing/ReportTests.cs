@@ -244,7 +244,8 @@ public sealed class ReportTests : IDisposable
         Assert.That(Times("a", "itl"), Is.EqualTo(Enumerable.Range(0, 16).Select(i => 2 * 0.9 * run.LatencyOf(i) / 49)).Within(1e-5));
         Assert.That(page.Run("b")["requests"]!["times"]!["itl"], Is.Null, "a version that did not tell it");
         Assert.That((string?)page.Data["slo"]!["text"], Is.EqualTo("ttft=1s,latency=11s"), "of the only run that has bounds");
-        Assert.That((int?)page.Value("b", "good_requests"), Is.EqualTo(7), "first tokens of seven are within 1 s, latencies of eight in 11");
+        Assert.That((int?)page.Value("b", "good_requests"), Is.EqualTo(7),
+            "first tokens of seven are within 1 s, latencies of eight in 11");
         Assert.That(page.Run("a")["itl"]!["values"]!.AsArray().Select(gap => (double)gap!), Is.EqualTo(Enumerable.Repeat(0.125, 16)));
     }
 
@@ -273,7 +274,8 @@ public sealed class ReportTests : IDisposable
         var found = new RunsBelow("report", TextWriter.Null);
         var figure = GoodputFigures.Of(RunSet.Load([_scratch.Path], found), Slo.None, found).Single(one => one.Id == "goodput-latency");
         var front = figure.Series[0];
-        Assert.That(figure.Series.Select(series => series.Label), Is.EqualTo(new[] { "Pareto front", "frugal", "invalid (energy not valid)", "swift" }));
+        Assert.That(figure.Series.Select(series => series.Label), Is.EqualTo(
+            new[] { "Pareto front", "frugal", "invalid (energy not valid)", "swift" }));
         // 4,000 J and 2,000 J of 16 requests each: 250 J at 10 s; the frugal one has 2,000 / 8 at 22 s, and less from 9 requests on.
         Assert.That(front.Points.First(point => point.X >= 10).Y, Is.EqualTo(250).Within(2e2));
         Assert.That(front.Points[^1], Is.EqualTo(new FigurePoint(0, 40, 125)));
