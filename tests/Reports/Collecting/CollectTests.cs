@@ -208,7 +208,7 @@ public sealed class CollectTests
     }
 
     /// <summary>A study's worth: complete, invalid, cut off, and of the version before, which lacked the last columns.</summary>
-    [Test]
+    [Test, NonParallelizable]     // it looks at the memory of the whole process
     public void TwoThousandRunsAreMergedInBoundedMemory()
     {
         const int runs = 2000, promptsOfIncomplete = 200;
