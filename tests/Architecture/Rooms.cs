@@ -15,7 +15,7 @@ internal sealed record Room(string Namespace, string Holds)
 
     /// <summary>Beside the executable, in the order of their references.</summary>
     private static readonly string[] s_libraries =
-        ["Common", "Tensors", "Sharding", "Energy", "Runs", "Reports", "TorchSharp", "MpiNet", "MLTokenizers"];
+        ["Common", "Tensors", "Sharding", "Energy", "Runs", "Reports", "Datasets", "TorchSharp", "MpiNet", "MLTokenizers"];
 }
 
 /// <summary>The rooms of the house from the ground up: each makes use of rooms before it alone.</summary>
