@@ -10,7 +10,7 @@ internal static class CollectVerb
     public static Command Create()
     {
         var command = new Command("collect",
-            "Merge the summaries of all runs below the directories into one CSV; invalid and incomplete ones are marked.");
+            "Merge the summaries of all runs below the directories into one table; invalid and incomplete ones are marked.");
         var directories = new Argument<string[]>("DIR")
         {
             Description = "run directories, or directories that hold them",
@@ -22,18 +22,25 @@ internal static class CollectVerb
             Description = "where to write; - for standard output",
             DefaultValueFactory = _ => "-"
         };
+        var format = new Option<string?>("--format")
+        {
+            HelpName = "FORM",
+            Description = "csv, or parquet: columns with types; default: csv, or what a FILE.parquet says"
+        };
         var slurm = new Option<bool>("--slurm")
         {
             Description = "ask sacct for the joules that Slurm counted for each run's job step: two columns more"
         };
         command.Arguments.Add(directories);
         command.Options.Add(output);
+        command.Options.Add(format);
         command.Options.Add(slurm);
         var slo = SloSwitch.AddTo(command);
         command.SetAction(parsed =>
             new Collect(parsed.InvocationConfiguration.Output, parsed.GetValue(slurm) ? new SlurmAccounting() : null)
             {
                 Slo = SloSwitch.Of(parsed, slo),
+                Form = TableForms.Of(parsed.GetValue(format), parsed.GetValue(output)!),
             }.Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
         return command;
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using Harness.Reports.Collecting;
 using Harness.Reports.Exporting;
 
 namespace Harness.Verbs;
@@ -36,8 +37,10 @@ internal static class ExportVerb
         command.Options.Add(invalid);
         command.SetAction(parsed =>
         {
+            var asked = Export.Find(parsed.GetValue(format)!);
+            if (!asked.IsText) TableForms.MustBeFile(parsed.GetValue(output)!);
             using var standardOutput = new MemoryStream();
-            var code = new Export(Export.Find(parsed.GetValue(format)!), standardOutput)
+            var code = new Export(asked, standardOutput)
                 .Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, parsed.GetValue(invalid), Console.Error);
             parsed.InvocationConfiguration.Output.Write(Encoding.UTF8.GetString(standardOutput.GetBuffer(), 0, (int)standardOutput.Length));
             return code;

@@ -9,7 +9,7 @@ namespace Harness.Reports.Exporting;
 public sealed class Export(IExportFormat format, Stream standardOutput)
 {
     public static IReadOnlyList<IExportFormat> Formats { get; } =
-        [new MlEnergyResult(), new MlEnergyLegacy(), new InferenceX(), new CodeCarbon()];
+        [new MlEnergyResult(), new MlEnergyLegacy(), new InferenceX(), new CodeCarbon(), new ParquetSummaries()];
 
     /// <exception cref="UserErrorException">There is none of that name.</exception>
     public static IExportFormat Find(string name) => Formats.FirstOrDefault(format => format.Name == name)
