@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Harness.Reporting;
 using Harness.Reports.Collecting;
 using Harness.Runs.Records;
 
@@ -37,11 +38,15 @@ internal static class CollectVerb
         command.Options.Add(slurm);
         var slo = SloSwitch.AddTo(command);
         command.SetAction(parsed =>
-            new Collect(parsed.InvocationConfiguration.Output, parsed.GetValue(slurm) ? new SlurmAccounting() : null)
+        {
+            var progress = ProgressReporter.ForConsole();
+            return new Collect(parsed.InvocationConfiguration.Output, parsed.GetValue(slurm) ? new SlurmAccounting() : null)
             {
                 Slo = SloSwitch.Of(parsed, slo),
                 Form = TableForms.Of(parsed.GetValue(format), parsed.GetValue(output)!),
-            }.Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
+                Progress = progress,
+            }.Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, new NoteWriter(progress));
+        });
         return command;
     }
 }

@@ -20,6 +20,9 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
     /// <summary>Bounds that goodput of all runs is to be of; without any each keeps what it wrote itself.</summary>
     public Slo Slo { get; init; } = Slo.None;
 
+    /// <inheritdoc cref="RunsBelow.Progress"/>
+    public IProgressReporter Progress { get; init; } = new NoProgress();
+
     /// <summary>What the table is written in: CSV, unless another is named.</summary>
     public TableForm Form { get; init; } = TableForm.Csv;
 
@@ -31,7 +34,7 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
     {
         if (Path.GetFileName(output) == RunFile.Summary.Name)
             throw new UserErrorException($"{output} would be taken for a run's own summary; choose another name for --out");
-        var runs = new RunsBelow("collect", log);
+        var runs = new RunsBelow("collect", log) { Progress = Progress };
         var rows = new Dictionary<(string RunId, int Row), CollectedRow>();
         foreach (var found in runs.Read(directories, CollectedRow.Of))
         {
@@ -62,7 +65,7 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
     private void Judge(List<CollectedRow> rows, RunsBelow runs)
     {
         var goodput = new GoodputOfRuns(Slo, runs);
-        for (var row = 0; row < rows.Count; row++)
+        foreach (var row in runs.Shown("goodput", [.. Enumerable.Range(0, rows.Count)]))
         {
             var run = rows[row].Typed();
             rows[row] = rows[row].With(ColumnMap<GoodputColumns>.Columns, goodput.Of(run, rows[row].Directory));
