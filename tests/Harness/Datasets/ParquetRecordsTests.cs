@@ -1,7 +1,7 @@
-using System.Text;
 using Harness.Common;
 using Harness.Datasets;
 using Harness.Datasets.Files;
+using Harness.Fuzz;
 using Parquet;
 using Parquet.Schema;
 
@@ -10,41 +10,6 @@ namespace Harness.Tests.Datasets;
 [TestFixture]
 public sealed class ParquetRecordsTests
 {
-    /// <summary>
-    /// Written by DuckDB 1.5.6: copy (select * from (values (0, 'How many?', 'Two and two is &lt;&lt;2+2=4&gt;&gt;4. #### 4', 'math', 1.5,
-    /// true, date '2026-01-02'), (1, 'Wie viele Äpfel 🍎?', E'Drei.\n#### 3', null, null, null, null), (2, 'How many?', '#### 1,000',
-    /// 'math', 'nan'::double, false, null)) t(id, question, answer, category, score, checked, made)) to FILE (format parquet, codec zstd)
-    /// </summary>
-    internal const string Gsm = """
-        UEFSMRUAFSQVNiwVBhUAFQYVBgAAKLUv/SASkQAAAgAAAAYBAAAAAAEAAAACAAAAFQAVdBV8LBUGFQAVBhUGAAAotS/9IDqtAQDUAgIAAAAGAQkAAABIb3cg
-        bWFueT8WAAAAV2llIHZpZWxlIMOEcGZlbCDwn42OPwEAVYcqAxUAFZIBFaQBLBUGFQAVBhUGAAAotS/9IElJAgACAAAABgEhAAAAVHdvIGFuZCB0d28gaXMg
-        PDwyKzI9ND4+NC4gIyMjIyA0DAAAAERyZWkuCiMjIyMgMwoAAAAjIyMjIDEsMDAwFQAVahVMLBUGFQAVBhUGAAAotS/9IDXtAAC4IQAAAEEFAAQAAABtYXRo
-        BAAAAG1hdGgBACIwAhUAFWoVQCwVBhUAFQYVBgAAKLUv/SA1vQAAiCEAAABBBQD4PwAAAAAAAPh/AQBJYAQVABVMFS4sFQYVABUGFQYAACi1L/0gJnUAAEAh
-        AAAAQQUAAQEAIjACFQAVUhU0LBUGFQAVBhUGAAAotS/9ICmNAABYIQAAAEEBAOdPAAABACIwAhUCGYw1ABgNZHVja2RiX3NjaGVtYRUOABUCJQIYAmlkJSIA
-        FQwlAhgIcXVlc3Rpb24lAAAVDCUCGAZhbnN3ZXIlAAAVDCUCGAhjYXRlZ29yeSUAABUKJQIYBXNjb3JlABUAJQIYB2NoZWNrZWQAFQIlAhgEbWFkZSUMABYG
-        GRwZfCYAHBUCGRUAGRgCaWQVDBYGFkYWWCYIPBgEAgAAABgEAAAAABYAKAQCAAAAGAQAAAAAEREAAAAmABwVDBkVABkYCHF1ZXN0aW9uFQwWBhaWARaeASZg
-        PBgWV2llIHZpZWxlIMOEcGZlbCDwn42OPxgJSG93IG1hbnk/FgAoFldpZSB2aWVsZSDDhHBmZWwg8J+Njj8YCUhvdyBtYW55PxERAAAAJgAcFQwZFQAZGAZh
-        bnN3ZXIVDBYGFrgBFsoBJv4BPBghVHdvIGFuZCB0d28gaXMgPDwyKzI9ND4+NC4gIyMjIyA0GAojIyMjIDEsMDAwFgAoIVR3byBhbmQgdHdvIGlzIDw8Misy
-        PTQ+PjQuICMjIyMgNBgKIyMjIyAxLDAwMBERAAAAJgAcFQwZFQAZGAhjYXRlZ29yeRUMFgYWjAEWbibIAzwYBG1hdGgYBG1hdGgWAigEbWF0aBgEbWF0aBER
-        AAAAJgAcFQoZFQAZGAVzY29yZRUMFgYWjAEWYia2BDw2AgAAACYAHBUAGRUAGRgHY2hlY2tlZBUMFgYWbhZQJpgFPBgBARgBABYCKAEBGAEAEREAAAAmABwV
-        AhkVABkYBG1hZGUVDBYGFnQWViboBTwYBOdPAAAYBOdPAAAWBCgE508AABgE508AABERAAAAFo4HFgYmCBa2BgAoKER1Y2tEQiB2ZXJzaW9uIHYxLjUuNiAo
-        YnVpbGQgMDY5Y2M5ZjliNSkZfBwAABwAABwAABwAABwAABwAABwAAADCAgAAUEFSMQ==
-        """;
-
-    /// <summary>
-    /// Likewise: (values ('a', [{'from':'human','value':'Hi?'},{'from':'gpt','value':'Hello'}]), ('b', []), ('c', null), ('d',
-    /// [{'from':'gpt','value':null},{'from':'human','value':'Und?'},{'from':'gpt','value':'Ja'}])) t(id, conversations), codec snappy
-    /// </summary>
-    internal const string Conversations = """
-        UEFSMRUAFTQVOCwVCBUAFQYVBgAAGmQCAAAACAEBAAAAYQEAAABiAQAAAGMBAAAAZBUAFeICFWIsFQ4VABUGFQYAALEBGCEAAABBYgB2AQAAYQElCGRAEnYm
-        APoBADwFAAAAaHVtYW4DAAAAZ3B0DQc+FwAVABXQAhVyLBUOFQAVBhUGAACoARghAAAAQWIAdgEAAGEBJQhkMBJ2JgD6AQAcAwAAAEhpPwUBB0RlbGxvBAAA
-        AFVuZD8CAAAASmEVAhl8NQAYDWR1Y2tkYl9zY2hlbWEVBAAVDCUCGAJpZCUAADUCGA1jb252ZXJzYXRpb25zFQIVBgA1BBgEbGlzdBUCADUCGAdlbGVtZW50
-        FQQAFQwlAhgEZnJvbSUAABUMJQIYBXZhbHVlJQAAFggZHBk8JgAcFQwZFQAZGAJpZBUCFggWVhZaJgg8GAFkGAFhFgAoAWQYAWEREQAAACYAHBUMGRUAGUgN
-        Y29udmVyc2F0aW9ucwRsaXN0B2VsZW1lbnQEZnJvbRUCFg4WhgMWhgEmYjwYBWh1bWFuGANncHQWBCgFaHVtYW4YA2dwdBERAAAAJgAcFQwZFQAZSA1jb252
-        ZXJzYXRpb25zBGxpc3QHZWxlbWVudAV2YWx1ZRUCFg4W9AIWlgEm6AE8GARVbmQ/GAVIZWxsbxYGKARVbmQ/GAVIZWxsbxERAAAAFtAGFggmCBb2AgAoKER1
-        Y2tEQiB2ZXJzaW9uIHYxLjUuNiAoYnVpbGQgMDY5Y2M5ZjliNSkZPBwAABwAABwAAACPAQAAUEFSMQ==
-        """;
-
     private ScratchDirectory _scratch = null!;
 
     [SetUp]
@@ -56,7 +21,7 @@ public sealed class ParquetRecordsTests
     [Test]
     public void ATableOfAnotherWriterIsReadAsItsRowsAre()
     {
-        var path = Written("gsm.parquet", Gsm);
+        var path = Written("gsm.parquet", ParquetSeeds.Gsm);
         var rows = DatasetRecords.Read(path).Select(row => (row.Source, row.Number, row.Value.GetRawText())).ToList();
         Assert.That(rows, Is.EqualTo(new[]
         {
@@ -75,7 +40,7 @@ public sealed class ParquetRecordsTests
     [Test]
     public void ListsOfTurnsAreRead()
     {
-        var path = Written("turns.parquet", Conversations);
+        var path = Written("turns.parquet", ParquetSeeds.Conversations);
         Assert.That(DatasetRecords.Read(path).Select(row => row.Value.GetRawText()), Is.EqualTo(new[]
         {
             """{"id":"a","conversations":[{"from":"human","value":"Hi?"},{"from":"gpt","value":"Hello"}]}""",
@@ -132,7 +97,7 @@ public sealed class ParquetRecordsTests
     [Test]
     public void APartOfATableIsRefused()
     {
-        var whole = Convert.FromBase64String(Gsm);
+        var whole = ParquetSeeds.Bytes(ParquetSeeds.Gsm);
         var path = _scratch["part.parquet"];
         for (var length = 4; length < whole.Length; length += 7)
         {
@@ -146,7 +111,7 @@ public sealed class ParquetRecordsTests
     public void WhatAFewBytesOnlyClaimIsNotAllocated()
     {
         var path = _scratch["claims.parquet"];
-        var bytes = Convert.FromBase64String(Gsm);
+        var bytes = ParquetSeeds.Bytes(ParquetSeeds.Gsm);
         BitConverter.GetBytes(int.MaxValue).CopyTo(bytes, bytes.Length - 8);
         File.WriteAllBytes(path, bytes);
         Refused(path, $"its footer would be of {int.MaxValue} bytes, and the file is of {bytes.Length}");
@@ -189,7 +154,7 @@ public sealed class ParquetRecordsTests
 
     private string Written(string name, string base64)
     {
-        File.WriteAllBytes(_scratch[name], Convert.FromBase64String(base64));
+        File.WriteAllBytes(_scratch[name], ParquetSeeds.Bytes(base64));
         return _scratch[name];
     }
 
