@@ -62,7 +62,7 @@ internal sealed partial class HubDirectory
         var split = _split ?? usual.FirstOrDefault(splits.Contains) ?? (splits is [var only] ? only : throw new UserErrorException(
             $"{_root} has the splits {string.Join(", ", splits)}; name one: --data {Path.Combine(_root, parts[0].Configuration, splits[0])}"));
         var taken = Whole([.. parts.Where(part => part.Split == split)]);
-        var training = split != "train" && splits.Contains("train") ? Whole([.. parts.Where(part => part.Split == "train")]) : null;
+        var training = splits.Contains("train") ? Whole([.. parts.Where(part => part.Split == "train")]) : null;
         return new(taken, training == null ? null : new(training), Note(parts[0].Configuration, split, taken));
     }
 
@@ -84,7 +84,7 @@ internal sealed partial class HubDirectory
         var training = directory._parts.Where(part => part is { Configuration: "", Split: "train" }).ToList();
         return new DatasetFiles([file])
         {
-            Training = shard.Split != "train" && training.Count > 0 ? new(Whole(training)) : null,
+            Training = training.Count > 0 ? new(Whole(training)) : null,
             Note = count > 1 ? $"{file} is one shard of {count}; its directory, with --data, is all of them" : null,
         };
     }

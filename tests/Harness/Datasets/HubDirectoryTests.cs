@@ -57,6 +57,17 @@ public sealed class HubDirectoryTests
     }
 
     [Test]
+    public void OfTheTrainingSplitAQuestionIsNotItsOwnExample([Values("main/train", "main/train-00000-of-00001.jsonl")] string path)
+    {
+        _scratch.File("main/train-00000-of-00001.jsonl", """
+            {"question": "a", "answer": "#### 1"}
+            {"question": "b", "answer": "#### 2"}
+            """);
+        Assert.That(Load(_scratch[path], shots: 1).Prompts.Select(p => (p.Question, p.Before[0].Content)),
+            Is.EqualTo(new[] { ("a", "b"), ("b", "a") }));
+    }
+
+    [Test]
     public void ShardsAreReadInOrderAndCountedOn()
     {
         foreach (var i in new[] { 2, 0, 1 })
