@@ -25,8 +25,8 @@ public static class DatasetCatalog
             new GsmPrompts(files, shots, seed)),
         new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], ["train"], [ShareGptPrompts.Fields],
             (files, _, _) => new ShareGptPrompts(files)),
-        new(JsonLinesPrompts.Name, ["prompts.jsonl", "prompts.parquet"], [], [JsonLinesPrompts.Fields, JsonLinesPrompts.MessagesFields], (files, _, _) =>
-            new JsonLinesPrompts(files)),
+        new(JsonLinesPrompts.Name, ["prompts.jsonl", "prompts.parquet"], [], [JsonLinesPrompts.Fields, JsonLinesPrompts.MessagesFields],
+            (files, _, _) => new JsonLinesPrompts(files)),
     ];
 
     public static string KnownNames => string.Join(", ", s_kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));

@@ -37,7 +37,7 @@ internal sealed class RankModel : IDisposable
     public LoadedModel? Loaded { get; private set; }
 
     /// <summary>Every rank of the world opens together; ranks that see different things end here, with one message.</summary>
-    public RankModel(ResolvedConfiguration configuration, ICommunicator world)
+    public RankModel(ResolvedConfiguration configuration, ICommunicator world, IProgressReporter progress)
     {
         _options = configuration.Options;
         World = world;
@@ -56,7 +56,7 @@ internal sealed class RankModel : IDisposable
         LaunchChecks.SameEverywhere(world, new Dictionary<string,
             byte[]>
         { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
-        Verified = _options.Model.VerifyWeights ? VerifiedWeights.Check(world, Topology, Checkpoint) : null;
+        Verified = _options.Model.VerifyWeights ? VerifiedWeights.Check(world, Topology, Checkpoint, progress) : null;
         Storage = _options.Model.Dtype ?? Checkpoint.DType;
         _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline, Storage);
         Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);
