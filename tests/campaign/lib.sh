@@ -311,6 +311,6 @@ tests_that() {
     began_at=$EPOCHREALTIME
     (cd "$repository" && HARNESS_TEST_LONG=1 nice -n 15 dotnet test tests -c Release --no-build --nologo --filter "$1") >"$row/test" 2>&1
     note code $?; note seconds "$(seconds_since "$began_at")"
-    note line "$(grep -oE 'Passed! .*Total: *[0-9]+' "$row/test" | sed 's/ *- */: /')"
+    note line "$(grep -oE 'Passed! .*Total: *[0-9]+' "$row/test" | sed 's/ *- */: /; s/  */ /g')"
     [ "$(fact code)" = 0 ] || wrong "$(grep -m1 -E '^ *Failed ' "$row/test")"
 }
