@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
 using Harness.Models.Llama.Configuration;
@@ -13,14 +14,14 @@ internal sealed record PromptSet(IReadOnlyList<Prompt> Prompts, PromptForm Form,
     /// <summary>For people: what the tokenizer, the data and the form of the prompts have to say.</summary>
     public IEnumerable<string> Notes => [.. Tokenizer.Notes, .. Loaded.Notes, .. Form.Notes];
 
-    public static PromptSet Load(RunOptions options, LlamaConfig model)
+    public static PromptSet Load(RunOptions options, LlamaConfig model, IProgressReporter progress)
     {
         var dataset = options.Dataset;
         var tokenizer = Tokenizers.For(options.Model);
         var loaded = DatasetCatalog.Load(dataset.Name, dataset.Path, dataset.Shots, dataset.Limit > 0 ? dataset.Limit : null, dataset.Seed);
         var form = PromptForm.Choose(options, loaded.Prompts, tokenizer);
         var prompts = form.Apply(loaded.Prompts);
-        var workload = Workload.Of(prompts, form, options.Generation, dataset.InputTokens, model);
+        var workload = Workload.Of(prompts, form, options.Generation, dataset.InputTokens, model, progress);
         // An answer to a question that was cut or repeated says nothing of the model.
         if (dataset.InputTokens > 0)
             prompts = [.. prompts.Zip(workload.Items, (prompt, item) =>

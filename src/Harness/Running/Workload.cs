@@ -31,7 +31,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
 
     /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
     public static Workload Of(IReadOnlyList<Prompt> prompts, PromptForm form, GenerationOptions generation, int inputTokens,
-        LlamaConfig model)
+        LlamaConfig model, IProgressReporter progress)
     {
         var tokenizer = form.Tokenizer;
         if (generation.Lengths == OutputLengths.Reference && prompts.All(prompt => prompt.ReferenceOutput == null))
@@ -48,6 +48,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
                 + $"{(long)inputTokens + generation.MaxNewTokens} tokens, but prompt and output together have room for {limit}; use "
                 + "fewer, or a larger --max-length where the model allows it");
         var items = new WorkItem[prompts.Count];
+        using var bar = progress.Begin("tokenizing", StageUnit.Prompts, items.Length);
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
         for (var i = 0; i < items.Length; i++)
         {
@@ -56,6 +57,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
             if (inputTokens > 0) tokens = Fit(tokens, BeginTokens(tokens, tokenizer), inputTokens, prompts[i].Source);
             var room = Math.Clamp(limit - tokens.Length, 0, OutputLimit(prompts[i], tokenizer, generation));
             items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
+            bar.Report(StageProgress.Of(i + 1));
         }
         return new(items, generation.IgnoreEos || generation.Lengths == OutputLengths.Reference ? new HashSet<int>() : form.EndOfText);
     }

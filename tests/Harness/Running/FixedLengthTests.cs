@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
 using Harness.Models.Llama.Checkpoints;
@@ -21,7 +22,7 @@ public sealed class FixedLengthTests
     {
         var prompt = new Prompt { Index = 0, Dataset = "jsonl", Text = text, Question = text, Source = "p.jsonl:1" };
         var workload = Workload.Of([prompt], PromptForm.Plain(new Bytes(begins)), new GenerationOptions { MaxNewTokens = 2 }, tokens,
-            new SyntheticCheckpoint("synthetic:7b").Config);
+            new SyntheticCheckpoint("synthetic:7b").Config, new NoProgress());
         Assert.That(workload.Items.Single().Tokens, Is.EqualTo(expected));
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Harness.Datasets.Files;
 
 namespace Harness.Datasets;
 
@@ -7,7 +8,7 @@ namespace Harness.Datasets;
 /// with the reply that followed as reference output. The file is a split of longer conversations: one that begins in the middle
 /// begins here at its first human turn. One without such a turn is left out and counted, so that indexes have gaps.
 /// </summary>
-public sealed class ShareGptPrompts(string path) : IPromptSource
+public sealed class ShareGptPrompts(DatasetFiles files) : IPromptSource
 {
     public const string Name = "sharegpt";
 
@@ -22,7 +23,7 @@ public sealed class ShareGptPrompts(string path) : IPromptSource
     public IEnumerable<Prompt> Read()
     {
         Log.Begin();
-        foreach (var record in JsonRecords.Read(path))
+        foreach (var record in DatasetRecords.Read(files, Fields.MayUse))
         {
             Log.Read(record, Fields);
             if (record.Property(TurnsKey) is not { ValueKind: JsonValueKind.Array } list)
@@ -52,7 +53,7 @@ public sealed class ShareGptPrompts(string path) : IPromptSource
 
     private static bool IsHuman((string From, string Text) turn) => turn.From is "human" or "user";
 
-    private static (string From, string Text) Turn(JsonRecord record, JsonElement turn)
+    private static (string From, string Text) Turn(DatasetRecord record, JsonElement turn)
     {
         if (turn.ValueKind != JsonValueKind.Object || record.Find(turn, "from") is not { } from
             || record.Find(turn, "value") is not { } value)
