@@ -42,7 +42,8 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
         {
             backend = LaunchChecks.OnEveryRank(world, () =>
                 model.BackendChoice.Factory.Create(
-                    new(options.Runtime.Threads, model.Topology.LocalRank, model.Topology.LocalSize, model.Storage)));
+                    new(options.Runtime.Threads, model.Topology.LocalRank, model.Topology.LocalSize, model.Storage,
+                        options.Model.KvDtype)));
             LaunchChecks.OnEveryRank(world, () =>
             {
                 memory.MustFit(backend);
