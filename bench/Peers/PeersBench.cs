@@ -76,7 +76,7 @@ internal sealed unsafe class PeersBench
             var one = rounds.Add("read, one stream", () => Limits.ReadOneStream(ops.Team, data, ReadBytes));
             var eight = rounds.Add("read, eight streams", () => Limits.ReadEightStreams(ops.Team, data, ReadBytes));
             var peak = rounds.Add("FMA peak", () => Limits.FusedMultiplyAdds(ops.Team));
-            // The first pass over memory that has lain idle for half a minute takes a quarter longer on a virtual machine.
+            // Of a model that others have kept waiting for half a minute the first step is often the slowest by a quarter and more.
             var decodes = _batches.Select(batch => models.Select(model => rounds.Add($"{model.Name}, batch {batch}",
                 () => model.Decode(batch), before: () => model.Decode(1))).ToArray()).ToArray();
             var prefills = models.Select(model => rounds.Add($"{model.Name}, prefill", () => model.Prefill())).ToArray();

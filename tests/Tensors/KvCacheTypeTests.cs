@@ -106,7 +106,11 @@ internal sealed class KvCacheTypeTests
             (1, 1), (1 + unit / 2, 1), (1 + unit * 3 / 2, 1 + 2 * unit), (1 + unit * 0.51f, 1 + unit), (-1 - unit * 5 / 2, -1 - 2 * unit),
             (0, 0), (-3, -3), (1 / 3f, type == DType.BF16 ? 171 / 512f : 1365 / 4096f),
             .. type == DType.BF16 ? new[] { (1e30f, MathF.ScaleB(202, 92)) }
-                : new[] { (65519f, 65504f), (MathF.ScaleB(1, -25), 0f), (MathF.ScaleB(3, -25), MathF.ScaleB(2, -24)), (MathF.ScaleB(5, -24), MathF.ScaleB(5, -24)) },
+                : new[]
+                {
+                    (65519f, 65504f), (MathF.ScaleB(1, -25), 0f), (MathF.ScaleB(3, -25), MathF.ScaleB(2, -24)),
+                    (MathF.ScaleB(5, -24), MathF.ScaleB(5, -24)),
+                },
         ];
         var heads = new AttentionHeads(1, 1, 100, Frequencies(100));
         using var ops = Backend(width, type);

@@ -13,8 +13,8 @@ internal sealed class PlanSwitches
     private const int DefaultGpus = 32, MostGpus = 65_536;
 
     private readonly Command _command;
-    private readonly Option<string?> _model, _gpus, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _kvDtype, _commDtype, _temperature;
-    private readonly Option<string?> _format;
+    private readonly Option<string?> _model, _gpus, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _kvDtype, _commDtype;
+    private readonly Option<string?> _temperature, _format;
     private readonly DeviceSwitches _devices;
 
     public PlanSwitches(Command command)
