@@ -281,6 +281,9 @@ public sealed record BatchOptions
     /// <summary>Per second; 0: the next as soon as one has finished (closed loop).</summary>
     public double Rate { get; init; }
 
+    /// <summary>Shape of the gamma distribution of the gaps between arrivals.</summary>
+    public double Burstiness { get; init; } = 1;
+
     internal static IEnumerable<Setting> Rows =>
     [
         new Setting<int>(options => options.Batch.Size, Kinds.Whole(1))
@@ -300,9 +303,15 @@ public sealed record BatchOptions
         },
         new Setting<double>(options => options.Batch.Rate, Kinds.Number(0, 1e6))
         {
-            Meaning = "requests per second that arrive by a Poisson process, under continuous batching; "
-                + "0: the next as soon as one has finished",
+            Meaning = "requests per second that arrive by themselves, under continuous batching, by a Poisson process unless --burstiness "
+                + "says otherwise; 0: the next as soon as one has finished",
             Switch = ("--rate", "R"), InCellNames = (160, "rate"),
+        },
+        new Setting<double>(options => options.Batch.Burstiness, Kinds.Number(0.001, 1e6))
+        {
+            Meaning = "shape of the gamma distribution of the gaps between requests: 1 (default) is a Poisson process, less comes in "
+                + "bursts, more is more even",
+            Switch = ("--burstiness", "B"), InCellNames = (162, "burst"),
         },
     ];
 }

@@ -29,6 +29,7 @@ internal static class RunDescription
             Concurrency = options.Batch.Schedule == ScheduleKind.Continuous
                 ? options.Batch.EffectiveConcurrency * options.Sharding.Data : null,
             RequestRatePerSecond = options.Batch.Rate > 0 ? options.Batch.Rate : null,
+            Burstiness = options.Batch.Rate > 0 ? options.Batch.Burstiness : null,
             Schedule = EnumWord.Of(options.Batch.Schedule),
             MaxNewTokens = options.Generation.MaxNewTokens,
             Dataset = prompts.Prompts[0].Dataset,

@@ -71,6 +71,16 @@ public sealed record SummaryRecord
     [Column("request_rate_per_s", "1/s", "mean arrivals; empty where all requests wait from the start", "`--rate`", Extension = 3)]
     public double? RequestRatePerSecond { get; init; }
 
+    [Chosen(152, "burstiness")]
+    [Column("burstiness", "", "shape of the gamma distribution of the gaps between arrivals, whose index of dispersion is 1 over it: 1 is a "
+        + "Poisson process; empty where arrivals are not drawn", "`--burstiness`", Extension = 13)]
+    public double? Burstiness
+    {
+        // Versions that did not write it drew by a Poisson process alone.
+        get => field ?? (RequestRatePerSecond == null ? null : 1);
+        init;
+    }
+
     [Chosen(160, "max. new tokens", Figure = "max-length", FigureTitle = "maximum generated length")]
     [Column("max_new_tokens", "tokens", "that a prompt may generate at most", "`--max-new-tokens`", Heading = "max. new tokens",
         Axis = "maximum generated length (tokens)")]

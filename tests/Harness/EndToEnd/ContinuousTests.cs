@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Harness.Running;
+using Harness.Datasets;
 using Harness.Runs.Pieces;
 using Harness.Runs.Verifying;
 using Harness.Tests.Sharding;
@@ -88,7 +88,7 @@ public sealed class ContinuousTests : IDisposable
         var run = Complete("run",
             ["--schedule", "continuous", "--concurrency", "3", "--rate", $"{rate}", "--Generation:Seed=9", "--pp", $"{pipeline}", "--dp",
             $"{data}"]);
-        var expected = PoissonArrivals.Seconds(Prompts, rate, seed: 9, repeat: 1, pass: 0);
+        var expected = RandomArrivals.Seconds(Prompts, rate, shape: 1, seed: 9, repeat: 1, pass: 0);
         var rows = run.Prompts.OrderBy(row => int.Parse(row["prompt_index"], CultureInfo.InvariantCulture)).ToList();
         var starts = rows.Select(row => Number(row["start_s"])).ToArray();
         Assert.Multiple(() =>

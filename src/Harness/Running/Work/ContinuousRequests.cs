@@ -1,4 +1,5 @@
 using Harness.Configuration;
+using Harness.Datasets;
 using Harness.Models.Llama.Generation;
 
 namespace Harness.Running;
@@ -39,7 +40,8 @@ internal sealed class ContinuousRequests : IReplicaWork
         if (_options.Batch.Rate == 0) yield return Job(new ContinuousSchedule(sequences, Slots));
         else
         {
-            var seconds = PoissonArrivals.Seconds(left.Count, _options.Batch.Rate, _options.Generation.Seed, repeat, pass);
+            var seconds = RandomArrivals.Seconds(left.Count, _options.Batch.Rate, _options.Batch.Burstiness, _options.Generation.Seed,
+                repeat, pass);
             yield return Job(new ContinuousSchedule(sequences, Slots,
                 [.. left.Zip(seconds).Where(request => IsOwn(request.First)).Select(request => request.Second)]));
         }
