@@ -43,7 +43,7 @@ public static class RandomArrivals
         }
     }
 
-    /// <summary>Standard normal, by the polar method (Marsaglia and Bray, SIAM Review 6, 1964); the second of each pair is not kept.</summary>
+    /// <summary>Standard normal, by the polar method (Marsaglia and Bray, SIAM Review 6, 1964), the first of each pair.</summary>
     private static double Normal(SplitMix64 random)
     {
         while (true)

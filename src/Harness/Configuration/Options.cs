@@ -284,6 +284,9 @@ public sealed record BatchOptions
     /// <summary>Shape of the gamma distribution of the gaps between arrivals.</summary>
     public double Burstiness { get; init; } = 1;
 
+    /// <summary>A file of times; empty: they are drawn, or all requests wait from the start.</summary>
+    public string Arrivals { get; init; } = "";
+
     internal static IEnumerable<Setting> Rows =>
     [
         new Setting<int>(options => options.Batch.Size, Kinds.Whole(1))
@@ -313,6 +316,13 @@ public sealed record BatchOptions
                 + "bursts, more is more even",
             Switch = ("--burstiness", "B"), InCellNames = (162, "burst"),
         },
+        new Setting<string>(options => options.Batch.Arrivals, Kinds.Path)
+        {
+            Meaning = "CSV file that says when requests arrive, and how long they are where it says that: columns TIMESTAMP, "
+                + "ContextTokens, GeneratedTokens as in the Azure LLM inference traces, or arrival_s, input_tokens, output_tokens; --rate "
+                + "stretches its times",
+            Switch = ("--arrivals", "FILE"), InCellNames = (164, "at-"), Shown = Settings.Stem,
+        },
     ];
 }
 
@@ -338,7 +348,9 @@ public sealed record GenerationOptions
     public float RepetitionPenalty { get; init; } = 1;
     public ulong Seed { get; init; }
     public bool IgnoreEos { get; init; }
-    public OutputLengths Lengths { get; init; }
+
+    /// <summary>Null: as the file of <c>--arrivals</c> says, else the limit.</summary>
+    public OutputLengths? Lengths { get; init; }
 
     internal static IEnumerable<Setting> Rows =>
     [
@@ -384,9 +396,10 @@ public sealed record GenerationOptions
             Meaning = "generate on after end-of-text",
             Switch = ("--ignore-eos", ""),
         },
-        new Setting<OutputLengths>(options => options.Generation.Lengths, Kinds.Word<OutputLengths>())
+        new Setting<OutputLengths?>(options => options.Generation.Lengths, Kinds.OrNone("auto", Kinds.Word<OutputLengths>()))
         {
-            Meaning = "limit, or reference: exactly as many tokens as the data set's own reply has",
+            Meaning = "limit, or reference: exactly as many tokens as the data set's own reply has; default: what the file of --arrivals "
+                + "says, where it has lengths, else limit",
             Switch = ("--lengths", "NAME"),
         },
     ];

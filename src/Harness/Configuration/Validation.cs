@@ -37,10 +37,13 @@ internal static class Validation
     private static void CheckBatch(BatchOptions batch)
     {
         const string Continuous = "continuous batching (--schedule continuous)";
+        if (batch.Burstiness != 1 && batch.Arrivals.Length > 0)
+            throw Settings.Of(o => o.Batch.Burstiness).Wrong(batch.Burstiness, "1 beside --arrivals, whose file says when requests come,");
         if (batch is { Burstiness: not 1, Rate: 0 })
             throw Settings.Of(o => o.Batch.Burstiness).Wrong(batch.Burstiness, "1, or requests that arrive by themselves (--rate R),");
         if (batch.Schedule == ScheduleKind.Continuous) return;
         if (batch.Concurrency > 0) throw Settings.Of(o => o.Batch.Concurrency).Wrong(batch.Concurrency, Continuous);
+        if (batch.Arrivals.Length > 0) throw Settings.Of(o => o.Batch.Arrivals).Wrong(batch.Arrivals, Continuous);
         if (batch.Rate > 0) throw Settings.Of(o => o.Batch.Rate).Wrong(batch.Rate, Continuous);
     }
 

@@ -62,10 +62,15 @@ internal sealed class PromptForm
     public static PromptForm Plain(ITokenizer tokenizer) => new(tokenizer, null, null, "");
 
     /// <summary>As the run asks for, or as fits the checkpoint and the prompts where it asks for nothing.</summary>
+    /// <param name="cutBy">What cuts or repeats prompts to a length; null where they stay as they are.</param>
     /// <exception cref="UserErrorException">There is no template, or it cannot do what is asked for.</exception>
-    public static PromptForm Choose(RunOptions options, IReadOnlyList<Prompt> prompts, ITokenizer tokenizer)
+    public static PromptForm Choose(RunOptions options, IReadOnlyList<Prompt> prompts, ITokenizer tokenizer,
+        string? cutBy)
     {
         var (task, system) = (options.Dataset.Task, options.Dataset.System);
+        if (cutBy != null && (task == PromptTask.Template || system.Length > 0))
+            throw new UserErrorException($"{(system.Length > 0 ? "--system" : $"--task {task}")} is rendered by the chat template, whose "
+                + $"form {cutBy} would cut or repeat; leave the switch out, or take the file's times alone with --lengths limit");
         if (task is not (null or PromptTask.Template)) return new(tokenizer, task, null, "");
         var directory = Tokenizers.DirectoryOf(options.Model);
         var file = directory == null ? null : ChatTemplate.FileOf(directory);
@@ -77,15 +82,15 @@ internal sealed class PromptForm
                 + "copy it from where the checkpoint came from, or leave the switch out");
         }
         var whole = prompts.FirstOrDefault(prompt => !prompt.IsQuestion);
-        if (task == null && (options.Dataset.InputTokens > 0 || whole != null))
+        if (task == null && (cutBy != null || whole != null))
         {
             if (system.Length > 0)
                 throw new UserErrorException($"--system is rendered by the chat template alone, and {whole!.Source} is a whole prompt, "
                     + "which is asked as it is; add --task template");
             var plain = Plain(tokenizer);
             plain._notes.Add($"prompts are asked as they are, without the chat template of {file}: "
-                + (whole == null ? "--input-tokens would cut or repeat its form"
-                    : $"{whole.Source} is a whole prompt; --task template renders it as a question"));
+                + (cutBy != null ? $"{cutBy} would cut or repeat its form"
+                    : $"{whole!.Source} is a whole prompt; --task template renders it as a question"));
             return plain;
         }
         if (tokenizer.Rendered is not { } texts)

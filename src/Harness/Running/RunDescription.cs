@@ -28,8 +28,9 @@ internal static class RunDescription
             BatchSize = options.Batch.Schedule == ScheduleKind.Continuous ? null : options.Batch.Size,
             Concurrency = options.Batch.Schedule == ScheduleKind.Continuous
                 ? options.Batch.EffectiveConcurrency * options.Sharding.Data : null,
-            RequestRatePerSecond = options.Batch.Rate > 0 ? options.Batch.Rate : null,
-            Burstiness = options.Batch.Rate > 0 ? options.Batch.Burstiness : null,
+            RequestRatePerSecond = options.Batch.Rate > 0 ? options.Batch.Rate : prompts.Arrivals?.Rate,
+            Burstiness = options.Batch.Rate > 0 && prompts.Arrivals == null ? options.Batch.Burstiness : null,
+            Arrivals = prompts.Arrivals?.Digits,
             Schedule = EnumWord.Of(options.Batch.Schedule),
             MaxNewTokens = options.Generation.MaxNewTokens,
             Dataset = prompts.Prompts[0].Dataset,

@@ -124,6 +124,7 @@ internal sealed class RunFiles : IRunRecorder
             ["prompts"] = prompts.Form.Described,
             [StartRecord.Section] = _starts,
         };
+        if (prompts.Arrivals is { } arrivals) _manifest["arrivals"] = arrivals.Described;
         Directory.WriteManifest(_manifest);
     }
 

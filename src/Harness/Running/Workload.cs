@@ -14,7 +14,8 @@ namespace Harness.Running;
 /// <param name="PromptIndex">Its place in its data set.</param>
 /// <param name="Tokens">Beginning-of-text first.</param>
 /// <param name="MaxNewTokens">0 for a prompt that does not fit the context.</param>
-internal sealed record WorkItem(int Number, int PromptIndex, int[] Tokens, int MaxNewTokens)
+/// <param name="ArrivalSeconds">After the first of a file of arrivals; null without one.</param>
+internal sealed record WorkItem(int Number, int PromptIndex, int[] Tokens, int MaxNewTokens, double? ArrivalSeconds = null)
 {
     public bool Fits => MaxNewTokens > 0;
 }
@@ -30,12 +31,13 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         Items.Where(item => item.Fits).Select(item => item.Tokens.Length + item.MaxNewTokens).DefaultIfEmpty(1).Max();
 
     /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
+    /// <param name="arrivals">Of each prompt, with the lengths that it is to have; null where no file says when they arrive.</param>
     public static Workload Of(IReadOnlyList<Prompt> prompts, PromptForm form, GenerationOptions generation, int inputTokens,
-        LlamaConfig model)
+        LlamaConfig model, ArrivalTrace? arrivals = null)
     {
         var tokenizer = form.Tokenizer;
         if (generation.Lengths == OutputLengths.Reference && prompts.All(prompt => prompt.ReferenceOutput == null))
-            throw Settings.Of(options => options.Generation.Lengths).Wrong(EnumWord.Of(generation.Lengths),
+            throw Settings.Of(options => options.Generation.Lengths).Wrong(EnumWord.Of(OutputLengths.Reference),
                 "limit, since these prompts have no replies of their own whose lengths could be taken,");
         var limit = generation.MaxLength > 0 ? Math.Min(generation.MaxLength, model.MaxPositions) : model.MaxPositions;
         if (inputTokens >= limit)
@@ -53,11 +55,34 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         {
             var tokens = form.Encode(prompts[i]);
             CheckVocabulary(tokens, prompts[i].Source, model);
-            if (inputTokens > 0) tokens = Fit(tokens, BeginTokens(tokens, tokenizer), inputTokens, prompts[i].Source);
-            var room = Math.Clamp(limit - tokens.Length, 0, OutputLimit(prompts[i], tokenizer, generation));
-            items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0);
+            var arrival = arrivals?.Used[i];
+            var length = arrival?.InputTokens ?? inputTokens;
+            if (length > 0 && length < limit) tokens = Fit(tokens, BeginTokens(tokens, tokenizer), length, prompts[i].Source);
+            var room = Math.Clamp(limit - tokens.Length, 0, arrival?.OutputTokens ?? OutputLimit(prompts[i], tokenizer, generation));
+            items[i] = new(i, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0, arrival?.Seconds);
         }
-        return new(items, generation.IgnoreEos || generation.Lengths == OutputLengths.Reference ? new HashSet<int>() : form.EndOfText);
+        if (arrivals != null) CheckRoom(items, arrivals, generation.MaxNewTokens, limit);
+        var runsOn = generation.IgnoreEos || generation.Lengths == OutputLengths.Reference || arrivals?.OutputColumn != null;
+        return new(items, runsOn ? new HashSet<int>() : form.EndOfText);
+    }
+
+    /// <summary>Lengths that a file asks for are had exactly, or the run is refused before anything is loaded.</summary>
+    /// <param name="limit">Tokens of prompt and output together.</param>
+    private static void CheckRoom(WorkItem[] items, ArrivalTrace arrivals, int maxNewTokens, int limit)
+    {
+        const string TimesAlone = "or take its times alone with --lengths limit";
+        var asked = items.Zip(arrivals.Used).ToList();
+        if (asked.FindAll(one => one.Second.OutputTokens > maxNewTokens) is [_, ..] longer)
+            throw new UserErrorException($"{arrivals.Path}: {Count(longer.Count)} {arrivals.OutputColumn} above --max-new-tokens "
+                + $"{maxNewTokens}; give --max-new-tokens {longer.Max(one => one.Second.OutputTokens)}, {TimesAlone}");
+        var whole = asked.FindAll(one => one.Second is { InputTokens: not null } or { OutputTokens: not null }
+            && (one.Second.InputTokens ?? one.First.Tokens.Length) + (one.Second.OutputTokens ?? 1L) > limit);
+        if (whole is not [var (item, arrival), ..]) return;
+        throw new UserErrorException($"{arrivals.Path}: {Count(whole.Count)} more tokens than prompt and output together have room for "
+            + $"({limit}), first {arrival.InputTokens ?? item.Tokens.Length} and {arrival.OutputTokens ?? 1} in line {arrival.Line}; use a "
+            + $"model of longer context, or a larger --max-length where one is set, {TimesAlone}");
+
+        string Count(int count) => $"{count} of {Figures.Count(items.Length, "request")} {(count == 1 ? "has" : "have")}";
     }
 
     /// <summary>The first tokens of a longer prompt; a shorter one again and again behind one beginning-of-text.</summary>
@@ -114,6 +139,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         {
             writer.Write(item.PromptIndex);
             writer.Write(item.MaxNewTokens);
+            writer.Write(item.ArrivalSeconds ?? double.NaN);
             writer.Write(item.Tokens.Length);
             writer.Write(MemoryMarshal.AsBytes(item.Tokens.AsSpan()));
         }
@@ -127,10 +153,10 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
         var items = new WorkItem[reader.ReadInt32()];
         for (var i = 0; i < items.Length; i++)
         {
-            var (index, most) = (reader.ReadInt32(), reader.ReadInt32());
+            var (index, most, arrival) = (reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble());
             var tokens = new int[reader.ReadInt32()];
             reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(tokens.AsSpan()));
-            items[i] = new(i, index, tokens, most);
+            items[i] = new(i, index, tokens, most, double.IsNaN(arrival) ? null : arrival);
         }
         return new(items, endOfText);
     }

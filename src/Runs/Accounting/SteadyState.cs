@@ -24,7 +24,7 @@ public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
     {
         if (run is not
             {
-                Concurrency: { } slots, RequestRatePerSecond: null, Ranks: { } ranks, TensorParallel: { } tensor,
+                Concurrency: { } slots, RequestRatePerSecond: null, Arrivals: null, Ranks: { } ranks, TensorParallel: { } tensor,
                 PipelineParallel: { } pipeline
             }) return null;
         var replicas = ranks / (tensor * pipeline);

@@ -68,18 +68,24 @@ public sealed record SummaryRecord
     [Column("schedule", "", "`static` or `continuous`", "`--schedule`")] public string? Schedule { get; init; }
 
     [Chosen(150, "requests/s")]
-    [Column("request_rate_per_s", "1/s", "mean arrivals; empty where all requests wait from the start", "`--rate`", Extension = 3)]
+    [Column("request_rate_per_s", "1/s", "mean arrivals: as drawn, or (n − 1) ÷ (last − first) of a file's; empty where all requests "
+        + "wait from the start", "`--rate`, `--arrivals`", Extension = 3)]
     public double? RequestRatePerSecond { get; init; }
 
     [Chosen(152, "burstiness")]
-    [Column("burstiness", "", "shape of the gamma distribution of the gaps between arrivals, whose index of dispersion is 1 over it: 1 is a "
-        + "Poisson process; empty where arrivals are not drawn", "`--burstiness`", Extension = 13)]
+    [Column("burstiness", "", "shape of the gamma distribution of the gaps between arrivals, whose index of dispersion is 1 over it: 1 is "
+        + "a Poisson process; empty where arrivals are not drawn", "`--burstiness`", Extension = 13)]
     public double? Burstiness
     {
         // Versions that did not write it drew by a Poisson process alone.
-        get => field ?? (RequestRatePerSecond == null ? null : 1);
+        get => field ?? (RequestRatePerSecond == null || Arrivals != null ? null : 1);
         init;
     }
+
+    [Chosen(154, "arrivals")]
+    [Column("arrivals", "", "of the file that says when requests arrive, the first 12 digits of its SHA-256; empty without one. All of "
+        + "them are in manifest.json", "`--arrivals`", Extension = 13)]
+    public string? Arrivals { get; init; }
 
     [Chosen(160, "max. new tokens", Figure = "max-length", FigureTitle = "maximum generated length")]
     [Column("max_new_tokens", "tokens", "that a prompt may generate at most", "`--max-new-tokens`", Heading = "max. new tokens",

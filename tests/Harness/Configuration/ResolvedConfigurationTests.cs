@@ -155,6 +155,16 @@ internal sealed class ResolvedConfigurationTests
         Assert.That(() => Resolve(null, (key, value)),
             Throws.TypeOf<UserErrorException>().With.Message.Contains(message).And.Message.Not.Contains("\n"));
 
+    [Test]
+    public void AFileOfArrivalsGoesWithContinuousBatchingAndWithNoDrawnGaps()
+    {
+        Assert.That(() => Resolve(null, ("Batch:Arrivals", "azure.csv")), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+            "Batch:Arrivals (--arrivals) is 'azure.csv', but continuous batching (--schedule continuous) is expected"));
+        Assert.That(() => Resolve(null, ("Batch:Arrivals", "azure.csv"), ("Batch:Schedule", "continuous"), ("Batch:Burstiness", "2")),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo("Batch:Burstiness (--burstiness) is '2', but 1 beside --arrivals, "
+            + "whose file says when requests come, is expected"));
+    }
+
     /// <summary>A mistake that is known before a model is loaded is told before.</summary>
     [TestCase("2")]
     public void AnIntervalNeedsThreeRepeats(string most)

@@ -60,7 +60,8 @@ internal sealed class RandomArrivalsTests
     [Test]
     public void TheSeedTheRepeatAndThePassFixThemAndTheRateStretchesThem()
     {
-        double[] Draw(ulong seed, int repeat, int pass, double rate = Rate) => RandomArrivals.Seconds(8, rate, shape: 1, seed, repeat, pass);
+        double[] Draw(ulong seed, int repeat, int pass, double rate = Rate) =>
+            RandomArrivals.Seconds(8, rate, shape: 1, seed, repeat, pass);
         Assert.Multiple(() =>
         {
             Assert.That(Draw(1, 1, 0), Is.EqualTo(s_times[..8]));
@@ -115,7 +116,7 @@ internal sealed class RandomArrivalsTests
         Assert.That(distance, Is.LessThan(1.95 / Math.Sqrt(Count)), "Kolmogorov-Smirnov, one of a thousand samples");
     }
 
-    /// <summary>Counts in times that hold many gaps have the gaps' dispersion, variance ÷ mean, by the central limit theorem for renewals.</summary>
+    /// <summary>Counts in times that hold many gaps have the gaps' dispersion, by the central limit theorem for renewals.</summary>
     [TestCase(0.25)]
     [TestCase(4)]
     public void CountsInLongTimesHaveTheSameDispersion(double shape)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Harness.Datasets;
 using Harness.Runs.Pieces;
@@ -106,6 +107,53 @@ public sealed class ContinuousTests : IDisposable
             CheckEnergy(run);
         });
         Verify(run);
+    }
+
+    [TestCase(1)]
+    [TestCase(2)]
+    public void RequestsOfAFileArriveAtItsTimesWithItsLengths(int data)
+    {
+        const int prompts = 12;
+        const double rate = 60;
+        // Gaps that differ, times of a day, and lengths that no prompt of the demo has by itself.
+        double[] seconds = [.. Enumerable.Range(0, prompts + 5).Select(i => i * i / 16.0)];
+        int Input(int i) => 3 + 7 * i;
+        int Output(int i) => 1 + 5 * i % 13;
+        var file = _scratch.File("azure.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\r\n" + string.Concat(seconds.Select((time, i) =>
+            $"{new DateTime(2023, 11, 16, 18, 15, 46).AddSeconds(time):yyyy-MM-dd HH:mm:ss.fffffff},{Input(i)},{Output(i)}\r\n")));
+        var run = Complete("run",
+            ["--schedule", "continuous", "--concurrency", "3", "--arrivals", "azure.csv", "--rate", $"{rate}", "--limit", $"{prompts}", "--dp",
+            $"{data}"]);
+        var rows = run.Prompts.OrderBy(row => int.Parse(row["prompt_index"], CultureInfo.InvariantCulture)).ToList();
+        var starts = rows.Select(row => Number(row["start_s"])).ToArray();
+        var stretch = (prompts - 1) / seconds[prompts - 1] / rate;
+        Assert.Multiple(() =>
+        {
+            foreach (var own in Enumerable.Range(0, data)
+                .Select(replica => Enumerable.Range(0, prompts).Where(i => i % data == replica).ToArray()))
+                Assert.That(own.Select(i => starts[i] - starts[own[0]]),
+                    Is.EqualTo(own.Select(i => (seconds[i] - seconds[own[0]]) * stretch)).Within(1e-6));
+            Assert.That(rows.Select(row => (row["input_tokens"], row["output_tokens"], row["finish_reason"])),
+                Is.EqualTo(Enumerable.Range(0, prompts).Select(i => ($"{Input(i)}", $"{Output(i)}", "length"))));
+            Assert.That(rows.Select(row => row["correct"]), Is.All.Empty, "of questions that were cut or repeated");
+            Assert.That(rows.Select(row => Number(row["queue_s"])), Is.All.GreaterThanOrEqualTo(0));
+            var digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)));
+            Assert.That((run.Summary["request_rate_per_s"], run.Summary["burstiness"], run.Summary["arrivals"]),
+                Is.EqualTo(($"{rate}", "", digest[..12])));
+            Assert.That(run.Summary["steady_duration_s"], Is.Empty, "slots need not be full");
+            var told = run.Manifest["arrivals"]!;
+            Assert.That(((string?)told["sha256"], (int)told["rows"]!, (int)told["used"]!), Is.EqualTo((digest, prompts + 5, prompts)));
+            CheckEnergy(run);
+        });
+        Verify(run);
+
+        // The file is part of what a run is: with one time changed it is another.
+        var before = (string?)run.Manifest["identity"];
+        File.WriteAllText(file, File.ReadAllText(file).Replace("18:15:46.0625", "18:15:46.0626"));
+        var other = Complete("other", ["--schedule", "continuous", "--concurrency", "3", "--arrivals", "azure.csv", "--rate", $"{rate}",
+            "--limit", $"{prompts}", "--dp", $"{data}", "--meter", "none"]);
+        Assert.That((string?)other.Manifest["identity"], Is.Not.EqualTo(before));
+        Assert.That(other.OutputIds(), Is.EqualTo(run.OutputIds()));
     }
 
     [TestCase("INT", 1, 1)]

@@ -36,17 +36,20 @@ internal sealed class ContinuousRequests : IReplicaWork
         var left = _requests.Where(item => !_finished.Contains(new(repeat, pass, item.Number))).ToList();
         var own = left.Where(IsOwn).ToList();
         if (own.Count == 0) yield break;
-        var sequences = ReplicaWork.Sequences(own);
-        if (_options.Batch.Rate == 0) yield return Job(new ContinuousSchedule(sequences, Slots));
-        else
-        {
-            var seconds = RandomArrivals.Seconds(left.Count, _options.Batch.Rate, _options.Batch.Burstiness, _options.Generation.Seed,
-                repeat, pass);
-            yield return Job(new ContinuousSchedule(sequences, Slots,
-                [.. left.Zip(seconds).Where(request => IsOwn(request.First)).Select(request => request.Second)]));
-        }
+        var seconds = ArrivalsOf(left, repeat, pass);
+        yield return new(new ContinuousSchedule(ReplicaWork.Sequences(own), Slots,
+            seconds == null ? null : [.. left.Zip(seconds).Where(request => IsOwn(request.First)).Select(request => request.Second)]),
+            () => NumberReport(repeat));    }
 
-        ReplicaJob Job(Schedule schedule) => new(schedule, () => NumberReport(repeat));
+    /// <summary>
+    /// In seconds after the start; null where all wait from the start. Of a file's times the first of what is left is the start.
+    /// </summary>
+    private double[]? ArrivalsOf(IReadOnlyList<WorkItem> left, int repeat, int pass)
+    {
+        if (left[0].ArrivalSeconds is { } first) return [.. left.Select(item => item.ArrivalSeconds!.Value - first)];
+        var batch = _options.Batch;
+        return batch.Rate == 0 ? null
+            : RandomArrivals.Seconds(left.Count, batch.Rate, batch.Burstiness, _options.Generation.Seed, repeat, pass);
     }
 
     /// <summary>As many requests as there are slots, in a closed loop.</summary>

@@ -14,6 +14,9 @@ namespace Harness.Models.Llama.Generation;
 /// (closed loop), and a request's clock begins when it gets a slot.</param>
 public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slots, IReadOnlyList<double>? arrivals = null) : Schedule
 {
+    /// <summary>Thirty years: at the slowest rate that can be asked for, ticks would overflow.</summary>
+    private const double LongestSeconds = 1e9;
+
     private readonly Sequence?[] _slots = new Sequence?[slots];
     private readonly int[] _turns = new int[slots];      // of the request that has the slot: its place in line
     private readonly List<Sequence> _ended = [];
@@ -96,5 +99,6 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
         }
     }
 
-    private long ArrivalTicks(int request) => _startTicks + (arrivals == null ? 0 : (long)(arrivals[request] * Stopwatch.Frequency));
+    private long ArrivalTicks(int request) =>
+        _startTicks + (arrivals == null ? 0 : (long)(Math.Min(arrivals[request], LongestSeconds) * Stopwatch.Frequency));
 }
