@@ -6,16 +6,16 @@ namespace Harness.Datasets;
 /// <summary>The known datasets: from a name, a path, or both, to prompts.</summary>
 public static class DatasetCatalog
 {
-    private sealed record Kind(string Name, string[] Files, DatasetFields[] Forms, Func<string, int, long?, IPromptSource> Open);
+    private sealed record Kind(string Name, string[] Files, DatasetFields[] Forms, Func<string, int, long?, int, IPromptSource> Open);
 
     private static readonly Kind[] s_kinds =
     [
-        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], [AlpacaPrompts.Fields], (path, _, _) => new AlpacaPrompts(path)),
-        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], [GsmPrompts.Fields], (path, shots, seed) =>
+        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], [AlpacaPrompts.Fields], (path, _, _, _) => new AlpacaPrompts(path)),
+        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], [GsmPrompts.Fields], (path, shots, seed, _) =>
             new GsmPrompts(path, shots, seed)),
-        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], [ShareGptPrompts.Fields], (path, _, _) =>
-            new ShareGptPrompts(path)),
-        new(JsonLinesPrompts.Name, ["prompts.jsonl"], [JsonLinesPrompts.Fields, JsonLinesPrompts.MessagesFields], (path, _, _) =>
+        new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], [ShareGptPrompts.Fields],
+            (path, _, _, turns) => new ShareGptPrompts(path, turns)),
+        new(JsonLinesPrompts.Name, ["prompts.jsonl"], [JsonLinesPrompts.Fields, JsonLinesPrompts.MessagesFields], (path, _, _, _) =>
             new JsonLinesPrompts(path)),
     ];
 
@@ -30,9 +30,9 @@ public static class DatasetCatalog
 
     /// <summary>The prompts that a run uses, in its order (<see cref="PromptSelection"/>).</summary>
     /// <inheritdoc cref="Open" path="/param"/>
-    public static LoadedPrompts Load(string? name, string? path, int shots, int? limit, long? seed)
+    public static LoadedPrompts Load(string? name, string? path, int shots, int? limit, long? seed, int turns = 1)
     {
-        var source = Open(name, path, shots, seed);
+        var source = Open(name, path, shots, seed, turns);
         var prompts = PromptSelection.Select(source.Read(), limit, seed);
         var loaded = new LoadedPrompts(prompts, source.Log, path ?? source.Dataset);
         return prompts.Count > 0 ? loaded
@@ -43,10 +43,12 @@ public static class DatasetCatalog
     /// <param name="path">The dataset's file, the directory that holds it, or a directory that holds that directory.</param>
     /// <param name="shots">Worked examples in front of each GSM8K question.</param>
     /// <param name="seed">Chooses the subset and the worked examples; null takes both in the order of their files.</param>
-    public static IPromptSource Open(string? name, string? path, int shots = 0, long? seed = null)
+    /// <param name="turns">Of each conversation that are asked, at most.</param>
+    public static IPromptSource Open(string? name, string? path, int shots = 0, long? seed = null, int turns = 1)
     {
         (name, path) = (NullIfEmpty(name), NullIfEmpty(path));
         if (shots < 0) throw new UserErrorException($"the number of worked examples (shots) is {shots}, expected 0 or more");
+        if (IsDemo(name, path) && turns > 1) throw NoTurns(DemoPrompts.Name, turns);
         if (IsDemo(name, path)) return new DemoPrompts(Path.Combine(AppContext.BaseDirectory, "Demo"), shots, seed);
         var named = name == null ? null : Find(name);
         if (path == null)
@@ -59,8 +61,12 @@ public static class DatasetCatalog
         if (shots > 0 && kind.Name != GsmPrompts.Name)
             throw new UserErrorException($"worked examples (shots) come from GSM8K's training file, and the dataset is {kind.Name}; leave "
                 + "the shots out");
-        return kind.Open(file, shots, seed);
+        if (turns > 1 && kind.Name != ShareGptPrompts.Name) throw NoTurns(kind.Name, turns);
+        return kind.Open(file, shots, seed, turns);
     }
+
+    private static UserErrorException NoTurns(string dataset, int turns) => new($"--turns {turns} asks conversations on, and dataset "
+        + $"{dataset} has single questions; leave --turns out, or give a ShareGPT file");
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 

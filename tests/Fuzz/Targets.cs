@@ -245,7 +245,8 @@ internal static class Targets
     {
         var path = at.Write("x.jsonl", input);
         if (name == GsmPrompts.Name) at.Write("train.jsonl", input);
-        var loaded = DatasetCatalog.Load(name, path, name == GsmPrompts.Name ? 1 : 0, limit: 3, seed: 7);
+        var loaded = DatasetCatalog.Load(name, path, name == GsmPrompts.Name ? 1 : 0, limit: 3, seed: 7,
+            turns: name == ShareGptPrompts.Name ? 3 : 1);
         _ = loaded.Notes.ToList();
         foreach (var prompt in loaded.Prompts)
         {

@@ -211,6 +211,9 @@ public sealed record DatasetOptions
     /// <summary>0: as they are.</summary>
     public int InputTokens { get; init; }
 
+    /// <summary>Of a conversation that are asked, at most.</summary>
+    public int Turns { get; init; } = 1;
+
     internal static IEnumerable<Setting> Rows =>
     [
         new Setting<string?>(options => options.Dataset.Name,
@@ -257,6 +260,12 @@ public sealed record DatasetOptions
         {
             Meaning = "cut or repeat every prompt to exactly N tokens; 0: as they are",
             Switch = ("--input-tokens", "N"), InCellNames = (180, "in"),
+        },
+        new Setting<int>(options => options.Dataset.Turns, Kinds.Whole(1))
+        {
+            Meaning = "turns of a ShareGPT conversation that are asked, each behind the model's answer to the one before; default: the "
+                + "first",
+            Switch = ("--turns", "N"), InCellNames = (185, "turns"),
         },
     ];
 }

@@ -112,7 +112,7 @@ internal sealed class PromptForm
         if (_chat == null) return [.. prompts.Select(prompt => PromptTask.Apply(_task, prompt))];
         Prompt[] rendered = [.. prompts.Select(prompt => prompt with { Text = Rendered(_chat, prompt) })];
         var special = (from prompt in prompts
-                       let tokens = prompt.Conversation.Select(message => _chat.SpecialTokenIn(message.Content))
+                       let tokens = prompt.Conversation.Select(message => message.Content).Concat(prompt.Later).Select(_chat.SpecialTokenIn)
                        let token = tokens.FirstOrDefault(one => one != null)
                        where token != null
                        select (prompt.Source, Token: token)).ToList();
@@ -126,8 +126,22 @@ internal sealed class PromptForm
         return rendered;
     }
 
+    /// <summary>The text of an answer.</summary>
+    public string AnswerOf(int[] output) => Tokenizer.Decode(output, continuation: true);
+
     /// <summary>The ids of a prompt in this form.</summary>
-    public int[] Encode(Prompt prompt) => _chat?.Encode(prompt.Text) ?? Tokenizer.Encode(prompt.Text, addBeginOfText: true);
+    public int[] Encode(Prompt prompt) => Encode(prompt.Text);
+
+    /// <inheritdoc cref="Encode(Prompt)"/>
+    public int[] Encode(string text) => _chat?.Encode(text) ?? Tokenizer.Encode(text, addBeginOfText: true);
+
+    /// <summary>
+    /// A conversation of user and assistant in turn, up to a question: by the template, or without one what both said as it stands, an
+    /// empty line behind each answer.
+    /// </summary>
+    /// <exception cref="UserErrorException">The template refuses it.</exception>
+    public string Render(IReadOnlyList<ChatMessage> conversation) => _chat?.Render(conversation)
+        ?? string.Concat(conversation.Select(message => message.Role == "user" ? message.Content : message.Content + "\n\n"));
 
     private static string Rendered(ChatForm chat, Prompt prompt)
     {

@@ -37,6 +37,7 @@ internal static class RunDescription
             Task = prompts.Form.Task,
             ChatTemplate = prompts.Form.TemplateDigits,
             SystemPrompt = prompts.Form.SystemDigits,
+            Turns = options.Dataset.Turns > 1 ? options.Dataset.Turns : null,
             NumPrompts = prompts.Prompts.Count,
             FixedInputTokens = options.Dataset.InputTokens > 0 ? options.Dataset.InputTokens : null,
             PowerLimitWatts = cell.LimitWatts,

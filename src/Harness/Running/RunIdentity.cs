@@ -25,6 +25,7 @@ internal static class RunIdentity
         foreach (var item in prompts.Workload.Items)
         {
             Add(FormattableString.Invariant($"{item.PromptIndex} {item.MaxNewTokens}"));
+            if (item.Turn > 1) Add(item.Question);
             hash.AppendData(MemoryMarshal.AsBytes(item.Tokens.AsSpan()));
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -3,7 +3,7 @@ using System.Collections;
 namespace Harness.Runs.Records;
 
 /// <summary>
-/// Rows of <c>prompts.csv</c> as they stay in memory while a run goes on: 88 bytes each, texts once for all rows that share them, where a
+/// Rows of <c>prompts.csv</c> as they stay in memory while a run goes on: 96 bytes each, texts once for all rows that share them, where a
 /// record takes three times that. A row is made anew when it is asked for.
 /// </summary>
 public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
@@ -13,11 +13,11 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
     private readonly record struct Texts(
         string RunId, string Dataset, string FinishReason, string? Category, string? EnergySource, string? InvalidReasons);
 
-    /// <summary>NaN stands for what is null: no figure is NaN.</summary>
+    /// <summary>NaN, and -1 of turn and cached tokens, stand for what is null: no figure is that.</summary>
     private readonly record struct Packed(
         int Texts, int Repeat, int PromptIndex, int? BatchIndex, int InputTokens, int OutputTokens, int OutputWords, int Piece,
         bool? Correct, bool Valid, double Ttft, double Tpot, double Latency, double Start, double Queue,
-        double ItlP99);
+        double ItlP99, int Turn, int CachedTokens);
 
     private readonly List<Packed[]> _chunks = [];
     private readonly List<Texts> _texts = [];
@@ -58,7 +58,8 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
         }
         return new(place, row.Repeat, row.PromptIndex, row.BatchIndex, row.InputTokens, row.OutputTokens, row.OutputWords, row.Piece,
             row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN, row.LatencySeconds ?? double.NaN,
-            row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN, row.ItlP99Seconds ?? double.NaN);
+            row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN, row.ItlP99Seconds ?? double.NaN,
+            row.Turn ?? -1, row.CachedTokens ?? -1);
     }
 
     private PromptRecord Unpack(in Packed packed)
@@ -87,8 +88,12 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
             QueueSeconds = Figure(packed.Queue),
             Piece = packed.Piece,
             ItlP99Seconds = Figure(packed.ItlP99),
+            Turn = Number(packed.Turn),
+            CachedTokens = Number(packed.CachedTokens),
         };
     }
+
+    private static int? Number(int packed) => packed < 0 ? null : packed;
 
     private static double? Figure(double packed) => double.IsNaN(packed) ? null : packed;
 }

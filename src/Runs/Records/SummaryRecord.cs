@@ -123,7 +123,12 @@ public sealed record SummaryRecord
         + "empty where it gave none", "`--system`", Extension = 12)]
     public string? SystemPrompt { get; init; }
 
-    [Column("num_prompts", "", "of one repeat")] public int? NumPrompts { get; init; }
+    [Chosen(66, "turns", Absent = "one turn")]
+    [Column("turns", "", "of a conversation that are asked at most, each a row of prompts.csv; empty where only the first is", "`--turns`",
+        Extension = 13)]
+    public int? Turns { get; init; }
+
+    [Column("num_prompts", "", "of one repeat; with `--turns` the turns of all conversations")] public int? NumPrompts { get; init; }
 
     [Column("completed", "", "responses of all measured repeats; figures of tokens, words and times are of these", "rows of prompts.csv",
         Heading = "responses")]
@@ -135,6 +140,10 @@ public sealed record SummaryRecord
     [Column("duration_s", "s", "Σ of the measured windows")] public double? DurationSeconds { get; init; }
     [Column("total_input_tokens", "tokens", "of completed prompts", "Σ input_tokens of prompts.csv")]
     public long? TotalInputTokens { get; init; }
+
+    [Column("cached_input_tokens", "tokens", "with `--turns`, of `total_input_tokens` those that were in the cache from the turn before, "
+        + "and cost no prefill; empty without", "Σ cached_tokens of prompts.csv", Extension = 13)]
+    public long? CachedInputTokens { get; init; }
 
     [Column("total_output_tokens", "tokens", "of completed prompts", "Σ output_tokens of prompts.csv", Heading = "output tokens")]
     public long? TotalOutputTokens { get; init; }
