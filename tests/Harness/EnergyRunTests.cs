@@ -131,9 +131,9 @@ public sealed class EnergyRunTests : IDisposable
     }
 
     /// <summary>An interval that no repeats reach: the limit ends them, whatever the sensor's pace, and each has its joules.</summary>
-    [TestCase("0.1")]
+    [LongTestCase("0.1")]
     [TestCase("0.02")]
-    [TestCase("0.001")]
+    [LongTestCase("0.001")]
     public void RepeatsGoOnUntilTheIntervalOrTheLimit(string update)
     {
         using var fake = new FakeNvml("device 0 uuid GPU-1", "device 0 curve constant 200", $"device 0 update {update}");

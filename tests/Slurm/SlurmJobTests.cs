@@ -104,7 +104,7 @@ public class SlurmJobTests
     private static IEnumerable<TestCaseData> PairsOfLaunches() =>
     [
         new TestCaseData(new Launch("srun", "openmpi"), new Launch("mpiexec", "mpich")),
-        new TestCaseData(new Launch("srun", "mpich"), new Launch("mpiexec", "openmpi")),
+        LongForm.Case(new Launch("srun", "mpich"), new Launch("mpiexec", "openmpi")),
     ];
 
     /// <summary>USR1 as --signal=B:USR1@120 sends it, when Slurm itself finds that less than two minutes are left.</summary>

@@ -47,7 +47,7 @@ public class SweepJobTests
     /// Two cells on one node of two ranks, two on two such nodes; then once more, when one of them is gone and one is not valid.
     /// </summary>
     [TestCase("srun", "openmpi")]
-    [TestCase("mpiexec", "mpich")]
+    [LongTestCase("mpiexec", "mpich")]
     public void ArraysFinishTheCellsOfEachNodeShape(string launch, string mpi)
     {
         if (Environment.GetEnvironmentVariable("PATH")?.Split(':')

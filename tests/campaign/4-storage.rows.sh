@@ -163,14 +163,4 @@ row "twenty-at-once" "twenty runs of one name at once: each has a directory" at_
 row "two-at-once-refuse" "two at once with --Output:IfTaken=refuse: one has the run" at_once 2 --Output:IfTaken=refuse
 row "twenty-at-once-refuse" "twenty at once with --Output:IfTaken=refuse: one has the run" at_once 20 --Output:IfTaken=refuse
 
-tests_named() {
-    ls "$repository"/tests/bin/Release/net*/Harness.Tests.dll >/dev/null 2>&1 ||
-        (cd "$repository" && dotnet build tests -c Release -v quiet --nologo) >"$row/build" 2>&1 ||
-        not_run "the tests do not build: $(tail -1 "$row/build")"
-    began_at=$EPOCHREALTIME
-    (cd "$repository" && nice -n 15 dotnet test tests -c Release --no-build --nologo --filter "FullyQualifiedName~$1") >"$row/test" 2>&1
-    note code $?; note seconds "$(seconds_since "$began_at")"
-    note line "$(grep -oE 'Passed! .*Total: *[0-9]+' "$row/test" | sed 's/ *- */: /')"
-    [ "$(fact code)" = 0 ] || wrong "$(grep -m1 -E '^ *Failed ' "$row/test")"
-}
-row "journals-cut" "every journal cut at every length: tests, CutJournalTests" tests_named CutJournalTests
+row "journals-cut" "every journal cut at every length: tests, CutJournalTests" tests_that FullyQualifiedName~CutJournalTests

@@ -302,3 +302,15 @@ $(counts "$1"): $(nproc) cores, $(versions | paste -sd, | sed 's/,/, /g'), $(dat
 END
     cat "$1"
 }
+
+# tests_that FILTER: those of the test suite that dotnet test chooses by it, the cases of the long form among them
+tests_that() {
+    ls "$repository"/tests/bin/Release/net*/Harness.Tests.dll >/dev/null 2>&1 ||
+        (cd "$repository" && dotnet build tests -c Release -v quiet --nologo) >"$row/build" 2>&1 ||
+        not_run "the tests do not build: $(tail -1 "$row/build")"
+    began_at=$EPOCHREALTIME
+    (cd "$repository" && HARNESS_TEST_LONG=1 nice -n 15 dotnet test tests -c Release --no-build --nologo --filter "$1") >"$row/test" 2>&1
+    note code $?; note seconds "$(seconds_since "$began_at")"
+    note line "$(grep -oE 'Passed! .*Total: *[0-9]+' "$row/test" | sed 's/ *- */: /; s/  */ /g')"
+    [ "$(fact code)" = 0 ] || wrong "$(grep -m1 -E '^ *Failed ' "$row/test")"
+}

@@ -8,6 +8,9 @@ namespace Harness.Reporting;
 /// <summary>The few figures of a run that matter, within 80 columns, and where the rest lies.</summary>
 public static class SummaryTable
 {
+    /// <summary>A quiet machine shows less: kernel threads and the person's own shell need a core now and then.</summary>
+    private const double NotedCoreWait = 0.05;
+
     public static void Write(IAnsiConsole console, SummaryRecord run, IReadOnlyList<CategoryRecord> categories, string directory)
     {
         console.WriteLine();
@@ -42,6 +45,9 @@ public static class SummaryTable
             + $"{Figures.Significant(run.DurationSeconds)} s");
         Fact("throughput", $"{Figures.Significant(run.TokensPerSecond)} tokens/s, {Figures.Significant(run.WordsPerSecond)} words/s, "
             + $"{Figures.Significant(run.ResponsesPerSecond)} responses/s");
+        if (run.CoreWaitShare > NotedCoreWait)
+            Fact("cores", $"too few: threads that were ready to run waited {Figures.Significant(100 * run.CoreWaitShare)} % of their time "
+                + "for one; throughput is that of a shared machine");
         if (run.Goodput.Slo is { } bounds) Fact("goodput", Goodput(run, bounds));
         if (run.Steady.DurationSeconds is { } steady) Fact("steady state", $"{Figures.Significant(steady)} s: {Steady(run)}");
         if (run.Accuracy is { } accuracy)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Harness.Common;
 using Harness.Energy.Accounting;
 using Harness.Runs.Records;
 using Harness.Sharding;
@@ -7,7 +8,8 @@ namespace Harness.Running;
 
 /// <param name="Window">On this rank's clock.</param>
 /// <param name="Links">What crossed the rank's links within it.</param>
-internal sealed record RankWindow(EnergyWindow Window, LinkStatistics Links);
+/// <param name="CoreWaitShare">Of <see cref="CoreWait"/>.</param>
+internal sealed record RankWindow(EnergyWindow Window, LinkStatistics Links, double? CoreWaitShare);
 
 /// <summary>
 /// The windows of one rank. An edge is: device synchronised, barrier, meter read, barrier; so that no rank's work leaks
@@ -52,12 +54,14 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
 
     private EnergyWindow Measure(EnergyWindow window, Action work)
     {
+        // Outside of the edges: a window has none of the time that this takes.
+        var cores = CoreWait.Now();
         var start = Edge();
         if (window.Repeat != null) record(window with { StartSeconds = start, EndSeconds = start });
         var before = Links;
         work();
         window = window with { StartSeconds = start, EndSeconds = Edge() };
-        _windows.Add(new(window, Links - before));
+        _windows.Add(new(window, Links - before, CoreWait.Now().ShareSince(cores)));
         return window;
     }
 
@@ -76,6 +80,7 @@ internal sealed class RankWindows(RankModel model, RankEnergy energy, Action<Ene
             WeightBytesRead = model.Loaded?.Stage.BytesRead,
             WeightBytesResident = model.Loaded?.Stage.BytesResident,
             KvCacheBytes = cacheBytes,
+            CoreWaitShare = window.CoreWaitShare,
         });
         var all = model.World.Gather(JsonSerializer.SerializeToUtf8Bytes(rows), 0);
         return [.. (all ?? []).SelectMany(bytes => JsonSerializer.Deserialize<RankRecord[]>(bytes)!)];

@@ -237,6 +237,7 @@ internal sealed class RunFiles : IRunRecorder
             PaperEnergyJoules = account.PaperJoules(),
             Pieces = pieces.Count,
             Itl = Distribution.Of(Book.Gaps()),
+            CoreWaitShare = RankRecord.LargestCoreWait(pieces.SelectMany(piece => new RunReader(Directory.Path).Ranks(piece.Number))),
         };
         _manifest.Run = SteadyState.Describe(_manifest.Run, SteadyState.Of(_manifest.Run, account, rows, piece => steps[piece]));
         Directory.WriteManifest(_manifest);

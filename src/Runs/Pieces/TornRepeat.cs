@@ -53,6 +53,7 @@ public static class TornRepeat
                    BytesSent = null,
                    CollectiveWaitSeconds = null,
                    ReceiveWaitSeconds = null,
+                   CoreWaitShare = null,
                };
     }
 }

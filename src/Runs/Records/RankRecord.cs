@@ -58,6 +58,14 @@ public sealed record RankRecord
     [Column("weight_bytes_resident", "bytes", "of weights in memory")] public long? WeightBytesResident { get; init; }
     [Column("kv_cache_bytes", "bytes", "of keys and values that the rank holds room for")] public long? KvCacheBytes { get; init; }
 
+    [Column("core_wait_share", "", "of the time in which threads of the rank's process ran or were ready to run, the share in which they had "
+        + "no core: above 0 where others use the machine, or where a rank was given fewer cores than threads; empty for a window that was "
+        + "cut, and where the system does not tell", "/proc/self/task/*/schedstat", Extension = 2)]
+    public double? CoreWaitShare { get; init; }
+
+    /// <summary>The largest of measured windows; null where none tells.</summary>
+    public static double? LargestCoreWait(IEnumerable<RankRecord> rows) => rows.Where(row => row.Repeat > 0).Max(row => row.CoreWaitShare);
+
     /// <summary>The row with joules, and what they were used for.</summary>
     public RankRecord With(double? joules, PhaseJoules? phases) => this with
     {

@@ -212,6 +212,11 @@ public sealed record SummaryRecord
 
     [Columns(Extension = 11)] public GoodputColumns Goodput { get; init; } = new();
 
+    [Column("core_wait_share", "", "of the time in which a rank's threads ran or were ready to run, the share in which they had no core: "
+        + "of the rank and measured window where it was largest; times are those of a shared machine, or of ranks with fewer cores than "
+        + "threads, where it is much above 0", "the largest of ranks.csv", Extension = 15, IsOfOneRun = true)]
+    public double? CoreWaitShare { get; init; }
+
     /// <summary>Whether the joules of a scope are among the run's own, rather than beside them.</summary>
     public bool IsEnergyOf(EnergyScope scope) => EnergyScope?.Split('+').Contains(EnumWord.Of(scope)) == true;
 }

@@ -76,7 +76,13 @@ public sealed class RunVerification(string directory)
         CheckMeters(reader, pieces);
         CheckSums(account, rows, attributions);
         var gaps = responses.SelectMany(response => response.ItlSeconds ?? []);
-        var known = SteadyState.Describe(summary with { PaperEnergyJoules = account.PaperJoules(), Itl = Distribution.Of(gaps) },
+        var described = summary with
+        {
+            PaperEnergyJoules = account.PaperJoules(),
+            Itl = Distribution.Of(gaps),
+            CoreWaitShare = RankRecord.LargestCoreWait(pieces.SelectMany(piece => reader.Ranks(piece.Number))),
+        };
+        var known = SteadyState.Describe(described,
             SteadyState.Of(summary, account, rows, piece => steps[piece]));
         var computed = Summary.Compute(account.Describe(known, attributions), rows, account.DurationSeconds);
         Compare(RunFile.Summary.Name, summary, WithCarbon(computed, account, rows), reader.SummaryColumns());

@@ -22,7 +22,7 @@ internal sealed class PowerUnderMpiTests : IDisposable
 
     /// <summary>An exception on rank 0 ends rank 1, which MPICH's launcher kills without a word.</summary>
     [TestCase("mpiexec.mpich")]
-    [TestCase("mpiexec.openmpi")]
+    [LongTestCase("mpiexec.openmpi")]
     public void LimitsAreBackWhereTheRunDirectoryIsLost(string launcher)
     {
         using var run = Start(launcher);
@@ -33,7 +33,7 @@ internal sealed class PowerUnderMpiTests : IDisposable
 
     /// <summary>A file system of 4 MB that really fills up. It takes the right to mount one.</summary>
     [TestCase("mpiexec.mpich")]
-    [TestCase("mpiexec.openmpi")]
+    [LongTestCase("mpiexec.openmpi")]
     public void LimitsAreBackWhereTheDiskIsFull(string launcher)
     {
         Directory.CreateDirectory(_scratch["out"]);

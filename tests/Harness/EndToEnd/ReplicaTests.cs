@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Harness.Runs.Pieces;
-using Harness.Runs.Verifying;
 using Harness.Tests.Energy;
 
 namespace Harness.Tests.EndToEnd;
@@ -46,8 +45,8 @@ internal sealed class ReplicaTests : IDisposable
 
     /// <summary>Each replica has a GPU of its own: what it had begun and is to do again lies behind the cut of that GPU.</summary>
     [TestCase("USR1", 0)]
-    [TestCase("USR1", 1)]
-    [TestCase("KILL", 0)]
+    [LongTestCase("USR1", 1)]
+    [LongTestCase("KILL", 0)]
     [TestCase("KILL", 1)]
     public void NoJouleOfWorkThatIsDoneAgainIsLeftInAMeasuredWindow(string signal, int slow)
     {
@@ -73,7 +72,7 @@ internal sealed class ReplicaTests : IDisposable
     {
         var (energies, rest) = (run.Prompts.Sum(row => Number(row["energy_j"])), Number(run.Summary["unattributed_energy_j"]));
         Assert.That(energies + rest, Is.EqualTo(Number(run.Summary["total_energy_j"])).Within(1e-6).Percent);
-        Assert.That(new RunVerification(run.Path).Check(), Is.Empty);
+        run.Verify();
 
         var measured = File.ReadLines(run["windows.jsonl"]).Select(line => JsonNode.Parse(line)!["window"]!)
             .Single(window => (string?)window["window"] == "measured-1");

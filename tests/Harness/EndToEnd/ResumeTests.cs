@@ -31,7 +31,7 @@ public sealed class ResumeTests : IDisposable
             "--meter", $"command:{meter}", "--out", "out", .. switches];
     }
 
-    [TestCase("1", "1", "1")]
+    [LongTestCase("1", "1", "1")]
     [TestCase("2", "1", "2")]
     public void KilledTwiceAndStoppedOnceARunEndsAsIfNothingHadHappened(string tensor, string pipeline, string data)
     {
@@ -118,7 +118,7 @@ public sealed class ResumeTests : IDisposable
 
     [TestCase("--fresh")]
     [TestCase("--top-k=7")]
-    [TestCase("--limit=95")]
+    [LongTestCase("--limit=95")]
     public void AFreshOrAnotherRunBeginsBesideWhatWasCutOff(string difference)
     {
         CutOff("KILL", 2);
@@ -169,7 +169,7 @@ public sealed class ResumeTests : IDisposable
     /// A machine that goes down loses what its storage had not written yet: here most of a repeat that was recorded as finished.
     /// </summary>
     [TestCase("KILL")]
-    [TestCase("USR1")]
+    [LongTestCase("USR1")]
     public void WhatAJournalHasLostIsDoneAgain(string signal)
     {
         CutOff(signal, Prompts / Batch + 3);
@@ -198,11 +198,7 @@ public sealed class ResumeTests : IDisposable
         Assert.That(result.ExitCode, Is.Zero, result.Error);
     }
 
-    private void Verify()
-    {
-        var result = HarnessProcess.Run(_scratch.Path, "verify", "out/run");
-        Assert.That(result.ExitCode, Is.Zero, result.Output + result.Error);
-    }
+    private void Verify() => new RunOutput(_scratch["out", "run"]).Verify();
 
     private static double Number(RunOutput run, string column) => double.Parse(run.Summary[column]);
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Harness.Runs.Verifying;
 
 namespace Harness.Tests.EndToEnd;
 
@@ -26,6 +27,14 @@ internal sealed class RunOutput(string path)
 
     /// <summary>Of a run in one piece.</summary>
     public IReadOnlyList<JsonNode> Steps() => [.. File.ReadLines(this["steps.jsonl"]).Select(line => JsonNode.Parse(line)!)];
+
+    /// <summary>What <c>harness verify</c> finds.</summary>
+    public IReadOnlyList<string> Problems() => new RunVerification(path).Check();
+
+    /// <summary>
+    /// No figure differs from what the raw files give. On a loaded machine samples may come late, which verification rightly refuses.
+    /// </summary>
+    public void Verify() => Assert.That(Problems(), Is.All.EndsWith("sample_gap"));
 
     public string this[string file] => System.IO.Path.Combine(path, file);
 

@@ -42,9 +42,9 @@ internal sealed class SweepTests
     /// <summary>
     /// Killed twice, sweep and running cell together, at moments drawn from the seed but not before a cell is done; then left to finish.
     /// </summary>
-    [TestCase(1)]
+    [LongTestCase(1)]
     [TestCase(2)]
-    [TestCase(3)]
+    [LongTestCase(3)]
     public void KilledTwiceAGridFinishesWithEveryCellOnce(int seed)
     {
         var random = new Random(seed);

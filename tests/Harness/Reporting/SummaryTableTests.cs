@@ -86,6 +86,20 @@ public sealed class SummaryTableTests
     }
 
     [Test]
+    public void CoresThatWereNotThereAreNamed()
+    {
+        string Cores(double? share) => string.Join(' ', string.Join('\n', Printed(new SummaryRecord
+        {
+            RunId = "r",
+            Status = RunStatus.Complete,
+            CoreWaitShare = share,
+        }, "r")).Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
+        Assert.That(Cores(0.345), Does.Contain(
+            "cores too few: threads that were ready to run waited 34.50 % of their time for one; throughput is that of a shared machine"));
+        Assert.That(Cores(0.01) + Cores(null), Does.Not.Contain("cores"));
+    }
+
+    [Test]
     public void UnderContinuousBatchingThereIsNoBatch()
     {
         var lines = Printed(new SummaryRecord
