@@ -195,6 +195,46 @@ public sealed class ContinuousTests : IDisposable
         run.Verify();
     }
 
+    /// <summary>Conversations that were cut off go on behind the answers that are known, with nothing in the cache.</summary>
+    [LongTestCase("KILL")]
+    [LongTestCase("INT")]
+    public void ConversationsThatAreCutOffGoOnWithTheNextTurn(string signal)
+    {
+        const int conversations = 300, turns = 4;
+        _scratch.File("chats.json", new JsonArray([.. Enumerable.Range(0, conversations).Select(i => new JsonObject
+        {
+            ["id"] = $"{i}",
+            ["conversations"] = new JsonArray([.. Enumerable.Range(0, turns).Select(turn =>
+                new JsonObject { ["from"] = "human", ["value"] = $"Question {turn} of {i}: how many words?" })]),
+        })]).ToJsonString());
+        string[] switches = ["--data", "chats.json", "--turns", $"{turns}", "--schedule", "continuous", "--concurrency", "6", "--dp", "2",
+            "--max-new-tokens", "60", "--ignore-eos"];
+        using (var process = HarnessProcess.Start(_scratch.Path, Switches("run", switches)))
+        {
+            for (var waited = Stopwatch.StartNew(); StartJournal.Batches(_scratch["out", "run"]).Count() < 2; Thread.Sleep(20))
+                if (process.HasExited || waited.Elapsed > TimeSpan.FromMinutes(2)) Assert.Fail($"nothing was finished: {process.Wait()}");
+            process.Signal(signal);
+            Assert.That(process.Wait().ExitCode, Is.EqualTo(signal == "KILL" ? 137 : 3));
+        }
+        var run = Complete("run", switches);
+        var whole = Complete("whole", [.. switches, "--meter", "none"]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(Turns(run), Is.EqualTo(Turns(whole)), "every turn once, with the same prompt and tokens");
+            Assert.That(run.Prompts, Has.Count.EqualTo(turns * conversations));
+            Assert.That(run.Summary["pieces"], Is.EqualTo("2"));
+            var first = run.Prompts.Where(row => row["piece"] == "2").GroupBy(row => row["prompt_index"]).Select(rows => rows.First());
+            Assert.That(first.Select(row => row["turn"]).Distinct().Count(), Is.GreaterThan(1), "some went on in their midst");
+            Assert.That(first.Select(row => row["cached_tokens"]), Is.All.EqualTo("0"));
+            CheckEnergy(run);
+        });
+        run.Verify();
+
+        static Dictionary<(int, int), (string, string)> Turns(RunOutput run) => run.Responses.ToDictionary(
+            response => ((int)response["prompt_index"]!, (int)response["turn"]!),
+            response => ((string)response["prompt"]!, response["output_ids"]!.ToJsonString()));
+    }
+
     [Test]
     public void OutputsAreAsLongAsTheDataSetsOwnReplies()
     {
