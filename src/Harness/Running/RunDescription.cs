@@ -37,6 +37,8 @@ internal static class RunDescription
             Task = prompts.Form.Task,
             ChatTemplate = prompts.Form.TemplateDigits,
             SystemPrompt = prompts.Form.SystemDigits,
+            Lengths = options.Generation.Lengths == OutputLengths.Reference ? EnumWord.Of(OutputLengths.Reference)
+                : prompts.Arrivals is { InputColumn: not null } or { OutputColumn: not null } ? "arrivals" : null,
             Turns = options.Dataset.Turns > 1 ? options.Dataset.Turns : null,
             NumPrompts = prompts.Prompts.Count,
             FixedInputTokens = options.Dataset.InputTokens > 0 ? options.Dataset.InputTokens : null,

@@ -60,10 +60,11 @@ public sealed record PromptRecord
     [Column("category", "", "the data set's own, where it has one")] public string? Category { get; init; }
 
     [Column("start_s", "s", "when the prompt's clock begins, on the clock of its piece: its batch's start; under continuous batching when "
-        + "it gets a slot, with `--rate` when it arrives; of a later turn when the answer before it is known")]
+        + "it gets a slot, with `--rate` or `--arrivals` when it arrives; of a later turn when the answer before it is known")]
     public double? StartSeconds { get; init; }
 
-    [Column("queue_s", "s", "with `--rate`, from its arrival until it gets a slot; a part of `ttft_s` and `latency_s`")]
+    [Column("queue_s", "s", "with `--rate` or `--arrivals`, from its arrival until it gets a slot; a part of `ttft_s` and "
+        + "`latency_s`")]
     public double? QueueSeconds { get; init; }
 
     [Column("piece", "", "the start of the run that finished it: 1, or more where the run was cut off and continued")]

@@ -123,6 +123,12 @@ public sealed record SummaryRecord
         + "empty where it gave none", "`--system`", Extension = 12)]
     public string? SystemPrompt { get; init; }
 
+    [Chosen(165, "lengths", Absent = "lengths to the limit")]
+    [Column("lengths", "", "what outputs were made as long as: `reference` for the data set's own replies, `arrivals` for what the file of "
+        + "arrivals says, of outputs, prompts or both; empty where they end by themselves or at the limit", "`--lengths`, `--arrivals`",
+        Extension = 13)]
+    public string? Lengths { get; init; }
+
     [Chosen(66, "turns", Absent = "one turn")]
     [Column("turns", "", "of a conversation that are asked at most, each a row of prompts.csv; empty where only the first is", "`--turns`",
         Extension = 13)]

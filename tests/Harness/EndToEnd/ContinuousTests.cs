@@ -137,8 +137,8 @@ public sealed class ContinuousTests : IDisposable
             Assert.That(rows.Select(row => row["correct"]), Is.All.Empty, "of questions that were cut or repeated");
             Assert.That(rows.Select(row => Number(row["queue_s"])), Is.All.GreaterThanOrEqualTo(0));
             var digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)));
-            Assert.That((run.Summary["request_rate_per_s"], run.Summary["burstiness"], run.Summary["arrivals"]),
-                Is.EqualTo(($"{rate}", "", digest[..12])));
+            Assert.That((run.Summary["request_rate_per_s"], run.Summary["burstiness"], run.Summary["arrivals"], run.Summary["lengths"]),
+                Is.EqualTo(($"{rate}", "", digest[..12], "arrivals")));
             Assert.That(run.Summary["steady_duration_s"], Is.Empty, "slots need not be full");
             var told = run.Manifest["arrivals"]!;
             Assert.That(((string?)told["sha256"], (int)told["rows"]!, (int)told["used"]!), Is.EqualTo((digest, prompts + 5, prompts)));
