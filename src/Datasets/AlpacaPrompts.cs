@@ -1,10 +1,12 @@
+using Harness.Datasets.Files;
+
 namespace Harness.Datasets;
 
 /// <summary>
 /// Stanford Alpaca: <c>alpaca_data.json</c>, records of <c>instruction</c>, <c>input</c> (often empty) and <c>output</c>,
 /// under the two prompt templates of tatsu-lab/stanford_alpaca (<c>PROMPT_DICT</c> in its <c>train.py</c>).
 /// </summary>
-public sealed class AlpacaPrompts(string path) : IPromptSource
+public sealed class AlpacaPrompts(DatasetFiles files) : IPromptSource
 {
     public const string Name = "alpaca";
 
@@ -17,7 +19,7 @@ public sealed class AlpacaPrompts(string path) : IPromptSource
     public IEnumerable<Prompt> Read()
     {
         Log.Begin();
-        foreach (var record in JsonRecords.Read(path))
+        foreach (var record in DatasetRecords.Read(files, Fields.MayUse))
         {
             Log.Read(record, Fields);
             var (instruction, input) = (record.Required("instruction"), record.Optional("input") ?? "");

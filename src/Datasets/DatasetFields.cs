@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Harness.Datasets.Files;
 
 namespace Harness.Datasets;
 
@@ -29,9 +30,12 @@ internal sealed record DatasetFields(string Kind, string[] Required, string[] Us
     /// <summary>Keys that prompts are made of elsewhere and that this kind does not use.</summary>
     public bool IsForeign(string key) => s_prompting.Contains(key) && !Required.Contains(key) && !Used.Contains(key);
 
+    /// <summary>Whether a record's prompt, or a refusal, may come of what stands under a key.</summary>
+    public bool MayUse(string key) => Required.Contains(key) || Used.Contains(key) || s_prompting.Contains(key);
+
     /// <param name="unread">Gathers fields that are not used.</param>
     /// <exception cref="Harness.Common.UserErrorException">One that is not empty belongs to a prompt.</exception>
-    public void Check(JsonRecord record, ISet<string> unread)
+    public void Check(DatasetRecord record, ISet<string> unread)
     {
         if (record.Value.ValueKind != JsonValueKind.Object) return;      // said where a key is asked for
         foreach (var (name, value) in record.Names().Zip(record.Value.EnumerateObject().Select(property => property.Value)))

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Harness.Common;
+using Harness.Datasets.Files;
 using Harness.Models.Llama.Templates;
 
 namespace Harness.Datasets;
@@ -14,7 +15,7 @@ namespace Harness.Datasets;
 /// tool that the model does not have, and would lengthen every response that imitates them.
 /// The examples are the first of the training file, or those that the seed draws. A question is never its own example.
 /// </remarks>
-public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPromptSource
+public sealed partial class GsmPrompts(DatasetFiles files, int shots, long? seed) : IPromptSource
 {
     public const string Name = "gsm8k";
 
@@ -29,7 +30,7 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
         // One to spare, for a question that was drawn as an example itself.
         var examples = shots > 0 ? PromptSelection.Select(Problems(TrainingFile(), new()), shots + 1, seed) : [];
         Log.Begin();
-        foreach (var problem in Problems(path, Log))
+        foreach (var problem in Problems(files, Log))
         {
             var text = new StringBuilder();
             var turns = new List<ChatMessage>();
@@ -56,9 +57,9 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
 
     private sealed record Problem(int Index, string Source, string? Id, string Question, string Solution, string Answer);
 
-    private static IEnumerable<Problem> Problems(string file, ReadLog log)
+    private static IEnumerable<Problem> Problems(DatasetFiles files, ReadLog log)
     {
-        foreach (var record in JsonRecords.Read(file))
+        foreach (var record in DatasetRecords.Read(files, Fields.MayUse))
         {
             log.Read(record, Fields);
             var (question, solution) = (record.Required("question"), record.Required("answer"));
@@ -70,14 +71,17 @@ public sealed partial class GsmPrompts(string path, int shots, long? seed) : IPr
 
     private static string Ask(string question) => $"Question: {question}\nAnswer:";
 
-    /// <summary><c>train.jsonl</c> beside <c>test.jsonl</c>, <c>NAME-train.jsonl</c> beside <c>NAME.jsonl</c>.</summary>
-    private string TrainingFile()
+    /// <summary>
+    /// The split <c>train</c> of a directory that has splits; else <c>train.jsonl</c> beside <c>test.jsonl</c>, <c>NAME-train.jsonl</c> beside
+    /// <c>NAME.jsonl</c>.
+    /// </summary>
+    private DatasetFiles TrainingFile()
     {
-        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        string[] names = [$"{Path.GetFileNameWithoutExtension(path)}-train.jsonl", "train.jsonl"];
+        if (files.Training is { } split) return split;
+        var (directory, names) = HubDirectory.BesideFile(files.First);
         return names.Select(n => Path.Combine(directory, n)).FirstOrDefault(File.Exists)
             ?? throw new UserErrorException(
-                $"{shots} worked examples need GSM8K's training file: neither {names[0]} nor {names[1]} lies in {directory}; put it there "
+                $"{shots} worked examples need GSM8K's training file: neither {string.Join(" nor ", names)} lies in {directory}; put it there "
                     + "or leave the shots out");
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Harness.Common;
+using Harness.Datasets.Files;
 using Harness.Models.Llama.Templates;
 
 namespace Harness.Datasets;
@@ -10,7 +11,7 @@ namespace Harness.Datasets;
 /// what responses are judged against; any other text is kept as reference. A conversation is asked up to its last user turn; an assistant's
 /// turn behind that is kept as reference.
 /// </summary>
-public sealed class JsonLinesPrompts(string path) : IPromptSource
+public sealed class JsonLinesPrompts(DatasetFiles files) : IPromptSource
 {
     public const string Name = "jsonl";
 
@@ -27,7 +28,7 @@ public sealed class JsonLinesPrompts(string path) : IPromptSource
     public IEnumerable<Prompt> Read()
     {
         Log.Begin();
-        foreach (var record in JsonRecords.Read(path))
+        foreach (var record in DatasetRecords.Read(files, Fields.MayUse))
         {
             var isConversation = record.Value.ValueKind == JsonValueKind.Object && record.Find(record.Value, PromptKey) == null
                 && record.Find(record.Value, MessagesKey) != null;
@@ -44,7 +45,7 @@ public sealed class JsonLinesPrompts(string path) : IPromptSource
         }
     }
 
-    private static Prompt Whole(JsonRecord record) => new()
+    private static Prompt Whole(DatasetRecord record) => new()
     {
         Index = record.Number,
         Dataset = Name,
@@ -54,7 +55,7 @@ public sealed class JsonLinesPrompts(string path) : IPromptSource
         Source = record.Source,
     };
 
-    private static Prompt Conversation(JsonRecord record)
+    private static Prompt Conversation(DatasetRecord record)
     {
         if (record.Property(MessagesKey) is not { ValueKind: JsonValueKind.Array } list)
             throw record.Malformed($"has no list of \"{MessagesKey}\"");
@@ -82,7 +83,7 @@ public sealed class JsonLinesPrompts(string path) : IPromptSource
         };
     }
 
-    private static ChatMessage Message(JsonRecord record, JsonElement message)
+    private static ChatMessage Message(DatasetRecord record, JsonElement message)
     {
         if (message.ValueKind != JsonValueKind.Object || record.Find(message, "role") is not { } role
             || record.Find(message, "content") is not { } content)

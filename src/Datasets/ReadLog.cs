@@ -1,3 +1,5 @@
+using Harness.Datasets.Files;
+
 namespace Harness.Datasets;
 
 /// <summary>
@@ -38,7 +40,7 @@ public sealed class ReadLog
     /// <summary>
     /// A record was read; whatever the kind of data set does not use of it is noted, or refused (<see cref="DatasetFields"/>).
     /// </summary>
-    internal void Read(JsonRecord record, DatasetFields fields)
+    internal void Read(DatasetRecord record, DatasetFields fields)
     {
         _records++;
         fields.Check(record, _unread);

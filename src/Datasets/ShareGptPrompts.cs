@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Harness.Datasets.Files;
 
 namespace Harness.Datasets;
 
@@ -8,7 +9,7 @@ namespace Harness.Datasets;
 /// middle begins here at its first human turn. One without such a turn is left out and counted, so that indexes have gaps.
 /// </summary>
 /// <param name="turns">Human turns of a conversation that are asked at most; those from an empty one on are not.</param>
-public sealed class ShareGptPrompts(string path, int turns = 1) : IPromptSource
+public sealed class ShareGptPrompts(DatasetFiles files, int turns = 1) : IPromptSource
 {
     public const string Name = "sharegpt";
 
@@ -23,7 +24,7 @@ public sealed class ShareGptPrompts(string path, int turns = 1) : IPromptSource
     public IEnumerable<Prompt> Read()
     {
         Log.Begin();
-        foreach (var record in JsonRecords.Read(path))
+        foreach (var record in DatasetRecords.Read(files, Fields.MayUse))
         {
             Log.Read(record, Fields);
             if (record.Property(TurnsKey) is not { ValueKind: JsonValueKind.Array } list)
@@ -55,7 +56,7 @@ public sealed class ShareGptPrompts(string path, int turns = 1) : IPromptSource
 
     private static bool IsHuman((string From, string Text) turn) => turn.From is "human" or "user";
 
-    private static (string From, string Text) Turn(JsonRecord record, JsonElement turn)
+    private static (string From, string Text) Turn(DatasetRecord record, JsonElement turn)
     {
         if (turn.ValueKind != JsonValueKind.Object || record.Find(turn, "from") is not { } from
             || record.Find(turn, "value") is not { } value)

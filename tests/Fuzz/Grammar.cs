@@ -18,6 +18,7 @@ internal sealed record Grammar(params Mutation[] Mutations)
     public static Grammar Bytes { get; } = new(ByteMutations.Change);
     public static Grammar Protobuf { get; } = new(ProtobufMutations.Change, ProtobufMutations.Change, ByteMutations.Change);
     public static Grammar SafeTensors { get; } = new(FramedMutations.ChangeHeader, FramedMutations.ChangeHeader, ByteMutations.Change);
+    public static Grammar Parquet { get; } = new(FramedMutations.ChangeFooter, FramedMutations.ChangeFooter, ByteMutations.Change);
     public static Grammar BatchJournal { get; } = new(FramedMutations.ChangeEntry, FramedMutations.ChangeEntry, ByteMutations.Change);
     public static Grammar JsonThenCsv { get; } = new(JsonMutations.Change, CsvMutations.Change, ByteMutations.Change);
 

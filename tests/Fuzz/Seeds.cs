@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using Harness.Models.Llama.Configuration;
@@ -11,6 +12,18 @@ namespace Harness.Fuzz;
 internal static class Seeds
 {
     public static IReadOnlyList<byte[]> Of(params string[] texts) => [.. texts.Select(Encoding.UTF8.GetBytes)];
+
+    /// <summary>JSON lines as two members of gzip, and as two frames of zstd.</summary>
+    public static IEnumerable<byte[]> Packed()
+    {
+        using var gzip = new MemoryStream();
+        for (var member = 0; member < 2; member++)
+            using (var packing = new GZipStream(gzip, CompressionLevel.Optimal, leaveOpen: true)) packing.Write(Encoding.UTF8.GetBytes(JsonLines));
+        yield return gzip.ToArray();
+        using var zstd = new ZstdSharp.Compressor();
+        var frame = zstd.Wrap(Encoding.UTF8.GetBytes(JsonLines)).ToArray();
+        yield return [.. frame, .. frame];
+    }
 
     public const string LlamaConfigJson = """
         {"model_type":"llama","architectures":["LlamaForCausalLM"],"hidden_size":8,"intermediate_size":16,"num_hidden_layers":2,

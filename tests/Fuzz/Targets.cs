@@ -2,6 +2,7 @@ using System.Text;
 using Harness.Common;
 using Harness.Configuration;
 using Harness.Datasets;
+using Harness.Datasets.Files;
 using Harness.Energy;
 using Harness.Energy.Control;
 using Harness.Energy.Meters;
@@ -62,6 +63,11 @@ internal static class Targets
         Dataset(GsmPrompts.Name, Seeds.Gsm),
         Dataset(ShareGptPrompts.Name, Seeds.ShareGpt),
         Dataset(JsonLinesPrompts.Name, Seeds.JsonLines),
+        new("data set/gsm8k.parquet", Grammar.Parquet, () => [ParquetSeeds.Bytes(ParquetSeeds.Gsm)], OneFile("x.parquet", path =>
+            DatasetCatalog.Load(null, path, 0, null, null).Notes.ToList())),
+        new("data set/parquet", Grammar.Parquet, () => [ParquetSeeds.Bytes(ParquetSeeds.Conversations), ParquetSeeds.Bytes(ParquetSeeds.Gsm)],
+            OneFile("x.parquet", path => DatasetRecords.Read(path).Count())),
+        new("data set/packed", Grammar.Bytes, () => [.. Seeds.Packed()], OneFile("x.jsonl", path => DatasetRecords.Read(path).Count())),
 
         // What a person writes
         new("configuration", Grammar.Json, () => Seeds.Of(Seeds.Configuration), OneFile("run.json", path =>

@@ -5,8 +5,8 @@ using Spectre.Console.Rendering;
 namespace Harness.Reporting;
 
 /// <summary>
-/// A bar on a terminal. It is drawn twice a second by a thread of its own, so that the generating thread keeps to itself and
-/// stays the one that speaks MPI.
+/// A bar on a terminal. It is drawn twice a second by a thread of its own, so that the working thread keeps to itself and
+/// stays the one that speaks MPI. There is none of a stage that ends within its unit's patience.
 /// </summary>
 public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IProgressReporter
 {
@@ -14,7 +14,8 @@ public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IPro
 
     public void Note(string line) => console.WriteLine(VisibleText.Of(line));
 
-    public IStageProgress Begin(string stage, int prompts) => new Stage(console, stage, new StageClock(prompts, time));
+    public IStageProgress Begin(string stage, StageUnit unit, double total) =>
+        new Stage(console, stage, new StageClock(unit, total, time));
 
     private sealed class Stage : IStageProgress
     {
@@ -28,7 +29,7 @@ public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IPro
             _drawing = Task.Run(() => Draw(console, stage));
         }
 
-        public void Report(GenerationProgress value) => _clock.Latest = value;
+        public void Report(StageProgress value) => _clock.Latest = value;
 
         public void Dispose()
         {
@@ -45,11 +46,13 @@ public sealed class LiveProgress(IAnsiConsole console, TimeProvider time) : IPro
 
         private async Task Draw(IAnsiConsole console, string stage)
         {
+            if (_clock.Unit.Patience > TimeSpan.Zero
+                && await Task.WhenAny(_ended.Task, Task.Delay(_clock.Unit.Patience)) == _ended.Task) return;
             var progress = console.Progress().AutoRefresh(true).Columns(
                 new TaskDescriptionColumn(),
                 new ProgressBarColumn { Width = 24 },
-                new Figure(() => $"{_clock.WholePromptsDone}/{_clock.Prompts}"),
-                new Figure(() => $"{Figures.Significant(_clock.TokensPerSecond)} tokens/s"),
+                new Figure(() => _clock.ShortCount),
+                new Figure(() => _clock.Rate),
                 new Figure(TimeLeft));
             progress.RefreshRate = s_interval;
             await progress.StartAsync(async context =>

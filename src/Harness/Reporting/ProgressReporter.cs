@@ -1,3 +1,5 @@
+using Harness.Common;
+
 namespace Harness.Reporting;
 
 /// <summary>Chooses how rank 0 shows progress: on standard error, so that standard output holds results alone.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Models.Llama;
 using Harness.Models.Llama.Checkpoints;
@@ -30,7 +31,7 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
 
     /// <summary>Every rank of the world loads together; what fails on one is thrown on all.</summary>
     /// <returns>Null where a rank was told to stop before it had loaded its own; alike on every rank.</returns>
-    public static LoadedModel? Load(RunOptions options, RankModel model, RankMemory memory, JointStages stages)
+    public static LoadedModel? Load(RunOptions options, RankModel model, RankMemory memory, JointStages stages, IProgressReporter progress)
     {
         var world = model.World;
         ITensorBackend? backend = null;
@@ -49,7 +50,7 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
             });
             (var links, obstacle) = TensorLinks.Choose(options.Sharding.Link, world, backend);
             replica = Connect(options.Sharding, model, backend, links);
-            if (LoadStage(model, memory, stages, backend, replica) is not { } loaded) return null;
+            if (LoadStage(model, memory, stages, progress, backend, replica) is not { } loaded) return null;
             stage = loaded;
             return new(backend, stage, replica, obstacle);
         }
@@ -62,15 +63,16 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
     public void Dispose() => Close(backend, replica);
 
     private static LlamaStage? LoadStage(
-        RankModel model, RankMemory memory, JointStages stages, ITensorBackend backend, ReplicaGroup replica)
+        RankModel model, RankMemory memory, JointStages stages, IProgressReporter progress, ITensorBackend backend, ReplicaGroup replica)
     {
         LlamaStage? loaded = null;
         ExceptionDispatchInfo? failure = null;
+        using var bar = progress.Begin("loading", StageUnit.Bytes, model.Plan.Tensors().Sum(slice => BytesOf(slice, model.Checkpoint)));
         var toTheEnd = stages.Run(joint =>
         {
             try
             {
-                var checkpoint = new StoppableCheckpoint(model.Checkpoint, joint);
+                var checkpoint = new StoppableCheckpoint(model.Checkpoint, joint, bar);
                 loaded = memory.Place(() =>
                     new LlamaStage(backend, checkpoint, model.Plan, model.Storage, replica.TensorLink, replica.Pipeline));
                 checkpoint.MustBeAsOpened();
@@ -107,6 +109,9 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
             ranks.Size == 1 ? new SoloLink() : links?.Create(ranks, backend) ?? new HostLink(ranks, backend, wire);
     }
 
+    /// <summary>As they lie in the files.</summary>
+    private static long BytesOf(TensorSlice slice, ICheckpoint checkpoint) => slice.Elements * checkpoint.DType.Bytes();
+
     private static void Close(ITensorBackend? backend, ReplicaGroup? replica)
     {
         (replica?.TensorLink as IDisposable)?.Dispose();
@@ -114,9 +119,13 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
         backend?.Dispose();
     }
 
-    /// <summary>A checkpoint whose loading gives signs of life, and ends between two tensors where the run is told to stop.</summary>
-    private sealed class StoppableCheckpoint(ICheckpoint checkpoint, JointStage stage) : ICheckpoint
+    /// <summary>
+    /// A checkpoint whose loading gives signs of life, shows how far it is, and ends between two tensors where the run is told to stop.
+    /// </summary>
+    private sealed class StoppableCheckpoint(ICheckpoint checkpoint, JointStage stage, IStageProgress bar) : ICheckpoint
     {
+        private long _asked;
+
         public string Name => checkpoint.Name;
         public LlamaConfig Config => checkpoint.Config;
         public DType DType => checkpoint.DType;
@@ -129,10 +138,17 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
         {
             stage.Alive();
             if (stage.IsToStop) throw new OperationCanceledException();
+            // What was asked for before is loaded when the next is asked for.
+            var bytes = BytesOf(slice, checkpoint);
+            bar.Report(StageProgress.Of(Interlocked.Add(ref _asked, bytes) - bytes));
             return checkpoint.Read(slice);
         }
 
-        public void MustBeAsOpened() => checkpoint.MustBeAsOpened();
+        public void MustBeAsOpened()
+        {
+            bar.Report(StageProgress.Of(Interlocked.Read(ref _asked)));
+            checkpoint.MustBeAsOpened();
+        }
 
         /// <summary>The checkpoint itself stays open.</summary>
         public void Dispose()

@@ -107,7 +107,7 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
         rank.Log.NoteOnce($"backend {_model.BackendChoice.Name}: {_model.BackendChoice.Reason}");
         rank.Log.NoteOnce($"loading {_model.Checkpoint.Name} as {_model.Storage.Label()}, "
             + $"tensor parallel {_options.Sharding.Tensor}, pipeline stages {_options.Sharding.Pipeline}");
-        if (_windows.Measure(WindowKind.Load, () => _model.Load(memory, rank.Stages)) is not { } loaded) return null;
+        if (_windows.Measure(WindowKind.Load, () => _model.Load(memory, rank.Stages, rank.Progress)) is not { } loaded) return null;
         if (loaded.LinkObstacle is { } obstacle) rank.Log.NoteOnce($"tensors travel between ranks through host memory: {obstacle}");
         var (read, resident) = (loaded.Stage.BytesRead / 1e6, loaded.Stage.BytesResident / 1e6);
         rank.Log.Note(FormattableString.Invariant(
@@ -138,7 +138,7 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
             if (!CoolDown()) return (false, null);
             var label = plan.NeedsAnother([.. joulesPerToken, null]) || repeat > 1 ? $"repeat {repeat}" : "generating";
             recorder.BeginRepeat(repeat);
-            using (var stage = rank.Progress.Begin(label, workload.Items.Count(item => item.Fits)))
+            using (var stage = rank.Progress.Begin(label, StageUnit.Answers, workload.Items.Count(item => item.Fits)))
             {
                 var left = least - recorder.EarlierSeconds(repeat);
                 if (!_windows.MeasureRepeat(repeat, () => runner.Run(repeat, left, stage))) return (false, repeat);

@@ -25,7 +25,7 @@ internal sealed record PromptSet(IReadOnlyList<Prompt> Prompts, PromptForm Form,
         + $"{Figures.Count(Prompts.Count, "turn")}, {Prompts.Max(prompt => prompt.Turn)} at most; each is asked when the answer "
         + "before it is known";
 
-    public static PromptSet Load(RunOptions options, LlamaConfig model)
+    public static PromptSet Load(RunOptions options, LlamaConfig model, IProgressReporter progress)
     {
         var dataset = options.Dataset;
         var tokenizer = Tokenizers.For(options.Model);
@@ -36,7 +36,7 @@ internal sealed record PromptSet(IReadOnlyList<Prompt> Prompts, PromptForm Form,
             : dataset.InputTokens > 0 ? "--input-tokens" : null;
         var form = PromptForm.Choose(options, loaded.Prompts, tokenizer, cutBy);
         var prompts = form.Apply(loaded.Prompts);
-        var workload = Workload.Of(prompts, form, options.Generation, dataset.InputTokens, model, arrivals);
+        var workload = Workload.Of(prompts, form, options.Generation, dataset.InputTokens, model, progress, arrivals);
         // An answer to a question that was cut or repeated says nothing of the model.
         if (cutBy != null)
             prompts = [.. prompts.Zip(workload.Items, (prompt, item) =>

@@ -94,7 +94,8 @@ internal sealed class RankModel : IDisposable
 
     /// <summary>Loads this rank's slices onto its device, where there is room for them.</summary>
     /// <returns>Null where a rank was told to stop before it had loaded its own; alike on every rank.</returns>
-    public LoadedModel? Load(RankMemory memory, JointStages stages) => Loaded = LoadedModel.Load(_options, this, memory, stages);
+    public LoadedModel? Load(RankMemory memory, JointStages stages, IProgressReporter progress) =>
+        Loaded = LoadedModel.Load(_options, this, memory, stages, progress);
 
     public void Dispose()
     {

@@ -1,3 +1,4 @@
+using Harness.Common;
 using Harness.Models.Llama.Generation;
 using Harness.Reporting;
 using Harness.Sharding;
@@ -105,7 +106,7 @@ internal sealed class RepeatRunner(
             }
             var whole = _prompts / (double)work.Prompts;
             progress.Report(new((done + schedule.FinishedCount + underWay) * whole,
-                (long)((tokens + schedule.FinishedTokens + underWayTokens) * whole)));
+                (tokens + schedule.FinishedTokens + underWayTokens) * whole));
         }
     }
 

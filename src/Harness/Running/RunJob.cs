@@ -19,7 +19,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
 
         var carbon = world.Rank == 0 ? Carbon(options.Carbon) : null;
         using var model = new RankModel(configuration, world);
-        var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config) : null;
+        var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config, progress) : null;
         foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Notes ?? []).Distinct()) log.NoteOnce(note);
         if (model.Verified is { Count: > 0 } files)
             log.NoteOnce(FormattableString.Invariant(

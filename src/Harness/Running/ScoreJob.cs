@@ -26,7 +26,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config)).Items[0].Tokens;
 
         var stages = JointStages.Of(configuration.Options.Sharding, world, stopRequested: () => false);
-        if (stages.Watched(() => model.Load(model.MemoryFor(1, tokens.Length), stages)) is not { } loaded) return ExitCode.Interrupted;
+        IProgressReporter progress = model.IsRoot ? ProgressReporter.ForConsole() : new NoProgress();
+        if (stages.Watched(() => model.Load(model.MemoryFor(1, tokens.Length), stages, progress)) is not { } loaded) return ExitCode.Interrupted;
         var scorer = new Scorer(loaded.Backend, loaded.Stage, loaded.Replica, config.Shape.Vocabulary);
         if (!model.IsRoot) scorer.Run(tokens, (_, _) => { });
         else Write(tokenizer!, tokens, config.Shape.Vocabulary, scorer);

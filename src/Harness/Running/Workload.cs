@@ -61,7 +61,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
     /// <param name="inputTokens">Tokens to which every prompt is brought; 0 leaves them as they are.</param>
     /// <param name="arrivals">Of each prompt, with the lengths that it is to have; null where no file says when they arrive.</param>
     public static Workload Of(IReadOnlyList<Prompt> prompts, PromptForm form, GenerationOptions generation, int inputTokens,
-        LlamaConfig model, ArrivalTrace? arrivals = null)
+        LlamaConfig model, IProgressReporter progress, ArrivalTrace? arrivals = null)
     {
         var tokenizer = form.Tokenizer;
         if (generation.Lengths == OutputLengths.Reference && prompts.All(prompt => prompt.ReferenceOutput == null))
@@ -78,6 +78,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
                 + $"{(long)inputTokens + generation.MaxNewTokens} tokens, but prompt and output together have room for {limit}; use "
                 + "fewer, or a larger --max-length where the model allows it");
         var items = new List<WorkItem>(prompts.Count);
+        using var bar = progress.Begin("tokenizing", StageUnit.Prompts, prompts.Count);
         // One core: preparation is short beside a run, and other ranks of this node are waiting for theirs.
         for (var i = 0; i < prompts.Count; i++)
         {
@@ -89,6 +90,7 @@ internal sealed record Workload(IReadOnlyList<WorkItem> Items, IReadOnlySet<int>
             var room = Math.Clamp(limit - tokens.Length, 0, arrival?.OutputTokens ?? OutputLimit(prompts[i], tokenizer, generation));
             var first = new WorkItem(items.Count, prompts[i].Index, tokens, tokens.Length > 0 ? room : 0, arrival?.Seconds);
             items.AddRange(TurnsOf(first, prompts[i], form, generation.MaxNewTokens, limit));
+            bar.Report(StageProgress.Of(i + 1));
         }
         if (arrivals is { InputColumn: not null } or { OutputColumn: not null }) CheckRoom(items, arrivals, generation.MaxNewTokens, limit);
         var runsOn = generation.IgnoreEos || generation.Lengths == OutputLengths.Reference || arrivals?.OutputColumn != null;

@@ -5,7 +5,7 @@ using Harness.Running;
 namespace Harness.Sweeping;
 
 /// <summary>Runs the cells of a grid here, one after another; those that another process has are looked at once more at the end.</summary>
-internal sealed class Sweep(IReadOnlyList<CellPlan> plans, LaunchCommand launcher, StopSignal stop, TextWriter output)
+internal sealed class Sweep(IReadOnlyList<CellPlan> plans, LaunchCommand launcher, StopSignal stop, TextWriter output, TimeProvider time)
 {
     private const string FilesDirectory = ".cells";
 
@@ -13,7 +13,13 @@ internal sealed class Sweep(IReadOnlyList<CellPlan> plans, LaunchCommand launche
     public IReadOnlyList<CellOutcome> Run()
     {
         var outcomes = new CellOutcome[plans.Count];
-        for (var i = 0; i < plans.Count; i++) outcomes[i] = Visit(plans[i], i);
+        var clock = new SweepClock(plans.Count(plan => plan.Fits), time);
+        for (var i = 0; i < plans.Count; i++)
+        {
+            outcomes[i] = Visit(plans[i], i);
+            clock.Ended(outcomes[i].Outcome);
+            if (i + 1 < plans.Count && !stop.Requested && clock.Line is { } line) Write(line);
+        }
         for (var i = 0; i < plans.Count; i++)
             if (outcomes[i].Outcome == Outcome.Taken && !stop.Requested) outcomes[i] = Visit(plans[i], i);
         return outcomes;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Harness.Reporting;
 using Harness.Reports.Collecting;
 using Harness.Runs.Records;
 
@@ -10,7 +11,7 @@ internal static class CollectVerb
     public static Command Create()
     {
         var command = new Command("collect",
-            "Merge the summaries of all runs below the directories into one CSV; invalid and incomplete ones are marked.");
+            "Merge the summaries of all runs below the directories into one table; invalid and incomplete ones are marked.");
         var directories = new Argument<string[]>("DIR")
         {
             Description = "run directories, or directories that hold them",
@@ -22,19 +23,30 @@ internal static class CollectVerb
             Description = "where to write; - for standard output",
             DefaultValueFactory = _ => "-"
         };
+        var format = new Option<string?>("--format")
+        {
+            HelpName = "FORM",
+            Description = "csv, or parquet: columns with types; default: csv, or what a FILE.parquet says"
+        };
         var slurm = new Option<bool>("--slurm")
         {
             Description = "ask sacct for the joules that Slurm counted for each run's job step: two columns more"
         };
         command.Arguments.Add(directories);
         command.Options.Add(output);
+        command.Options.Add(format);
         command.Options.Add(slurm);
         var slo = SloSwitch.AddTo(command);
         command.SetAction(parsed =>
-            new Collect(parsed.InvocationConfiguration.Output, parsed.GetValue(slurm) ? new SlurmAccounting() : null)
+        {
+            var progress = ProgressReporter.ForConsole();
+            return new Collect(parsed.InvocationConfiguration.Output, parsed.GetValue(slurm) ? new SlurmAccounting() : null)
             {
                 Slo = SloSwitch.Of(parsed, slo),
-            }.Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, Console.Error));
+                Form = TableForms.Of(parsed.GetValue(format), parsed.GetValue(output)!),
+                Progress = progress,
+            }.Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, new NoteWriter(progress));
+        });
         return command;
     }
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Text;
+using Harness.Reporting;
+using Harness.Reports.Collecting;
 using Harness.Reports.Exporting;
 
 namespace Harness.Verbs;
@@ -36,9 +38,12 @@ internal static class ExportVerb
         command.Options.Add(invalid);
         command.SetAction(parsed =>
         {
+            var asked = Export.Find(parsed.GetValue(format)!);
+            if (!asked.IsText) TableForms.MustBeFile(parsed.GetValue(output)!);
             using var standardOutput = new MemoryStream();
-            var code = new Export(Export.Find(parsed.GetValue(format)!), standardOutput)
-                .Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, parsed.GetValue(invalid), Console.Error);
+            var progress = ProgressReporter.ForConsole();
+            var code = new Export(asked, standardOutput) { Progress = progress }
+                .Run(parsed.GetValue(directories)!, parsed.GetValue(output)!, parsed.GetValue(invalid), new NoteWriter(progress));
             parsed.InvocationConfiguration.Output.Write(Encoding.UTF8.GetString(standardOutput.GetBuffer(), 0, (int)standardOutput.Length));
             return code;
         });

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Harness.Common;
+using Harness.Reporting;
 using Harness.Reports.Publishing;
 
 namespace Harness.Verbs;
@@ -40,8 +41,10 @@ internal static class ReportVerb
             var outputs = new ReportOutputs(parsed.GetValue(page), parsed.GetValue(markdown), parsed.GetValue(figures));
             if (outputs is { Page: null, Markdown: null, Figures: null })
                 throw new UserErrorException("nothing to write; add --out FILE.html, --markdown FILE.md or --figures DIR");
-            return new Report(parsed.InvocationConfiguration.Output, Console.Error)
+            var progress = ProgressReporter.ForConsole();
+            return new Report(parsed.InvocationConfiguration.Output, new NoteWriter(progress))
             {
+                Progress = progress,
                 References = parsed.GetValue(references) ?? [],
                 Slo = SloSwitch.Of(parsed, slo),
             }.Write(parsed.GetValue(directories)!, outputs);

@@ -99,7 +99,7 @@ internal sealed class SweepVerb
     private static int Run(IReadOnlyList<CellPlan> plans, LaunchCommand launcher, TextWriter output)
     {
         using var stop = new StopSignal();
-        var outcomes = new Sweep(plans, launcher, stop, output).Run();
+        var outcomes = new Sweep(plans, launcher, stop, output, TimeProvider.System).Run();
         SweepTables.WriteOutcomes(output, outcomes);
         if (stop.Reason is { } reason) output.WriteLine($"stopped by {reason}; the same command goes on");
         return Sweep.ExitCodeOf(outcomes);

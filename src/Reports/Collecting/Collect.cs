@@ -20,6 +20,12 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
     /// <summary>Bounds that goodput of all runs is to be of; without any each keeps what it wrote itself.</summary>
     public Slo Slo { get; init; } = Slo.None;
 
+    /// <inheritdoc cref="RunsBelow.Progress"/>
+    public IProgressReporter Progress { get; init; } = new NoProgress();
+
+    /// <summary>What the table is written in: CSV, unless another is named.</summary>
+    public TableForm Form { get; init; } = TableForm.Csv;
+
     /// <param name="output">The file to write, or <c>-</c> for standard output. It may lie below the directories.</param>
     /// <param name="log">Takes a line for each run that cannot be read, and one that says what was collected.</param>
     /// <returns>0, or 1 where a run or a directory could not be read; the others are collected all the same.</returns>
@@ -28,7 +34,7 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
     {
         if (Path.GetFileName(output) == RunFile.Summary.Name)
             throw new UserErrorException($"{output} would be taken for a run's own summary; choose another name for --out");
-        var runs = new RunsBelow("collect", log);
+        var runs = new RunsBelow("collect", log) { Progress = Progress };
         var rows = new Dictionary<(string RunId, int Row), CollectedRow>();
         foreach (var found in runs.Read(directories, CollectedRow.Of))
         {
@@ -59,7 +65,7 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
     private void Judge(List<CollectedRow> rows, RunsBelow runs)
     {
         var goodput = new GoodputOfRuns(Slo, runs);
-        for (var row = 0; row < rows.Count; row++)
+        foreach (var row in runs.Shown("goodput", [.. Enumerable.Range(0, rows.Count)]))
         {
             var run = rows[row].Typed();
             rows[row] = rows[row].With(ColumnMap<GoodputColumns>.Columns, goodput.Of(run, rows[row].Directory));
@@ -120,6 +126,12 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
             return;
         }
         StorageFailure.Guard(output, () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!));
+        if (Form == TableForm.Parquet)
+        {
+            var table = Table(rows);
+            AtomicFile.Write(output, table.Write);
+            return;
+        }
         AtomicFile.Write(output, stream =>
         {
             using var writer = new StreamWriter(stream, leaveOpen: true);
@@ -129,14 +141,46 @@ public sealed class Collect(TextWriter standardOutput, SlurmAccounting? accounti
 
     private void Write(List<CollectedRow> rows, TextWriter writer)
     {
-        var own = ColumnMap<SummaryRecord>.Names.Append(DirectoryColumn)
-            .Concat(accounting == null ? [] : ColumnMap<SlurmColumns>.Names).ToList();
-        List<string> columns = [.. own, .. rows.SelectMany(r => r.Columns.Keys).Distinct().Except(own).Order(StringComparer.Ordinal)];
+        var columns = ColumnsOf(rows);
         using var csv = CsvWriter.Create(writer, CsvDialect.Writing, leaveOpen: true);
         csv.WriteHeader([.. columns.Select(CsvDialect.Cell)]);
         foreach (var row in rows)
             csv.WriteRecord([.. columns.Select(column =>
                 column == DirectoryColumn ? PathText(row.Directory) : Cell(row.Columns.GetValueOrDefault(column)))]);
+    }
+
+    /// <summary>The same columns with their types; those of other versions are texts.</summary>
+    private ParquetTable Table(List<CollectedRow> rows)
+    {
+        var table = new ParquetTable(rows.Count);
+        foreach (var name in ColumnsOf(rows))
+        {
+            if (name == DirectoryColumn) table.AddText(name, row => rows[row].Directory);
+            else if ((ColumnMap<SummaryRecord>.Find(name) ?? ColumnMap<SlurmColumns>.Find(name)) is { } column)
+                table.Add(column, row => Value(column, rows[row]));
+            else table.AddText(name, row => Cell(rows[row].Columns.GetValueOrDefault(name)));
+        }
+        return table;
+
+        static object? Value(Column column, CollectedRow row)
+        {
+            try
+            {
+                return row.Columns.GetValueOrDefault(column.Name) is { Length: > 0 } text
+                    ? column.Type == typeof(string) ? Cell(text) : column.Parse(text) : null;
+            }
+            catch (FormatException e)
+            {
+                throw new UserErrorException($"{RunFile.Summary.In(row.Directory)}: {e.Message}", e);
+            }
+        }
+    }
+
+    private List<string> ColumnsOf(List<CollectedRow> rows)
+    {
+        var own = ColumnMap<SummaryRecord>.Names.Append(DirectoryColumn)
+            .Concat(accounting == null ? [] : ColumnMap<SlurmColumns>.Names).ToList();
+        return [.. own, .. rows.SelectMany(r => r.Columns.Keys).Distinct().Except(own).Order(StringComparer.Ordinal)];
     }
 
     /// <summary>A number may be negative; a text that begins like a formula is none.</summary>

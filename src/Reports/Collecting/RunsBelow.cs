@@ -10,6 +10,9 @@ namespace Harness.Reports.Collecting;
 /// <param name="log">Takes a line for each thing that is left out.</param>
 public sealed class RunsBelow(string verb, TextWriter log)
 {
+    /// <summary>Shows how far the verb is.</summary>
+    public IProgressReporter Progress { get; init; } = new NoProgress();
+
     private readonly HashSet<string> _said = new(StringComparer.Ordinal);
 
     /// <summary>Files, runs and directories that could not be read, each once.</summary>
@@ -20,8 +23,20 @@ public sealed class RunsBelow(string verb, TextWriter log)
     public IEnumerable<T> Read<T>(IEnumerable<string> directories, Func<string, T?> read) where T : class
     {
         var finder = new RunFinder(LeaveOut);
-        foreach (var directory in directories.SelectMany(finder.Below))
+        foreach (var directory in Shown("reading", [.. directories.SelectMany(finder.Below)]))
             if (Try(() => read(directory)) is { } run) yield return run;
+    }
+
+    /// <summary>The same runs, counted for whoever waits.</summary>
+    public IEnumerable<T> Shown<T>(string stage, IReadOnlyCollection<T> runs)
+    {
+        using var bar = Progress.Begin(stage, StageUnit.Runs, runs.Count);
+        foreach (var (done, run) in runs.Index())
+        {
+            bar.Report(StageProgress.Of(done));
+            yield return run;
+        }
+        bar.Report(StageProgress.Of(runs.Count));
     }
 
     /// <summary>A part of a run; null where it cannot be read.</summary>

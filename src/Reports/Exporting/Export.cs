@@ -9,7 +9,10 @@ namespace Harness.Reports.Exporting;
 public sealed class Export(IExportFormat format, Stream standardOutput)
 {
     public static IReadOnlyList<IExportFormat> Formats { get; } =
-        [new MlEnergyResult(), new MlEnergyLegacy(), new InferenceX(), new CodeCarbon()];
+        [new MlEnergyResult(), new MlEnergyLegacy(), new InferenceX(), new CodeCarbon(), new ParquetSummaries()];
+
+    /// <inheritdoc cref="RunsBelow.Progress"/>
+    public IProgressReporter Progress { get; init; } = new NoProgress();
 
     /// <exception cref="UserErrorException">There is none of that name.</exception>
     public static IExportFormat Find(string name) => Formats.FirstOrDefault(format => format.Name == name)
@@ -22,7 +25,7 @@ public sealed class Export(IExportFormat format, Stream standardOutput)
     /// <returns>0, or 1 where nothing was left to export.</returns>
     public int Run(IReadOnlyList<string> directories, string output, bool includeInvalid, TextWriter log)
     {
-        var found = new RunsBelow("export", log);
+        var found = new RunsBelow("export", log) { Progress = Progress };
         var runs = new SortedDictionary<string, object>(StringComparer.Ordinal);
         foreach (var run in found.Read(directories, directory => Wanted(new(directory), includeInvalid, found, runs.ContainsKey)))
             runs.Add(run.RunId, run.Entry);

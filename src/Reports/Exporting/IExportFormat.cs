@@ -9,6 +9,9 @@ public interface IExportFormat
     /// <summary>The format says of itself which figures are to be believed; otherwise invalid runs are left out.</summary>
     bool HasValidity { get; }
 
+    /// <summary>Whether it may stand on standard output.</summary>
+    bool IsText => true;
+
     /// <summary>What the format says of one run: all that it reads of the run directory is read here.</summary>
     /// <exception cref="Common.UserErrorException">A file of the run is missing or damaged; it is named.</exception>
     object Of(ExportedRun run);

@@ -66,7 +66,7 @@ internal sealed class PageModel
 
     private string Json(ReportFigures figures, Slo slo, DateTimeOffset now, RunsBelow found)
     {
-        var details = _runs.Select(run => Details(run, found)).ToList();
+        var details = found.Shown("page", _runs).Select(run => Details(run, found)).ToList();
         if (figures.ScopeWarning is { } warning) _notes.Add($"{char.ToUpperInvariant(warning[0])}{warning[1..]}.");
         if (_withoutPower > 0)
             _notes.Add($"Power over time of {Figures.Count(_withoutPower, "run")} was left out to keep this page small; "

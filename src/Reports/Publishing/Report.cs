@@ -21,11 +21,14 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
     /// <summary>Bounds that goodput of all runs is to be of; without any each keeps what it wrote itself.</summary>
     public Slo Slo { get; init; } = Slo.None;
 
+    /// <inheritdoc cref="RunsBelow.Progress"/>
+    public IProgressReporter Progress { get; init; } = new NoProgress();
+
     /// <returns>0, or 1 where a run could not be read; the others are reported all the same.</returns>
     /// <exception cref="UserErrorException">There is no run, or an output cannot be written.</exception>
     public int Write(IReadOnlyList<string> directories, ReportOutputs outputs)
     {
-        var found = new RunsBelow("report", log);
+        var found = new RunsBelow("report", log) { Progress = Progress };
         var runs = RunSet.Load(directories, found);
         if (runs.Count == 0)
             throw new UserErrorException($"no run found below {string.Join(", ", directories)}; name directories that 'harness run' "
@@ -52,7 +55,7 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
     {
         var goodput = new GoodputOfRuns(Slo, found);
         IReadOnlyList<ReportedRun> judged =
-            [.. runs.Select(run => run with { Summary = run.Summary with { Goodput = goodput.Of(run.Summary, run.Directory) } })];
+            [.. found.Shown("goodput", runs).Select(run => run with { Summary = run.Summary with { Goodput = goodput.Of(run.Summary, run.Directory) } })];
         goodput.SayWhatIsMissing();
         return judged;
     }

@@ -97,8 +97,8 @@ public sealed class DatasetCatalogTests
 
     /// <summary>Beginnings of files as PowerShell, gzip, Parquet, Git LFS and a login page make them.</summary>
     [TestCase(new byte[] { 0xFF, 0xFE, 0x7B, 0, 0x22, 0 }, "UTF-16", "iconv")]
-    [TestCase(new byte[] { 0x1F, 0x8B, 8, 0, 0, 0 }, "gzip", "gunzip")]
-    [TestCase(new byte[] { (byte)'P', (byte)'A', (byte)'R', (byte)'1', 21, 4 }, "Parquet", "to_json")]
+    [TestCase(new byte[] { 0x1F, 0x8B, 8, 0, 0, 0 }, "gzip", "fetch")]
+    [TestCase(new byte[] { (byte)'P', (byte)'A', (byte)'R', (byte)'1', 21, 4 }, "Parquet", "fetch")]
     [TestCase(new byte[] { (byte)'<', (byte)'h', (byte)'t', (byte)'m', (byte)'l', (byte)'>' }, "web page", "fetch")]
     public void AFileOfAnotherKindIsCalledByItsName(byte[] content, string name, string remedy)
     {

@@ -1,6 +1,7 @@
 using System.Text;
 using Harness.Common;
 using Harness.Datasets;
+using Harness.Datasets.Files;
 
 namespace Harness.Tests.Datasets;
 
@@ -22,9 +23,9 @@ public sealed class JsonRecordsTests
         var texts = Enumerable.Range(0, 7).Select(i => new string((char)('a' + i), 600_000 + 37_777 * i)).ToList();
         var lines = texts.Select(t => $"{{\"t\": \"{t}\"}}");
         var path = _scratch.File("big.json", array ? $"[\n{string.Join(",\n", lines)}\n]\n" : string.Join("\n", lines));
-        var read = JsonRecords.Read(path).Select(r => (r.Line, r.Number, Text: r.Required("t"))).ToList();
+        var read = DatasetRecords.Read(path).Select(r => (r.Place.Index, r.Number, Text: r.Required("t"))).ToList();
         Assert.That(read.Select(r => r.Text), Is.EqualTo(texts));
-        Assert.That(read.Select(r => r.Line), Is.EqualTo(Enumerable.Range(array ? 2 : 1, 7).Select(i => (long)i)));
+        Assert.That(read.Select(r => r.Index), Is.EqualTo(Enumerable.Range(array ? 2 : 1, 7).Select(i => (long)i)));
         Assert.That(read.Select(r => r.Number), Is.EqualTo(Enumerable.Range(0, 7)));
     }
 
@@ -33,7 +34,7 @@ public sealed class JsonRecordsTests
     {
         var path = _scratch["marked.jsonl"];
         File.WriteAllText(path, "{\"t\": \"a\"}\r\n\r\n{\"t\": \"b\"}\r\n", new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
-        Assert.That(JsonRecords.Read(path).Select(r => (r.Required("t"), r.Source)),
+        Assert.That(DatasetRecords.Read(path).Select(r => (r.Required("t"), r.Source)),
             Is.EqualTo(new[] { ("a", "marked.jsonl:1"), ("b", "marked.jsonl:3") }));
     }
 
@@ -43,7 +44,7 @@ public sealed class JsonRecordsTests
     public void InJsonLinesTheLineIsTheOneThatIsWrong(string content, int line, int record)
     {
         var path = _scratch.File("lines.jsonl", content);
-        Assert.That(() => JsonRecords.Read(path).ToList(), Throws.TypeOf<UserErrorException>()
+        Assert.That(() => DatasetRecords.Read(path).ToList(), Throws.TypeOf<UserErrorException>()
             .With.Message.StartWith($"{path}:{line}: record {record} (counted from 0) is not valid JSON"));
     }
 
@@ -52,7 +53,7 @@ public sealed class JsonRecordsTests
     {
         var path = _scratch["bytes.jsonl"];
         File.WriteAllBytes(path, [.. "{\"t\": \"a\"}\n{\"t\": \""u8, 0xC3, 0x28, .. "\"}\n"u8]);
-        Assert.That(() => JsonRecords.Read(path).Select(r => r.Required("t")).ToList(), Throws.TypeOf<UserErrorException>()
+        Assert.That(() => DatasetRecords.Read(path).Select(r => r.Required("t")).ToList(), Throws.TypeOf<UserErrorException>()
             .With.Message.StartWith($"{path}:2: record 1 "));
     }
 
@@ -69,5 +70,5 @@ public sealed class JsonRecordsTests
 
     [Test]
     public void AnEmptyFileHasNoRecords([Values("", "\n", "[]", " [ ]\n")] string content) =>
-        Assert.That(JsonRecords.Read(_scratch.File("empty.json", content)), Is.Empty);
+        Assert.That(DatasetRecords.Read(_scratch.File("empty.json", content)), Is.Empty);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Harness.Common;
 using Harness.Configuration;
 using Harness.Energy;
 using Harness.Energy.Accounting;
@@ -54,7 +55,7 @@ internal sealed class CutJournalTests
     {
         _configuration = Settings("killed");
         _model = new(_configuration, new SoloCommunicator());
-        _prompts = PromptSet.Load(_configuration.Options, _model.Checkpoint.Config);
+        _prompts = PromptSet.Load(_configuration.Options, _model.Checkpoint.Config, new NoProgress());
         using (var start = new ScriptedStart(this, "killed")) start.Run(batches: Prompts / Batch + 1);
         Assert.That(Directory.GetFiles(Killed).Where(path => RunFileTests.RowOf(path) == null), Is.Empty,
             "files without a row in the table");

@@ -22,7 +22,7 @@ public sealed class FixedLengthTests
     {
         var prompt = new Prompt { Index = 0, Dataset = "jsonl", Text = text, Question = text, Source = "p.jsonl:1" };
         var workload = Workload.Of([prompt], PromptForm.Plain(new Bytes(begins)), new GenerationOptions { MaxNewTokens = 2 }, tokens,
-            new SyntheticCheckpoint("synthetic:7b").Config);
+            new SyntheticCheckpoint("synthetic:7b").Config, new NoProgress());
         Assert.That(workload.Items.Single().Tokens, Is.EqualTo(expected));
     }
 
@@ -42,7 +42,7 @@ public sealed class FixedLengthTests
         Prompt[] prompts = [.. Enumerable.Range(0, 2).Select(i =>
             new Prompt { Index = i, Dataset = "jsonl", Text = "abc", Question = "abc", Source = $"p.jsonl:{i + 1}" })];
         Workload Make() => Workload.Of(prompts, PromptForm.Plain(new Bytes(true)), new GenerationOptions { MaxNewTokens = 3 }, 0,
-            new SyntheticCheckpoint("synthetic:7b").Config, trace);
+            new SyntheticCheckpoint("synthetic:7b").Config, new NoProgress(), trace);
         if (refusal != null)
         {
             Assert.That(Make, Throws.TypeOf<UserErrorException>().With.Message.Contains(refusal));

@@ -183,7 +183,7 @@ internal sealed class PromptFormTests : IDisposable
     private static int[] Head(string role) => [RoleBegins, .. Encoding.UTF8.GetBytes(role), RoleEnds, '\n', '\n'];
 
     private PromptSet Load(string data, params (string Key, string Value)[] settings) =>
-        PromptSet.Load(Configuration(data, settings).Options, new SyntheticCheckpoint("synthetic:7b").Config);
+        PromptSet.Load(Configuration(data, settings).Options, new SyntheticCheckpoint("synthetic:7b").Config, new NoProgress());
 
     private RunOutput Run(string data, params (string Key, string Value)[] settings)
     {

@@ -142,7 +142,7 @@ internal sealed class TurnsTests : IDisposable
     public void AConversationGoesOnBehindTheAnswersThatAreKnown()
     {
         var configuration = Configuration("turns", ShareGpt(), ("Dataset:Turns", $"{Turns}"), ("Batch:Schedule", "continuous"));
-        var set = PromptSet.Load(configuration.Options, new SyntheticCheckpoint("synthetic:7b").Config);
+        var set = PromptSet.Load(configuration.Options, new SyntheticCheckpoint("synthetic:7b").Config, new NoProgress());
         Assert.That(set.Workload.Items.Select(item => (item.PromptIndex, item.Turn)), Is.EqualTo(s_asked));
         // The first two turns of conversation 0 (items 0 to 2), all of 1 and 2 (3 to 5), none of 3 and 4.
         var finished = new[] { 0, 1, 3, 4, 5 };
@@ -178,7 +178,7 @@ internal sealed class TurnsTests : IDisposable
     [TestCase("prompts.jsonl", "{\"prompt\": \"a\"}", "dataset jsonl has single questions; leave --turns out, or give a ShareGPT file")]
     public void DataOfSingleQuestionsIsRefused(string file, string content, string message) =>
         Assert.That(() => PromptSet.Load(Configuration("x", _scratch.File(file, content), ("Dataset:Turns", "2"),
-            ("Batch:Schedule", "continuous")).Options, new SyntheticCheckpoint("synthetic:7b").Config),
+            ("Batch:Schedule", "continuous")).Options, new SyntheticCheckpoint("synthetic:7b").Config, new NoProgress()),
             Throws.TypeOf<UserErrorException>().With.Message.EndsWith(message));
 
     /// <summary>

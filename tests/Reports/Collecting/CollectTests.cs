@@ -69,6 +69,55 @@ public sealed class CollectTests
         Assert.That(File.ReadAllText(Out), Is.EqualTo(first));
     }
 
+    /// <summary>Every cell of the CSV, read back with the type that its column has.</summary>
+    [Test]
+    public async Task AParquetTableHoldsTheValuesOfTheCsv()
+    {
+        Complete("a", Samples.Summary("1") with
+        {
+            TimestampUtc = "2026-11-21T07:39:29.25Z", TokensPerSecond = 0.1 + 0.2, Completed = 3, Valid = true, Model = "=a, \"é\"",
+            TotalOutputTokens = long.MaxValue,
+        });
+        Complete("b", Samples.Summary("2", RunStatus.Interrupted));
+        Directory.CreateDirectory(_scratch["c"]);
+        var lines = File.ReadAllLines(_scratch["a", "summary.csv"]);
+        File.WriteAllText(_scratch["c", "summary.csv"],
+            $"{lines[0]},of_tomorrow\n{lines[1].Replace(",1,", ",3,", StringComparison.Ordinal)},-7\n");
+        Assert.That(Run(_scratch.Path), Is.Zero, _log.ToString());
+        var csv = Collected();
+        var path = _scratch["all.parquet"];
+        var code = new Collect(_standardOutput) { Form = TableForms.Of(null, path) }.Run([_scratch.Path], path, _log);
+        Assert.That(code, Is.Zero, _log.ToString());
+
+        var rows = Harness.Datasets.Files.DatasetRecords.Read(path).Select(row => row.Value.Clone()).ToList();
+        Assert.That(rows, Has.Count.EqualTo(csv.Count));
+        foreach (var (row, cells) in rows.Zip(csv))
+        {
+            Assert.That(row.EnumerateObject().Select(cell => cell.Name), Is.EqualTo(cells.Keys));
+            foreach (var cell in row.EnumerateObject().Where(cell => cell.Name != "timestamp_utc"))
+                Assert.That(cell.Value.ValueKind == System.Text.Json.JsonValueKind.Null ? "" : cell.Value.ToString().Replace("True", "true")
+                    .Replace("False", "false"), Is.EqualTo(cells[cell.Name]), cell.Name);
+        }
+        Assert.That(rows[0].GetProperty("tokens_per_s").GetDouble(), Is.EqualTo(0.30000000000000004));
+        Assert.That(rows[0].GetProperty("total_output_tokens").GetInt64(), Is.EqualTo(long.MaxValue));
+        Assert.That(rows[0].GetProperty("of_tomorrow").ValueKind, Is.EqualTo(System.Text.Json.JsonValueKind.Null));
+
+        await using var reader = await Parquet.ParquetReader.CreateAsync(path);
+        var times = new DateTime?[3];
+        await reader.OpenRowGroupReader(0).ReadAsync(reader.Schema.FindDataField("timestamp_utc"), times.AsMemory());
+        Assert.That(times, Is.EqualTo(new DateTime?[]
+        {
+            new DateTime(2026, 11, 21, 7, 39, 29, 250, DateTimeKind.Utc), null, new DateTime(2026, 11, 21, 7, 39, 29, 250, DateTimeKind.Utc),
+        }));
+        var meanings = System.Text.Json.Nodes.JsonNode.Parse(reader.CustomMetadata["harness.columns"])!;
+        Assert.That((string)meanings["total_energy_j"]!["unit"]!, Is.EqualTo("J"));
+    }
+
+    [TestCase("parquet", "-", "--out FILE.parquet")]
+    [TestCase("xlsx", "a.csv", "one of csv, parquet")]
+    public void AFormThatCannotBeWrittenIsRefused(string format, string output, string why) =>
+        Assert.That(() => TableForms.Of(format, output), Throws.TypeOf<UserErrorException>().With.Message.Contains(why));
+
     [Test]
     public void RunsOfTwoScopesOfEnergyAreNamed()
     {

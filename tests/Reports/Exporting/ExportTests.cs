@@ -182,11 +182,23 @@ public sealed class ExportTests
     {
         var run = HarnessProcess.Run(_scratch.Path, "run", "--limit", "4", "--meter", "none", "--out", "real", "--name", "r");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        foreach (var format in Export.Formats)
+        foreach (var format in Export.Formats.Where(format => format.IsText))
         {
             var result = HarnessProcess.Run(_scratch.Path, "export", "real", "--format", format.Name, "--include-invalid");
             Assert.That((result.ExitCode, result.Output.Length > 100), Is.EqualTo((0, true)), result.Error);
         }
+    }
+
+    [Test]
+    public void SummariesAreExportedWithTheirTypes()
+    {
+        Assert.That(new Export(Export.Find("parquet"), Stream.Null).Run([_scratch.Path], _scratch["all.parquet"], false, _log), Is.Zero,
+            _log.ToString());
+        var row = Harness.Datasets.Files.DatasetRecords.Read(_scratch["all.parquet"]).Select(row => row.Value.Clone()).Single();
+        Assert.That(row.EnumerateObject().Select(column => column.Name), Is.EqualTo(ColumnMap<SummaryRecord>.Names));
+        Assert.That((row.GetProperty("total_energy_j").GetDouble(), row.GetProperty("completed").GetInt64(),
+            row.GetProperty("valid").GetBoolean(), row.GetProperty("tpot_p99_s").ValueKind),
+            Is.EqualTo((3600.0, 2L, true, System.Text.Json.JsonValueKind.Null)));
     }
 
     private string Exported(string format, bool includeInvalid = false)

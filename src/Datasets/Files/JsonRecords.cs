@@ -1,18 +1,22 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Harness.Common;
 
-namespace Harness.Datasets;
+namespace Harness.Datasets.Files;
 
 /// <summary>
 /// Streams the records of a dataset file that is either one JSON array or JSON lines, holding one record at a time:
-/// a ShareGPT file is larger than some machines' free memory.
+/// a ShareGPT file is larger than some machines' free memory, and what an archive of a few bytes unpacks to may be as well.
 /// </summary>
 internal sealed class JsonRecords : IDisposable
 {
+    /// <summary>A prompt of a million tokens has some 5 MB.</summary>
+    private const int MostRecordBytes = 1 << 25;
+
     private static readonly JsonReaderOptions s_options = new() { AllowMultipleValues = true };
 
     private readonly string _path;
-    private readonly FileStream _stream;
+    private readonly Stream _stream;
     private byte[] _buffer = new byte[1 << 18];
     private int _start, _end;
     private bool _atEnd, _isArray, _closed;
@@ -23,7 +27,7 @@ internal sealed class JsonRecords : IDisposable
     private JsonRecords(string path)
     {
         _path = path;
-        _stream = Open(path);
+        _stream = Unpacked.Open(path);
         try
         {
             Fill();
@@ -37,22 +41,23 @@ internal sealed class JsonRecords : IDisposable
         if (_buffer.AsSpan(0, _end).StartsWith("\uFEFF"u8)) _start = 3;
     }
 
-    public static IEnumerable<JsonRecord> Read(string path)
+    /// <param name="before">Records of the data set that lie in files before this one.</param>
+    public static IEnumerable<DatasetRecord> Read(string path, int before)
     {
         using var records = new JsonRecords(path);
-        while (records.TryNext(out var record, out var document))
-            using (document) yield return record;
+        while (records.TryNext(out var line, out var document))
+            using (document) yield return new(path, before + records._number - 1, RecordPlace.Line(line), document.RootElement);
     }
 
     public void Dispose() => _stream.Dispose();
 
-    private bool TryNext(out JsonRecord record, out JsonDocument? document)
+    private bool TryNext(out long line, [NotNullWhen(true)] out JsonDocument? document)
     {
         while (true)
         {
             try
             {
-                if (TryParse(out record, out document)) return true;
+                if (TryParse(out line, out document)) return true;
             }
             catch (JsonException e)
             {
@@ -66,9 +71,9 @@ internal sealed class JsonRecords : IDisposable
     /// <summary>
     /// Parses the next record within the buffer and moves past it; where the buffer ends first, nothing has moved.
     /// </summary>
-    private bool TryParse(out JsonRecord record, out JsonDocument? document)
+    private bool TryParse(out long line, [NotNullWhen(true)] out JsonDocument? document)
     {
-        (record, document) = (default, null);
+        (line, document) = (0, null);
         var reader = new Utf8JsonReader(_buffer.AsSpan(_start, _end - _start), _atEnd, _state);
         if (!reader.Read())
         {
@@ -79,18 +84,18 @@ internal sealed class JsonRecords : IDisposable
         {
             _isArray = true;
             Consume(reader);
-            return TryParse(out record, out document);
+            return TryParse(out line, out document);
         }
         if (_closed) throw new JsonException("there is text after the closing ']'");
         if (_isArray && reader.TokenType == JsonTokenType.EndArray)
         {
             _closed = true;
             Consume(reader);
-            return TryParse(out record, out document);
+            return TryParse(out line, out document);
         }
-        var line = _line + _buffer.AsSpan(_start, (int)reader.TokenStartIndex).Count((byte)'\n');
+        line = _line + _buffer.AsSpan(_start, (int)reader.TokenStartIndex).Count((byte)'\n');
         if (!JsonDocument.TryParseValue(ref reader, out document)) return false;
-        record = new JsonRecord(_path, _number++, line, document.RootElement);
+        _number++;
         Consume(reader);
         return true;
     }
@@ -107,7 +112,10 @@ internal sealed class JsonRecords : IDisposable
     {
         _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
         (_start, _end) = (0, _end - _start);
-        if (_end == _buffer.Length) Array.Resize(ref _buffer, checked(_buffer.Length * 2));
+        if (_end == _buffer.Length)
+            Array.Resize(ref _buffer, _end < MostRecordBytes ? _end * 2 : throw new UserErrorException(
+                $"{_path}:{NextLine()}: record {_number} (counted from 0) is larger than {MostRecordBytes >> 20} MiB, which is no prompt; "
+                + "correct or remove it"));
         try
         {
             var read = _stream.ReadAtLeast(_buffer.AsSpan(_end), _buffer.Length - _end, throwOnEndOfStream: false);
@@ -123,24 +131,16 @@ internal sealed class JsonRecords : IDisposable
     /// <summary>In an array the reader's own line is exact; in JSON lines the mistake is in the line where the record begins.</summary>
     private UserErrorException NotJson(JsonException e)
     {
-        var blank = _buffer.AsSpan(_start, _end - _start).IndexOfAnyExcept(" \t\r\n,"u8);
-        var begins = _line + _buffer.AsSpan(_start, Math.Max(blank, 0)).Count((byte)'\n');
-        var line = _isArray ? e.LineNumber + 1 ?? begins : begins;
+        var line = _isArray ? e.LineNumber + 1 ?? NextLine() : NextLine();
         var reason = e.Message.Split(" LineNumber:")[0].TrimEnd('.');
         return new UserErrorException(
             $"{_path}:{line}: record {_number} (counted from 0) is not valid JSON: {reason}; correct or remove it", e);
     }
 
-    private static FileStream Open(string path)
+    /// <summary>Where the next record begins.</summary>
+    private long NextLine()
     {
-        RegularFile.Require(path);
-        try
-        {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"cannot read the dataset file {path}: {e.Message}", e);
-        }
+        var blank = _buffer.AsSpan(_start, _end - _start).IndexOfAnyExcept(" \t\r\n,"u8);
+        return _line + _buffer.AsSpan(_start, Math.Max(blank, 0)).Count((byte)'\n');
     }
 }

@@ -1,4 +1,4 @@
-namespace Harness.Reporting;
+namespace Harness.Common;
 
 /// <summary>Says nothing: every rank but the first.</summary>
 public sealed class NoProgress : IProgressReporter, IStageProgress
@@ -7,9 +7,9 @@ public sealed class NoProgress : IProgressReporter, IStageProgress
     {
     }
 
-    public IStageProgress Begin(string stage, int prompts) => this;
+    public IStageProgress Begin(string stage, StageUnit unit, double total) => this;
 
-    public void Report(GenerationProgress value)
+    public void Report(StageProgress value)
     {
     }
 

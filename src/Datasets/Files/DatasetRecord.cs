@@ -1,12 +1,18 @@
 using System.Text.Json;
 using Harness.Common;
 
-namespace Harness.Datasets;
+namespace Harness.Datasets.Files;
 
-/// <summary>One object of a dataset file. <see cref="Value"/> is valid until the next record is read.</summary>
-internal readonly record struct JsonRecord(string File, int Number, long Line, JsonElement Value)
+/// <summary>
+/// One object of a data set's file, as JSON has it, whatever the file is written in. <see cref="Value"/> is valid until the next record is
+/// read.
+/// </summary>
+/// <param name="Number">Among all records of the data set, from 0.</param>
+/// <param name="Place">In its file: the line where it begins, or <c>row N</c>, from 0.</param>
+internal readonly record struct DatasetRecord(string File, int Number, RecordPlace Place, JsonElement Value)
 {
-    public string Source => $"{Path.GetFileName(File)}:{Line}";
+    /// <summary>For messages: <c>test.jsonl:12</c>, <c>test.parquet:row 11</c>.</summary>
+    public string Source => $"{Path.GetFileName(File)}:{Place}";
 
     /// <summary>The string under a key that a record must have, and must not leave empty.</summary>
     public string Required(string key) => Given(key) is { Length: > 0 } text ? text : throw Malformed($"has an empty \"{key}\"");
@@ -75,7 +81,7 @@ internal readonly record struct JsonRecord(string File, int Number, long Line, J
     }
 
     public UserErrorException Malformed(string what, Exception? cause = null) =>
-        new($"{File}:{Line}: record {Number} (counted from 0) {what}; correct or remove it", cause);
+        new($"{File}:{Place}{(Place.IsRow ? "" : $": record {Number}")} (counted from 0) {what}; correct or remove it", cause);
 
     private UserErrorException InvalidName(Exception cause) => Malformed("has a key that is not valid Unicode", cause);
 
@@ -89,4 +95,15 @@ internal readonly record struct JsonRecord(string File, int Number, long Line, J
         JsonValueKind.Number => "a number",
         _ => value.GetRawText(),
     };
+}
+
+/// <summary>Where a record stands in its file.</summary>
+/// <param name="Index">A line from 1, or a table's row from 0.</param>
+internal readonly record struct RecordPlace(long Index, bool IsRow)
+{
+    public static RecordPlace Line(long line) => new(line, IsRow: false);
+
+    public static RecordPlace Row(long row) => new(row, IsRow: true);
+
+    public override string ToString() => FormattableString.Invariant($"{(IsRow ? "row " : "")}{Index}");
 }

@@ -1,0 +1,42 @@
+namespace Harness.Fuzz;
+
+/// <summary>Small tables of another writer.</summary>
+internal static class ParquetSeeds
+{
+    /// <summary>
+    /// Written by DuckDB 1.5.6: copy (select * from (values (0, 'How many?', 'Two and two is &lt;&lt;2+2=4&gt;&gt;4. #### 4', 'math', 1.5,
+    /// true, date '2026-01-02'), (1, 'Wie viele Äpfel 🍎?', E'Drei.\n#### 3', null, null, null, null), (2, 'How many?', '#### 1,000',
+    /// 'math', 'nan'::double, false, null)) t(id, question, answer, category, score, checked, made)) to FILE (format parquet, codec zstd)
+    /// </summary>
+    public const string Gsm = """
+        UEFSMRUAFSQVNiwVBhUAFQYVBgAAKLUv/SASkQAAAgAAAAYBAAAAAAEAAAACAAAAFQAVdBV8LBUGFQAVBhUGAAAotS/9IDqtAQDUAgIAAAAGAQkAAABIb3cg
+        bWFueT8WAAAAV2llIHZpZWxlIMOEcGZlbCDwn42OPwEAVYcqAxUAFZIBFaQBLBUGFQAVBhUGAAAotS/9IElJAgACAAAABgEhAAAAVHdvIGFuZCB0d28gaXMg
+        PDwyKzI9ND4+NC4gIyMjIyA0DAAAAERyZWkuCiMjIyMgMwoAAAAjIyMjIDEsMDAwFQAVahVMLBUGFQAVBhUGAAAotS/9IDXtAAC4IQAAAEEFAAQAAABtYXRo
+        BAAAAG1hdGgBACIwAhUAFWoVQCwVBhUAFQYVBgAAKLUv/SA1vQAAiCEAAABBBQD4PwAAAAAAAPh/AQBJYAQVABVMFS4sFQYVABUGFQYAACi1L/0gJnUAAEAh
+        AAAAQQUAAQEAIjACFQAVUhU0LBUGFQAVBhUGAAAotS/9ICmNAABYIQAAAEEBAOdPAAABACIwAhUCGYw1ABgNZHVja2RiX3NjaGVtYRUOABUCJQIYAmlkJSIA
+        FQwlAhgIcXVlc3Rpb24lAAAVDCUCGAZhbnN3ZXIlAAAVDCUCGAhjYXRlZ29yeSUAABUKJQIYBXNjb3JlABUAJQIYB2NoZWNrZWQAFQIlAhgEbWFkZSUMABYG
+        GRwZfCYAHBUCGRUAGRgCaWQVDBYGFkYWWCYIPBgEAgAAABgEAAAAABYAKAQCAAAAGAQAAAAAEREAAAAmABwVDBkVABkYCHF1ZXN0aW9uFQwWBhaWARaeASZg
+        PBgWV2llIHZpZWxlIMOEcGZlbCDwn42OPxgJSG93IG1hbnk/FgAoFldpZSB2aWVsZSDDhHBmZWwg8J+Njj8YCUhvdyBtYW55PxERAAAAJgAcFQwZFQAZGAZh
+        bnN3ZXIVDBYGFrgBFsoBJv4BPBghVHdvIGFuZCB0d28gaXMgPDwyKzI9ND4+NC4gIyMjIyA0GAojIyMjIDEsMDAwFgAoIVR3byBhbmQgdHdvIGlzIDw8Misy
+        PTQ+PjQuICMjIyMgNBgKIyMjIyAxLDAwMBERAAAAJgAcFQwZFQAZGAhjYXRlZ29yeRUMFgYWjAEWbibIAzwYBG1hdGgYBG1hdGgWAigEbWF0aBgEbWF0aBER
+        AAAAJgAcFQoZFQAZGAVzY29yZRUMFgYWjAEWYia2BDw2AgAAACYAHBUAGRUAGRgHY2hlY2tlZBUMFgYWbhZQJpgFPBgBARgBABYCKAEBGAEAEREAAAAmABwV
+        AhkVABkYBG1hZGUVDBYGFnQWViboBTwYBOdPAAAYBOdPAAAWBCgE508AABgE508AABERAAAAFo4HFgYmCBa2BgAoKER1Y2tEQiB2ZXJzaW9uIHYxLjUuNiAo
+        YnVpbGQgMDY5Y2M5ZjliNSkZfBwAABwAABwAABwAABwAABwAABwAAADCAgAAUEFSMQ==
+        """;
+
+    /// <summary>
+    /// Likewise: (values ('a', [{'from':'human','value':'Hi?'},{'from':'gpt','value':'Hello'}]), ('b', []), ('c', null), ('d',
+    /// [{'from':'gpt','value':null},{'from':'human','value':'Und?'},{'from':'gpt','value':'Ja'}])) t(id, conversations), codec snappy
+    /// </summary>
+    public const string Conversations = """
+        UEFSMRUAFTQVOCwVCBUAFQYVBgAAGmQCAAAACAEBAAAAYQEAAABiAQAAAGMBAAAAZBUAFeICFWIsFQ4VABUGFQYAALEBGCEAAABBYgB2AQAAYQElCGRAEnYm
+        APoBADwFAAAAaHVtYW4DAAAAZ3B0DQc+FwAVABXQAhVyLBUOFQAVBhUGAACoARghAAAAQWIAdgEAAGEBJQhkMBJ2JgD6AQAcAwAAAEhpPwUBB0RlbGxvBAAA
+        AFVuZD8CAAAASmEVAhl8NQAYDWR1Y2tkYl9zY2hlbWEVBAAVDCUCGAJpZCUAADUCGA1jb252ZXJzYXRpb25zFQIVBgA1BBgEbGlzdBUCADUCGAdlbGVtZW50
+        FQQAFQwlAhgEZnJvbSUAABUMJQIYBXZhbHVlJQAAFggZHBk8JgAcFQwZFQAZGAJpZBUCFggWVhZaJgg8GAFkGAFhFgAoAWQYAWEREQAAACYAHBUMGRUAGUgN
+        Y29udmVyc2F0aW9ucwRsaXN0B2VsZW1lbnQEZnJvbRUCFg4WhgMWhgEmYjwYBWh1bWFuGANncHQWBCgFaHVtYW4YA2dwdBERAAAAJgAcFQwZFQAZSA1jb252
+        ZXJzYXRpb25zBGxpc3QHZWxlbWVudAV2YWx1ZRUCFg4W9AIWlgEm6AE8GARVbmQ/GAVIZWxsbxYGKARVbmQ/GAVIZWxsbxERAAAAFtAGFggmCBb2AgAoKER1
+        Y2tEQiB2ZXJzaW9uIHYxLjUuNiAoYnVpbGQgMDY5Y2M5ZjliNSkZPBwAABwAABwAAACPAQAAUEFSMQ==
+        """;
+
+    public static byte[] Bytes(string base64) => Convert.FromBase64String(base64);
+}
