@@ -3,7 +3,7 @@ using System.Collections;
 namespace Harness.Runs.Records;
 
 /// <summary>
-/// Rows of <c>prompts.csv</c> as they stay in memory while a run goes on: 96 bytes each, texts once for all rows that share them, where a
+/// Rows of <c>prompts.csv</c> as they stay in memory while a run goes on: 88 bytes each, texts once for all rows that share them, where a
 /// record takes three times that. A row is made anew when it is asked for.
 /// </summary>
 public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
@@ -11,13 +11,13 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
     private const int ChunkLength = 1024;
 
     private readonly record struct Texts(
-        string RunId, string Dataset, string FinishReason, string? Category, string? EnergySource, string? InvalidReasons);
+        string RunId, string Dataset, string FinishReason, string? Category, string? EnergySource, string? InvalidReasons, int? Turn);
 
-    /// <summary>NaN, and -1 of turn and cached tokens, stand for what is null: no figure is that.</summary>
+    /// <summary>NaN, and -1 of whole numbers, stand for what is null: no figure is that.</summary>
     private readonly record struct Packed(
-        int Texts, int Repeat, int PromptIndex, int? BatchIndex, int InputTokens, int OutputTokens, int OutputWords, int Piece,
-        bool? Correct, bool Valid, double Ttft, double Tpot, double Latency, double Start, double Queue,
-        double ItlP99, int Turn, int CachedTokens);
+        int Texts, int Repeat, int PromptIndex, int BatchIndex, int InputTokens, int OutputTokens, int OutputWords, int Piece,
+        int CachedTokens, bool? Correct, bool Valid, double Ttft, double Tpot, double Latency, double Start, double Queue,
+        double ItlP99);
 
     private readonly List<Packed[]> _chunks = [];
     private readonly List<Texts> _texts = [];
@@ -50,16 +50,15 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
     {
         if ((row.EnergyJoules ?? row.PrefillEnergyJoules ?? row.DecodeEnergyJoules ?? row.NetEnergyJoules) != null)
             throw new ArgumentException("a row that is kept while a run goes on has no joules yet", nameof(row));
-        var texts = new Texts(row.RunId, row.Dataset, row.FinishReason, row.Category, row.EnergySource, row.InvalidReasons);
+        var texts = new Texts(row.RunId, row.Dataset, row.FinishReason, row.Category, row.EnergySource, row.InvalidReasons, row.Turn);
         if (!_places.TryGetValue(texts, out var place))
         {
             _places[texts] = place = _texts.Count;
             _texts.Add(texts);
         }
-        return new(place, row.Repeat, row.PromptIndex, row.BatchIndex, row.InputTokens, row.OutputTokens, row.OutputWords, row.Piece,
-            row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN, row.LatencySeconds ?? double.NaN,
-            row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN, row.ItlP99Seconds ?? double.NaN,
-            row.Turn ?? -1, row.CachedTokens ?? -1);
+        return new(place, row.Repeat, row.PromptIndex, row.BatchIndex ?? -1, row.InputTokens, row.OutputTokens, row.OutputWords, row.Piece,
+            row.CachedTokens ?? -1, row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN, row.LatencySeconds ?? double.NaN,
+            row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN, row.ItlP99Seconds ?? double.NaN);
     }
 
     private PromptRecord Unpack(in Packed packed)
@@ -71,7 +70,7 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
             Repeat = packed.Repeat,
             Dataset = texts.Dataset,
             PromptIndex = packed.PromptIndex,
-            BatchIndex = packed.BatchIndex,
+            BatchIndex = Number(packed.BatchIndex),
             InputTokens = packed.InputTokens,
             OutputTokens = packed.OutputTokens,
             OutputWords = packed.OutputWords,
@@ -88,7 +87,7 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
             QueueSeconds = Figure(packed.Queue),
             Piece = packed.Piece,
             ItlP99Seconds = Figure(packed.ItlP99),
-            Turn = Number(packed.Turn),
+            Turn = texts.Turn,
             CachedTokens = Number(packed.CachedTokens),
         };
     }
