@@ -9,14 +9,15 @@ namespace Harness.Bench;
 /// </summary>
 internal sealed class Rounds
 {
-    private readonly List<(string Name, Action Body, List<Sample> Samples)> _candidates = [];
+    private readonly List<(string Name, Action Body, Action? Before, List<Sample> Samples)> _candidates = [];
 
     private readonly record struct Sample(double WallSeconds, double CpuSeconds);
 
     /// <summary>Returns the number by which the candidate is asked for.</summary>
-    public int Add(string name, Action body)
+    /// <param name="before">Not timed, in each round: where others go before it for so long that its memory has lain idle.</param>
+    public int Add(string name, Action body, Action? before = null)
     {
-        _candidates.Add((name, body, []));
+        _candidates.Add((name, body, before, []));
         return _candidates.Count - 1;
     }
 
@@ -24,10 +25,11 @@ internal sealed class Rounds
 
     public void Run(int rounds)
     {
-        foreach (var (_, body, _) in _candidates) body();
+        foreach (var candidate in _candidates) candidate.Body();
         for (var round = 0; round < rounds; round++)
-            foreach (var (_, body, samples) in _candidates)
+            foreach (var (_, body, before, samples) in _candidates)
             {
+                before?.Invoke();
                 var (wall, cpu) = (Stopwatch.GetTimestamp(), ProcessorTime());
                 body();
                 samples.Add(new Sample(Stopwatch.GetElapsedTime(wall).TotalSeconds, ProcessorTime() - cpu));

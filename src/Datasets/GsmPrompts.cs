@@ -72,8 +72,8 @@ public sealed partial class GsmPrompts(DatasetFiles files, int shots, long? seed
     private static string Ask(string question) => $"Question: {question}\nAnswer:";
 
     /// <summary>
-    /// The split <c>train</c> of a directory that has splits; else <c>train.jsonl</c> beside <c>test.jsonl</c>, <c>NAME-train.jsonl</c> beside
-    /// <c>NAME.jsonl</c>.
+    /// The split <c>train</c> of a directory that has splits; else <c>train.jsonl</c> beside <c>test.jsonl</c>, <c>NAME-train.jsonl</c>
+    /// beside <c>NAME.jsonl</c>.
     /// </summary>
     private DatasetFiles TrainingFile()
     {
@@ -81,8 +81,8 @@ public sealed partial class GsmPrompts(DatasetFiles files, int shots, long? seed
         var (directory, names) = HubDirectory.BesideFile(files.First);
         return names.Select(n => Path.Combine(directory, n)).FirstOrDefault(File.Exists)
             ?? throw new UserErrorException(
-                $"{shots} worked examples need GSM8K's training file: neither {string.Join(" nor ", names)} lies in {directory}; put it there "
-                    + "or leave the shots out");
+                $"{shots} worked examples need GSM8K's training file: neither {string.Join(" nor ", names)} lies in {directory}; put it "
+                    + "there or leave the shots out");
     }
 
     [GeneratedRegex("<<[^<>]*>>")]

@@ -28,7 +28,8 @@ internal sealed partial class HubDirectory
     private readonly List<Part> _parts;
 
     /// <param name="Configuration">Its folder, relative; "" for the directory itself.</param>
-    /// <param name="Shard">Of how many; null for a file that is the whole split, a number alone where the name does not say of how many.</param>
+    /// <param name="Shard">Null for a file that is the whole split.</param>
+    /// <param name="Of">How many shards; null where the names do not say.</param>
     private sealed record Part(string Configuration, string Split, int? Shard, int? Of, string File);
 
     /// <param name="split">The one that was asked for; null for the usual one.</param>
@@ -60,7 +61,8 @@ internal sealed partial class HubDirectory
         var parts = Usual().ToList();
         var splits = parts.Select(part => part.Split).Distinct().ToList();
         var split = _split ?? usual.FirstOrDefault(splits.Contains) ?? (splits is [var only] ? only : throw new UserErrorException(
-            $"{_root} has the splits {string.Join(", ", splits)}; name one: --data {Path.Combine(_root, parts[0].Configuration, splits[0])}"));
+            $"{_root} has the splits {string.Join(", ", splits)}; name one: "
+                + $"--data {Path.Combine(_root, parts[0].Configuration, splits[0])}"));
         var taken = Whole([.. parts.Where(part => part.Split == split)]);
         var training = splits.Contains("train") ? Whole([.. parts.Where(part => part.Split == "train")]) : null;
         return new(taken, training == null ? null : new(training), Note(parts[0].Configuration, split, taken));
@@ -104,8 +106,9 @@ internal sealed partial class HubDirectory
     private IEnumerable<Part> Usual()
     {
         var there = _parts.Where(part => _split == null || part.Split == _split).Select(part => part.Configuration).Distinct().ToList();
-        var configuration = s_usualConfigurations.FirstOrDefault(there.Contains) ?? (there is [var only] ? only : throw new UserErrorException(
-            $"{_root} has {string.Join(", ", there)}; name one: --data {Path.Combine(_root, there[0])}"));
+        var configuration = s_usualConfigurations.FirstOrDefault(there.Contains) ?? (there is [var only] ? only
+            : throw new UserErrorException(
+                $"{_root} has {string.Join(", ", there)}; name one: --data {Path.Combine(_root, there[0])}"));
         return _parts.Where(part => part.Configuration == configuration);
     }
 
@@ -114,8 +117,8 @@ internal sealed partial class HubDirectory
     private static IReadOnlyList<string> Whole(IReadOnlyList<Part> parts)
     {
         if (parts.DistinctBy(part => part.Shard).Count() < parts.Count || parts.Select(part => part.Of).Distinct().Count() > 1)
-            throw new UserErrorException($"{parts[0].File} and {parts[1].File} are both split {parts[0].Split}; name one with --data, or move "
-                + "the other away");
+            throw new UserErrorException($"{parts[0].File} and {parts[1].File} are both split {parts[0].Split}; name one with --data, or "
+                + "move the other away");
         var inOrder = parts.OrderBy(part => part.Shard).ToList();
         for (var i = 0; i < (inOrder[0].Of ?? inOrder.Count); i++)
             if (inOrder[0].Shard is { } && (i >= inOrder.Count || inOrder[i].Shard != i))

@@ -18,6 +18,9 @@ public interface ITensorBackend : IDisposable
     /// </summary>
     long? MemoryBytes { get; }
 
+    /// <summary>Element type of the keys and values in its caches, to which they are rounded as they are appended.</summary>
+    DType CacheType { get; }
+
     /// <summary>Every tensor made until the returned scope is disposed dies with it. Scopes nest.</summary>
     IDisposable Scope();
 

@@ -5,7 +5,8 @@ namespace Harness.Tensors;
 /// <param name="LocalRank">This rank's number on its node; a backend takes device LocalRank modulo the visible ones.</param>
 /// <param name="LocalRanks">Ranks on this node, who share its cores.</param>
 /// <param name="Activations">Element type in which activations travel through the model, where the backend offers a choice.</param>
-public sealed record BackendOptions(int Threads, int LocalRank, int LocalRanks, DType Activations);
+/// <param name="Cache">Element type of keys and values; null for the backend's own. One that has no other refuses it.</param>
+public sealed record BackendOptions(int Threads, int LocalRank, int LocalRanks, DType Activations, DType? Cache = null);
 
 /// <summary>How a backend is made.</summary>
 public interface ITensorBackendFactory

@@ -34,7 +34,8 @@ internal sealed class TorchBackend : ITensorBackend
 
     /// <param name="library">What it computes with.</param>
     /// <param name="options">Of this rank.</param>
-    /// <exception cref="UserErrorException">The number of threads is negative.</exception>
+    /// <exception cref="UserErrorException">The number of threads is negative, or the cache is to have another type than activations.
+    /// </exception>
     public TorchBackend(LibTorch library, BackendOptions options)
     {
         if (options.Threads < 0)
@@ -62,6 +63,9 @@ internal sealed class TorchBackend : ITensorBackend
         // libtorch's CPU build long had no float16 matrix product; the weights stay as asked for.
         var activations = options.Activations == DType.F16 && !Computes(ScalarType.Float16) ? DType.F32 : options.Activations;
         _activations = activations.Torch();
+        CacheType = options.Cache is not { } cache || cache == activations ? activations
+            : throw new UserErrorException($"--backend torch keeps keys and values in the type of its activations, {activations.Label()} here, "
+                + $"not in {cache.Label()}; leave --kv-dtype out, or use --backend cpu");
         Device = $"{name}, {activations.Label()} activations, {library.Name}";
         (_host, _memory, _upload) = (new(_device), new(name), new(_device));
         (_norm, _attention, _choice) = (new(_device, _activations, _launches), new(_launches), new(_host, _launches));
@@ -72,6 +76,8 @@ internal sealed class TorchBackend : ITensorBackend
     public string Device { get; }
 
     public long? MemoryBytes { get; }
+
+    public DType CacheType { get; }
 
     /// <summary>CUDA ordinal of the device; -1 for the host.</summary>
     internal int Ordinal { get; }

@@ -14,6 +14,7 @@ internal sealed class HostArrays : ITensorBackend
     public string Name => "arrays";
     public string Device => "arrays";
     public long? MemoryBytes => null;
+    public DType CacheType => DType.F32;
 
     public Tensor NewTensor(int rows, int columns) => new Array2D(rows, columns);
     public void ReadHost(Tensor x, Span<float> destination) => ((Array2D)x).Values.CopyTo(destination);

@@ -18,7 +18,8 @@ internal static class Seeds
     {
         using var gzip = new MemoryStream();
         for (var member = 0; member < 2; member++)
-            using (var packing = new GZipStream(gzip, CompressionLevel.Optimal, leaveOpen: true)) packing.Write(Encoding.UTF8.GetBytes(JsonLines));
+            using (var packing = new GZipStream(gzip, CompressionLevel.Optimal, leaveOpen: true))
+                packing.Write(Encoding.UTF8.GetBytes(JsonLines));
         yield return gzip.ToArray();
         using var zstd = new ZstdSharp.Compressor();
         var frame = zstd.Wrap(Encoding.UTF8.GetBytes(JsonLines)).ToArray();

@@ -13,7 +13,8 @@ internal sealed class CpuBackendTests
 
     private static IEnumerable<VectorWidth> Widths => Enum.GetValues<VectorWidth>().Where(width => width <= VectorWidths.Widest);
 
-    private static CpuBackend Backend(int threads, VectorWidth width) => new(new BackendOptions(threads, 0, 1, DType.F32), width);
+    private static CpuBackend Backend(int threads, VectorWidth width, DType cache = DType.F32) =>
+        new(new BackendOptions(threads, 0, 1, DType.F32, cache), width);
 
     [Test]
     public void LinearGivesEqualBitsInEveryBatchAndForEveryNumberOfThreads(
@@ -38,7 +39,7 @@ internal sealed class CpuBackendTests
 
     [Test]
     public void AttentionGivesEqualBitsInPrefillAndDecodeAndForEveryNumberOfThreads([ValueSource(nameof(Widths))] VectorWidth width,
-        [Values(0, 300)] int window)
+        [Values(0, 300)] int window, [Values(DType.F32, DType.BF16, DType.F16)] DType cacheType)
     {
         const int tokens = 700;
         var heads = s_heads with { Window = window };
@@ -52,7 +53,7 @@ internal sealed class CpuBackendTests
 
         float[] Attended(int threads, int[] counts)
         {
-            using var ops = Backend(threads, width);
+            using var ops = Backend(threads, width, cacheType);
             using var cache = ops.NewKvCache(1, 1, tokens, heads);
             var (result, start) = (new List<float>(), 0);
             foreach (var count in counts)
@@ -64,6 +65,30 @@ internal sealed class CpuBackendTests
                 start += count;
             }
             return [.. result];
+        }
+    }
+
+    /// <summary>Rows are computed by six, four, two and one: each count of heads in a group has tiles of its own.</summary>
+    [Test]
+    public void AttentionGivesEqualBitsInEveryTile([ValueSource(nameof(Widths))] VectorWidth width,
+        [Values(1, 2, 3, 5, 6, 7, 8, 11)] int group, [Values(DType.F32, DType.BF16)] DType cacheType)
+    {
+        const int tokens = 270, dimension = 80;
+        var heads = new AttentionHeads(2 * group, 2, dimension, [.. Enumerable.Range(0, dimension / 2).Select(i => 1f / (i + 1))]);
+        var rowFloats = 2 * (group + 2) * dimension;
+        var qkv = Values(tokens * rowFloats, group);
+        using var ops = Backend(2, width, cacheType);
+        using var cache = ops.NewKvCache(1, 2, tokens, heads);
+        var whole = Attended(0, 0, tokens);
+        Attended(1, 0, 250);
+        for (var t = 250; t < tokens; t++)
+            Assert.That(Attended(1, t, 1), Is.EqualTo(whole.AsSpan(t * 2 * group * dimension, 2 * group * dimension).ToArray()), $"token {t}");
+
+        float[] Attended(int slot, int start, int count)
+        {
+            using var scope = ops.Scope();
+            var rows = Put(ops, qkv[(start * rowFloats)..((start + count) * rowFloats)], count);
+            return Read(ops, ops.Attend(rows, cache, 0, new RaggedBatch { Slots = [slot], Starts = [start], Counts = [count] }, heads));
         }
     }
 

@@ -44,9 +44,14 @@ internal sealed class ParquetPages
             throw Refuse("is not where the schema says; fetch the file again");
         (_codec, Values) = (column.Number(4) ?? -1, column.Number(5) ?? -1);
         if (_codec is not (None or Snappy or Gzip or Zstd))
-            throw Refuse($"is packed by {s_codecs.ElementAtOrDefault((int)_codec) ?? "an unknown codec"}; write it with zstd, snappy or gzip");
+            throw Refuse($"is packed by {s_codecs.ElementAtOrDefault((int)_codec) ?? "an unknown codec"}; write it with zstd, snappy or "
+                + "gzip");
         if (Values is < 0 or > int.MaxValue) throw Refuse($"has {Values} values in one group of rows; write it in smaller groups");
-        if (Values > 0) Walk(new[] { column.Number(11), column.Number(9), column.Number(10) }.Where(at => at is not (null or 0)).Min() ?? 0);
+        if (Values == 0) return;
+        // Of dictionary, data and index, as Parquet.Net takes it.
+        var begin = new[] { column.Number(11), column.Number(9), column.Number(10) }.Where(at => at is not (null or 0)).Min();
+        if (begin is not > 0 || begin >= file.Bytes) throw Damaged("its pages would not be in the file");
+        Walk(begin.Value);
     }
 
     /// <summary>From page to page, as the reader will go.</summary>

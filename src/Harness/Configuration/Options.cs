@@ -46,6 +46,9 @@ public sealed record ModelOptions
 
     /// <summary>Null: as the checkpoint stores them.</summary>
     public DType? Dtype { get; init; }
+
+    /// <summary>Null: as the backend keeps them.</summary>
+    public DType? KvDtype { get; init; }
     public string Tokenizer { get; init; } = "";
     public TokenizerLibrary TokenizerLibrary { get; init; }
     public bool VerifyWeights { get; init; }
@@ -64,6 +67,12 @@ public sealed record ModelOptions
         {
             Meaning = "weights as f32, bf16, f16 or int8 (groups of 32 with a scale; --backend cpu); default: as stored",
             Switch = ("--dtype", "TYPE"), Scope = Scope.Model, InCellNames = (20, ""),
+        },
+        new Setting<DType?>(options => options.Model.KvDtype, Kinds.OrNone("auto", Kinds.OneOf(DType.F32, DType.BF16, DType.F16)))
+        {
+            Meaning = "keys and values in the cache as f32, bf16 or f16, to which they are rounded; default: f32 on cpu, and on torch the "
+                + "type of its activations, which has no other",
+            Switch = ("--kv-dtype", "TYPE"), Scope = Scope.Model, InCellNames = (25, "kv-"),
         },
         new Setting<string>(options => options.Model.Tokenizer, Kinds.Path)
         {

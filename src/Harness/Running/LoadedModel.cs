@@ -42,7 +42,8 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
         {
             backend = LaunchChecks.OnEveryRank(world, () =>
                 model.BackendChoice.Factory.Create(
-                    new(options.Runtime.Threads, model.Topology.LocalRank, model.Topology.LocalSize, model.Storage)));
+                    new(options.Runtime.Threads, model.Topology.LocalRank, model.Topology.LocalSize, model.Storage,
+                        options.Model.KvDtype)));
             LaunchChecks.OnEveryRank(world, () =>
             {
                 memory.MustFit(backend);
@@ -67,12 +68,13 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
     {
         LlamaStage? loaded = null;
         ExceptionDispatchInfo? failure = null;
-        using var bar = progress.Begin("loading", StageUnit.Bytes, model.Plan.Tensors().Sum(slice => BytesOf(slice, model.Checkpoint)));
+        var bytes = model.Plan.Tensors().Sum(slice => BytesOf(slice, model.Checkpoint));
+        using var bar = progress.Begin("loading", StageUnit.Bytes, bytes);
         var toTheEnd = stages.Run(joint =>
         {
             try
             {
-                var checkpoint = new StoppableCheckpoint(model.Checkpoint, joint, bar);
+                var checkpoint = new StoppableCheckpoint(model.Checkpoint, joint, bar, bytes);
                 loaded = memory.Place(() =>
                     new LlamaStage(backend, checkpoint, model.Plan, model.Storage, replica.TensorLink, replica.Pipeline));
                 checkpoint.MustBeAsOpened();
@@ -122,7 +124,7 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
     /// <summary>
     /// A checkpoint whose loading gives signs of life, shows how far it is, and ends between two tensors where the run is told to stop.
     /// </summary>
-    private sealed class StoppableCheckpoint(ICheckpoint checkpoint, JointStage stage, IStageProgress bar) : ICheckpoint
+    private sealed class StoppableCheckpoint(ICheckpoint checkpoint, JointStage stage, IStageProgress bar, long total) : ICheckpoint
     {
         private long _asked;
 
@@ -138,15 +140,15 @@ internal sealed class LoadedModel(ITensorBackend backend, LlamaStage stage, Repl
         {
             stage.Alive();
             if (stage.IsToStop) throw new OperationCanceledException();
-            // What was asked for before is loaded when the next is asked for.
+            // What was asked for before is loaded when the next is asked for; at the end all are looked at once more, and not loaded.
             var bytes = BytesOf(slice, checkpoint);
-            bar.Report(StageProgress.Of(Interlocked.Add(ref _asked, bytes) - bytes));
+            bar.Report(StageProgress.Of(Math.Min(Interlocked.Add(ref _asked, bytes) - bytes, total)));
             return checkpoint.Read(slice);
         }
 
         public void MustBeAsOpened()
         {
-            bar.Report(StageProgress.Of(Interlocked.Read(ref _asked)));
+            bar.Report(StageProgress.Of(total));
             checkpoint.MustBeAsOpened();
         }
 

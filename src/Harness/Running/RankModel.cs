@@ -27,6 +27,9 @@ internal sealed class RankModel : IDisposable
     public ICheckpoint Checkpoint { get; }
     public RankPlan Plan { get; }
     public DType Storage { get; }
+
+    /// <summary>Of keys and values.</summary>
+    public DType CacheType { get; }
     public BackendChoice BackendChoice { get; }
 
     /// <summary>The files of weights that were read whole before the run; null where that was not asked for.</summary>
@@ -37,7 +40,7 @@ internal sealed class RankModel : IDisposable
     public LoadedModel? Loaded { get; private set; }
 
     /// <summary>Every rank of the world opens together; ranks that see different things end here, with one message.</summary>
-    public RankModel(ResolvedConfiguration configuration, ICommunicator world)
+    public RankModel(ResolvedConfiguration configuration, ICommunicator world, IProgressReporter progress)
     {
         _options = configuration.Options;
         World = world;
@@ -56,8 +59,9 @@ internal sealed class RankModel : IDisposable
         LaunchChecks.SameEverywhere(world, new Dictionary<string,
             byte[]>
         { ["checkpoint"] = Encoding.UTF8.GetBytes(Checkpoint.Fingerprint) });
-        Verified = _options.Model.VerifyWeights ? VerifiedWeights.Check(world, Topology, Checkpoint) : null;
+        Verified = _options.Model.VerifyWeights ? VerifiedWeights.Check(world, Topology, Checkpoint, progress) : null;
         Storage = _options.Model.Dtype ?? Checkpoint.DType;
+        CacheType = LaunchChecks.OnEveryRank(world, () => Backends.CacheType(BackendChoice, _options.Model.KvDtype, Storage));
         _shards = new ShardPlan(Checkpoint.Config.Shape, sharding.Tensor, sharding.Pipeline, Storage);
         Plan = _shards.For(Groups.Position.TensorRank, Groups.Position.Stage);
         // Headers alone: a tensor that is missing or misshapen is found before anything is loaded or written.
@@ -90,7 +94,7 @@ internal sealed class RankModel : IDisposable
 
     /// <summary>What this rank will need for so many sequences at a time of so many tokens, prompt and output.</summary>
     public RankMemory MemoryFor(int sequences, int longest) => new(MemoryPlan.Of(_shards, Groups.Position.TensorRank, Groups.Position.Stage,
-        PlannedWork.Of(_options, sequences, longest, Storage, BackendChoice.IsCpu ? DType.F32 : Storage)), World.Rank);
+        PlannedWork.Of(_options, sequences, longest, Storage, CacheType)), World.Rank);
 
     /// <summary>Loads this rank's slices onto its device, where there is room for them.</summary>
     /// <returns>Null where a rank was told to stop before it had loaded its own; alike on every rank.</returns>

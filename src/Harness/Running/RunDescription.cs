@@ -19,6 +19,7 @@ internal static class RunDescription
             Model = ModelName(options.Model),
             ParametersBillions = model.Checkpoint.Config.Shape.Parameters / 1e9,
             Dtype = DTypes.Label(model.Storage),
+            KvDtype = DTypes.Label(model.CacheType),
             Backend = model.BackendChoice.Name,
             Nodes = model.Topology.Nodes,
             Ranks = model.World.Size,

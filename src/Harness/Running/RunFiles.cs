@@ -10,6 +10,7 @@ using Harness.Runs.Accounting;
 using Harness.Runs.Carbon;
 using Harness.Runs.Pieces;
 using Harness.Runs.Records;
+using Harness.Tensors;
 
 namespace Harness.Running;
 
@@ -234,6 +235,7 @@ internal sealed class RunFiles : IRunRecorder
             Status = status,
             Gpu = account.GpuName ?? _starts.LastOrDefault(start => start.Device != null)?.Device,
             NumGpus = account.Gpus,
+            KvDtype = _model.Loaded is { } loaded ? DTypes.Label(loaded.Backend.CacheType) : _manifest.Run.KvDtype,
             PaperEnergyJoules = account.PaperJoules(),
             Pieces = pieces.Count,
             Itl = Distribution.Of(Book.Gaps()),

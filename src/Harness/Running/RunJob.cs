@@ -18,7 +18,7 @@ internal sealed class RunJob(ResolvedConfiguration configuration, StopSignal sto
         var log = new RankLog(world.Rank, progress.Note);
 
         var carbon = world.Rank == 0 ? Carbon(options.Carbon) : null;
-        using var model = new RankModel(configuration, world);
+        using var model = new RankModel(configuration, world, progress);
         var prompts = model.IsRoot ? PromptSet.Load(options, model.Checkpoint.Config, progress) : null;
         foreach (var note in model.Checkpoint.Notes.Concat(prompts?.Notes ?? []).Distinct()) log.NoteOnce(note);
         if (model.Verified is { Count: > 0 } files)

@@ -15,7 +15,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
 {
     public int Execute(ICommunicator world)
     {
-        using var model = new RankModel(configuration, world);
+        IProgressReporter progress = world.Rank == 0 ? ProgressReporter.ForConsole() : new NoProgress();
+        using var model = new RankModel(configuration, world, progress);
         if (configuration.Options.Sharding.Data > 1)
             throw Settings.Of(options => options.Sharding.Data)
                 .Wrong(configuration.Options.Sharding.Data, "1, since a text is scored once,");
@@ -26,8 +27,8 @@ internal sealed class ScoreJob(ResolvedConfiguration configuration, string textF
         var tokens = Workload.Share(world, tokenizer == null ? null : TextAsWorkload(tokenizer, config)).Items[0].Tokens;
 
         var stages = JointStages.Of(configuration.Options.Sharding, world, stopRequested: () => false);
-        IProgressReporter progress = model.IsRoot ? ProgressReporter.ForConsole() : new NoProgress();
-        if (stages.Watched(() => model.Load(model.MemoryFor(1, tokens.Length), stages, progress)) is not { } loaded) return ExitCode.Interrupted;
+        if (stages.Watched(() => model.Load(model.MemoryFor(1, tokens.Length), stages, progress)) is not { } loaded)
+            return ExitCode.Interrupted;
         var scorer = new Scorer(loaded.Backend, loaded.Stage, loaded.Replica, config.Shape.Vocabulary);
         if (!model.IsRoot) scorer.Run(tokens, (_, _) => { });
         else Write(tokenizer!, tokens, config.Shape.Vocabulary, scorer);

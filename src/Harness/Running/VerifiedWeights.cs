@@ -17,14 +17,17 @@ internal sealed record VerifiedFile(string File, long Bytes, string Sha256, IRea
 /// </summary>
 internal static class VerifiedWeights
 {
+    private const int PieceBytes = 1 << 20;
+
     /// <summary>Every rank of the world calls.</summary>
     /// <returns>Every file, on every rank; none for weights that are no files.</returns>
     /// <exception cref="UserErrorException">On every rank: a file is not what came with it says, or nodes differ.</exception>
-    public static IReadOnlyList<VerifiedFile> Check(ICommunicator world, NodeTopology topology, ICheckpoint checkpoint)
+    public static IReadOnlyList<VerifiedFile> Check(ICommunicator world, NodeTopology topology, ICheckpoint checkpoint,
+        IProgressReporter progress)
     {
         var files = checkpoint.Files;
-        var mine = LaunchChecks.OnEveryRank(world, () => files.Where((_, i) => i % topology.LocalSize == topology.LocalRank)
-            .ToDictionary(file => file, Digest));
+        var mine = LaunchChecks.OnEveryRank(world, () =>
+            Digests([.. files.Where((_, i) => i % topology.LocalSize == topology.LocalRank)], progress));
         var all = world.AllTexts(string.Join('\n', files.Select(file => mine.GetValueOrDefault(file, ""))));
         var byRank = all.Select(text => text.Split('\n')).ToList();
         return LaunchChecks.OnEveryRank(world, () => files.Select((file, i) => Agreed(file, byRank.ConvertAll(digests => digests[i]),
@@ -46,13 +49,28 @@ internal static class VerifiedWeights
         return new(Path.GetFileName(file), new FileInfo(file).Length, digest, [.. known.Select(one => one.Source)]);
     }
 
-    private static string Digest(string file)
+    private static Dictionary<string, string> Digests(IReadOnlyList<string> files, IProgressReporter progress)
+    {
+        var read = 0L;
+        using var bar = progress.Begin("verifying", StageUnit.Bytes, files.Where(File.Exists).Sum(file => new FileInfo(file).Length));
+        return files.ToDictionary(file => file, file => Digest(file, bytes => bar.Report(StageProgress.Of(read += bytes))));
+    }
+
+    /// <param name="report">Takes bytes that were read.</param>
+    private static string Digest(string file, Action<int> report)
     {
         try
         {
             using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0,
                 FileOptions.SequentialScan);
-            return Convert.ToHexStringLower(SHA256.HashData(stream));
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var buffer = new byte[PieceBytes];
+            while (stream.Read(buffer) is > 0 and var count)
+            {
+                hash.AppendData(buffer.AsSpan(0, count));
+                report(count);
+            }
+            return Convert.ToHexStringLower(hash.GetHashAndReset());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -17,7 +17,7 @@ internal sealed record BackendChoice(ITensorBackendFactory Factory, string Reaso
     /// <summary>For the manifest.</summary>
     public object Described => new { name = Name, reason = Reason, libtorch = LibTorch };
 
-    /// <summary>Work that a CPU's meters can speak of, and weights whose cache is float32.</summary>
+    /// <summary>Work that a CPU's meters can speak of.</summary>
     public bool IsCpu => Factory is CpuBackendFactory;
 }
 
@@ -56,6 +56,18 @@ internal static class Backends
         BackendKind.Torch => ByLibTorch(options.LibTorch, "asked for"),
         _ => Best(options.LibTorch),
     };
+
+    /// <summary>The type that keys and values are kept in.</summary>
+    /// <param name="wanted">Null where that is left to the backend.</param>
+    /// <param name="weights">Their type in memory.</param>
+    /// <exception cref="UserErrorException">The backend has no such cache.</exception>
+    public static DType CacheType(BackendChoice choice, DType? wanted, DType weights)
+    {
+        if (choice.IsCpu) return wanted ?? DType.F32;
+        return wanted == null || wanted == weights ? weights
+            : throw new UserErrorException($"--backend torch keeps keys and values in the type of its activations, {weights.Label()} here, "
+                + $"not in {wanted.Value.Label()}; leave --kv-dtype out, or use --backend cpu");
+    }
 
     /// <summary>
     /// torch where a libtorch loads and sees a CUDA device, else cpu. Without a device libtorch is not touched: loading it takes a second.

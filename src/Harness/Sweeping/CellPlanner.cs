@@ -58,7 +58,7 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         // Without the weights their type is what config.json says, and the widest where it says nothing.
         var weights = options.Model.Dtype ?? model.DType ?? DType.F32;
         return PlannedWork.Of(options, options.Batch.EffectiveConcurrency, Length(options, model), weights,
-            devices.Cache ?? (weights == DType.Int8 || OnCpu(options.Runtime) ? DType.F32 : weights));
+            options.Model.KvDtype ?? (weights == DType.Int8 || OnCpu(options.Runtime) ? DType.F32 : weights));
     }
 
     /// <summary>As this machine would decide where the cell leaves it to the machine; asked once.</summary>

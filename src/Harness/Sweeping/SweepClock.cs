@@ -18,8 +18,8 @@ internal sealed class SweepClock(int cells, TimeProvider time)
             if (left <= 0) return null;
             // Those that were there before took no time.
             var remaining = _run > 0 ? $", about {Figures.Clock(time.GetElapsedTime(_began) / _run * left)}" : "";
-            return FormattableString.Invariant($"sweep: {_done} of {cells} cells done")
-                + (_failed > 0 ? FormattableString.Invariant($", {_failed} failed") : "") + FormattableString.Invariant($", {left} left{remaining}");
+            var failed = _failed > 0 ? FormattableString.Invariant($", {_failed} failed") : "";
+            return FormattableString.Invariant($"sweep: {_done} of {cells} cells done{failed}, {left} left{remaining}");
         }
     }
 

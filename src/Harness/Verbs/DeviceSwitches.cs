@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Harness.Common;
 using Harness.Planning;
-using Harness.Tensors;
 
 namespace Harness.Verbs;
 
@@ -9,16 +8,13 @@ namespace Harness.Verbs;
 internal sealed class DeviceSwitches
 {
     private readonly Command _command;
-    private readonly Option<string?> _memory, _kvDtype, _reserve, _bandwidth, _flops, _link, _linkLatency;
+    private readonly Option<string?> _memory, _reserve, _bandwidth, _flops, _link, _linkLatency;
 
     public DeviceSwitches(Command command)
     {
         _command = command;
         _memory = Add("--memory", "BYTES", "of one GPU: 32GB, 80GB, 31.7GiB; GB is read as GiB, as labels on memory mean it");
         _reserve = Add("--reserve", "P%", "memory kept free for driver, context, libraries and fragmentation; default: 5%");
-        _kvDtype = Add("--kv-dtype", "TYPE",
-            "KV cache as f32, bf16 or f16; default: bf16 in plan (the cpu backend keeps f32, which goes with int8 weights), the "
-            + "backend's own in sweep");
         _bandwidth = Add("--bandwidth", "RATE", "of one GPU's memory, such as 900GB/s; with --flops predicts tokens/s");
         _flops = Add("--flops", "RATE", "peak of one GPU in the weights' type, such as 125TFLOPS");
         _link = Add("--link", "RATE", "out of one GPU to its peers, such as 150GB/s or 200Gbit/s");
@@ -29,7 +25,6 @@ internal sealed class DeviceSwitches
     public Devices Resolve(ParseResult parsed) => new(
         parsed.GetValue(_memory) is { } memory ? Quantity.Bytes(memory, _memory.Name) : null,
         parsed.GetValue(_reserve) is { } share ? Quantity.Fraction(share, _reserve.Name) : Planner.DefaultReserve,
-        parsed.GetValue(_kvDtype) is { } word ? DTypes.Parse(word) : null,
         Rates(parsed));
 
     private Option<string?> Add(string name, string value, string description)

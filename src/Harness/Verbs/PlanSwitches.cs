@@ -13,7 +13,7 @@ internal sealed class PlanSwitches
     private const int DefaultGpus = 32, MostGpus = 65_536;
 
     private readonly Command _command;
-    private readonly Option<string?> _model, _gpus, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _commDtype, _temperature;
+    private readonly Option<string?> _model, _gpus, _batch, _maxLength, _tensor, _pipeline, _microBatches, _dtype, _kvDtype, _commDtype, _temperature;
     private readonly Option<string?> _format;
     private readonly DeviceSwitches _devices;
 
@@ -28,6 +28,8 @@ internal sealed class PlanSwitches
         _pipeline = Add(Settings.Of(o => o.Sharding.Pipeline), "only so many pipeline stages");
         _microBatches = Add(Settings.Of(o => o.Sharding.MicroBatches));
         _dtype = Add(Settings.Of(o => o.Model.Dtype), "weights as f32, bf16, f16 or int8; default: bf16");
+        _kvDtype = Add(Settings.Of(o => o.Model.KvDtype),
+            "keys and values in the cache as f32, bf16 or f16; default: bf16, and f32 with int8 weights, as the cpu backend keeps them");
         _commDtype = Add(Settings.Of(o => o.Sharding.CommDtype), "activations travel between ranks as f32 or bf16; default: f32");
         _temperature = Add(Settings.Of(o => o.Generation.Temperature),
             "0: tensor ranks exchange (logit, token), the default; above: they gather logits");
@@ -54,7 +56,7 @@ internal sealed class PlanSwitches
                 ?? throw new UserErrorException("--memory is missing; give the memory of one GPU, such as --memory 32GB"),
             Reserve = devices.Reserve,
             Rates = devices.Rates,
-            Work = Work(parsed, length, weights, devices),
+            Work = Work(parsed, length, weights),
         };
         return new(planner, gpus, tensor, pipeline, Format(parsed));
     }
@@ -78,7 +80,7 @@ internal sealed class PlanSwitches
     }
 
     /// <summary>That of a run with these switches.</summary>
-    private PlannedWork Work(ParseResult parsed, int length, DType weights, Devices devices)
+    private PlannedWork Work(ParseResult parsed, int length, DType weights)
     {
         var wire = parsed.GetValue(_commDtype) is { } word ? DTypes.Parse(word) : DType.F32;
         if (wire == DType.F16) throw Quantity.Wrong("f16", _commDtype.Name, "f32 or bf16");
@@ -89,7 +91,7 @@ internal sealed class PlanSwitches
             Generation = new() { Temperature = (float)temperature },
         };
         return PlannedWork.Of(options, Whole(parsed, _batch) ?? options.Batch.Size, length,
-            weights, devices.Cache ?? (weights == DType.Int8 ? DType.F32 : DType.BF16));
+            weights, parsed.GetValue(_kvDtype) is { } cache ? DTypes.Parse(cache) : weights == DType.Int8 ? DType.F32 : DType.BF16);
     }
 
     private PlanFormat Format(ParseResult parsed) => parsed.GetValue(_format) is not { } word ? PlanFormat.Table

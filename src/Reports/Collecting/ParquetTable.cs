@@ -7,8 +7,8 @@ using Parquet.Schema;
 namespace Harness.Reports.Collecting;
 
 /// <summary>
-/// A table of typed columns as a Parquet file: figures are doubles, counts 64-bit integers, times timestamps in UTC of microseconds, all else
-/// is text; what is missing is null. What the columns mean stands in the file's metadata under <see cref="MeaningsKey"/>.
+/// A table of typed columns as a Parquet file: figures are doubles, counts 64-bit integers, times timestamps in UTC of microseconds, all
+/// else is text; what is missing is null. What the columns mean stands in the file's metadata under <see cref="MeaningsKey"/>.
 /// </summary>
 /// <param name="rows">As many values has every column.</param>
 internal sealed class ParquetTable(int rows)
@@ -26,10 +26,12 @@ internal sealed class ParquetTable(int rows)
     {
         _meanings.Add(column);
         var type = Nullable.GetUnderlyingType(column.Type) ?? column.Type;
-        if (type == typeof(double) || type == typeof(float)) Add(column.Name, value, cell => Convert.ToDouble(cell, CultureInfo.InvariantCulture));
+        if (type == typeof(double)) Add(column.Name, value, cell => (double)cell);
         else if (type == typeof(bool)) Add(column.Name, value, cell => (bool)cell);
-        else if (type == typeof(int) || type == typeof(long)) Add(column.Name, value, cell => Convert.ToInt64(cell, CultureInfo.InvariantCulture));
-        else if (column.Name.EndsWith("_utc", StringComparison.Ordinal)) Add(Time(column.Name), value, cell => Moment(column.Name, (string)cell));
+        else if (type == typeof(int) || type == typeof(long))
+            Add(column.Name, value, cell => Convert.ToInt64(cell, CultureInfo.InvariantCulture));
+        else if (column.Name.EndsWith("_utc", StringComparison.Ordinal))
+            Add(Time(column.Name), value, cell => Moment(column.Name, (string)cell));
         else AddText(column.Name, row => Convert.ToString(value(row), CultureInfo.InvariantCulture));
     }
 
@@ -54,8 +56,8 @@ internal sealed class ParquetTable(int rows)
         new(name, DateTimeFormat.Timestamp, isAdjustedToUTC: true, DateTimeTimeUnit.Micros, isNullable: true);
 
     private static DateTime Moment(string column, string text) =>
-        DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
-            ? time : throw new FormatException($"column {column} holds '{text}', which is no time");
+        DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+            out var time) ? time : throw new FormatException($"column {column} holds '{text}', which is no time");
 
     /// <summary>Into memory first: the format ends with what was written where.</summary>
     private async Task WriteAsync(Stream output)

@@ -30,6 +30,7 @@ public static class TableForms
     /// <exception cref="UserErrorException">A table that is no text was asked for on standard output.</exception>
     public static void MustBeFile(string output)
     {
-        if (output == "-") throw new UserErrorException("a Parquet table is no text for standard output; name its file with --out FILE.parquet");
+        if (output == "-")
+            throw new UserErrorException("a Parquet table is no text for standard output; name its file with --out FILE.parquet");
     }
 }

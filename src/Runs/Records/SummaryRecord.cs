@@ -34,6 +34,15 @@ public sealed record SummaryRecord
     [Column("parameters_b", "10⁹", "parameters of the model", "its shape")] public double? ParametersBillions { get; init; }
     [Chosen(20)]
     [Column("dtype", "", "of the weights in memory")] public string? Dtype { get; init; }
+    [Chosen(25, "KV cache in", Absent = "KV cache as the backend had it")]
+    [Column("kv_dtype", "", "of the keys and values in memory", "`--kv-dtype`", Extension = 14)]
+    public string? KvDtype
+    {
+        // Versions that did not write it kept them in float32 on the CPU backend.
+        get => field ?? (Backend == "cpu" ? "f32" : null);
+        init;
+    }
+
     [Chosen(30)]
     [Column("backend", "", "what computed", "`--backend`")] public string? Backend { get; init; }
 

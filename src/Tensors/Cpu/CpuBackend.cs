@@ -14,6 +14,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
 
     private readonly WorkerTeam _team;
     private readonly CpuKernels _kernels;
+    private readonly int _lanes;
     private readonly int[] _affinity = [];
     private readonly Arena _arena = new();
     private readonly List<CpuTensor> _tensors = [];
@@ -41,6 +42,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
         }
         _team = new WorkerTeam(threads, threads * ranks > allowed ? 0 : SpinMicroseconds);
         _kernels = CpuKernels.Create(width);
+        _lanes = (int)width / (8 * sizeof(float));
+        CacheType = options.Cache ?? DType.F32;
         MemoryBytes = HostMemory.Bytes / Math.Max(1, ranks);
         Device = $"{HostCpu.Model}, {threads} {(threads == 1 ? "thread" : "threads")}, {width.Label()}";
     }
@@ -53,6 +56,8 @@ public sealed unsafe class CpuBackend : ITensorBackend
     public string Device { get; }
 
     public long? MemoryBytes { get; }
+
+    public DType CacheType { get; }
 
     public IDisposable Scope()
     {
@@ -85,7 +90,7 @@ public sealed unsafe class CpuBackend : ITensorBackend
         : WeightLoader.Load(parts, storage, _team, _weights);
 
     public KvCache NewKvCache(int layers, int slots, int capacity, AttentionHeads heads) =>
-        new CpuKvCache(layers, slots, capacity, heads) { Layers = layers, Slots = slots, Capacity = capacity };
+        new CpuKvCache(layers, slots, capacity, heads, CacheType, _lanes) { Layers = layers, Slots = slots, Capacity = capacity };
 
     public Tensor NewTensor(int rows, int columns) => New(rows, columns);
 

@@ -66,8 +66,14 @@ internal abstract unsafe class CpuKernels
             Elementwise<S, V>.AddToRows(team, x, row, rows, columns);
 
         public override void Attend(WorkerTeam team, Arena arena, float* qkv, float* output, CpuKvCache cache, int layer,
-            RaggedBatch batch, AttentionHeads heads) =>
-            Attention<S, V>.Attend(team, arena, qkv, output, cache, layer, batch, heads);
+            RaggedBatch batch, AttentionHeads heads)
+        {
+            if (cache.DType == DType.F32)
+                Attention<S, V, Float32Element>.Attend(team, arena, qkv, output, cache, layer, batch, heads);
+            else if (cache.DType == DType.BF16)
+                Attention<S, V, BFloat16Element>.Attend(team, arena, qkv, output, cache, layer, batch, heads);
+            else Attention<S, V, Float16Element>.Attend(team, arena, qkv, output, cache, layer, batch, heads);
+        }
 
         public override int ArgMax(float* logits, int count, int row) => Sampler<S, V>.ArgMax(logits, count, row);
 

@@ -1,44 +1,44 @@
 namespace Harness.Tensors.Cpu;
 
 /// <summary>
-/// Float32 keys and values. For each layer, slot and key/value head: keys in blocks of 16 tokens, [token / 16][feature][16],
-/// so that vectors hold one feature of several tokens and scores need no horizontal sums; values [token][feature],
-/// features padded with zeros to a multiple of 16. Pages are taken when tokens are first written.
+/// Keys and values in one element type. For each layer, slot and key/value head: keys in blocks of 2 · lanes tokens,
+/// [token / block][feature][block], so that vectors hold one feature of several tokens and scores need no horizontal sums; values
+/// [token][feature], features padded with zeros to a multiple of 2 · lanes. Of 16-bit types the two halves of a block are interleaved,
+/// as <see cref="IWeightElement"/> reads them. Pages are taken when tokens are first written.
 /// </summary>
 internal sealed unsafe class CpuKvCache : KvCache
 {
-    public const int BlockTokens = 16;
-
-    /// <summary>Kernels read keys by two vectors of up to 16 tokens.</summary>
-    private const int CapacityMultiple = 2 * BlockTokens;
-
     private readonly PageBlock _pages;
 
-    public CpuKvCache(int layers, int slots, int capacity, AttentionHeads heads)
+    /// <param name="lanes">Float32 numbers of a vector.</param>
+    public CpuKvCache(int layers, int slots, int capacity, AttentionHeads heads, DType dtype, int lanes)
     {
         Heads = heads;
-        var tokens = ((long)capacity + CapacityMultiple - 1) / CapacityMultiple * CapacityMultiple;
-        PaddedDimension = (heads.Dimension + 15) / 16 * 16;
-        KeyFloats = tokens * heads.Dimension;
-        HeadFloats = KeyFloats + tokens * PaddedDimension;
-        _pages = new PageBlock(HeadFloats * heads.KeyValues * slots * layers * sizeof(float), hugePages: false);
+        DType = dtype;
+        var block = 2L * lanes;
+        var tokens = (capacity + block - 1) / block * block;
+        PaddedDimension = (int)((heads.Dimension + block - 1) / block * block);
+        KeyBytes = tokens * heads.Dimension * dtype.Bytes();
+        HeadBytes = KeyBytes + tokens * PaddedDimension * dtype.Bytes();
+        _pages = new PageBlock(HeadBytes * heads.KeyValues * slots * layers, hugePages: true);
     }
 
     public AttentionHeads Heads { get; }
+    public DType DType { get; }
     public RopeTable Rope { get; } = new();
     public int PaddedDimension { get; }
 
     /// <summary>From one head of a slot to the next.</summary>
-    public long HeadFloats { get; }
+    public long HeadBytes { get; }
 
     /// <summary>From the keys of a head to its values.</summary>
-    public long KeyFloats { get; }
+    public long KeyBytes { get; }
 
     public override long Bytes => _pages.Bytes;
 
-    /// <summary>[token / 16][feature][16].</summary>
-    public float* Keys(int layer, int slot, int head) =>
-        (float*)_pages.Data + (((long)layer * Slots + slot) * Heads.KeyValues + head) * HeadFloats;
+    /// <summary>[token / block][feature][block].</summary>
+    public byte* Keys(int layer, int slot, int head) =>
+        _pages.Data + (((long)layer * Slots + slot) * Heads.KeyValues + head) * HeadBytes;
 
     public override void Dispose()
     {

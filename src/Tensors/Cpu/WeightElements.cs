@@ -25,7 +25,20 @@ internal unsafe interface IWeightElement
     static abstract V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct;
 }
 
-internal readonly unsafe struct Float32Element : IWeightElement
+/// <summary>The same of keys and values, which are written one by one as they come.</summary>
+internal unsafe interface ICacheElement : IWeightElement
+{
+    /// <summary>Of this magnitude and above a finite float32 becomes infinite.</summary>
+    static abstract float Limit { get; }
+
+    /// <summary>Rounded to nearest, ties to even.</summary>
+    static abstract void Write(float value, byte* destination);
+
+    /// <summary>Both halves by one load of the 16-bit types, for kernels that have registers for both and none to spare of loads.</summary>
+    static abstract void Both<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct;
+}
+
+internal readonly unsafe struct Float32Element : ICacheElement
 {
     public static int Bytes => 4;
     public static bool Interleaved => false;
@@ -37,9 +50,16 @@ internal readonly unsafe struct Float32Element : IWeightElement
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.Load((float*)source + S.Lanes);
+
+    public static float Limit => float.PositiveInfinity;
+    public static void Write(float value, byte* destination) => *(float*)destination = value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Both<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct =>
+        (first, second) = (First<S, V>(source), Second<S, V>(source));
 }
 
-internal readonly unsafe struct BFloat16Element : IWeightElement
+internal readonly unsafe struct BFloat16Element : ICacheElement
 {
     public static int Bytes => 2;
     public static bool Interleaved => true;
@@ -51,10 +71,22 @@ internal readonly unsafe struct BFloat16Element : IWeightElement
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Second<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.LoadOdd16(source);
+
+    /// <summary>Half way from the largest, 2¹²⁸ - 2¹²⁰, to what would follow it.</summary>
+    public static float Limit => 3.3961775e38f;
+    public static void Write(float value, byte* destination) => *(ushort*)destination = ElementConversion.ToBFloat16(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Both<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct
+    {
+        var both = S.Load((float*)source);
+        first = S.ShiftLeft16(both);
+        second = S.And(both, 0xFFFF0000);
+    }
 }
 
 /// <summary>Every finite float16; infinities and NaN are refused when a weight is loaded.</summary>
-internal readonly unsafe struct Float16Element : IWeightElement
+internal readonly unsafe struct Float16Element : ICacheElement
 {
     public static int Bytes => 2;
     public static bool Interleaved => true;
@@ -80,6 +112,18 @@ internal readonly unsafe struct Float16Element : IWeightElement
         var normal = S.AddBits(S.ShiftRight3(S.And(high, 0x7FFF0000)), 112u << 23);
         var subnormal = S.MultiplyAdd(normal, S.Broadcast(2), S.Broadcast(-6.103515625e-5f));
         return S.WithSign(S.Min(normal, subnormal), high);
+    }
+
+    /// <summary>Half way from the largest, 65504, to what would follow it.</summary>
+    public static float Limit => 65520;
+    public static void Write(float value, byte* destination) => *(Half*)destination = (Half)value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Both<S, V>(byte* source, out V first, out V second) where S : struct, ISimd<V> where V : struct
+    {
+        var both = S.Load((float*)source);
+        first = Widen<S, V>(S.ShiftLeft16(both));
+        second = Widen<S, V>(S.And(both, 0xFFFF0000));
     }
 }
 

@@ -20,7 +20,7 @@ public sealed class HubDirectoryTests
         foreach (var file in files) _scratch.File(file, $$"""{"question": "{{Path.GetFileName(file)}}", "answer": "#### 1"}""");
     }
 
-    private static LoadedPrompts Load(string path, string? name = null, int shots = 0) => DatasetCatalog.Load(name, path, shots, null, null);
+    private static LoadedPrompts Load(string path, int shots = 0) => DatasetCatalog.Load(null, path, shots, null, null);
 
     [Test]
     public void OfGsm8kTheTestSplitOfMainIsRead()

@@ -22,19 +22,24 @@ public sealed class ParquetRecordsTests
     public void ATableOfAnotherWriterIsReadAsItsRowsAre()
     {
         var path = Written("gsm.parquet", ParquetSeeds.Gsm);
-        var rows = DatasetRecords.Read(path).Select(row => (row.Source, row.Number, row.Value.GetRawText())).ToList();
+        var rows = DatasetRecords.Read(path).Select(row => (row.Value.GetProperty("id").GetInt32(), row.Required("question"),
+            row.Required("answer"), string.Join(',', ((string[])["category", "score", "checked", "made"]).Select(column =>
+                row.Value.GetProperty(column).GetRawText())))).ToList();
+        Assert.That(DatasetRecords.Read(path).Select(row => (row.Source, row.Number)),
+            Is.EqualTo(Enumerable.Range(0, 3).Select(i => ($"gsm.parquet:row {i}", i))));
         Assert.That(rows, Is.EqualTo(new[]
         {
-            ("gsm.parquet:row 0", 0, """{"id":0,"question":"How many?","answer":"Two and two is <<2+2=4>>4. #### 4","category":"math","score":1.5,"checked":true,"made":{}}"""),
-            ("gsm.parquet:row 1", 1, """{"id":1,"question":"Wie viele Äpfel \uD83C\uDF4E?","answer":"Drei.\n#### 3","category":null,"score":null,"checked":null,"made":{}}"""),
-            ("gsm.parquet:row 2", 2, """{"id":2,"question":"How many?","answer":"#### 1,000","category":"math","score":"NaN","checked":false,"made":{}}"""),
+            (0, "How many?", "Two and two is <<2+2=4>>4. #### 4", "\"math\",1.5,true,{}"),
+            (1, "Wie viele Äpfel 🍎?", "Drei.\n#### 3", "null,null,null,{}"),
+            (2, "How many?", "#### 1,000", "\"math\",\"NaN\",false,{}"),
         }));
         var loaded = DatasetCatalog.Load(null, path, 0, null, null);
         Assert.That(loaded.Prompts.Select(p => (p.Dataset, p.Question, p.ReferenceAnswer, p.Id)), Is.EqualTo(new[]
         {
             ("gsm8k", "How many?", "4", "0"), ("gsm8k", "Wie viele Äpfel 🍎?", "3", "1"), ("gsm8k", "How many?", "1,000", "2"),
         }));
-        Assert.That(loaded.Notes, Is.EqualTo(new[] { $"{path}: no prompt is made of \"category\", \"checked\", \"made\", \"score\"" }));
+        Assert.That(loaded.Notes.Single(),
+            Is.EqualTo($"{path}: no prompt is made of \"category\", \"checked\", \"made\", \"score\""));
     }
 
     [Test]
@@ -115,6 +120,13 @@ public sealed class ParquetRecordsTests
         BitConverter.GetBytes(int.MaxValue).CopyTo(bytes, bytes.Length - 8);
         File.WriteAllBytes(path, bytes);
         Refused(path, $"its footer would be of {int.MaxValue} bytes, and the file is of {bytes.Length}");
+
+        // The first page 4 bytes before the file: a zigzag of -4 in the place of 4's.
+        bytes = ParquetSeeds.Bytes(ParquetSeeds.Gsm);
+        bytes[bytes.AsSpan().IndexOf((ReadOnlySpan<byte>)[0x26, 0x08, 0x3C]) + 1] = 0x07;
+        File.WriteAllBytes(path, bytes);
+        Assert.That(() => DatasetRecords.Read(path).Count(), Throws.TypeOf<UserErrorException>()
+            .With.Message.Contains("its column \"id\" is damaged (its pages would not be in the file)"));
 
         // Ten million nulls are two bytes of a page.
         Write(path, CompressionMethod.Snappy, [new DataField<string>("prompt")], async (group, fields, _) =>

@@ -40,6 +40,7 @@ internal sealed class MistakeTests
     [TestCase("run --tp 2 --communicator solo", "communicator 'solo' is one rank, and 2 were asked for; use threads or mpi")]
     [TestCase("run --dtype int4", "dtype 'int4' is unknown; use f32, bf16, f16 or int8")]
     [TestCase("run --dtype int8 --backend torch", "--backend torch has no int8 weights; use --backend cpu, or --dtype bf16 or f16")]
+    [TestCase("run --kv-dtype int8", "Model:KvDtype (--kv-dtype) is 'int8', but one of f32, bf16, f16 is expected")]
     [TestCase("run --meter geiger",
         "Energy:Meter (--meter) is 'geiger', but nvml, nvml:all, amdsmi, amdsmi:all, rapl[:DIR], perf[:DIR], craypm[:DIR], hwmon[:DIR], replay:FILE, command:PROGRAM, host, auto, none, or several of them "
         + "separated by commas is expected")]

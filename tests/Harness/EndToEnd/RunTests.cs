@@ -55,6 +55,15 @@ internal sealed class RunTests
         });
     }
 
+    /// <summary>The summary asks the backend that ran.</summary>
+    [Test]
+    public void TheTypeOfTheCacheIsTheBackendsAndIsSaid()
+    {
+        var run = Stories("--limit", "2", "--batch", "2", "--max-new-tokens", "20", "--kv-dtype", "bf16", "--warmup", "0");
+        Assert.That(run.Summary["kv_dtype"], Is.EqualTo("bf16"));
+        Assert.That((string?)run.Manifest["configuration"]?["Model:KvDtype"]?["value"], Is.EqualTo("bf16"));
+    }
+
     [Test]
     public void WithoutAMeterEnergyIsEmptyAndNotValidAndTheRestStands()
     {

@@ -54,7 +54,7 @@ internal sealed class CutJournalTests
     public void Kill()
     {
         _configuration = Settings("killed");
-        _model = new(_configuration, new SoloCommunicator());
+        _model = new(_configuration, new SoloCommunicator(), new NoProgress());
         _prompts = PromptSet.Load(_configuration.Options, _model.Checkpoint.Config, new NoProgress());
         using (var start = new ScriptedStart(this, "killed")) start.Run(batches: Prompts / Batch + 1);
         Assert.That(Directory.GetFiles(Killed).Where(path => RunFileTests.RowOf(path) == null), Is.Empty,

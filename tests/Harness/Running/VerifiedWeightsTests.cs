@@ -96,7 +96,8 @@ internal sealed class VerifiedWeightsTests
         ThreadWorld.Run(s_hosts.Length, world =>
         {
             using var checkpoint = Checkpoint.Open(_scratch[s_hosts[world.Rank]]);
-            found[world.Rank] = VerifiedWeights.Check(world, NodeTopology.From(s_hosts, s_hosts, world.Rank), checkpoint);
+            found[world.Rank] = VerifiedWeights.Check(world, NodeTopology.From(s_hosts, s_hosts, world.Rank), checkpoint,
+                new NoProgress());
         });
         Assert.That(found.Select(files => files.Select(file => file.Sha256)), Is.All.EqualTo(found[0].Select(file => file.Sha256)));
         return found[0];

@@ -25,6 +25,19 @@ internal sealed class BackendsTests
             Has.Property("Name").EqualTo("cpu").And.Property("Reason").EqualTo("--dtype int8 is of the CPU backend alone"));
     }
 
+    [Test]
+    public void ACacheIsOfTheTypeThatIsAskedForOrOfTheBackends()
+    {
+        BackendChoice cpu = new(new CpuBackendFactory(), "x"), torch = new(new OtherFactory(), "y");
+        Assert.That(Backends.CacheType(cpu, null, DType.BF16), Is.EqualTo(DType.F32));
+        Assert.That(Backends.CacheType(cpu, DType.F16, DType.Int8), Is.EqualTo(DType.F16));
+        Assert.That(Backends.CacheType(torch, null, DType.BF16), Is.EqualTo(DType.BF16));
+        Assert.That(Backends.CacheType(torch, DType.F16, DType.F16), Is.EqualTo(DType.F16));
+        Assert.That(() => Backends.CacheType(torch, DType.F32, DType.BF16), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+            "--backend torch keeps keys and values in the type of its activations, bf16 here, not in f32; leave --kv-dtype out, or use "
+            + "--backend cpu"));
+    }
+
     /// <summary>Rank 1 of three has no device: all end, with one message that names it.</summary>
     [Test]
     public void RanksThatWouldDifferEndTogether()

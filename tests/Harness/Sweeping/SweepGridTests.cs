@@ -48,6 +48,8 @@ internal sealed class SweepGridTests
             "llama-7b-tp2-pp1-b64-len256-gsm8k", "synthetic-13b-tp2-pp1-b64-len256-gsm8k",
         }));
         Assert.That(Names(Grid("""{ "Output": { "Name": "study" }, "Batch": { "Size": [1, 2] } }""")), Is.EqualTo(new[] { "study-b1", "study-b2" }));
+        Assert.That(Names(Grid("""{ "Model": { "Dtype": "bf16", "KvDtype": ["auto", "bf16"] } }""")),
+            Is.EqualTo(new[] { "kv-auto", "kv-bf16" }));
         Assert.That(Names(Grid("""{ "Batch": { "Size": 4 } }""")), Is.EqualTo(new[] { "demo" }), "nothing varies");
     }
 

@@ -96,8 +96,25 @@ internal sealed class SweepPlanTests
             ["Runtime:Backend"] = "cpu",
             ["Generation:RepetitionPenalty"] = penalty,
         });
-        var plan = new CellPlanner(new Devices(null, 0, null, null), null).Plan(grid.Cells[0]);
+        var plan = new CellPlanner(new Devices(null, 0, null), null).Plan(grid.Cells[0]);
         Assert.That(plan.Row.HeadBytesPerToken, Is.EqualTo(bytes));
+    }
+
+    /// <summary>2 · 32 layers · 4,096 elements a token of 7b, for 2 sequences of 1,000 tokens.</summary>
+    [TestCase("auto", "f32", 4)]
+    [TestCase("bf16", "bf16", 2)]
+    public void APlanCountsTheCacheAsTheCellKeepsIt(string setting, string type, int bytes)
+    {
+        var grid = new SweepGrid(null, new Dictionary<string, string?>
+        {
+            ["Model:Path"] = "synthetic:7b",
+            ["Model:KvDtype"] = setting,
+            ["Runtime:Backend"] = "cpu",
+            ["Batch:Size"] = "2",
+            ["Generation:MaxLength"] = "1000",
+        });
+        var row = new CellPlanner(new Devices(null, 0, null), null).Plan(grid.Cells[0]).Row;
+        Assert.That((row.KvDtype, row.KvCacheBytes), Is.EqualTo((type, 2L * 1000 * 2 * 32 * 4096 * bytes)));
     }
 
     /// <summary>

@@ -43,7 +43,7 @@ public sealed class CsvRowsTests
             "memory_energy_j,memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons," +
             "ttft_p95_s,tpot_p95_s,latency_p95_s,itl_mean_s,itl_p50_s,itl_p90_s,itl_p95_s,itl_p99_s," +
             "slo,good_requests,goodput_per_s,good_share,energy_per_good_request_j,good_energy_j,not_good_energy_j," +
-            "chat_template,system_prompt,burstiness,arrivals,lengths,turns,cached_input_tokens,core_wait_share\n"));
+            "chat_template,system_prompt,burstiness,arrivals,lengths,turns,cached_input_tokens,kv_dtype,core_wait_share\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
             "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes," +
