@@ -45,7 +45,7 @@ public static class DatasetCatalog
         var located = Locate(name, path, shots, turns);
         var source = Open(located, shots, seed, turns);
         var prompts = PromptSelection.Select(source.Read(), limit, seed);
-        var loaded = new LoadedPrompts(prompts, source.Log, path ?? source.Dataset) { Files = located.Files?.Note };
+        var loaded = new LoadedPrompts(prompts, source.Log, path ?? source.Dataset) { Files = located.Files };
         return prompts.Count > 0 ? loaded
             : throw new UserErrorException(string.Join("; ", loaded.Notes.Prepend($"{loaded.Source} holds no prompts")));
     }
@@ -157,8 +157,8 @@ public static class DatasetCatalog
 /// <param name="Source">Where they come from, for people.</param>
 public sealed record LoadedPrompts(IReadOnlyList<Prompt> Prompts, ReadLog Log, string Source)
 {
-    /// <summary>Which files of a directory these are; null where one was named.</summary>
-    public string? Files { get; init; }
+    /// <summary>The files that were read, in order; none for the demo.</summary>
+    public DatasetFiles? Files { get; init; }
 
-    public IEnumerable<string> Notes => [.. Files == null ? [] : new[] { Files }, .. Log.Notes(Source)];
+    public IEnumerable<string> Notes => Files?.Note is { } note ? Log.Notes(Source).Prepend(note) : Log.Notes(Source);
 }

@@ -80,13 +80,14 @@ internal sealed class ParquetRecords
     {
         var group = _file.RowGroups[index];
         var pages = _leaves.Select(leaf => new ParquetPages(_file, group, leaf)).ToList();
-        var (entries, unpacked) = (pages.Sum(column => column.Values), pages.Sum(column => column.UnpackedBytes));
-        if (entries > FreeEntries + EntriesPerByte * _file.Bytes || unpacked > Array.MaxLength * 2L)
+        var rows = group.Number(3) ?? -1;
+        if (rows is < 0 or > int.MaxValue)
+            throw _file.Refuse($"its group of rows {index} (counted from 0) is of {rows} rows; fetch it again");
+        var (entries, unpacked) = (Math.Max(rows, pages.Sum(column => column.Values)), pages.Sum(column => column.UnpackedBytes));
+        var most = FreeEntries + EntriesPerByte * _file.Bytes;
+        if (entries > most || unpacked > Array.MaxLength * 2L)
             throw _file.Refuse($"its group of rows {index} (counted from 0) has {entries} values of {unpacked >> 20} MiB; write it in "
                 + "smaller groups, for example with pandas: to_parquet(FILE, row_group_size=10000)");
-        var rows = group.Number(3) ?? -1;
-        if (rows is < 0 or > int.MaxValue || (_leaves.Count == 0 && rows > FreeEntries))
-            throw _file.Refuse($"its group of rows {index} (counted from 0) is of {rows} rows; fetch it again");
         _columns.Clear();
         foreach (var (leaf, column) in _leaves.Zip(pages))
         {

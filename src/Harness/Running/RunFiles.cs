@@ -123,7 +123,12 @@ internal sealed class RunFiles : IRunRecorder
             },
             ["backend"] = model.BackendChoice.Described,
             ["checkpoint"] = new { name = model.Checkpoint.Name, fingerprint = model.Checkpoint.Fingerprint, verified = model.Verified },
-            ["data"] = new { left_out = prompts.Loaded.Log.LeftOut, unread_fields = prompts.Loaded.Log.UnreadFields },
+            ["data"] = new
+            {
+                files = prompts.Loaded.Files?.Paths.Select(Path.GetFullPath),
+                left_out = prompts.Loaded.Log.LeftOut,
+                unread_fields = prompts.Loaded.Log.UnreadFields,
+            },
             ["prompts"] = prompts.Form.Described,
             [StartRecord.Section] = _starts,
         };

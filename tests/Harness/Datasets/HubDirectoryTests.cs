@@ -78,6 +78,8 @@ public sealed class HubDirectoryTests
         var loaded = Load(_scratch.Path);
         Assert.That(loaded.Prompts.Select(p => (p.Index, p.Question)),
             Is.EqualTo(new[] { (0, "0a"), (1, "0b"), (2, "1a"), (3, "1b"), (4, "2a"), (5, "2b") }));
+        Assert.That(loaded.Files!.Paths.Select(path => Path.GetFileName(path)[..11]),
+            Is.EqualTo(new[] { "train-00000", "train-00001", "train-00002" }));
         Assert.That(loaded.Prompts[3].Source, Is.EqualTo("train-00001-of-00003-a09b74b3ef9c3b56.jsonl:2"));
         Assert.That(loaded.Notes.Single(), Does.Contain(
             "3 files from data/train-00000-of-00003-a09b74b3ef9c3b56.jsonl to data/train-00002-of-00003-a09b74b3ef9c3b56.jsonl"));
