@@ -75,7 +75,11 @@ public sealed class CollectTests
     {
         Complete("a", Samples.Summary("1") with
         {
-            TimestampUtc = "2026-11-21T07:39:29.25Z", TokensPerSecond = 0.1 + 0.2, Completed = 3, Valid = true, Model = "=a, \"é\"",
+            TimestampUtc = "2026-11-21T07:39:29.25Z",
+            TokensPerSecond = 0.1 + 0.2,
+            Completed = 3,
+            Valid = true,
+            Model = "=a, \"é\"",
             TotalOutputTokens = long.MaxValue,
         });
         Complete("b", Samples.Summary("2", RunStatus.Interrupted));
