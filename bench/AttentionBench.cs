@@ -54,8 +54,12 @@ internal static unsafe class AttentionBench
             using var cache = ops.NewKvCache(layers, batch, context, heads);
             Fill(ops, cache, heads);
             var step = Rows(ops, batch, heads);
-            var places = new RaggedBatch { Slots = [.. Enumerable.Range(0, batch)], Starts = [.. Enumerable.Repeat(context - 1, batch)],
-                Counts = [.. Enumerable.Repeat(1, batch)] };
+            var places = new RaggedBatch
+            {
+                Slots = [.. Enumerable.Range(0, batch)],
+                Starts = [.. Enumerable.Repeat(context - 1, batch)],
+                Counts = [.. Enumerable.Repeat(1, batch)]
+            };
             Measure($"{name}, decode, context {context}, batch {batch}", bytes * layers,
                 4.0 * heads.Queries * heads.Dimension * context * batch * layers, layers, () =>
                 {

@@ -10,7 +10,7 @@ public static class DatasetCatalog
     /// <param name="Files">What its file is called where it is published.</param>
     /// <param name="Splits">Of a hub's directory: the ones it is asked from, the first that is there; without any, the only one.</param>
     private sealed record Kind(
-        string Name, string[] Files, string[] Splits, DatasetFields[] Forms, Func<DatasetFiles, int, long?, IPromptSource> Open);
+        string Name, string[] Files, string[] Splits, DatasetFields[] Forms, Func<DatasetFiles, int, long?, int, IPromptSource> Open);
 
     /// <summary>The data set that a run is asked for, before anything of it is read.</summary>
     private sealed record Located(Kind? Kind, DatasetFiles? Files);
@@ -19,14 +19,14 @@ public static class DatasetCatalog
 
     private static readonly Kind[] s_kinds =
     [
-        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], ["train"], [AlpacaPrompts.Fields], (files, _, _) =>
+        new(AlpacaPrompts.Name, ["alpaca_data.json", "alpaca.json"], ["train"], [AlpacaPrompts.Fields], (files, _, _, _) =>
             new AlpacaPrompts(files)),
-        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], ["test", "train"], [GsmPrompts.Fields], (files, shots, seed) =>
-            new GsmPrompts(files, shots, seed)),
+        new(GsmPrompts.Name, ["test.jsonl", "gsm8k.jsonl", "train.jsonl"], ["test", "train"], [GsmPrompts.Fields],
+            (files, shots, seed, _) => new GsmPrompts(files, shots, seed)),
         new(ShareGptPrompts.Name, ["ShareGPT_V3_unfiltered_cleaned_split.json", "sharegpt.json"], ["train"], [ShareGptPrompts.Fields],
-            (files, _, _) => new ShareGptPrompts(files)),
+            (files, _, _, turns) => new ShareGptPrompts(files, turns)),
         new(JsonLinesPrompts.Name, ["prompts.jsonl", "prompts.parquet"], [], [JsonLinesPrompts.Fields, JsonLinesPrompts.MessagesFields],
-            (files, _, _) => new JsonLinesPrompts(files)),
+            (files, _, _, _) => new JsonLinesPrompts(files)),
     ];
 
     public static string KnownNames => string.Join(", ", s_kinds.Select(k => k.Name).Prepend(DemoPrompts.Name));
@@ -40,10 +40,10 @@ public static class DatasetCatalog
 
     /// <summary>The prompts that a run uses, in its order (<see cref="PromptSelection"/>).</summary>
     /// <inheritdoc cref="Open" path="/param"/>
-    public static LoadedPrompts Load(string? name, string? path, int shots, int? limit, long? seed)
+    public static LoadedPrompts Load(string? name, string? path, int shots, int? limit, long? seed, int turns = 1)
     {
-        var located = Locate(name, path, shots);
-        var source = Open(located, shots, seed);
+        var located = Locate(name, path, shots, turns);
+        var source = Open(located, shots, seed, turns);
         var prompts = PromptSelection.Select(source.Read(), limit, seed);
         var loaded = new LoadedPrompts(prompts, source.Log, path ?? source.Dataset) { Files = located.Files };
         return prompts.Count > 0 ? loaded
@@ -54,17 +54,19 @@ public static class DatasetCatalog
     /// <param name="path">The dataset's file, the directory that holds it, or a directory that holds that directory.</param>
     /// <param name="shots">Worked examples in front of each GSM8K question.</param>
     /// <param name="seed">Chooses the subset and the worked examples; null takes both in the order of their files.</param>
-    public static IPromptSource Open(string? name, string? path, int shots = 0, long? seed = null) =>
-        Open(Locate(name, path, shots), shots, seed);
+    /// <param name="turns">Of each conversation that are asked, at most.</param>
+    public static IPromptSource Open(string? name, string? path, int shots = 0, long? seed = null, int turns = 1) =>
+        Open(Locate(name, path, shots, turns), shots, seed, turns);
 
-    private static IPromptSource Open(Located located, int shots, long? seed) => located is { Kind: { } kind, Files: { } files }
-        ? kind.Open(files, shots, seed) : new DemoPrompts(Path.Combine(AppContext.BaseDirectory, "Demo"), shots, seed);
+    private static IPromptSource Open(Located located, int shots, long? seed, int turns) =>
+        located is { Kind: { } kind, Files: { } files } ? kind.Open(files, shots, seed, turns)
+            : new DemoPrompts(Path.Combine(AppContext.BaseDirectory, "Demo"), shots, seed);
 
-    private static Located Locate(string? name, string? path, int shots)
+    private static Located Locate(string? name, string? path, int shots, int turns)
     {
         (name, path) = (NullIfEmpty(name), NullIfEmpty(path));
         if (shots < 0) throw new UserErrorException($"the number of worked examples (shots) is {shots}, expected 0 or more");
-        if (IsDemo(name, path)) return new(null, null);
+        if (IsDemo(name, path)) return turns > 1 ? throw NoTurns(DemoPrompts.Name, turns) : new(null, null);
         var named = name == null ? null : Find(name);
         if (path == null)
             throw new UserErrorException($"dataset {named!.Name} needs its file: give --data with {named.Files[0]} or the directory that "
@@ -73,8 +75,12 @@ public static class DatasetCatalog
         if (shots > 0 && kind.Name != GsmPrompts.Name)
             throw new UserErrorException($"worked examples (shots) come from GSM8K's training file, and the dataset is {kind.Name}; leave "
                 + "the shots out");
+        if (turns > 1 && kind.Name != ShareGptPrompts.Name) throw NoTurns(kind.Name, turns);
         return new(kind, files);
     }
+
+    private static UserErrorException NoTurns(string dataset, int turns) => new($"--turns {turns} asks conversations on, and dataset "
+        + $"{dataset} has single questions; leave --turns out, or give a ShareGPT file");
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 

@@ -23,6 +23,12 @@ public sealed record Prompt
     /// <summary>Turns before the question: worked examples, or the conversation so far.</summary>
     public ValueList<ChatMessage> Before { get; init; } = new();
 
+    /// <summary>The user's turns after the question, in order: each is asked behind the answer to the one before.</summary>
+    public ValueList<string> Later { get; init; } = new();
+
+    /// <summary>Of its conversation, from 1.</summary>
+    public int Turn { get; init; } = 1;
+
     /// <summary>
     /// Whether the record is a question or a conversation, which a checkpoint's chat template renders unless a run says otherwise; false
     /// for one that holds a whole prompt.

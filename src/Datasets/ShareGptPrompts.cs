@@ -4,11 +4,12 @@ using Harness.Datasets.Files;
 namespace Harness.Datasets;
 
 /// <summary>
-/// ShareGPT (<c>ShareGPT_V3_unfiltered_cleaned_split.json</c>): the first human turn of each conversation, as it was typed,
-/// with the reply that followed as reference output. The file is a split of longer conversations: one that begins in the middle
-/// begins here at its first human turn. One without such a turn is left out and counted, so that indexes have gaps.
+/// ShareGPT (<c>ShareGPT_V3_unfiltered_cleaned_split.json</c>): the first human turn of each conversation, as it was typed, or the first
+/// few, with the reply that followed the first as reference output. The file is a split of longer conversations: one that begins in the
+/// middle begins here at its first human turn. One without such a turn is left out and counted, so that indexes have gaps.
 /// </summary>
-public sealed class ShareGptPrompts(DatasetFiles files) : IPromptSource
+/// <param name="turns">Human turns of a conversation that are asked at most; those from an empty one on are not.</param>
+public sealed class ShareGptPrompts(DatasetFiles files, int turns = 1) : IPromptSource
 {
     public const string Name = "sharegpt";
 
@@ -28,25 +29,27 @@ public sealed class ShareGptPrompts(DatasetFiles files) : IPromptSource
             Log.Read(record, Fields);
             if (record.Property(TurnsKey) is not { ValueKind: JsonValueKind.Array } list)
                 throw record.Malformed($"has no list of \"{TurnsKey}\"");
-            List<(string From, string Text)> turns = [.. list.EnumerateArray().Select(turn => Turn(record, turn))];
-            if (turns.Any(turn => turn is { From: "system", Text.Length: > 0 }))
+            List<(string From, string Text)> said = [.. list.EnumerateArray().Select(turn => Turn(record, turn))];
+            if (said.Any(turn => turn is { From: "system", Text.Length: > 0 }))
                 throw record.Malformed("has a system turn, of which no prompt is made: the answers would be to another question");
-            var human = turns.FindIndex(IsHuman);
-            if (human < 0 || turns[human].Text.Length == 0)
+            var human = said.FindIndex(IsHuman);
+            if (human < 0 || said[human].Text.Length == 0)
             {
-                Log.LeaveOut(turns.Count == 0 ? "no turns" : human < 0 ? "no human turn" : "an empty human turn");
+                Log.LeaveOut(said.Count == 0 ? "no turns" : human < 0 ? "no human turn" : "an empty human turn");
                 continue;
             }
             yield return new Prompt
             {
                 Index = record.Number,
                 Dataset = Name,
-                Text = turns[human].Text,
-                Question = turns[human].Text,
+                Text = said[human].Text,
+                Question = said[human].Text,
+                Later = new([.. said.Skip(human + 1).Where(IsHuman).Select(turn => turn.Text).TakeWhile(text => text.Length > 0)
+                    .Take(turns - 1)]),
                 Source = record.Source,
                 Id = record.OptionalScalar("id"),
-                ReferenceOutput = human + 1 < turns.Count && !IsHuman(turns[human + 1]) && turns[human + 1].Text.Length > 0
-                    ? turns[human + 1].Text : null,
+                ReferenceOutput = human + 1 < said.Count && !IsHuman(said[human + 1]) && said[human + 1].Text.Length > 0
+                    ? said[human + 1].Text : null,
             };
         }
     }

@@ -38,7 +38,7 @@ public static class Completeness
         {
             if (repeat.Key < 1 || repeat.Key > last)
                 yield return Line($"there are answers of a repeat {repeat.Key}, and the run has {last}");
-            var answers = repeat.GroupBy(row => (row.Dataset, row.PromptIndex)).ToList();
+            var answers = repeat.GroupBy(row => (row.Dataset, row.PromptIndex, row.Turn)).ToList();
             if (answers.Count != prompts)
                 yield return Line($"repeat {repeat.Key} has answers to {answers.Count} of {Figures.Count(prompts, "prompt")}");
             var often = answers.Where(prompt => prompt.First().FinishReason != FinishReason.ContextLength)

@@ -67,7 +67,7 @@ internal static class Rooms
         new("Harness.MpiNet", "MPI.NET behind the communicator seam"),
         new("Harness.MLTokenizers", "Microsoft.ML.Tokenizers behind the tokenizer seam"),
         new("Harness.Datasets.Files", "records of JSON, JSON lines and Parquet, packed or not"),
-        new("Harness.Datasets", "prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo"),
+        new("Harness.Datasets", "prompts of Alpaca, GSM8K, ShareGPT, JSON lines, and the demo; when they arrive"),
         new("Harness.Configuration",
             "the table of settings, and one tree of their values from defaults, file, environment and command line"),
         new("Harness.Reporting", "standard streams, exit codes, progress, the first answers and the summary table"),

@@ -75,6 +75,14 @@ internal static class Targets
         new("grid", Grammar.Json, () => Seeds.Of(Seeds.Grid, Seeds.Configuration), OneFile("grid.json", path =>
             new SweepGrid(path, s_noSwitches).Cells.Select(cell => cell.Name).ToList())),
         new("settings", Grammar.Text, SettingLines, _ => input => SetAll(Encoding.UTF8.GetString(input))) { Cost = 40 },
+        new("arrivals", Grammar.Csv, () => Seeds.Of(
+            "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15:46.6805900,374,44\r\n2023-11-16 18:15:50.9951690,396,109\r\n",
+            "arrival_s,output_tokens,x\n0,3,a\n1.5,4,b\n"), OneFile("arrivals.csv", path =>
+        {
+            var trace = ArrivalTrace.Read(path, 2);
+            _ = trace.Notes.Count();
+            _ = trace.At(3).WithoutLengths();
+        })),
         new("slo", Grammar.Text, () => Seeds.Of("ttft=200ms,itl=50ms,latency=5s", "tpot=0.03"), _ => input =>
         {
             var slo = Slo.Parse(Encoding.UTF8.GetString(input), "--slo").ToString();
@@ -243,7 +251,8 @@ internal static class Targets
     {
         var path = at.Write("x.jsonl", input);
         if (name == GsmPrompts.Name) at.Write("train.jsonl", input);
-        var loaded = DatasetCatalog.Load(name, path, name == GsmPrompts.Name ? 1 : 0, limit: 3, seed: 7);
+        var loaded = DatasetCatalog.Load(name, path, name == GsmPrompts.Name ? 1 : 0, limit: 3, seed: 7,
+            turns: name == ShareGptPrompts.Name ? 3 : 1);
         _ = loaded.Notes.ToList();
         foreach (var prompt in loaded.Prompts)
         {

@@ -220,6 +220,9 @@ public sealed record DatasetOptions
     /// <summary>0: as they are.</summary>
     public int InputTokens { get; init; }
 
+    /// <summary>Of a conversation that are asked, at most.</summary>
+    public int Turns { get; init; } = 1;
+
     internal static IEnumerable<Setting> Rows =>
     [
         new Setting<string?>(options => options.Dataset.Name,
@@ -267,6 +270,12 @@ public sealed record DatasetOptions
             Meaning = "cut or repeat every prompt to exactly N tokens; 0: as they are",
             Switch = ("--input-tokens", "N"), InCellNames = (180, "in"),
         },
+        new Setting<int>(options => options.Dataset.Turns, Kinds.Whole(1))
+        {
+            Meaning = "turns of a ShareGPT conversation that are asked, each behind the model's answer to the one before; default: the "
+                + "first",
+            Switch = ("--turns", "N"), InCellNames = (185, "turns"),
+        },
     ];
 }
 
@@ -290,6 +299,12 @@ public sealed record BatchOptions
     /// <summary>Per second; 0: the next as soon as one has finished (closed loop).</summary>
     public double Rate { get; init; }
 
+    /// <summary>Shape of the gamma distribution of the gaps between arrivals.</summary>
+    public double Burstiness { get; init; } = 1;
+
+    /// <summary>A file of times; empty: they are drawn, or all requests wait from the start.</summary>
+    public string Arrivals { get; init; } = "";
+
     internal static IEnumerable<Setting> Rows =>
     [
         new Setting<int>(options => options.Batch.Size, Kinds.Whole(1))
@@ -309,9 +324,22 @@ public sealed record BatchOptions
         },
         new Setting<double>(options => options.Batch.Rate, Kinds.Number(0, 1e6))
         {
-            Meaning = "requests per second that arrive by a Poisson process, under continuous batching; "
-                + "0: the next as soon as one has finished",
+            Meaning = "requests per second that arrive by themselves, under continuous batching, by a Poisson process unless --burstiness "
+                + "says otherwise; 0: the next as soon as one has finished",
             Switch = ("--rate", "R"), InCellNames = (160, "rate"),
+        },
+        new Setting<double>(options => options.Batch.Burstiness, Kinds.Number(0.001, 1e6))
+        {
+            Meaning = "shape of the gamma distribution of the gaps between requests: 1 (default) is a Poisson process, less comes in "
+                + "bursts, more is more even",
+            Switch = ("--burstiness", "B"), InCellNames = (162, "burst"),
+        },
+        new Setting<string>(options => options.Batch.Arrivals, Kinds.Path)
+        {
+            Meaning = "CSV file that says when requests arrive, and how long they are where it says that: columns TIMESTAMP, "
+                + "ContextTokens, GeneratedTokens as in the Azure LLM inference traces, or arrival_s, input_tokens, output_tokens; --rate "
+                + "stretches its times",
+            Switch = ("--arrivals", "FILE"), InCellNames = (164, "at-"), Shown = Settings.Stem,
         },
     ];
 }
@@ -338,7 +366,9 @@ public sealed record GenerationOptions
     public float RepetitionPenalty { get; init; } = 1;
     public ulong Seed { get; init; }
     public bool IgnoreEos { get; init; }
-    public OutputLengths Lengths { get; init; }
+
+    /// <summary>Null: as the file of <c>--arrivals</c> says, else the limit.</summary>
+    public OutputLengths? Lengths { get; init; }
 
     internal static IEnumerable<Setting> Rows =>
     [
@@ -384,9 +414,10 @@ public sealed record GenerationOptions
             Meaning = "generate on after end-of-text",
             Switch = ("--ignore-eos", ""),
         },
-        new Setting<OutputLengths>(options => options.Generation.Lengths, Kinds.Word<OutputLengths>())
+        new Setting<OutputLengths?>(options => options.Generation.Lengths, Kinds.OrNone("auto", Kinds.Word<OutputLengths>()))
         {
-            Meaning = "limit, or reference: exactly as many tokens as the data set's own reply has",
+            Meaning = "limit, or reference: exactly as many tokens as the data set's own reply has; default: what the file of --arrivals "
+                + "says, where it has lengths, else limit",
             Switch = ("--lengths", "NAME"),
         },
     ];

@@ -12,6 +12,7 @@ internal static class Validation
     {
         CheckBatch(options.Batch);
         CheckTask(options.Dataset);
+        CheckTurns(options);
         if (options.Repeats is { UntilCi: not null, Max: < RepeatPlan.FewestForInterval })
             throw Settings.Of(o => o.Repeats.Max).Wrong(options.Repeats.Max,
                 $"at least {RepeatPlan.FewestForInterval}, which a confidence interval (--until-ci) needs,");
@@ -34,11 +35,30 @@ internal static class Validation
                 + $"{(dataset.InputTokens > 0 ? "--input-tokens" : $"--task {dataset.Task}")} does without; leave one of the two out");
     }
 
+    /// <summary>A turn waits for an answer, and its prompt is known then alone.</summary>
+    private static void CheckTurns(RunOptions options)
+    {
+        if (options.Dataset.Turns == 1) return;
+        var expected = options.Batch.Schedule != ScheduleKind.Continuous ? "1, or continuous batching (--schedule continuous)"
+            : options.Dataset.InputTokens > 0 ? "1 beside --input-tokens, which would cut a conversation,"
+            : options.Generation.Lengths == OutputLengths.Reference
+                ? "1 beside --lengths reference, whose replies are not the model's own,"
+            : options.Dataset.Task is not (null or PromptTask.Template or PromptTask.Plain)
+                ? $"1 beside --task {options.Dataset.Task}, which asks single questions,"
+            : null;
+        if (expected != null) throw Settings.Of(o => o.Dataset.Turns).Wrong(options.Dataset.Turns, expected);
+    }
+
     private static void CheckBatch(BatchOptions batch)
     {
         const string Continuous = "continuous batching (--schedule continuous)";
+        if (batch.Burstiness != 1 && batch.Arrivals.Length > 0)
+            throw Settings.Of(o => o.Batch.Burstiness).Wrong(batch.Burstiness, "1 beside --arrivals, whose file says when requests come,");
+        if (batch is { Burstiness: not 1, Rate: 0 })
+            throw Settings.Of(o => o.Batch.Burstiness).Wrong(batch.Burstiness, "1, or requests that arrive by themselves (--rate R),");
         if (batch.Schedule == ScheduleKind.Continuous) return;
         if (batch.Concurrency > 0) throw Settings.Of(o => o.Batch.Concurrency).Wrong(batch.Concurrency, Continuous);
+        if (batch.Arrivals.Length > 0) throw Settings.Of(o => o.Batch.Arrivals).Wrong(batch.Arrivals, Continuous);
         if (batch.Rate > 0) throw Settings.Of(o => o.Batch.Rate).Wrong(batch.Rate, Continuous);
     }
 

@@ -13,8 +13,11 @@ namespace Harness.Running;
 /// <param name="ReachedEndOfText">False: it ended at its number of tokens.</param>
 /// <param name="StartSeconds">When its clock began.</param>
 /// <param name="QueueSeconds">From its arrival until it got a slot; null where requests do not arrive.</param>
+/// <param name="Output">None of a turn for which the conversation had no room any more.</param>
+/// <param name="PromptTokens">Of a later turn of a conversation, which nobody knows before it is asked.</param>
+/// <param name="CachedTokens">Of these, those whose keys and values were there already.</param>
 internal sealed record SequenceReport(int Number, bool ReachedEndOfText, double StartSeconds, double? QueueSeconds, int[] Output,
-    double[] TokenSeconds);
+    double[] TokenSeconds, int PromptTokens = 0, int CachedTokens = 0);
 
 /// <summary>
 /// What a replica's first rank tells rank 0 of what was finished since the last report; times in seconds on the run's clock.
@@ -50,6 +53,8 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
             writer.Write(sequence.QueueSeconds ?? double.NaN);
             Write(writer, sequence.Output);
             Write(writer, sequence.TokenSeconds);
+            writer.Write(sequence.PromptTokens);
+            writer.Write(sequence.CachedTokens);
         }
         Write(writer, JsonSerializer.SerializeToUtf8Bytes(Steps, JsonRows.Line));
         return stream.ToArray();
@@ -78,7 +83,7 @@ internal sealed record BatchReport(int Repeat, int Pass, int Replica, int Batch,
         using var reader = new BinaryReader(new MemoryStream(bytes));
         return new(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadDouble(),
             Many(reader, r => new SequenceReport(r.ReadInt32(), r.ReadBoolean(), r.ReadDouble(), ReadNumber(r), Read<int>(r),
-                Read<double>(r))),
+                Read<double>(r), r.ReadInt32(), r.ReadInt32())),
             steps(reader));
     }
 

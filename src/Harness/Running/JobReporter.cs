@@ -61,6 +61,7 @@ internal sealed class JobReporter(RankContext rank, ReplicaJob job, int repeat, 
         DecodeRows = step.Kind == StepKind.Mixed ? step.Shares.Count(share => !share.IsPrefill) : null,
     };
 
-    private SequenceReport Describe(Sequence s) => new(s.Id, s.ReachedEndOfText!.Value, rank.Clock.OfTicks(s.StartTicks),
-        s.QueueTicks / (double?)System.Diagnostics.Stopwatch.Frequency, s.Output, [.. s.TokenTicks.Select(rank.Clock.OfTicks)]);
+    private SequenceReport Describe(Sequence s) => new(s.Id, s.ReachedEndOfText ?? false, rank.Clock.OfTicks(s.StartTicks),
+        s.QueueTicks / (double?)System.Diagnostics.Stopwatch.Frequency, s.Output, [.. s.TokenTicks.Select(rank.Clock.OfTicks)],
+        s.PromptLength, s.FromCache);
 }

@@ -85,7 +85,9 @@ internal sealed class MeasuredRun(RankContext rank, Workload workload, RunStart 
 
     private Outcome Generate()
     {
-        var work = ReplicaWork.Of(_options, workload, rank.Replica, start);
+        var conversations = _options.Dataset.Turns == 1 ? null : LaunchChecks.OnEveryRank(rank.World, () =>
+            Conversations.Of(_options, workload, _model.Checkpoint.Config, start.Answers));
+        var work = ReplicaWork.Of(_options, workload, rank.Replica, start, conversations);
         var memory = _model.MemoryFor(work.Slots, workload.LongestSequence);
         if ((_model.Loaded ?? Load(memory)) is not { } loaded) return new(IsWhole: false, null, null);
         recorder.CheckDevice(loaded.Backend.Device);

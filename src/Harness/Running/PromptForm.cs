@@ -62,10 +62,15 @@ internal sealed class PromptForm
     public static PromptForm Plain(ITokenizer tokenizer) => new(tokenizer, null, null, "");
 
     /// <summary>As the run asks for, or as fits the checkpoint and the prompts where it asks for nothing.</summary>
+    /// <param name="cutBy">What cuts or repeats prompts to a length; null where they stay as they are.</param>
     /// <exception cref="UserErrorException">There is no template, or it cannot do what is asked for.</exception>
-    public static PromptForm Choose(RunOptions options, IReadOnlyList<Prompt> prompts, ITokenizer tokenizer)
+    public static PromptForm Choose(RunOptions options, IReadOnlyList<Prompt> prompts, ITokenizer tokenizer,
+        string? cutBy)
     {
         var (task, system) = (options.Dataset.Task, options.Dataset.System);
+        if (cutBy != null && (task == PromptTask.Template || system.Length > 0))
+            throw new UserErrorException($"{(system.Length > 0 ? "--system" : $"--task {task}")} is rendered by the chat template, whose "
+                + $"form {cutBy} would cut or repeat; leave the switch out, or take the file's times alone with --lengths limit");
         if (task is not (null or PromptTask.Template)) return new(tokenizer, task, null, "");
         var directory = Tokenizers.DirectoryOf(options.Model);
         var file = directory == null ? null : ChatTemplate.FileOf(directory);
@@ -77,15 +82,15 @@ internal sealed class PromptForm
                 + "copy it from where the checkpoint came from, or leave the switch out");
         }
         var whole = prompts.FirstOrDefault(prompt => !prompt.IsQuestion);
-        if (task == null && (options.Dataset.InputTokens > 0 || whole != null))
+        if (task == null && (cutBy != null || whole != null))
         {
             if (system.Length > 0)
                 throw new UserErrorException($"--system is rendered by the chat template alone, and {whole!.Source} is a whole prompt, "
                     + "which is asked as it is; add --task template");
             var plain = Plain(tokenizer);
             plain._notes.Add($"prompts are asked as they are, without the chat template of {file}: "
-                + (whole == null ? "--input-tokens would cut or repeat its form"
-                    : $"{whole.Source} is a whole prompt; --task template renders it as a question"));
+                + (cutBy != null ? $"{cutBy} would cut or repeat its form"
+                    : $"{whole!.Source} is a whole prompt; --task template renders it as a question"));
             return plain;
         }
         if (tokenizer.Rendered is not { } texts)
@@ -107,7 +112,7 @@ internal sealed class PromptForm
         if (_chat == null) return [.. prompts.Select(prompt => PromptTask.Apply(_task, prompt))];
         Prompt[] rendered = [.. prompts.Select(prompt => prompt with { Text = Rendered(_chat, prompt) })];
         var special = (from prompt in prompts
-                       let tokens = prompt.Conversation.Select(message => _chat.SpecialTokenIn(message.Content))
+                       let tokens = prompt.Conversation.Select(message => message.Content).Concat(prompt.Later).Select(_chat.SpecialTokenIn)
                        let token = tokens.FirstOrDefault(one => one != null)
                        where token != null
                        select (prompt.Source, Token: token)).ToList();
@@ -121,8 +126,22 @@ internal sealed class PromptForm
         return rendered;
     }
 
+    /// <summary>The text of an answer.</summary>
+    public string AnswerOf(int[] output) => Tokenizer.Decode(output, continuation: true);
+
     /// <summary>The ids of a prompt in this form.</summary>
-    public int[] Encode(Prompt prompt) => _chat?.Encode(prompt.Text) ?? Tokenizer.Encode(prompt.Text, addBeginOfText: true);
+    public int[] Encode(Prompt prompt) => Encode(prompt.Text);
+
+    /// <inheritdoc cref="Encode(Prompt)"/>
+    public int[] Encode(string text) => _chat?.Encode(text) ?? Tokenizer.Encode(text, addBeginOfText: true);
+
+    /// <summary>
+    /// A conversation of user and assistant in turn, up to a question: by the template, or without one what both said as it stands, an
+    /// empty line behind each answer.
+    /// </summary>
+    /// <exception cref="UserErrorException">The template refuses it.</exception>
+    public string Render(IReadOnlyList<ChatMessage> conversation) => _chat?.Render(conversation)
+        ?? string.Concat(conversation.Select(message => message.Role == "user" ? message.Content : message.Content + "\n\n"));
 
     private static string Rendered(ChatForm chat, Prompt prompt)
     {

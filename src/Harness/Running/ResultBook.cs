@@ -22,6 +22,9 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
     /// <summary>Of each row, which pass over the prompts it is of, and the prompt's number; of one that did not fit, none.</summary>
     private readonly List<(int Pass, int Number)> _origins = [];
     private readonly HashSet<int> _begun = [];
+
+    /// <summary>Answers in conversations that go on, by the number of the first turn.</summary>
+    private readonly Dictionary<(int Repeat, int Pass, int First), List<string>> _conversations = [];
     private readonly Dictionary<int, int> _answers = [];
 
     public string RunId => runId;
@@ -87,12 +90,23 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         foreach (var sequence in report.Sequences)
         {
             var item = set.Workload.Items[sequence.Number];
-            var text = set.Tokenizer.Decode(sequence.Output, continuation: true);
+            _origins.Add((report.Pass, sequence.Number));
+            _answers[report.Repeat] = _answers.GetValueOrDefault(report.Repeat) + 1;
+            var prompt = PromptOf(report, item);
+            if (sequence.Output.Length == 0)
+            {
+                rows.Add(Asked(Row(report.Repeat, item, FinishReason.ContextLength), item, sequence));
+                responses.Add(Response(rows[^1], item, [], "", null) with { Prompt = prompt });
+                _conversations.Remove(ConversationOf(report, item));
+                continue;
+            }
+            var text = set.AnswerOf(sequence.Output);
+            Remember(report, item, text);
             var times = sequence.TokenSeconds;
             var (first, latency) = (times[0] - sequence.StartSeconds, times[^1] - sequence.StartSeconds);
             double[] gaps = [.. GapsOf(sequence)];
-            _origins.Add((report.Pass, sequence.Number));
-            var row = Row(report.Repeat, item, sequence.ReachedEndOfText ? FinishReason.Eos : FinishReason.Length) with
+            var reason = sequence.ReachedEndOfText ? FinishReason.Eos : FinishReason.Length;
+            var row = Asked(Row(report.Repeat, item, reason), item, sequence) with
             {
                 BatchIndex = report.Batch,
                 StartSeconds = sequence.StartSeconds,
@@ -106,8 +120,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
                 Correct = GsmAnswer.Judge(set.Prompts[item.Number].ReferenceAnswer, text),
             };
             rows.Add(row);
-            _answers[report.Repeat] = _answers.GetValueOrDefault(report.Repeat) + 1;
-            responses.Add(Response(row, item, sequence.Output, text, gaps));
+            responses.Add(Response(row, item, sequence.Output, text, gaps) with { Prompt = prompt });
         }
         _firstResponses.AddRange(responses.Take(ShownResponses - _firstResponses.Count));
         Store(rows, responses);
@@ -182,6 +195,31 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         sink.Append(rows, responses);
     }
 
+    /// <summary>What a turn read: of a later one the conversation so far, with the answers that were given.</summary>
+    private string PromptOf(BatchReport report, WorkItem item)
+    {
+        if (item.Turn == 1) return set.Prompts[item.Number].Text;
+        var answers = _conversations.GetValueOrDefault(ConversationOf(report, item)) ?? [];
+        return answers.Count < item.Turn - 1 ? item.Question : set.Form.Render(set.Workload.Conversation(item, answers));
+    }
+
+    private void Remember(BatchReport report, WorkItem item, string answer)
+    {
+        if (!set.Workload.HasTurns) return;
+        var key = ConversationOf(report, item);
+        if (!_conversations.TryGetValue(key, out var answers)) _conversations[key] = answers = [];
+        answers.Add(answer);
+        if (set.Workload.TurnsOf(key.First).Last() == item.Number) _conversations.Remove(key);
+    }
+
+    private static (int Repeat, int Pass, int First) ConversationOf(BatchReport report, WorkItem item) =>
+        (report.Repeat, report.Pass, item.Number - item.Turn + 1);
+
+    /// <summary>A row with what is known of its prompt when it is asked.</summary>
+    private static PromptRecord Asked(PromptRecord row, WorkItem item, SequenceReport sequence) =>
+        item.Turn == 1 ? row with { CachedTokens = row.Turn == null ? null : sequence.CachedTokens }
+            : row with { InputTokens = sequence.PromptTokens, CachedTokens = sequence.CachedTokens };
+
     private PromptRecord Row(int repeat, WorkItem item, string finishReason) => new()
     {
         RunId = runId,
@@ -192,6 +230,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         FinishReason = finishReason,
         Category = set.Prompts[item.Number].Category,
         Piece = Piece,
+        Turn = set.Workload.HasTurns ? item.Turn : null,
     };
 
     private ResponseRecord Response(PromptRecord row, WorkItem item, int[] output, string text, double[]? interTokenSeconds) => new()
@@ -199,6 +238,7 @@ internal sealed class ResultBook(string runId, PromptSet set, IResultSink sink)
         RunId = runId,
         Repeat = row.Repeat,
         PromptIndex = item.PromptIndex,
+        Turn = row.Turn,
         Id = set.Prompts[item.Number].Id,
         Prompt = set.Prompts[item.Number].Text,
         OutputIds = output,

@@ -90,7 +90,9 @@ internal sealed class RunFiles : IRunRecorder
         Start = new(Directory.Path, startDirectory, Directory.RunId, earlier.FinishedRepeats,
             [.. earlier.OfTornRepeat.SelectMany(batch =>
                 batch.Sequences.Select(sequence => new FinishedPrompt(batch.Repeat, batch.Pass, sequence.Number)))],
-            earlier.OfTornRepeat.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max());
+            earlier.OfTornRepeat.Select(batch => batch.Batch + 1).DefaultIfEmpty(0).Max(),
+            prompts.Workload.HasTurns ? [.. earlier.OfTornRepeat.SelectMany(batch => batch.Sequences.Select(sequence =>
+                new FinishedAnswer(batch.Repeat, batch.Pass, sequence.Number, prompts.AnswerOf(sequence.Output))))] : []);
         _starts.Add(new()
         {
             Start = number,
@@ -130,6 +132,7 @@ internal sealed class RunFiles : IRunRecorder
             ["prompts"] = prompts.Form.Described,
             [StartRecord.Section] = _starts,
         };
+        if (prompts.Arrivals is { } arrivals) _manifest["arrivals"] = arrivals.Described;
         Directory.WriteManifest(_manifest);
     }
 

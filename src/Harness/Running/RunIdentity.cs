@@ -8,7 +8,7 @@ namespace Harness.Running;
 
 /// <summary>
 /// What two starts must have in common to be pieces of one run: the program, every setting but where results go and how they are judged,
-/// the checkpoint, the chat template with its date, the prompts' tokens, and the power setting.
+/// the checkpoint, the chat template with its date, the prompts' tokens, the file of their arrivals, and the power setting.
 /// </summary>
 internal static class RunIdentity
 {
@@ -21,9 +21,11 @@ internal static class RunIdentity
         Add(checkpoint);
         Add(cell.Suffix);
         if (prompts.Form.Identity is { } form) Add(form);
+        if (prompts.Arrivals is { } arrivals) Add(arrivals.Digest);
         foreach (var item in prompts.Workload.Items)
         {
             Add(FormattableString.Invariant($"{item.PromptIndex} {item.MaxNewTokens}"));
+            if (item.Turn > 1) Add(item.Question);
             hash.AppendData(MemoryMarshal.AsBytes(item.Tokens.AsSpan()));
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());

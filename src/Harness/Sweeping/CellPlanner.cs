@@ -105,8 +105,8 @@ internal sealed class CellPlanner(Devices devices, int? gpusPerNode)
         int? limit = dataset.Limit > 0 ? dataset.Limit : null;
         try
         {
-            var loaded = DatasetCatalog.Load(dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed);
-            return _prompts[dataset] = loaded.Prompts.Count;
+            var loaded = DatasetCatalog.Load(dataset.Name, dataset.Path, dataset.Shots, limit, dataset.Seed, dataset.Turns);
+            return _prompts[dataset] = loaded.Prompts.Sum(prompt => 1 + prompt.Later.Count);
         }
         catch (UserErrorException e)
         {

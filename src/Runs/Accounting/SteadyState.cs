@@ -14,8 +14,8 @@ namespace Harness.Runs.Accounting;
 public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
 {
     /// <summary>
-    /// Of a whole run; null where there was none: a static schedule, too few requests, or requests that arrive by themselves, since then
-    /// slots need not be full.
+    /// Of a whole run; null where there was none: a static schedule, too few requests, or requests that arrive by themselves or are turns of
+    /// conversations, since then slots need not be full.
     /// </summary>
     /// <param name="run">Its concurrency over all replicas.</param>
     /// <param name="rows">Of the run; steps name them by their places.</param>
@@ -24,8 +24,8 @@ public sealed record SteadyState(double Seconds, long Tokens, double? Joules)
     {
         if (run is not
             {
-                Concurrency: { } slots, RequestRatePerSecond: null, Ranks: { } ranks, TensorParallel: { } tensor,
-                PipelineParallel: { } pipeline
+                Concurrency: { } slots, RequestRatePerSecond: null, Arrivals: null, Turns: null,
+                Ranks: { } ranks, TensorParallel: { } tensor, PipelineParallel: { } pipeline
             }) return null;
         var replicas = ranks / (tensor * pipeline);
         var found = new List<SteadyState>();

@@ -11,12 +11,12 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
     private const int ChunkLength = 1024;
 
     private readonly record struct Texts(
-        string RunId, string Dataset, string FinishReason, string? Category, string? EnergySource, string? InvalidReasons);
+        string RunId, string Dataset, string FinishReason, string? Category, string? EnergySource, string? InvalidReasons, int? Turn);
 
-    /// <summary>NaN stands for what is null: no figure is NaN.</summary>
+    /// <summary>NaN, and -1 of whole numbers, stand for what is null: no figure is that.</summary>
     private readonly record struct Packed(
-        int Texts, int Repeat, int PromptIndex, int? BatchIndex, int InputTokens, int OutputTokens, int OutputWords, int Piece,
-        bool? Correct, bool Valid, double Ttft, double Tpot, double Latency, double Start, double Queue,
+        int Texts, int Repeat, int PromptIndex, int BatchIndex, int InputTokens, int OutputTokens, int OutputWords, int Piece,
+        int CachedTokens, bool? Correct, bool Valid, double Ttft, double Tpot, double Latency, double Start, double Queue,
         double ItlP99);
 
     private readonly List<Packed[]> _chunks = [];
@@ -50,14 +50,14 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
     {
         if ((row.EnergyJoules ?? row.PrefillEnergyJoules ?? row.DecodeEnergyJoules ?? row.NetEnergyJoules) != null)
             throw new ArgumentException("a row that is kept while a run goes on has no joules yet", nameof(row));
-        var texts = new Texts(row.RunId, row.Dataset, row.FinishReason, row.Category, row.EnergySource, row.InvalidReasons);
+        var texts = new Texts(row.RunId, row.Dataset, row.FinishReason, row.Category, row.EnergySource, row.InvalidReasons, row.Turn);
         if (!_places.TryGetValue(texts, out var place))
         {
             _places[texts] = place = _texts.Count;
             _texts.Add(texts);
         }
-        return new(place, row.Repeat, row.PromptIndex, row.BatchIndex, row.InputTokens, row.OutputTokens, row.OutputWords, row.Piece,
-            row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN, row.LatencySeconds ?? double.NaN,
+        return new(place, row.Repeat, row.PromptIndex, row.BatchIndex ?? -1, row.InputTokens, row.OutputTokens, row.OutputWords, row.Piece,
+            row.CachedTokens ?? -1, row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN, row.LatencySeconds ?? double.NaN,
             row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN, row.ItlP99Seconds ?? double.NaN);
     }
 
@@ -70,7 +70,7 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
             Repeat = packed.Repeat,
             Dataset = texts.Dataset,
             PromptIndex = packed.PromptIndex,
-            BatchIndex = packed.BatchIndex,
+            BatchIndex = Number(packed.BatchIndex),
             InputTokens = packed.InputTokens,
             OutputTokens = packed.OutputTokens,
             OutputWords = packed.OutputWords,
@@ -87,8 +87,12 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
             QueueSeconds = Figure(packed.Queue),
             Piece = packed.Piece,
             ItlP99Seconds = Figure(packed.ItlP99),
+            Turn = texts.Turn,
+            CachedTokens = Number(packed.CachedTokens),
         };
     }
+
+    private static int? Number(int packed) => packed < 0 ? null : packed;
 
     private static double? Figure(double packed) => double.IsNaN(packed) ? null : packed;
 }

@@ -12,7 +12,7 @@ internal sealed class PooledPrompts
     {
         _completed = [.. rows.Where(row => !FinishReason.IsFailure(row.FinishReason))];
         Failed = rows.Count - _completed.Count;
-        Distinct = rows.Select(row => (row.Dataset, row.PromptIndex)).Distinct().Count();
+        Distinct = rows.Select(row => (row.Dataset, row.PromptIndex, row.Turn)).Distinct().Count();
         var judged = rows.Where(row => row.Correct != null).ToList();
         Correct = judged.Count(row => row.Correct == true);
         Accuracy = Ratio.Of(Correct, judged.Count);
@@ -29,6 +29,9 @@ internal sealed class PooledPrompts
     public (double Low, double High)? AccuracyInterval { get; }
 
     public long InputTokens => _completed.Sum(row => (long)row.InputTokens);
+
+    /// <summary>Null where no row tells.</summary>
+    public long? CachedTokens => _completed.Any(row => row.CachedTokens != null) ? _completed.Sum(row => row.CachedTokens ?? 0L) : null;
     public long OutputTokens => _completed.Sum(row => (long)row.OutputTokens);
     public long OutputWords => _completed.Sum(row => (long)row.OutputWords);
 

@@ -60,10 +60,11 @@ public sealed record PromptRecord
     [Column("category", "", "the data set's own, where it has one")] public string? Category { get; init; }
 
     [Column("start_s", "s", "when the prompt's clock begins, on the clock of its piece: its batch's start; under continuous batching when "
-        + "it gets a slot, with `--rate` when it arrives")]
+        + "it gets a slot, with `--rate` or `--arrivals` when it arrives; of a later turn when the answer before it is known")]
     public double? StartSeconds { get; init; }
 
-    [Column("queue_s", "s", "with `--rate`, from its arrival until it gets a slot; a part of `ttft_s` and `latency_s`")]
+    [Column("queue_s", "s", "with `--rate` or `--arrivals`, from its arrival until it gets a slot; a part of `ttft_s` and "
+        + "`latency_s`")]
     public double? QueueSeconds { get; init; }
 
     [Column("piece", "", "the start of the run that finished it: 1, or more where the run was cut off and continued")]
@@ -72,4 +73,11 @@ public sealed record PromptRecord
     [Column("itl_p99_s", "s", "99th percentile of the prompt's own inter-token latencies, interpolated as all percentiles are: what an "
         + "`itl` of `--slo` bounds; empty for one token", "`itl_s` of responses.jsonl", Extension = 1)]
     public double? ItlP99Seconds { get; init; }
+
+    [Column("turn", "", "with `--turns`, of the conversation that `prompt_index` names, from 1; empty without", Extension = 13)]
+    public int? Turn { get; init; }
+
+    [Column("cached_tokens", "tokens", "with `--turns`, of `input_tokens` those that were in the cache from the turn before, and were not "
+        + "computed again; empty without", Extension = 13)]
+    public int? CachedTokens { get; init; }
 }

@@ -60,7 +60,8 @@ public sealed record RankRecord
 
     [Column("core_wait_share", "", "of the time in which threads of the rank's process ran or were ready to run, the share in which they had "
         + "no core: above 0 where others use the machine, or where a rank was given fewer cores than threads; empty for a window that was "
-        + "cut, and where the system does not tell", "/proc/self/task/*/schedstat", Extension = 2)]
+        + "cut, and where the system does not tell", "/proc/self/task/*/schedstat", Extension = 2,
+        IsOfOneRun = true)]
     public double? CoreWaitShare { get; init; }
 
     /// <summary>The largest of measured windows; null where none tells.</summary>

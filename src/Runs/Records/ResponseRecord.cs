@@ -11,6 +11,9 @@ public sealed record ResponseRecord
 
     [JsonPropertyName("prompt_index")] public required int PromptIndex { get; init; }
 
+    /// <summary>Of its conversation, from 1; null where each has one.</summary>
+    [JsonPropertyName("turn")] public int? Turn { get; init; }
+
     /// <summary>The user's own name of the prompt, where the dataset gives one.</summary>
     [JsonPropertyName("id")] public string? Id { get; init; }
 

@@ -23,6 +23,7 @@ public static class Summary
             Failed = prompts.Failed,
             DurationSeconds = durationSeconds,
             TotalInputTokens = prompts.InputTokens,
+            CachedInputTokens = prompts.CachedTokens,
             TotalOutputTokens = prompts.OutputTokens,
             TotalOutputWords = prompts.OutputWords,
             WordsPerSecond = Ratio.Of(prompts.OutputWords, durationSeconds),

@@ -77,8 +77,24 @@ public sealed record SummaryRecord
     [Column("schedule", "", "`static` or `continuous`", "`--schedule`")] public string? Schedule { get; init; }
 
     [Chosen(150, "requests/s")]
-    [Column("request_rate_per_s", "1/s", "mean arrivals; empty where all requests wait from the start", "`--rate`", Extension = 3)]
+    [Column("request_rate_per_s", "1/s", "mean arrivals: as drawn, or (n − 1) ÷ (last − first) of a file's; empty where all requests "
+        + "wait from the start", "`--rate`, `--arrivals`", Extension = 3)]
     public double? RequestRatePerSecond { get; init; }
+
+    [Chosen(152, "burstiness")]
+    [Column("burstiness", "", "shape of the gamma distribution of the gaps between arrivals, whose index of dispersion is 1 over it: 1 is "
+        + "a Poisson process; empty where arrivals are not drawn", "`--burstiness`", Extension = 13)]
+    public double? Burstiness
+    {
+        // Versions that did not write it drew by a Poisson process alone.
+        get => field ?? (RequestRatePerSecond == null || Arrivals != null ? null : 1);
+        init;
+    }
+
+    [Chosen(154, "arrivals")]
+    [Column("arrivals", "", "of the file that says when requests arrive, the first 12 digits of its SHA-256; empty without one. All of "
+        + "them are in manifest.json", "`--arrivals`", Extension = 13)]
+    public string? Arrivals { get; init; }
 
     [Chosen(160, "max. new tokens", Figure = "max-length", FigureTitle = "maximum generated length")]
     [Column("max_new_tokens", "tokens", "that a prompt may generate at most", "`--max-new-tokens`", Heading = "max. new tokens",
@@ -116,7 +132,18 @@ public sealed record SummaryRecord
         + "empty where it gave none", "`--system`", Extension = 12)]
     public string? SystemPrompt { get; init; }
 
-    [Column("num_prompts", "", "of one repeat")] public int? NumPrompts { get; init; }
+    [Chosen(165, "lengths", Absent = "lengths to the limit")]
+    [Column("lengths", "", "what outputs were made as long as: `reference` for the data set's own replies, `arrivals` for what the file of "
+        + "arrivals says, of outputs, prompts or both; empty where they end by themselves or at the limit", "`--lengths`, `--arrivals`",
+        Extension = 13)]
+    public string? Lengths { get; init; }
+
+    [Chosen(66, "turns", Absent = "one turn")]
+    [Column("turns", "", "of a conversation that are asked at most, each a row of prompts.csv; empty where only the first is", "`--turns`",
+        Extension = 13)]
+    public int? Turns { get; init; }
+
+    [Column("num_prompts", "", "of one repeat; with `--turns` the turns of all conversations")] public int? NumPrompts { get; init; }
 
     [Column("completed", "", "responses of all measured repeats; figures of tokens, words and times are of these", "rows of prompts.csv",
         Heading = "responses")]
@@ -128,6 +155,10 @@ public sealed record SummaryRecord
     [Column("duration_s", "s", "Σ of the measured windows")] public double? DurationSeconds { get; init; }
     [Column("total_input_tokens", "tokens", "of completed prompts", "Σ input_tokens of prompts.csv")]
     public long? TotalInputTokens { get; init; }
+
+    [Column("cached_input_tokens", "tokens", "with `--turns`, of `total_input_tokens` those that were in the cache from the turn before, "
+        + "and cost no prefill; empty without", "Σ cached_tokens of prompts.csv", Extension = 13)]
+    public long? CachedInputTokens { get; init; }
 
     [Column("total_output_tokens", "tokens", "of completed prompts", "Σ output_tokens of prompts.csv", Heading = "output tokens")]
     public long? TotalOutputTokens { get; init; }

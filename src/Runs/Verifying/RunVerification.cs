@@ -233,7 +233,7 @@ public sealed class RunVerification(string directory)
         foreach (var (row, response) in rows.Zip(responses))
         {
             var place = $"prompt {row.PromptIndex} of repeat {row.Repeat}";
-            if (row.PromptIndex != response.PromptIndex
+            if (row.PromptIndex != response.PromptIndex || row.Turn != response.Turn
                 || row.Repeat != response.Repeat) Problem(
                 $"{place}: its response is that of prompt {response.PromptIndex}, repeat {response.Repeat}");
             if (row.OutputTokens != response.OutputIds.Count)

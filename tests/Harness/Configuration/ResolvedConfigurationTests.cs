@@ -128,6 +128,11 @@ internal sealed class ResolvedConfigurationTests
     [TestCase("Runtime:Threads", "-2", "Runtime:Threads (--threads) is '-2'")]
     [TestCase("Model:Dtype", "int4", "dtype 'int4' is unknown; use f32, bf16, f16 or int8")]
     [TestCase("Batch:Size", "0", "Batch:Size (--batch) is '0', but a whole number of at least 1 is expected")]
+    [TestCase("Batch:Burstiness", "0", "Batch:Burstiness (--burstiness) is '0', but a number from 0.001 to 1000000 is expected")]
+    [TestCase("Batch:Burstiness", "-1", "Batch:Burstiness (--burstiness) is '-1'")]
+    [TestCase("Batch:Burstiness", "NaN", "Batch:Burstiness (--burstiness) is 'NaN'")]
+    [TestCase("Batch:Burstiness", "0.5",
+        "Batch:Burstiness (--burstiness) is '0.5', but 1, or requests that arrive by themselves (--rate R), is expected")]
     [TestCase("Batch:Schedule", "best", "Batch:Schedule (--schedule) is 'best', but one of")]
     [TestCase("Generation:MaxNewTokens", "0", "Generation:MaxNewTokens (--max-new-tokens) is '0'")]
     [TestCase("Generation:Temperature", "-0.5", "Generation:Temperature (--temperature) is '-0.5', but a number from 0 to 100 is expected")]
@@ -149,6 +154,16 @@ internal sealed class ResolvedConfigurationTests
     public void AValueOutOfRangeIsRefusedByNameAndSwitch(string key, string value, string message) =>
         Assert.That(() => Resolve(null, (key, value)),
             Throws.TypeOf<UserErrorException>().With.Message.Contains(message).And.Message.Not.Contains("\n"));
+
+    [Test]
+    public void AFileOfArrivalsGoesWithContinuousBatchingAndWithNoDrawnGaps()
+    {
+        Assert.That(() => Resolve(null, ("Batch:Arrivals", "azure.csv")), Throws.TypeOf<UserErrorException>().With.Message.EqualTo(
+            "Batch:Arrivals (--arrivals) is 'azure.csv', but continuous batching (--schedule continuous) is expected"));
+        Assert.That(() => Resolve(null, ("Batch:Arrivals", "azure.csv"), ("Batch:Schedule", "continuous"), ("Batch:Burstiness", "2")),
+            Throws.TypeOf<UserErrorException>().With.Message.EqualTo("Batch:Burstiness (--burstiness) is '2', but 1 beside --arrivals, "
+            + "whose file says when requests come, is expected"));
+    }
 
     /// <summary>A mistake that is known before a model is loaded is told before.</summary>
     [TestCase("2")]

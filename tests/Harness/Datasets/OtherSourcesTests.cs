@@ -37,6 +37,22 @@ public sealed class OtherSourcesTests
         }));
     }
 
+    [TestCase(1, new string[0])]
+    [TestCase(2, new[] { "B" })]
+    [TestCase(3, new[] { "B", "C" })]
+    [TestCase(9, new[] { "B", "C" }, TestName = "{m}(up to an empty one)")]
+    public void ShareGptGivesLaterHumanTurns(int turns, string[] later)
+    {
+        var path = _scratch.File("sharegpt.json", """
+            [{"conversations": [{"from": "gpt", "value": "x"}, {"from": "human", "value": "A"}, {"from": "gpt", "value": "y"},
+              {"from": "human", "value": "B"}, {"from": "human", "value": "C"}, {"from": "gpt", "value": ""},
+              {"from": "human", "value": ""}, {"from": "human", "value": "D"}]}]
+            """);
+        var prompt = new ShareGptPrompts(path, turns).Read().Single();
+        Assert.That((prompt.Question, prompt.ReferenceOutput), Is.EqualTo(("A", "y")));
+        Assert.That(prompt.Later, Is.EqualTo(later));
+    }
+
     [TestCase("[{\"id\": \"a\"}]", "no list of \"conversations\"")]
     [TestCase("[{\"conversations\": [{\"from\": \"human\"}]}]", "a turn without")]
     [TestCase("[{\"conversations\": [{\"from\": \"system\", \"value\": \"Rhyme.\"}, {\"from\": \"human\", \"value\": \"Hi\"}]}]",

@@ -61,7 +61,8 @@ public sealed class ParquetRecordsTests
     /// <summary>Nulls, empty texts, texts beyond ASCII, and groups of rows, in each packing that is read.</summary>
     [Test]
     public void EveryPackingGivesTheSameTexts(
-        [Values(CompressionMethod.None, CompressionMethod.Snappy, CompressionMethod.Gzip, CompressionMethod.Zstd)] CompressionMethod packing)
+        [Values(CompressionMethod.None, CompressionMethod.Snappy, CompressionMethod.Gzip,
+            CompressionMethod.Zstd)] CompressionMethod packing)
     {
         string?[] texts = ["", null, "é漢字🍎", new string('x', 300_000), "a", null, "\"\\\u0001"];
         var path = _scratch["texts.parquet"];

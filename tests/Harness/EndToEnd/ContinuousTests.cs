@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Harness.Running;
+using Harness.Datasets;
 using Harness.Runs.Pieces;
 using Harness.Tests.Sharding;
 
@@ -87,7 +88,7 @@ public sealed class ContinuousTests : IDisposable
         var run = Complete("run",
             ["--schedule", "continuous", "--concurrency", "3", "--rate", $"{rate}", "--Generation:Seed=9", "--pp", $"{pipeline}", "--dp",
             $"{data}"]);
-        var expected = PoissonArrivals.Seconds(Prompts, rate, seed: 9, repeat: 1, pass: 0);
+        var expected = RandomArrivals.Seconds(Prompts, rate, shape: 1, seed: 9, repeat: 1, pass: 0);
         var rows = run.Prompts.OrderBy(row => int.Parse(row["prompt_index"], CultureInfo.InvariantCulture)).ToList();
         var starts = rows.Select(row => Number(row["start_s"])).ToArray();
         Assert.Multiple(() =>
@@ -105,6 +106,53 @@ public sealed class ContinuousTests : IDisposable
             CheckEnergy(run);
         });
         run.Verify();
+    }
+
+    [LongTestCase(1)]
+    [TestCase(2)]
+    public void RequestsOfAFileArriveAtItsTimesWithItsLengths(int data)
+    {
+        const int prompts = 12;
+        const double rate = 60;
+        // Gaps that differ, times of a day, and lengths that no prompt of the demo has by itself.
+        double[] seconds = [.. Enumerable.Range(0, prompts + 5).Select(i => i * i / 16.0)];
+        int Input(int i) => 3 + 7 * i;
+        int Output(int i) => 1 + 5 * i % 13;
+        var file = _scratch.File("azure.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\r\n" + string.Concat(seconds.Select((time, i) =>
+            $"{new DateTime(2023, 11, 16, 18, 15, 46).AddSeconds(time):yyyy-MM-dd HH:mm:ss.fffffff},{Input(i)},{Output(i)}\r\n")));
+        var run = Complete("run",
+            ["--schedule", "continuous", "--concurrency", "3", "--arrivals", "azure.csv", "--rate", $"{rate}", "--limit", $"{prompts}", "--dp",
+            $"{data}"]);
+        var rows = run.Prompts.OrderBy(row => int.Parse(row["prompt_index"], CultureInfo.InvariantCulture)).ToList();
+        var starts = rows.Select(row => Number(row["start_s"])).ToArray();
+        var stretch = (prompts - 1) / seconds[prompts - 1] / rate;
+        Assert.Multiple(() =>
+        {
+            foreach (var own in Enumerable.Range(0, data)
+                .Select(replica => Enumerable.Range(0, prompts).Where(i => i % data == replica).ToArray()))
+                Assert.That(own.Select(i => starts[i] - starts[own[0]]),
+                    Is.EqualTo(own.Select(i => (seconds[i] - seconds[own[0]]) * stretch)).Within(1e-6));
+            Assert.That(rows.Select(row => (row["input_tokens"], row["output_tokens"], row["finish_reason"])),
+                Is.EqualTo(Enumerable.Range(0, prompts).Select(i => ($"{Input(i)}", $"{Output(i)}", "length"))));
+            Assert.That(rows.Select(row => row["correct"]), Is.All.Empty, "of questions that were cut or repeated");
+            Assert.That(rows.Select(row => Number(row["queue_s"])), Is.All.GreaterThanOrEqualTo(0));
+            var digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)));
+            Assert.That((run.Summary["request_rate_per_s"], run.Summary["burstiness"], run.Summary["arrivals"], run.Summary["lengths"]),
+                Is.EqualTo(($"{rate}", "", digest[..12], "arrivals")));
+            Assert.That(run.Summary["steady_duration_s"], Is.Empty, "slots need not be full");
+            var told = run.Manifest["arrivals"]!;
+            Assert.That(((string?)told["sha256"], (int)told["rows"]!, (int)told["used"]!), Is.EqualTo((digest, prompts + 5, prompts)));
+            CheckEnergy(run);
+        });
+        run.Verify();
+
+        // The file is part of what a run is: with one time changed it is another.
+        var before = (string?)run.Manifest["identity"];
+        File.WriteAllText(file, File.ReadAllText(file).Replace("18:15:46.0625", "18:15:46.0626"));
+        var other = Complete("other", ["--schedule", "continuous", "--concurrency", "3", "--arrivals", "azure.csv", "--rate", $"{rate}",
+            "--limit", $"{prompts}", "--dp", $"{data}", "--meter", "none"]);
+        Assert.That((string?)other.Manifest["identity"], Is.Not.EqualTo(before));
+        Assert.That(other.OutputIds(), Is.EqualTo(run.OutputIds()));
     }
 
     [LongTestCase("INT", 1, 1)]
@@ -145,6 +193,46 @@ public sealed class ContinuousTests : IDisposable
                     group.Select(row => row["piece"]).Distinct().Count()), Is.All.EqualTo(1), "a number belongs to one group");
         });
         run.Verify();
+    }
+
+    /// <summary>Conversations that were cut off go on behind the answers that are known, with nothing in the cache.</summary>
+    [LongTestCase("KILL")]
+    [LongTestCase("INT")]
+    public void ConversationsThatAreCutOffGoOnWithTheNextTurn(string signal)
+    {
+        const int conversations = 300, turns = 4;
+        _scratch.File("chats.json", new JsonArray([.. Enumerable.Range(0, conversations).Select(i => new JsonObject
+        {
+            ["id"] = $"{i}",
+            ["conversations"] = new JsonArray([.. Enumerable.Range(0, turns).Select(turn =>
+                new JsonObject { ["from"] = "human", ["value"] = $"Question {turn} of {i}: how many words?" })]),
+        })]).ToJsonString());
+        string[] switches = ["--data", "chats.json", "--turns", $"{turns}", "--schedule", "continuous", "--concurrency", "6", "--dp", "2",
+            "--max-new-tokens", "60", "--ignore-eos"];
+        using (var process = HarnessProcess.Start(_scratch.Path, Switches("run", switches)))
+        {
+            for (var waited = Stopwatch.StartNew(); StartJournal.Batches(_scratch["out", "run"]).Count() < 2; Thread.Sleep(20))
+                if (process.HasExited || waited.Elapsed > TimeSpan.FromMinutes(2)) Assert.Fail($"nothing was finished: {process.Wait()}");
+            process.Signal(signal);
+            Assert.That(process.Wait().ExitCode, Is.EqualTo(signal == "KILL" ? 137 : 3));
+        }
+        var run = Complete("run", switches);
+        var whole = Complete("whole", [.. switches, "--meter", "none"]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(Turns(run), Is.EqualTo(Turns(whole)), "every turn once, with the same prompt and tokens");
+            Assert.That(run.Prompts, Has.Count.EqualTo(turns * conversations));
+            Assert.That(run.Summary["pieces"], Is.EqualTo("2"));
+            var first = run.Prompts.Where(row => row["piece"] == "2").GroupBy(row => row["prompt_index"]).Select(rows => rows.First());
+            Assert.That(first.Select(row => row["turn"]).Distinct().Count(), Is.GreaterThan(1), "some went on in their midst");
+            Assert.That(first.Select(row => row["cached_tokens"]), Is.All.EqualTo("0"));
+            CheckEnergy(run);
+        });
+        run.Verify();
+
+        static Dictionary<(int, int), (string, string)> Turns(RunOutput run) => run.Responses.ToDictionary(
+            response => ((int)response["prompt_index"]!, (int)response["turn"]!),
+            response => ((string)response["prompt"]!, response["output_ids"]!.ToJsonString()));
     }
 
     [Test]

@@ -26,6 +26,35 @@ public sealed class FixedLengthTests
         Assert.That(workload.Items.Single().Tokens, Is.EqualTo(expected));
     }
 
+    /// <summary>A model of 2048 positions; prompts have 1 + 3 tokens of their own.</summary>
+    [TestCase("arrival_s,input_tokens,output_tokens\n0,2,3\n1,6,1\n", null, 2, TestName = "{m}(both)")]
+    [TestCase("arrival_s,output_tokens\n0,3\n1,1\n", null, 4, TestName = "{m}(of outputs alone)")]
+    [TestCase("arrival_s,input_tokens,output_tokens\n0,2,9\n1,6,1\n",
+        "1 of 2 requests has output_tokens above --max-new-tokens 3; give --max-new-tokens 9, or take its times alone with --lengths limit")]
+    [TestCase("arrival_s,input_tokens,output_tokens\n0,2046,3\n1,6000,1\n",
+        "2 of 2 requests have more tokens than prompt and output together have room for (2048), first 2046 and 3 in line 2; use a")]
+    [TestCase("arrival_s,input_tokens\n0,2\n1,2048\n",
+        "1 of 2 requests has more tokens than prompt and output together have room for (2048), first 2048 and 1 in line 3; use a")]
+    public void LengthsOfATraceAreHadExactlyOrRefused(string csv, string? refusal, int firstInput = 0)
+    {
+        using var scratch = new ScratchDirectory();
+        var trace = ArrivalTrace.Read(scratch.File("t.csv", csv), 2);
+        Prompt[] prompts = [.. Enumerable.Range(0, 2).Select(i =>
+            new Prompt { Index = i, Dataset = "jsonl", Text = "abc", Question = "abc", Source = $"p.jsonl:{i + 1}" })];
+        Workload Make() => Workload.Of(prompts, PromptForm.Plain(new Bytes(true)), new GenerationOptions { MaxNewTokens = 3 }, 0,
+            new SyntheticCheckpoint("synthetic:7b").Config, new NoProgress(), trace);
+        if (refusal != null)
+        {
+            Assert.That(Make, Throws.TypeOf<UserErrorException>().With.Message.Contains(refusal));
+            return;
+        }
+        var workload = Make();
+        Assert.That(workload.Items.Select(item => item.Tokens.Length), Is.EqualTo((int[])[firstInput, firstInput == 4 ? 4 : 6]));
+        Assert.That(workload.Items.Select(item => item.MaxNewTokens), Is.EqualTo((int[])[3, 1]));
+        Assert.That(workload.Items.Select(item => item.ArrivalSeconds), Is.EqualTo((double?[])[0, 1]));
+        Assert.That(workload.EndOfText, Is.Empty);
+    }
+
     private sealed class Bytes(bool begins) : ITokenizer
     {
         private readonly ByteTokenizer _bytes = new();

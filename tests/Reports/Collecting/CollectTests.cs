@@ -59,7 +59,8 @@ public sealed class CollectTests
                 + "module_energy_j,module_energy_per_response_j,cpu_energy_j,cpu_energy_per_response_j,memory_energy_j,"
                 + "memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons,ttft_p95_s,tpot_p95_s,"
                 + "latency_p95_s,itl_mean_s,itl_p50_s,itl_p90_s,itl_p95_s,itl_p99_s,slo,good_requests,goodput_per_s,good_share,"
-                + "energy_per_good_request_j,good_energy_j,not_good_energy_j,chat_template,system_prompt,kv_dtype,core_wait_share,run_directory"));
+                + "energy_per_good_request_j,good_energy_j,not_good_energy_j,chat_template,system_prompt,burstiness,arrivals,lengths,turns,"
+                + "cached_input_tokens,kv_dtype,core_wait_share,run_directory"));
         Assert.That(_log.ToString(), Does.Contain("3 runs").And.Contain("2 without valid energy"));
 
         // The same from another order of arguments, with the table of the first time lying among the runs.
@@ -74,7 +75,11 @@ public sealed class CollectTests
     {
         Complete("a", Samples.Summary("1") with
         {
-            TimestampUtc = "2026-11-21T07:39:29.25Z", TokensPerSecond = 0.1 + 0.2, Completed = 3, Valid = true, Model = "=a, \"é\"",
+            TimestampUtc = "2026-11-21T07:39:29.25Z",
+            TokensPerSecond = 0.1 + 0.2,
+            Completed = 3,
+            Valid = true,
+            Model = "=a, \"é\"",
             TotalOutputTokens = long.MaxValue,
         });
         Complete("b", Samples.Summary("2", RunStatus.Interrupted));

@@ -28,7 +28,7 @@ public sealed class CsvRowsTests
         Assert.That(Header<PromptRecord>(), Is.EqualTo(
             "run_id,repeat,dataset,prompt_index,batch_index,input_tokens,output_tokens,output_words,finish_reason,ttft_s,tpot_s,latency_s," +
             "energy_j,prefill_energy_j,decode_energy_j,net_energy_j,energy_source,correct,valid,invalid_reasons," +
-            "category,start_s,queue_s,piece,itl_p99_s\n"));
+            "category,start_s,queue_s,piece,itl_p99_s,turn,cached_tokens\n"));
         Assert.That(Header<SummaryRecord>(), Is.EqualTo(
             "schema_version,run_id,status,timestamp_utc,commit,model,parameters_b,dtype,backend,gpu,num_gpus,nodes,ranks,tensor_parallel," +
             "pipeline_parallel,micro_batches,batch_size,schedule,max_new_tokens,dataset,task,num_prompts,completed,failed,duration_s," +
@@ -43,7 +43,7 @@ public sealed class CsvRowsTests
             "memory_energy_j,memory_energy_per_response_j,node_energy_j,node_energy_per_response_j,beside_invalid_reasons," +
             "ttft_p95_s,tpot_p95_s,latency_p95_s,itl_mean_s,itl_p50_s,itl_p90_s,itl_p95_s,itl_p99_s," +
             "slo,good_requests,goodput_per_s,good_share,energy_per_good_request_j,good_energy_j,not_good_energy_j," +
-            "chat_template,system_prompt,kv_dtype,core_wait_share\n"));
+            "chat_template,system_prompt,burstiness,arrivals,lengths,turns,cached_input_tokens,kv_dtype,core_wait_share\n"));
         Assert.That(Header<RankRecord>(), Is.EqualTo(
             "run_id,repeat,window,rank,host,local_rank,tensor_rank,stage,replica,device,seconds,energy_j,bytes_sent,collective_wait_s," +
             "receive_wait_s,weight_bytes_read,weight_bytes_resident,kv_cache_bytes," +
@@ -65,9 +65,9 @@ public sealed class CsvRowsTests
                 Valid = true,
                 InvalidReasons = "no_meter;mig"
             };
-            Assert.That(Row(row), Is.EqualTo("r,0,gsm8k,1,0,11,4,3,eos,0.30000000000000004,,-1.5,,,,,,true,true,no_meter;mig,,,,1,\n"));
-            Assert.That(Row(Samples.Prompt(2) with { Correct = false }), Does.EndWith(",false,false,,,,,1,\n"));
-            Assert.That(Row(Samples.Prompt(2) with { Correct = null }), Does.EndWith(",,false,,,,,1,\n"));
+            Assert.That(Row(row), Is.EqualTo("r,0,gsm8k,1,0,11,4,3,eos,0.30000000000000004,,-1.5,,,,,,true,true,no_meter;mig,,,,1,,,\n"));
+            Assert.That(Row(Samples.Prompt(2) with { Correct = false }), Does.EndWith(",false,false,,,,,1,,,\n"));
+            Assert.That(Row(Samples.Prompt(2) with { Correct = null }), Does.EndWith(",,false,,,,,1,,,\n"));
         }
         finally
         {

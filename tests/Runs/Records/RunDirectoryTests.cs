@@ -99,9 +99,9 @@ public sealed class RunDirectoryTests
         var lines = File.ReadAllLines(RunFile.Ranks.In(run.Path)).Select(line => line.Split(',')).ToList();
         void Without(int columns) => File.WriteAllLines(RunFile.Ranks.In(run.Path),
             lines.Select(fields => string.Join(',', fields.SkipLast(columns))));
-        Without(5);
-        Assert.That(reader.Ranks().Single() is { BytesSent: 1L << 40, PrefillJoules: null, OtherJoules: null }, "of an older version");
         Without(6);
+        Assert.That(reader.Ranks().Single() is { BytesSent: 1L << 40, PrefillJoules: null, OtherJoules: null }, "of an older version");
+        Without(7);
         Assert.That(() => reader.Ranks().ToList(),
             Throws.TypeOf<UserErrorException>().With.Message.EndsWith("has no column kv_cache_bytes"));
         Assert.That(reader.Summary(), Is.EqualTo(Samples.Summary("r")));

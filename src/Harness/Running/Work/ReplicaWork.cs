@@ -25,13 +25,15 @@ internal sealed record ReplicaJob(Schedule Schedule, Func<int> NumberReport);
 internal static class ReplicaWork
 {
     /// <param name="start">What earlier starts of the run have done.</param>
-    public static IReplicaWork Of(RunOptions options, Workload workload, int replica, RunStart start) =>
+    /// <param name="conversations">Null where each has one turn.</param>
+    public static IReplicaWork Of(RunOptions options, Workload workload, int replica, RunStart start, Conversations? conversations) =>
         options.Batch.Schedule == ScheduleKind.Continuous
-        ? new ContinuousRequests(options, workload, replica, start)
+        ? new ContinuousRequests(options, workload, replica, start, conversations)
         : new StaticBatches(workload.Batches(options.Batch.Size), replica, options.Sharding.Data, start);
 
-    public static List<Sequence> Sequences(IEnumerable<WorkItem> items) =>
-        [.. items.Select(item => new Sequence(item.Number, item.PromptIndex, item.Tokens, item.MaxNewTokens))];
+    public static List<Sequence> Sequences(IEnumerable<WorkItem> items) => [.. items.Select(Sequence)];
+
+    public static Sequence Sequence(WorkItem item) => new(item.Number, item.PromptIndex, item.Tokens, item.MaxNewTokens);
 }
 
 /// <summary>Batches as the paper has them: batch b belongs to replica b mod dp; those of later passes are numbered on.</summary>

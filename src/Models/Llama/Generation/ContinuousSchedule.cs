@@ -12,8 +12,14 @@ namespace Harness.Models.Llama.Generation;
 /// <param name="slots">Requests in flight at most; the cache has as many. Micro-batches divide them evenly, and each keeps its own.</param>
 /// <param name="arrivals">When each request arrives, in seconds after the start, ascending: open loop. Null: all wait from the start
 /// (closed loop), and a request's clock begins when it gets a slot.</param>
-public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slots, IReadOnlyList<double>? arrivals = null) : Schedule
+/// <param name="turnsAfter">Of a request that has its answer, what follows in its slot: the next turn of the conversation, or all that have
+/// no room any more; the same on every rank. Null: nothing follows.</param>
+public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slots, IReadOnlyList<double>? arrivals = null,
+    Func<Sequence, IReadOnlyList<Sequence>>? turnsAfter = null) : Schedule
 {
+    /// <summary>Thirty years: at the slowest rate that can be asked for, ticks would overflow.</summary>
+    private const double LongestSeconds = 1e9;
+
     private readonly Sequence?[] _slots = new Sequence?[slots];
     private readonly int[] _turns = new int[slots];      // of the request that has the slot: its place in line
     private readonly List<Sequence> _ended = [];
@@ -21,7 +27,7 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
     private long _startTicks;
 
     public override IEnumerable<Sequence> InFlight => _slots.OfType<Sequence>();
-    internal override bool IsDone => FinishedCount == requests.Count;
+    internal override bool IsDone => _given == requests.Count && _live == 0;
     internal override bool HasArrivals => arrivals != null;
     internal override long NextArrivalTicks => ArrivalTicks(_arrived);
 
@@ -57,9 +63,19 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
     internal override void Finished(Sequence sequence)
     {
         base.Finished(sequence);
-        _slots[sequence.Slot] = null;
         _ended.Add(sequence);
-        _live--;
+        _slots[sequence.Slot] = null;
+        foreach (var next in turnsAfter?.Invoke(sequence) ?? [])
+        {
+            next.Follow(sequence);
+            if (next.MaxNewTokens > 0) _slots[sequence.Slot] = next;
+            else
+            {
+                base.Finished(next);
+                _ended.Add(next);
+            }
+        }
+        if (_slots[sequence.Slot] == null) _live--;
     }
 
     internal override int ArrivedBy(long ticks)
@@ -96,5 +112,6 @@ public sealed class ContinuousSchedule(IReadOnlyList<Sequence> requests, int slo
         }
     }
 
-    private long ArrivalTicks(int request) => _startTicks + (arrivals == null ? 0 : (long)(arrivals[request] * Stopwatch.Frequency));
+    private long ArrivalTicks(int request) =>
+        _startTicks + (arrivals == null ? 0 : (long)(Math.Min(arrivals[request], LongestSeconds) * Stopwatch.Frequency));
 }

@@ -4,7 +4,8 @@ namespace Harness.Models.Llama.Generation;
 /// <param name="id">Its number in the workload.</param>
 /// <param name="stream">With the seed it fixes the random draws: the prompt's place in its data set, whatever was drawn with it.</param>
 /// <param name="prompt">Token ids, beginning-of-text included; at least one.</param>
-/// <param name="maxNewTokens">Tokens after which generation ends with reason length; at least one.</param>
+/// <param name="maxNewTokens">Tokens after which generation ends with reason length; 0 for one that has no room and is not
+/// generated.</param>
 public sealed class Sequence(int id, int stream, int[] prompt, int maxNewTokens)
 {
     private readonly List<int> _tokens = [.. prompt];
@@ -36,6 +37,22 @@ public sealed class Sequence(int id, int stream, int[] prompt, int maxNewTokens)
     internal int Cached { get; set; }
     internal int Slot { get; private set; }
     internal bool InPrefill => Cached < PromptLength;
+
+    /// <summary>Tokens of the prompt whose keys and values were there already, of the turn before.</summary>
+    public int FromCache { get; private set; }
+
+    /// <summary>
+    /// The next turn of a conversation: it arrives when the answer before it is known, has the same slot, and computes what of its prompt
+    /// is not there yet; the last token at least, whose logits are the first of the answer.
+    /// </summary>
+    internal void Follow(Sequence before)
+    {
+        TakeSlot(before.Slot, before.TokenTicks[^1], before.QueueTicks == null ? null : 0);
+        if (MaxNewTokens == 0) return;
+        var most = Math.Min(before.Cached, PromptLength - 1);
+        while (FromCache < most && before._tokens[FromCache] == _tokens[FromCache]) FromCache++;
+        Cached = FromCache;
+    }
 
     internal void TakeSlot(int slot, long startTicks, long? queueTicks = null) =>
         (Slot, StartTicks, QueueTicks) = (slot, startTicks, queueTicks);
