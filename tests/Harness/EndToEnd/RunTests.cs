@@ -10,7 +10,7 @@ internal sealed class RunTests
     private const string PromptColumns =
         "run_id,repeat,dataset,prompt_index,batch_index,input_tokens,output_tokens,output_words,finish_reason,ttft_s,tpot_s,latency_s," +
         "energy_j,prefill_energy_j,decode_energy_j,net_energy_j,energy_source,correct,valid,invalid_reasons," +
-        "category,start_s,queue_s,piece,itl_p99_s";
+        "category,start_s,queue_s,piece,itl_p99_s,turn,cached_tokens";
 
     private const string SummaryColumns =
         "schema_version,run_id,status,timestamp_utc,commit,model,parameters_b,dtype,backend,gpu,num_gpus,nodes,ranks,tensor_parallel,pipeline_parallel,micro_batches,batch_size,schedule," +
