@@ -66,7 +66,8 @@ internal static class Targets
         new("data set/gsm8k.parquet", Grammar.Parquet, () => [ParquetSeeds.Bytes(ParquetSeeds.Gsm)], OneFile("x.parquet", path =>
             DatasetCatalog.Load(null, path, 0, null, null).Notes.ToList())),
         new("data set/parquet", Grammar.Parquet,
-            () => [ParquetSeeds.Bytes(ParquetSeeds.Conversations), ParquetSeeds.Bytes(ParquetSeeds.Gsm)], OneFile("x.parquet", path => DatasetRecords.Read(path).Count())),
+            () => [ParquetSeeds.Bytes(ParquetSeeds.Conversations), ParquetSeeds.Bytes(ParquetSeeds.Gsm)],
+            OneFile("x.parquet", path => DatasetRecords.Read(path).Count())),
         new("data set/packed", Grammar.Bytes, () => [.. Seeds.Packed()], OneFile("x.jsonl", path => DatasetRecords.Read(path).Count())),
 
         // What a person writes

@@ -82,7 +82,8 @@ internal sealed class CpuBackendTests
         var whole = Attended(0, 0, tokens);
         Attended(1, 0, 250);
         for (var t = 250; t < tokens; t++)
-            Assert.That(Attended(1, t, 1), Is.EqualTo(whole.AsSpan(t * 2 * group * dimension, 2 * group * dimension).ToArray()), $"token {t}");
+            Assert.That(Attended(1, t, 1), Is.EqualTo(whole.AsSpan(t * 2 * group * dimension, 2 * group * dimension).ToArray()),
+                $"token {t}");
 
         float[] Attended(int slot, int start, int count)
         {

@@ -55,7 +55,10 @@ public sealed class Report(TextWriter standardOutput, TextWriter log)
     {
         var goodput = new GoodputOfRuns(Slo, found);
         IReadOnlyList<ReportedRun> judged =
-            [.. found.Shown("goodput", runs).Select(run => run with { Summary = run.Summary with { Goodput = goodput.Of(run.Summary, run.Directory) } })];
+            [.. found.Shown("goodput", runs).Select(run => run with
+            {
+                Summary = run.Summary with { Goodput = goodput.Of(run.Summary, run.Directory) },
+            })];
         goodput.SayWhatIsMissing();
         return judged;
     }

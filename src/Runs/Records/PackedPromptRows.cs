@@ -57,7 +57,8 @@ public sealed class PackedPromptRows : IReadOnlyList<PromptRecord>
             _texts.Add(texts);
         }
         return new(place, row.Repeat, row.PromptIndex, row.BatchIndex ?? -1, row.InputTokens, row.OutputTokens, row.OutputWords, row.Piece,
-            row.CachedTokens ?? -1, row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN, row.LatencySeconds ?? double.NaN,
+            row.CachedTokens ?? -1, row.Correct, row.Valid, row.TtftSeconds ?? double.NaN, row.TpotSeconds ?? double.NaN,
+            row.LatencySeconds ?? double.NaN,
             row.StartSeconds ?? double.NaN, row.QueueSeconds ?? double.NaN, row.ItlP99Seconds ?? double.NaN);
     }
 

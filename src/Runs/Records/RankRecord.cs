@@ -58,8 +58,8 @@ public sealed record RankRecord
     [Column("weight_bytes_resident", "bytes", "of weights in memory")] public long? WeightBytesResident { get; init; }
     [Column("kv_cache_bytes", "bytes", "of keys and values that the rank holds room for")] public long? KvCacheBytes { get; init; }
 
-    [Column("core_wait_share", "", "of the time in which threads of the rank's process ran or were ready to run, the share in which they had "
-        + "no core: above 0 where others use the machine, or where a rank was given fewer cores than threads; empty for a window that was "
+    [Column("core_wait_share", "", "of the time in which threads of the rank's process ran or were ready to run, the share in which they "
+        + "had no core: above 0 where others use the machine, or where a rank was given fewer cores than threads; empty for a window that was "
         + "cut, and where the system does not tell", "/proc/self/task/*/schedstat", Extension = 2,
         IsOfOneRun = true)]
     public double? CoreWaitShare { get; init; }

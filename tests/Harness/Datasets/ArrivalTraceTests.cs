@@ -39,7 +39,8 @@ internal sealed class ArrivalTraceTests : IDisposable
     public void ARateStretchesTheTimes()
     {
         var trace = ArrivalTrace.Read(_scratch.File("trace.csv", "arrival_s\n5\n6\n9\n10\n"), 4).At(6);
-        Assert.That(trace.Used.Select(one => one.Seconds), Is.EqualTo((double[])[0, 0.1, 0.4, 0.5]).Within(1e-12), "three gaps in half a second");
+        Assert.That(trace.Used.Select(one => one.Seconds), Is.EqualTo((double[])[0, 0.1, 0.4, 0.5]).Within(1e-12),
+            "three gaps in half a second");
         Assert.That(trace.Rate, Is.EqualTo(6).Within(1e-12));
         Assert.That(trace.Used[0].InputTokens, Is.Null);
     }
@@ -70,7 +71,8 @@ internal sealed class ArrivalTraceTests : IDisposable
     [TestCase("arrival_s,ContextTokens,input_tokens\n1,2,2\n", "trace.csv has the columns ContextTokens and input_tokens, and both")]
     [TestCase("arrival_s\n1\n2\n", "trace.csv has 2 arrivals for 3 prompts; use fewer prompts (--limit 2), or a longer file")]
     [TestCase("arrival_s\n1\n3\n2\n", "trace.csv:4: arrival_s is '2', before that of line 3; sort the rows by it")]
-    [TestCase("arrival_s\n1\n3\n4\n2\n", "trace.csv:5: arrival_s is '2', before that of line 4", TestName = "{m}(behind those that are used)")]
+    [TestCase("arrival_s\n1\n3\n4\n2\n", "trace.csv:5: arrival_s is '2', before that of line 4",
+        TestName = "{m}(behind those that are used)")]
     [TestCase("arrival_s\n1\nNaN\n2\n", "trace.csv:3: arrival_s is 'NaN', but a number of seconds is expected")]
     [TestCase("arrival_s\n1\n1e13\n2\n", "trace.csv:3: arrival_s is '1e13', but a number of seconds is expected")]
     [TestCase("arrival_s\n0\n2e9\n2e9\n", "trace.csv:4: arrival_s is more than thirty years after that of the first row; correct it")]

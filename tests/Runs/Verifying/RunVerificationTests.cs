@@ -134,7 +134,8 @@ internal sealed partial class RunVerificationTests
         var columns = File.ReadLines(Path.Combine(Whole, file)).First().Split(',');
         string[] texts = ["run_id", "status", "timestamp_utc", "commit", "model", "dtype", "backend", "gpu", "schedule", "dataset", "task",
             "chat_template", "system_prompt", "arrivals", "lengths", "kv_dtype", "energy_source", "energy_scope", "valid", "invalid_reasons",
-            "beside_invalid_reasons", "finish_reason", "correct", "category", "window", "host", "device", "kind", "source", "power_field", "throttle_reasons"];
+            "beside_invalid_reasons", "finish_reason", "correct", "category", "window", "host", "device", "kind", "source", "power_field",
+            "throttle_reasons"];
         var blind = columns.Where((column, at) => !texts.Contains(column) && !Fails(With(file, text => SetCell(text, at, value)))).ToList();
         Assert.That(blind, Is.Empty);
     }
