@@ -9,8 +9,8 @@ namespace Harness.Reporting;
 public static class SummaryTable
 {
     /// <summary>
-    /// A machine of one's own shows less: 0.08 to 0.14 where --threads takes both of two cores and the run's other threads (the runtime's
-    /// compiler, the sampler, rank 0's files) need one now and then. A third is what one more busy program on two cores makes.
+    /// A machine of one's own shows less: 0.06 to 0.14 where --threads takes both of two cores and the run's other threads (the runtime's
+    /// compiler, the sampler, rank 0's files) need one now and then. One more busy program there made 0.55.
     /// </summary>
     private const double NotedCoreWait = 0.2;
 
